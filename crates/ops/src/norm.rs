@@ -1,0 +1,71 @@
+//! Pixelwise feature normalisation and minibatch standard deviation.
+
+use candle_core::{Result, Tensor, bail};
+
+/// Pixelwise feature normalisation.
+///
+/// `b = a / sqrt(mean_c(a²) + 1e-8)`, ProGAN §4.2 (arXiv:1710.10196).
+///
+/// # Shapes
+/// `x` and result: `(…, C)`, channels last.
+///
+/// # Errors
+/// If `x` is a scalar.
+pub fn pixel_norm(x: &Tensor) -> Result<Tensor> {
+    let mean_square = x.sqr()?.mean_keepdim(candle_core::D::Minus1)?;
+    x.broadcast_div(&mean_square.affine(1.0, 1e-8)?.sqrt()?)
+}
+
+/// Appends one channel that holds how much the images of a group differ.
+///
+/// In each group of `group` images the biased standard deviation `sqrt(var + 1e-8)` of every
+/// feature at every pixel is averaged over features and pixels into one scalar, which becomes a
+/// constant map: ProGAN §3 (arXiv:1710.10196). T2F averages over channels only and keeps a map;
+/// the paper's scalar is used here.
+///
+/// # Shapes
+/// `(B, H, W, C)` → `(B, H, W, C + 1)`; `B` is a multiple of `group`.
+///
+/// # Errors
+/// If `x` is not rank 4 or `group` does not divide `B`.
+pub fn minibatch_stddev(x: &Tensor, group: usize) -> Result<Tensor> {
+    let (b, h, w, c) = x.dims4()?;
+    if group == 0 || b % group != 0 {
+        bail!("minibatch stddev needs groups of equal size: {b} images, groups of {group}");
+    }
+    let y = x.reshape((b / group, group, h * w * c))?; // (B / G, G, H·W·C)
+    let y = y.broadcast_sub(&y.mean_keepdim(1)?)?;
+    let deviation = y.sqr()?.mean(1)?.affine(1.0, 1e-8)?.sqrt()?.mean_keepdim(1)?; // (B / G, 1)
+    let map =
+        deviation.broadcast_as((b / group, group))?.reshape((b, 1, 1, 1))?.broadcast_as((b, h, w, 1))?;
+    Tensor::cat(&[x, &map.contiguous()?], 3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+
+    #[test]
+    fn pixel_norm_gives_unit_mean_square() -> Result<()> {
+        let x = Tensor::new(&[3f32, 4.], &Device::Cpu)?.reshape((1, 1, 1, 2))?;
+        let y = pixel_norm(&x)?.sqr()?.mean_all()?.to_scalar::<f32>()?;
+        assert!((y - 1.0).abs() < 1e-6, "{y}");
+        Ok(())
+    }
+
+    /// Two images, one pixel, two channels: values differ by 2 and by 4, so the deviations are 1
+    /// and 2 and their mean is 1.5.
+    #[test]
+    fn minibatch_stddev_appends_the_mean_deviation_of_each_group() -> Result<()> {
+        let x = Tensor::new(&[0f32, 0., 2., 4., 7., 7., 7., 7.], &Device::Cpu)?.reshape((4, 1, 1, 2))?;
+        let y = minibatch_stddev(&x, 2)?;
+        assert_eq!(y.dims(), [4, 1, 1, 3]);
+        let last = y.narrow(3, 2, 1)?.flatten_all()?.to_vec1::<f32>()?;
+        for (got, want) in last.iter().zip([1.5, 1.5, 1e-4, 1e-4]) {
+            assert!((got - want).abs() < 1e-6, "{last:?}");
+        }
+        assert!(minibatch_stddev(&x, 3).is_err());
+        Ok(())
+    }
+}

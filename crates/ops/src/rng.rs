@@ -1,0 +1,123 @@
+//! Randomness without state: every draw has a [`Key`], and equal keys give equal numbers.
+//!
+//! A key is derived from the run's seed by naming what the draw is for and where in the run it
+//! happens: `Key::new(seed).child("noise").at(step)`. Nothing has to be saved for a run to
+//! continue: the step number is the position of every generator. Numbers are drawn on the host
+//! with ChaCha8, so they are the same on every device. candle's own generator is never used (on
+//! the CPU it cannot be seeded).
+
+use candle_core::{DType, Device, Result, Shape, Tensor};
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng, SeedableRng};
+use rand_distr::{Distribution, StandardNormal};
+
+/// The name of one stream of random numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Key([u8; 32]);
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Key({:02x}{:02x}{:02x}{:02x}…)", self.0[0], self.0[1], self.0[2], self.0[3])
+    }
+}
+
+impl Key {
+    /// The root key of a run.
+    pub fn new(seed: u64) -> Self {
+        Self(*blake3::hash(&seed.to_le_bytes()).as_bytes())
+    }
+
+    /// The key for a named purpose under this one.
+    pub fn child(self, purpose: &str) -> Self {
+        Self(*blake3::keyed_hash(&self.0, purpose.as_bytes()).as_bytes())
+    }
+
+    /// The key for a numbered position (a step, an index) under this one.
+    pub fn at(self, position: u64) -> Self {
+        Self(*blake3::keyed_hash(&self.0, &position.to_le_bytes()).as_bytes())
+    }
+
+    /// A generator that starts this key's stream from its beginning.
+    pub fn rng(self) -> ChaCha8Rng {
+        ChaCha8Rng::from_seed(self.0)
+    }
+
+    /// A 64-bit number that names this key (the first number of its stream).
+    pub fn number(self) -> u64 {
+        self.rng().next_u64()
+    }
+}
+
+/// A number in `[0, 1)` with 53 random bits.
+pub fn unit(rng: &mut impl Rng) -> f64 {
+    (rng.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
+}
+
+/// A whole number in `0..n`, uniform up to a bias below `n / 2^64`. `n` must be positive.
+pub fn below(rng: &mut impl Rng, n: usize) -> usize {
+    ((u128::from(rng.next_u64()) * n as u128) >> 64) as usize
+}
+
+/// A permutation of `0..n` (Fisher–Yates).
+pub fn permutation(rng: &mut impl Rng, n: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..n).collect();
+    for i in (1..n).rev() {
+        order.swap(i, below(rng, i + 1));
+    }
+    order
+}
+
+/// Independent standard normal numbers.
+///
+/// # Errors
+/// If the device refuses the copy.
+pub fn normal(key: Key, shape: impl Into<Shape>, dtype: DType, device: &Device) -> Result<Tensor> {
+    let shape = shape.into();
+    let mut rng = key.rng();
+    let values: Vec<f32> = (0..shape.elem_count()).map(|_| StandardNormal.sample(&mut rng)).collect();
+    Tensor::from_vec(values, shape, device)?.to_dtype(dtype)
+}
+
+/// Independent numbers, uniform in `[0, 1)`.
+///
+/// # Errors
+/// If the device refuses the copy.
+pub fn uniform(key: Key, shape: impl Into<Shape>, dtype: DType, device: &Device) -> Result<Tensor> {
+    let shape = shape.into();
+    let mut rng = key.rng();
+    let values: Vec<f32> = (0..shape.elem_count()).map(|_| unit(&mut rng) as f32).collect();
+    Tensor::from_vec(values, shape, device)?.to_dtype(dtype)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_keys_give_equal_numbers_and_unequal_ones_do_not() {
+        let key = Key::new(7).child("noise").at(3);
+        let draw = |key: Key| (0..4).scan(key.rng(), |rng, _| Some(rng.next_u64())).collect::<Vec<_>>();
+        assert_eq!(draw(key), draw(Key::new(7).child("noise").at(3)));
+        assert_ne!(draw(key), draw(Key::new(8).child("noise").at(3)));
+        assert_ne!(draw(key), draw(Key::new(7).child("latent").at(3)));
+        assert_ne!(draw(key), draw(Key::new(7).child("noise").at(4)));
+    }
+
+    #[test]
+    fn normal_has_mean_zero_and_variance_one() -> Result<()> {
+        let x = normal(Key::new(1), 100_000, DType::F64, &Device::Cpu)?;
+        let mean = x.mean_all()?.to_scalar::<f64>()?;
+        let variance = x.sqr()?.mean_all()?.to_scalar::<f64>()? - mean * mean;
+        assert!(mean.abs() < 0.01, "mean {mean}");
+        assert!((variance - 1.0).abs() < 0.02, "variance {variance}");
+        Ok(())
+    }
+
+    #[test]
+    fn permutation_holds_every_index_once() {
+        let mut order = permutation(&mut Key::new(5).rng(), 100);
+        assert_ne!(order, (0..100).collect::<Vec<_>>());
+        order.sort_unstable();
+        assert_eq!(order, (0..100).collect::<Vec<_>>());
+    }
+}
