@@ -42,6 +42,17 @@ impl Parameters {
         Self { vars: Arc::default(), source: Source::Stored(Arc::new(tensors)) }
     }
 
+    /// The given tensors as parameters, without asking for layers.
+    ///
+    /// # Errors
+    /// If a tensor cannot be made a variable.
+    pub fn of(tensors: BTreeMap<String, Tensor>) -> Result<Self> {
+        let set = Self::stored(BTreeMap::new());
+        let vars = tensors.iter().map(|(name, tensor)| Ok((name.clone(), Var::from_tensor(tensor)?)));
+        *set.lock() = vars.collect::<Result<_>>()?;
+        Ok(set)
+    }
+
     /// A builder whose layers register their parameters here, as variables that gradients reach.
     pub fn builder(&self, dtype: DType, device: &Device) -> VarBuilder<'static> {
         VarBuilder::from_backend(Box::new(Registering(self.clone())), dtype, device.clone())

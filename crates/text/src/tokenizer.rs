@@ -1,0 +1,183 @@
+//! Words and their numbers, learnt from the training captions.
+
+use std::collections::BTreeMap;
+
+use tokenizers::models::wordlevel::WordLevel;
+use tokenizers::normalizers::Lowercase;
+use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
+use tokenizers::{SplitDelimiterBehavior, Tokenizer as Inner};
+
+use crate::error::{Error, Result};
+
+const PAD: &str = "<pad>";
+const UNKNOWN: &str = "<unk>";
+/// The id of padding.
+pub(crate) const PAD_ID: u32 = 0;
+const UNKNOWN_ID: u32 = 1;
+
+/// Lower-cased words, numbers and single other characters; T2F's split, save that digits stay
+/// together (`20`, not `2 0`). Id 0 is `<pad>`, 1 is `<unk>`, words follow by frequency.
+#[derive(Clone)]
+pub struct Tokenizer(Inner);
+
+impl Tokenizer {
+    /// Learns the words that occur at least `min_frequency` times in `captions`, at most
+    /// `vocabulary_size` of them. Ties go by the alphabet, so equal captions in any order give
+    /// equal tokenizers.
+    ///
+    /// # Errors
+    /// If `vocabulary_size` leaves no room for a word.
+    pub fn train<S: AsRef<str>>(
+        captions: impl IntoIterator<Item = S>,
+        min_frequency: usize,
+        vocabulary_size: usize,
+    ) -> Result<Self> {
+        if vocabulary_size < 3 {
+            let (value, expected) = (vocabulary_size.to_string(), "at least 3");
+            return Err(Error::Setting { field: "vocabulary_size", value, expected });
+        }
+        let splitter = with_vocabulary([])?;
+        let mut counts = BTreeMap::<String, usize>::new();
+        for caption in captions {
+            for word in splitter.words(caption.as_ref())? {
+                *counts.entry(word).or_default() += 1;
+            }
+        }
+        let mut words: Vec<(String, usize)> =
+            counts.into_iter().filter(|(word, count)| *count >= min_frequency && word != PAD && word != UNKNOWN).collect();
+        words.sort_by(|(a, m), (b, n)| n.cmp(m).then(a.cmp(b)));
+        words.truncate(vocabulary_size - 2);
+        with_vocabulary(words.into_iter().map(|(word, _)| word))
+    }
+
+    /// Reads what [`to_json`](Self::to_json) wrote: the format of the `tokenizers` crate.
+    ///
+    /// # Errors
+    /// If it is not that, or the ids of padding and unknown words are not 0 and 1.
+    pub fn from_json(json: &str) -> Result<Self> {
+        let inner: Inner = json.parse().map_err(|error| Error::Tokenizer(format!("not a tokenizer: {error}")))?;
+        for (token, id) in [(PAD, PAD_ID), (UNKNOWN, UNKNOWN_ID)] {
+            if inner.token_to_id(token) != Some(id) {
+                return Err(Error::Tokenizer(format!("the id of {token} must be {id}")));
+            }
+        }
+        Ok(Self(inner))
+    }
+
+    /// The tokenizer as JSON, the same bytes for equal tokenizers.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn to_json(&self) -> Result<String> {
+        self.0.to_string(false).map_err(|error| Error::Tokenizer(error.to_string()))
+    }
+
+    /// The number of ids.
+    pub fn vocabulary_size(&self) -> usize {
+        self.0.get_vocab_size(true)
+    }
+
+    /// The ids of a caption, at most `max_length` of them; none for a caption without words.
+    ///
+    /// # Errors
+    /// If the tokenizer refuses the text.
+    pub fn encode(&self, caption: &str, max_length: usize) -> Result<Vec<u32>> {
+        let words = self.words(caption)?;
+        let id = |word: &String| self.0.token_to_id(word).filter(|&id| id != PAD_ID).unwrap_or(UNKNOWN_ID);
+        Ok(words.iter().take(max_length).map(id).collect())
+    }
+
+    /// The words of a caption that have no id of their own, in order, once each.
+    ///
+    /// # Errors
+    /// If the tokenizer refuses the text.
+    pub fn unknown_words(&self, caption: &str) -> Result<Vec<String>> {
+        let mut unknown: Vec<String> = Vec::new();
+        for word in self.words(caption)? {
+            if self.0.token_to_id(&word).is_none() && !unknown.contains(&word) {
+                unknown.push(word);
+            }
+        }
+        Ok(unknown)
+    }
+
+    /// The normalised words of a caption.
+    fn words(&self, caption: &str) -> Result<Vec<String>> {
+        use tokenizers::{NormalizedString, Normalizer, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer};
+        let error = |error: tokenizers::Error| Error::Tokenizer(error.to_string());
+        let mut text = NormalizedString::from(caption);
+        if let Some(normalizer) = self.0.get_normalizer() {
+            normalizer.normalize(&mut text).map_err(error)?;
+        }
+        let mut split = PreTokenizedString::from(text);
+        if let Some(pre_tokenizer) = self.0.get_pre_tokenizer() {
+            pre_tokenizer.pre_tokenize(&mut split).map_err(error)?;
+        }
+        let parts = split.get_splits(OffsetReferential::Normalized, OffsetType::Byte);
+        Ok(parts.into_iter().map(|(word, _, _)| word.to_owned()).filter(|word| !word.is_empty()).collect())
+    }
+}
+
+fn with_vocabulary(words: impl IntoIterator<Item = String>) -> Result<Tokenizer> {
+    let error = |error: tokenizers::Error| Error::Tokenizer(error.to_string());
+    let all = [PAD.to_owned(), UNKNOWN.to_owned()].into_iter().chain(words);
+    let vocabulary = all.enumerate().map(|(id, word)| (word, id as u32)).collect();
+    let model = WordLevel::builder().vocab(vocabulary).unk_token(UNKNOWN.to_owned()).build().map_err(error)?;
+    let mut inner = Inner::new(model);
+    inner.with_normalizer(Some(Lowercase));
+    // Runs of letters, runs of digits, or one other visible character; white space goes.
+    let pattern = SplitPattern::Regex(r"\p{L}[\p{L}\p{M}]*|\p{N}+|[^\s\p{L}\p{N}]".to_owned());
+    inner.with_pre_tokenizer(Some(Split::new(pattern, SplitDelimiterBehavior::Removed, true).map_err(error)?));
+    Ok(Tokenizer(inner))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CAPTIONS: [&str; 3] = ["A man with a beard.", "a woman, 20 years old", "the man's HAT"];
+
+    fn trained() -> Tokenizer {
+        Tokenizer::train(CAPTIONS, 1, 1000).unwrap()
+    }
+
+    #[test]
+    fn words_are_lower_cased_split_and_numbered_by_frequency() {
+        let tokenizer = trained();
+        assert_eq!(tokenizer.words("The man's HAT, 20!").unwrap(), ["the", "man", "'", "s", "hat", ",", "20", "!"]);
+        assert_eq!(tokenizer.encode("a man", 100).unwrap(), [2, 3], "`a` is the commonest word, `man` the next");
+        assert_eq!(tokenizer.unknown_words("a purple man, purple dog").unwrap(), ["purple", "dog"]);
+        assert_eq!(tokenizer.encode("purple man", 1).unwrap(), [1]);
+    }
+
+    #[test]
+    fn rare_words_and_the_tail_are_left_out() {
+        let tokenizer = Tokenizer::train(CAPTIONS, 2, 1000).unwrap();
+        assert_eq!(tokenizer.vocabulary_size(), 4);
+        assert_eq!(Tokenizer::train(CAPTIONS, 1, 3).unwrap().vocabulary_size(), 3);
+        assert!(Tokenizer::train(CAPTIONS, 1, 2).is_err());
+    }
+
+    #[test]
+    fn the_order_of_captions_does_not_matter_and_json_comes_back() {
+        let json = trained().to_json().unwrap();
+        let mut reversed = CAPTIONS;
+        reversed.reverse();
+        assert_eq!(json, Tokenizer::train(reversed, 1, 1000).unwrap().to_json().unwrap());
+        let back = Tokenizer::from_json(&json).unwrap();
+        assert_eq!(back.to_json().unwrap(), json);
+        assert_eq!(back.encode("a man with a hat", 9).unwrap(), trained().encode("a man with a hat", 9).unwrap());
+        assert!(Tokenizer::from_json("{}").is_err());
+    }
+
+    #[test]
+    fn no_caption_is_too_strange() {
+        let tokenizer = trained();
+        let long = "man ".repeat(10_000);
+        for caption in ["", " \t\n", "🙂🙂", "رجل ملتح", "a\0b", "<pad>", "\u{feff}man", long.as_str()] {
+            assert!(tokenizer.encode(caption, 100).unwrap().len() <= 100);
+        }
+        assert_eq!(tokenizer.encode("", 100).unwrap(), []);
+        assert!(!tokenizer.encode("<pad>", 100).unwrap().contains(&PAD_ID));
+    }
+}

@@ -1,0 +1,367 @@
+//! The configuration of a run: presets, files and overrides, in this order, and what must hold
+//! between their fields.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use t2f_data::DataConfig;
+use t2f_gan::{GanConfig, LossConfig};
+use t2f_text::TextConfig;
+use toml::{Table, Value};
+
+use crate::adam::AdamConfig;
+use crate::ema::EmaConfig;
+use crate::error::{Error, Result};
+use crate::schedule::{Schedule, ScheduleConfig};
+
+/// The presets that are built in, by name.
+const PRESETS: [(&str, &str); 4] = [
+    ("quick", include_str!("../presets/quick.toml")),
+    ("faces-64", include_str!("../presets/faces-64.toml")),
+    ("face2text", include_str!("../presets/face2text.toml")),
+    ("t2f", include_str!("../presets/t2f.toml")),
+];
+
+/// Everything that decides what a run computes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// A word for the run folder; default `custom`.
+    pub name: String,
+    /// Seed of every random number of the run; default 0.
+    pub seed: u64,
+    /// `auto`, `cpu`, `cuda`, `cuda:N` or `metal`; default `auto`.
+    pub device: String,
+    /// What is trained on.
+    pub data: DataConfig,
+    /// The text encoder.
+    pub text: TextConfig,
+    /// The networks.
+    pub gan: GanConfig,
+    /// The adversarial loss.
+    pub loss: LossConfig,
+    /// The optimisers.
+    pub optimizer: OptimizerConfig,
+    /// The average of the parameters.
+    pub ema: EmaConfig,
+    /// When the networks grow.
+    pub schedule: ScheduleConfig,
+    /// What is written, and when.
+    pub output: OutputConfig,
+}
+
+/// How both players learn.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OptimizerConfig {
+    /// Text encoder, conditioning augmentation and generator.
+    pub generator: AdamConfig,
+    /// Discriminator.
+    pub discriminator: AdamConfig,
+    /// Discriminator steps a generator step, on the same images; default 1, at least 1.
+    pub n_critic: usize,
+    /// Weight of the conditioning augmentation's divergence; default 2 (StackGAN-v2, which
+    /// averages it), at least 0.
+    pub kl_weight: f64,
+    /// Whether the text encoder also learns from the discriminator's loss, which is where matching
+    /// is judged; default true. T2F's learns from the generator's alone.
+    pub text_learns_from_discriminator: bool,
+    /// Whether the moments are forgotten when a level begins, as ProGAN does; default false.
+    pub reset_at_level: bool,
+}
+
+impl Default for OptimizerConfig {
+    fn default() -> Self {
+        Self {
+            generator: AdamConfig::default(),
+            discriminator: AdamConfig::default(),
+            n_critic: 1,
+            kl_weight: 2.0,
+            text_learns_from_discriminator: true,
+            reset_at_level: false,
+        }
+    }
+}
+
+/// What a run writes, counted in thousands of images shown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OutputConfig {
+    /// Between two rows of statistics; default 1, above 0.
+    pub tick_kimg: f64,
+    /// Between two sheets of samples; default 10, above 0.
+    pub sample_kimg: f64,
+    /// Between two checkpoints; default 10, above 0.
+    pub checkpoint_kimg: f64,
+    /// How many checkpoints are kept; default 3, at least 1.
+    pub keep_checkpoints: usize,
+    /// Captions on a sheet of samples; default 24, at least 1.
+    pub samples: usize,
+    /// Threads that prepare batches; default 1, at least 1. They change nothing but the speed.
+    pub workers: usize,
+}
+
+impl Default for OutputConfig {
+    fn default() -> Self {
+        Self {
+            tick_kimg: 1.0,
+            sample_kimg: 10.0,
+            checkpoint_kimg: 10.0,
+            keep_checkpoints: 3,
+            samples: 24,
+            workers: 1,
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            name: "custom".into(),
+            seed: 0,
+            device: "auto".into(),
+            data: DataConfig::default(),
+            text: TextConfig::default(),
+            gan: GanConfig::default(),
+            loss: LossConfig::default(),
+            optimizer: OptimizerConfig::default(),
+            ema: EmaConfig::default(),
+            schedule: ScheduleConfig::default(),
+            output: OutputConfig::default(),
+        }
+    }
+}
+
+impl Config {
+    /// The names of the presets.
+    pub fn presets() -> impl Iterator<Item = &'static str> {
+        PRESETS.iter().map(|(name, _)| *name)
+    }
+
+    /// A preset as it is.
+    ///
+    /// # Errors
+    /// If there is none of that name; the message lists those there are.
+    pub fn preset(name: &str) -> Result<Self> {
+        Self::resolve(Some(name), None, &[])
+    }
+
+    /// A configuration file as it is.
+    ///
+    /// # Errors
+    /// If it cannot be read, or a key or value in it is wrong; the message names the key.
+    pub fn from_file(path: &Path) -> Result<Self> {
+        Self::resolve(None, Some(path), &[])
+    }
+
+    /// A preset, then a file, then `key.path=value` overrides; the later wins, key by key.
+    ///
+    /// A table with another `kind` replaces the earlier one instead of being merged into it.
+    ///
+    /// # Errors
+    /// If a preset is unknown, a file cannot be read, or a key or value is wrong.
+    pub fn resolve(preset: Option<&str>, file: Option<&Path>, overrides: &[String]) -> Result<Self> {
+        let mut table = Table::new();
+        if let Some(name) = preset {
+            let found = PRESETS.iter().find(|(other, _)| *other == name);
+            let Some((_, text)) = found else {
+                let names: Vec<_> = Self::presets().collect();
+                return Err(Error::Config(format!("there is no preset `{name}`; there are {}", names.join(", "))));
+            };
+            merge(&mut table, parse(text, &format!("preset {name}"))?);
+        }
+        if let Some(path) = file {
+            let text = std::fs::read_to_string(path).map_err(|error| Error::file(path, error))?;
+            merge(&mut table, parse(&text, &path.display().to_string())?);
+        }
+        for line in overrides {
+            apply(&mut table, line)?;
+        }
+        let source_name = match (overrides.is_empty(), file, preset) {
+            (false, ..) => "configuration with --set".to_owned(),
+            (_, Some(path), _) => path.display().to_string(),
+            (_, _, name) => format!("preset {}", name.unwrap_or("")),
+        };
+        let config: Self = serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
+            let at = error.path().to_string();
+            Error::Parse { source_name, message: format!("{at}: {}", error.into_inner()) }
+        })?;
+        Ok(config)
+    }
+
+    /// The configuration as a file that resolves to it again.
+    ///
+    /// # Errors
+    /// If a value cannot be written in TOML.
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string(self).map_err(|error| Error::Config(format!("cannot be written as TOML: {error}")))
+    }
+
+    /// Checks every range, and the fields against each other.
+    ///
+    /// # Errors
+    /// If one is wrong; the message names it, or both.
+    pub fn check(&self) -> Result<()> {
+        self.gan.check()?;
+        self.loss.build()?;
+        let schedule = Schedule::new(&self.schedule, self.gan.max_level(), 1)?;
+        let wrong = |message: String| Err(Error::Config(message));
+        if self.name.is_empty() || !self.name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
+            return wrong(format!("name is `{}`: letters, digits, `-`, `_` and `.`, at least one", self.name));
+        }
+        for (name, adam) in
+            [("generator", &self.optimizer.generator), ("discriminator", &self.optimizer.discriminator)]
+        {
+            let unit = |x: f64| (0.0..1.0).contains(&x);
+            if !(adam.lr > 0.0 && adam.lr.is_finite() && unit(adam.beta1) && unit(adam.beta2) && adam.epsilon > 0.0) {
+                return wrong(format!(
+                    "optimizer.{name} is {adam:?}: lr and epsilon must be above 0, beta1 and beta2 in [0, 1)"
+                ));
+            }
+        }
+        let positive = [
+            ("output.tick_kimg", self.output.tick_kimg),
+            ("output.sample_kimg", self.output.sample_kimg),
+            ("output.checkpoint_kimg", self.output.checkpoint_kimg),
+            ("ema.half_life_kimg", self.ema.half_life_kimg),
+        ];
+        if let Some((name, value)) = positive.iter().find(|(_, value)| !(*value > 0.0 && value.is_finite())) {
+            return wrong(format!("{name} is {value}, and must be above 0"));
+        }
+        let counts = [
+            ("optimizer.n_critic", self.optimizer.n_critic),
+            ("output.keep_checkpoints", self.output.keep_checkpoints),
+            ("output.samples", self.output.samples),
+            ("output.workers", self.output.workers),
+        ];
+        if let Some((name, _)) = counts.iter().find(|(_, count)| *count == 0) {
+            return wrong(format!("{name} is 0, and must be at least 1"));
+        }
+        if self.optimizer.kl_weight < 0.0 || self.ema.ramp_up < 0.0 {
+            return wrong("optimizer.kl_weight and ema.ramp_up must be at least 0".into());
+        }
+        if schedule.smallest_batch() < 2 {
+            return wrong(
+                "schedule.batch_sizes holds a 1: minibatch stddev and mismatched captions need two images".into(),
+            );
+        }
+        Ok(())
+    }
+}
+
+fn parse(text: &str, source_name: &str) -> Result<Table> {
+    let error = |error: toml::de::Error| Error::Parse {
+        source_name: source_name.to_owned(),
+        message: error.to_string().trim_end().to_owned(),
+    };
+    text.parse::<Table>().map_err(error)
+}
+
+/// Lays `over` on `base`, table by table.
+fn merge(base: &mut Table, over: Table) {
+    for (key, value) in over {
+        match (base.get_mut(&key), value) {
+            (Some(Value::Table(old)), Value::Table(new)) if same_kind(old, &new) => merge(old, new),
+            (_, value) => {
+                base.insert(key, value);
+            }
+        }
+    }
+}
+
+fn same_kind(old: &Table, new: &Table) -> bool {
+    match (old.get("kind"), new.get("kind")) {
+        (Some(old), Some(new)) => old == new,
+        _ => true,
+    }
+}
+
+/// Applies one `key.path=value`; a value that is no TOML is taken as a string.
+fn apply(table: &mut Table, line: &str) -> Result<()> {
+    let wrong = |message: &str| Error::Parse { source_name: format!("--set {line}"), message: message.to_owned() };
+    let (path, value) = line.split_once('=').ok_or_else(|| wrong("expected key.path=value"))?;
+    let value = match format!("x = {value}").parse::<Table>() {
+        Ok(mut parsed) => parsed.remove("x").ok_or_else(|| wrong("expected one value"))?,
+        Err(_) => Value::String(value.to_owned()),
+    };
+    let mut over = Table::new();
+    let mut keys = path.trim().split('.').rev();
+    let last = keys.next().filter(|key| !key.is_empty()).ok_or_else(|| wrong("the key is empty"))?;
+    over.insert(last.to_owned(), value);
+    for key in keys {
+        over = Table::from_iter([(key.to_owned(), Value::Table(over))]);
+    }
+    if let Some(("kind", section)) = path.trim().rsplit_once('.').map(|(section, key)| (key, section)) {
+        // Another kind has other keys: the section starts over.
+        let kept = table.get(section).and_then(Value::as_table).and_then(|old| old.get("kind"));
+        if kept.is_some_and(|kind| over[section].get("kind") != Some(kind)) {
+            table.remove(section);
+        }
+    }
+    merge(table, over);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(line: &str) -> Result<Config> {
+        Config::resolve(Some("quick"), None, &[line.to_owned()])
+    }
+
+    #[test]
+    fn every_preset_holds_together_and_survives_the_round_trip() {
+        for name in Config::presets() {
+            let config = Config::preset(name).unwrap();
+            config.check().unwrap();
+            assert_eq!(config.name, name);
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("config.toml");
+            std::fs::write(&path, config.to_toml().unwrap()).unwrap();
+            assert_eq!(Config::from_file(&path).unwrap(), config, "{name}");
+        }
+    }
+
+    #[test]
+    fn overrides_win_and_take_any_type() {
+        assert_eq!(set("seed=7").unwrap().seed, 7);
+        assert_eq!(set("device=cpu").unwrap().device, "cpu");
+        assert_eq!(set("optimizer.generator.lr = 5e-4").unwrap().optimizer.generator.lr, 5e-4);
+        assert_eq!(set("schedule.batch_sizes=[8, 4]").unwrap().schedule.batch_sizes, [8, 4]);
+        let loss = set("loss.kind=lsgan").unwrap().loss;
+        assert_eq!(loss, LossConfig::Lsgan { matching_aware: true });
+    }
+
+    #[test]
+    fn mistakes_name_the_key_and_what_is_accepted() {
+        for (line, needles) in [
+            ("gan.latnt_size=3", ["gan", "latnt_size"]),
+            ("seed=red", ["seed", "red"]),
+            ("loss.kind=wasserstein", ["loss", "wgan-gp"]),
+            ("colour=1", ["colour", "schedule"]),
+            ("seed", ["key.path=value", "seed"]),
+        ] {
+            let message = set(line).unwrap_err().to_string();
+            for needle in needles {
+                assert!(message.contains(needle), "{line}: {message}");
+            }
+        }
+        let message = Config::preset("fast").unwrap_err().to_string();
+        assert!(message.contains("quick") && message.contains("face2text"), "{message}");
+    }
+
+    #[test]
+    fn conflicts_are_found_before_anything_runs() {
+        for (line, needle) in [
+            ("optimizer.generator.lr=0", "optimizer.generator"),
+            ("output.samples=0", "output.samples"),
+            ("schedule.batch_sizes=[1]", "batch_sizes"),
+            ("gan.code_size=100000", "code_size"),
+            ("name=a/b", "name"),
+        ] {
+            let message = set(line).unwrap().check().unwrap_err().to_string();
+            assert!(message.contains(needle), "{line}: {message}");
+        }
+    }
+}

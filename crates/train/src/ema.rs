@@ -1,0 +1,126 @@
+//! The exponential moving average of the parameters: what is shown, measured and shipped.
+//!
+//! T2F's average was inverted (it kept the newest weights and a thousandth of the old), written
+//! into the live weights, and never saved; this one is ProGAN's.
+
+use std::collections::BTreeMap;
+
+use candle_core::Tensor;
+use serde::{Deserialize, Serialize};
+use t2f_ops::init::Parameters;
+
+use crate::adam::lerp;
+use crate::error::{Error, Result};
+
+/// How quickly the average forgets.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EmaConfig {
+    /// Thousands of images after which a value's weight has halved; default 10 (StyleGAN2).
+    pub half_life_kimg: f64,
+    /// Early on the half-life is at most this share of the images shown so far, so that the
+    /// average does not remember the initial noise; default 0.05 (StyleGAN2), 0 turns it off.
+    pub ramp_up: f64,
+}
+
+impl Default for EmaConfig {
+    fn default() -> Self {
+        Self { half_life_kimg: 10.0, ramp_up: 0.05 }
+    }
+}
+
+/// An average of a set of parameters, with tensors of its own under the same names.
+pub struct Ema {
+    config: EmaConfig,
+    source: Parameters,
+    average: Parameters,
+}
+
+impl Ema {
+    /// Starts the average at the parameters' present values.
+    ///
+    /// # Errors
+    /// If the device is out of memory.
+    pub fn new(source: &Parameters, config: EmaConfig) -> Result<Self> {
+        let copies = source.tensors().into_iter().map(|(name, tensor)| Ok((name, tensor.copy()?)));
+        let average = Parameters::of(copies.collect::<candle_core::Result<_>>()?)?;
+        Ok(Self { config, source: source.clone(), average })
+    }
+
+    /// The averaged parameters. Networks built on their `frozen_builder` follow every update.
+    pub fn parameters(&self) -> &Parameters {
+        &self.average
+    }
+
+    /// The weight that an average keeps over a batch of `batch` images, the first of which was the
+    /// `images`-th of the run: `0.5 ^ (batch / half-life)`.
+    pub fn decay(&self, batch: u64, images: u64) -> f64 {
+        let mut half_life = self.config.half_life_kimg * 1000.0;
+        if self.config.ramp_up > 0.0 {
+            half_life = half_life.min((images + batch) as f64 * self.config.ramp_up);
+        }
+        0.5f64.powf(batch as f64 / half_life.max(1e-8))
+    }
+
+    /// `average ← average + (1 - decay) · (parameter - average)`.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn update(&mut self, batch: u64, images: u64) -> Result<()> {
+        let weight = 1.0 - self.decay(batch, images);
+        let source = self.source.vars();
+        for ((name, average), (other, value)) in self.average.vars().into_iter().zip(source) {
+            debug_assert_eq!(name, other);
+            lerp(&average, &value, weight)?;
+        }
+        Ok(())
+    }
+
+    /// The averaged tensors by name.
+    pub fn tensors(&self) -> BTreeMap<String, Tensor> {
+        self.average.tensors()
+    }
+
+    /// Puts a saved average back.
+    ///
+    /// # Errors
+    /// If names or shapes differ; the message lists the differences.
+    pub fn load(&mut self, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
+        self.average.set(tensors).map_err(|error| Error::State(error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::{DType, Device};
+
+    fn one_parameter(value: f32) -> Parameters {
+        let tensor = Tensor::new(&[value], &Device::Cpu).unwrap();
+        Parameters::of(BTreeMap::from([("w".to_owned(), tensor)])).unwrap()
+    }
+
+    fn value(set: &Parameters) -> f32 {
+        set.tensors()["w"].to_dtype(DType::F32).unwrap().to_vec1::<f32>().unwrap()[0]
+    }
+
+    #[test]
+    fn after_one_half_life_the_average_is_half_way() {
+        let source = one_parameter(0.0);
+        let mut ema = Ema::new(&source, EmaConfig { half_life_kimg: 1.0, ramp_up: 0.0 }).unwrap();
+        source.set(&one_parameter(1.0).tensors()).unwrap();
+        for batch in 0..10 {
+            ema.update(100, batch * 100).unwrap();
+        }
+        assert!((value(ema.parameters()) - 0.5).abs() < 1e-6, "{}", value(ema.parameters()));
+        assert_eq!(value(&source), 1.0, "the live parameter is not touched");
+    }
+
+    #[test]
+    fn the_ramp_forgets_the_beginning_faster() {
+        let ema = Ema::new(&one_parameter(0.0), EmaConfig::default()).unwrap();
+        assert!(ema.decay(16, 0) < ema.decay(16, 10_000));
+        assert!(ema.decay(16, 10_000) < ema.decay(16, 1_000_000));
+        assert_eq!(ema.decay(16, 1_000_000), ema.decay(16, 2_000_000));
+    }
+}

@@ -1,0 +1,71 @@
+//! What can go wrong while training.
+
+use std::path::PathBuf;
+
+/// The error of this crate.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The configuration does not hold together.
+    #[error("{0}")]
+    Config(String),
+    /// A configuration file or an override cannot be read.
+    #[error("{source_name}: {message}")]
+    Parse {
+        /// The file, preset or override.
+        source_name: String,
+        /// Which key, and what was expected.
+        message: String,
+    },
+    /// The device is unknown, not built in, or not there.
+    #[error("device `{name}`: {reason}")]
+    Device {
+        /// As given.
+        name: String,
+        /// What is missing, or what is accepted.
+        reason: String,
+    },
+    /// A loss or a gradient is not a number.
+    #[error("the training diverged: {what} is {value}")]
+    Diverged {
+        /// The first tensor that is not finite.
+        what: String,
+        /// Its value.
+        value: f32,
+    },
+    /// Saved state does not fit what it is loaded into.
+    #[error("{0}")]
+    State(String),
+    /// A file cannot be read or written, or is not what it should be.
+    #[error("{path}: {message}")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// The data cannot be used.
+    #[error(transparent)]
+    Data(#[from] t2f_data::Error),
+    /// A caption cannot be encoded.
+    #[error(transparent)]
+    Text(#[from] t2f_text::Error),
+    /// A network cannot be built.
+    #[error(transparent)]
+    Gan(#[from] t2f_gan::Error),
+    /// A picture cannot be drawn.
+    #[error(transparent)]
+    Picture(#[from] crate::picture::PictureError),
+    /// The device or an operator failed.
+    #[error(transparent)]
+    Tensor(#[from] candle_core::Error),
+}
+
+impl Error {
+    /// An error about a file.
+    pub fn file(path: impl Into<PathBuf>, error: impl std::fmt::Display) -> Self {
+        Self::File { path: path.into(), message: error.to_string() }
+    }
+}
+
+/// The result of this crate.
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,98 @@
+//! From captions to faces: text encoder, conditioning augmentation and generator as one.
+//!
+//! The same [`Painter`] draws during training (on trainable parameters), for the sample grids (on
+//! the average of the parameters) and from a model file. It knows nothing of losses or data.
+
+use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
+use t2f_gan::{Conditioned, ConditioningAugmentation, Generator, Growth};
+use t2f_ops::rng::{self, Key};
+use t2f_text::{TextEncoder, Tokenizer};
+
+use crate::config::Config;
+use crate::error::Result;
+
+/// What turns `(caption, noise)` into a picture.
+pub struct Painter {
+    /// Captions → `(B, E)`.
+    pub text: Box<dyn TextEncoder>,
+    /// `(B, E)` and noise → the code `(B, C)`.
+    pub conditioning: ConditioningAugmentation,
+    /// The latent `(B, Z)`, code first → images `(B, 3, H, W)` in `[-1, 1]`.
+    pub generator: Box<dyn Generator>,
+}
+
+impl Painter {
+    /// Builds the three parts on parameters named `text.…`, `conditioning.…` and `generator.…`.
+    ///
+    /// # Errors
+    /// If a stored parameter is missing or has another shape.
+    pub fn new(config: &Config, tokenizer: Tokenizer, vb: VarBuilder) -> Result<Self> {
+        let text = config.text.build(tokenizer, vb.pp("text"))?;
+        let conditioning = config.gan.conditioning(text.embedding_size(), vb.pp("conditioning"))?;
+        let generator = config.gan.generator(vb.pp("generator"))?;
+        Ok(Self { text, conditioning, generator })
+    }
+
+    /// The code of an embedding and the latent that the generator draws from.
+    ///
+    /// # Shapes
+    /// `embedding`: `(B, E)`; `noise`: `(B, Z)`, standard normal, of which the first `C` columns
+    /// are the conditioning augmentation's and the rest goes to the generator as it is.
+    ///
+    /// # Errors
+    /// If a shape does not fit.
+    pub fn latent(&self, embedding: &Tensor, noise: &Tensor) -> Result<(Conditioned, Tensor)> {
+        let code_size = self.conditioning.code_size();
+        let conditioned = self.conditioning.forward(embedding, &noise.narrow(1, 0, code_size)?)?;
+        let rest = noise.narrow(1, code_size, noise.dim(1)? - code_size)?;
+        let latent = Tensor::cat(&[&conditioned.code, &rest], 1)?; // (B, Z)
+        Ok((conditioned, latent))
+    }
+
+    /// Faces for captions.
+    ///
+    /// # Shapes
+    /// `noise`: `(B, Z)`, one row a caption; the result is `(B, 3, H, W)` in `[-1, 1]`.
+    ///
+    /// # Errors
+    /// If the number of rows differs from the number of captions.
+    pub fn draw(&self, captions: &[String], noise: &Tensor, at: Growth) -> Result<Tensor> {
+        let embedding = self.text.encode(captions)?;
+        let (_, latent) = self.latent(&embedding, noise)?;
+        Ok(self.generator.forward(&latent, at)?.clamp(-1f32, 1f32)?)
+    }
+
+    /// The noise that a seed stands for: one row, scaled by `truncation` (1 leaves it standard
+    /// normal, 0 draws the most typical face of the caption).
+    ///
+    /// # Errors
+    /// If the device refuses the copy.
+    pub fn noise(&self, seeds: &[u64], truncation: f64, device: &Device) -> Result<Tensor> {
+        let row = |&seed: &u64| {
+            let key = Key::new(seed).child("latent");
+            rng::normal(key, (1, self.generator.latent_size()), DType::F32, device)
+        };
+        let rows = seeds.iter().map(row).collect::<candle_core::Result<Vec<_>>>()?;
+        Ok(Tensor::cat(&rows, 0)?.affine(truncation, 0.0)?)
+    }
+}
+
+/// Pictures in `[-1, 1]` as bytes.
+///
+/// # Shapes
+/// `(B, 3, H, W)` → `B` pictures.
+///
+/// # Errors
+/// If `images` is not rank 4 with three channels.
+pub fn to_pictures(images: &Tensor) -> Result<Vec<t2f_data::Image>> {
+    let (batch, _, height, width) = images.dims4()?;
+    let bytes = images.affine(127.5, 127.5)?.round()?.clamp(0f32, 255f32)?.to_dtype(DType::U8)?;
+    let bytes = bytes.permute((0, 2, 3, 1))?.contiguous()?; // (B, H, W, 3)
+    (0..batch)
+        .map(|i| {
+            let pixels = bytes.get(i)?.flatten_all()?.to_vec1::<u8>()?;
+            Ok(t2f_data::Image { width, height, pixels })
+        })
+        .collect()
+}

@@ -1,0 +1,126 @@
+//! The folder of a run: claimed by one process, never overwritten, and telling the story.
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use crate::atomic;
+use crate::config::Config;
+use crate::error::{Error, Result};
+
+/// A run folder, locked for as long as this lives.
+#[derive(Debug)]
+pub struct RunDir {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl RunDir {
+    /// Makes `out/<NNNNN>-<data>-<name>` with the next free number, and writes `config.toml` and
+    /// `overrides.txt`.
+    ///
+    /// The number is claimed by making the folder, so two processes never get the same one.
+    ///
+    /// # Errors
+    /// If nothing can be written under `out`.
+    pub fn claim(out: &Path, config: &Config, data: &str, overrides: &[String]) -> Result<Self> {
+        fs::create_dir_all(out).map_err(|error| Error::file(out, error))?;
+        let mut number = next_number(out)?;
+        let path = loop {
+            let path = out.join(format!("{number:05}-{data}-{}", config.name));
+            match fs::create_dir(&path) {
+                Ok(()) => break path,
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
+                Err(error) => return Err(Error::file(path, error)),
+            }
+        };
+        let lock = lock(&path)?;
+        atomic::write(&path.join("config.toml"), config.to_toml()?.as_bytes())?;
+        let overrides: String = overrides.iter().map(|line| format!("{line}\n")).collect();
+        atomic::write(&path.join("overrides.txt"), overrides.as_bytes())?;
+        Ok(Self { path, _lock: lock })
+    }
+
+    /// Opens a run folder to continue it.
+    ///
+    /// # Errors
+    /// If it is no run folder, or another process trains in it.
+    pub fn open(path: &Path) -> Result<Self> {
+        if !path.join("config.toml").is_file() {
+            return Err(Error::file(path, "is not a run folder: there is no config.toml in it"));
+        }
+        Ok(Self { path: path.to_owned(), _lock: lock(path)? })
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The resolved configuration that the run was started with.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn config(&self) -> Result<Config> {
+        Config::from_file(&self.path.join("config.toml"))
+    }
+
+    /// `checkpoints/`.
+    pub fn checkpoints(&self) -> PathBuf {
+        self.path.join("checkpoints")
+    }
+
+    /// `stats.jsonl`.
+    pub fn stats(&self) -> PathBuf {
+        self.path.join("stats.jsonl")
+    }
+
+    /// `log.txt`.
+    pub fn log(&self) -> PathBuf {
+        self.path.join("log.txt")
+    }
+
+    /// `model.safetensors`.
+    pub fn model(&self) -> PathBuf {
+        self.path.join("model.safetensors")
+    }
+}
+
+fn next_number(out: &Path) -> Result<u32> {
+    let entries = fs::read_dir(out).map_err(|error| Error::file(out, error))?;
+    let number = |name: &str| name.split_once('-').and_then(|(number, _)| number.parse::<u32>().ok());
+    let used = entries.flatten().filter_map(|entry| entry.file_name().to_str().and_then(number));
+    Ok(used.max().map_or(0, |last| last + 1))
+}
+
+fn lock(run: &Path) -> Result<File> {
+    let path = run.join(".lock");
+    let file = File::create(&path).map_err(|error| Error::file(&path, error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::file(run, "is in use by another process")),
+        Err(TryLockError::Error(error)) => Err(Error::file(&path, error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_go_up_and_a_folder_has_one_user() {
+        let out = tempfile::tempdir().unwrap();
+        let config = Config::preset("quick").unwrap();
+        let first = RunDir::claim(out.path(), &config, "procedural", &[]).unwrap();
+        let second = RunDir::claim(out.path(), &config, "procedural", &["seed=2".into()]).unwrap();
+        assert!(first.path().ends_with("00000-procedural-quick"));
+        assert!(second.path().ends_with("00001-procedural-quick"));
+        assert_eq!(fs::read_to_string(second.path().join("overrides.txt")).unwrap(), "seed=2\n");
+        let message = RunDir::open(first.path()).unwrap_err().to_string();
+        assert!(message.contains("in use by another process"), "{message}");
+        let path = first.path().to_owned();
+        drop(first);
+        assert_eq!(RunDir::open(&path).unwrap().config().unwrap(), config);
+        let message = RunDir::open(out.path()).unwrap_err().to_string();
+        assert!(message.contains("not a run folder"), "{message}");
+    }
+}

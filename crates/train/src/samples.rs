@@ -1,0 +1,83 @@
+//! The pictures that tell a run's story: the same captions and the same noise, again and again.
+
+use std::path::PathBuf;
+
+use candle_core::Device;
+use t2f_data::{Dataset, Splits};
+use t2f_gan::Growth;
+use t2f_ops::rng::{self, Key};
+
+use crate::error::Result;
+use crate::painter::{Painter, to_pictures};
+use crate::picture;
+use crate::run_dir::RunDir;
+use crate::schedule::Stage;
+use crate::sheet::{self, Tile};
+
+/// Fixed captions, from the test split, and the seed of the noise of each.
+pub struct Samples {
+    captions: Vec<String>,
+    indices: Vec<usize>,
+    seeds: Vec<u64>,
+    columns: usize,
+}
+
+impl Samples {
+    /// Chooses `count` captions of the test split by the run's key.
+    ///
+    /// # Errors
+    /// If a caption cannot be read.
+    pub fn choose(splits: &Splits, count: usize, key: Key) -> Result<Self> {
+        let test = &splits.test;
+        let count = count.min(test.len());
+        let mut order = rng::permutation(&mut key.child("samples").rng(), test.len());
+        order.truncate(count);
+        let captions = order
+            .iter()
+            .map(|&i| Ok(test.captions(i)?.first().map(|caption| caption.text.clone()).unwrap_or_default()))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Self { captions, indices: order, seeds: (0..count as u64).collect(), columns: 6 })
+    }
+
+    /// `reals.png`: the images that the fixed captions describe.
+    ///
+    /// # Errors
+    /// If an image cannot be read or the file cannot be written.
+    pub fn write_reals(&self, run: &RunDir, splits: &Splits) -> Result<PathBuf> {
+        let pictures = self.indices.iter().map(|&i| Ok(splits.test.image(i)?)).collect::<Result<Vec<_>>>()?;
+        self.write(run, "reals.png", pictures)
+    }
+
+    /// `fakes_init.png` or `fakes<KIMG>.png`: what the averaged networks draw for the captions.
+    ///
+    /// # Errors
+    /// If the device fails or the file cannot be written.
+    pub fn write_fakes(
+        &self,
+        run: &RunDir,
+        painter: &Painter,
+        stage: &Stage,
+        images: u64,
+        device: &Device,
+    ) -> Result<PathBuf> {
+        let noise = painter.noise(&self.seeds, 1.0, device)?;
+        let at = Growth { level: stage.level, alpha: stage.alpha };
+        let pictures = to_pictures(&painter.draw(&self.captions, &noise, at)?)?;
+        let name = match images {
+            0 => "fakes_init.png".to_owned(),
+            _ => format!("fakes{:06}.png", images / 1000),
+        };
+        self.write(run, &name, pictures)
+    }
+
+    fn write(&self, run: &RunDir, name: &str, pictures: Vec<t2f_data::Image>) -> Result<PathBuf> {
+        let tiles: Vec<Tile> = pictures
+            .into_iter()
+            .zip(&self.captions)
+            .map(|(image, caption)| Tile { image, caption: caption.clone() })
+            .collect();
+        let path = run.path().join(name);
+        picture::write(&path, &sheet::draw(&tiles, self.columns), None)?;
+        Ok(path)
+    }
+}

@@ -1,0 +1,219 @@
+//! When the networks grow: the level, the fade-in and the batch size as functions of the images
+//! shown.
+//!
+//! ProGAN (arXiv:1710.10196, §A.1) counts thousands of images per phase; T2F gives, for each
+//! level, epochs, the share of them that fades in, and a batch size. Both are accepted.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// The phases of training. Give either the `kimg` pair or `epochs` with `fade_in_percentage`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ScheduleConfig {
+    /// Thousands of images during which a level fades in; one number a level, the last repeats.
+    /// Level 0 has nothing to fade in from, and its number counts as stable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fade_kimg: Option<Vec<f64>>,
+    /// Thousands of images after the fade-in; one number a level, the last repeats.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stable_kimg: Option<Vec<f64>>,
+    /// T2F's: passes over the training set; one number a level.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<Vec<f64>>,
+    /// T2F's: share of a level's epochs that fades in, in percent; one number a level.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fade_in_percentage: Option<Vec<f64>>,
+    /// Images a step; one number a level, the last repeats; default 16.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub batch_sizes: Vec<usize>,
+}
+
+/// What holds at one moment of the training.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Stage {
+    /// 0 is 4x4, each level doubles.
+    pub level: usize,
+    /// Side of the images in pixels.
+    pub resolution: usize,
+    /// Weight of the newest level, in `(0, 1]`.
+    pub alpha: f64,
+    /// Images in the next batch.
+    pub batch_size: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Phase {
+    start: u64,
+    fade: u64,
+    end: u64,
+    batch_size: usize,
+}
+
+/// A checked schedule.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Schedule {
+    phases: Vec<Phase>,
+}
+
+impl Schedule {
+    /// Lays the phases of levels `0..=max_level` out, for a training set of `images` images.
+    ///
+    /// # Errors
+    /// If the two ways to say it are mixed, an array is longer than the levels, or a number is
+    /// out of range; the message names the fields.
+    pub fn new(config: &ScheduleConfig, max_level: usize, images: usize) -> Result<Self> {
+        let levels = max_level + 1;
+        let wrong = |message: String| Err(Error::Config(format!("schedule: {message}")));
+        let kimg = config.fade_kimg.is_some() || config.stable_kimg.is_some();
+        if kimg && (config.epochs.is_some() || config.fade_in_percentage.is_some()) {
+            return wrong("give fade_kimg and stable_kimg, or epochs and fade_in_percentage, not both".into());
+        }
+        for (name, array) in [
+            ("fade_kimg", &config.fade_kimg),
+            ("stable_kimg", &config.stable_kimg),
+            ("epochs", &config.epochs),
+            ("fade_in_percentage", &config.fade_in_percentage),
+        ] {
+            let Some(array) = array else { continue };
+            if array.is_empty() || array.len() > levels {
+                return wrong(format!("{name} has {} numbers for {levels} levels", array.len()));
+            }
+            if array.iter().any(|x| !x.is_finite() || *x < 0.0) {
+                return wrong(format!("{name} is {array:?}, and each number must be at least 0"));
+            }
+        }
+        if config.batch_sizes.len() > levels || config.batch_sizes.contains(&0) {
+            return wrong(format!("batch_sizes is {:?}: at most {levels} numbers, each above 0", config.batch_sizes));
+        }
+        let of = |array: &Option<Vec<f64>>, level: usize, default: f64| match array {
+            Some(array) => array[level.min(array.len() - 1)],
+            None => default,
+        };
+        let mut phases = Vec::with_capacity(levels);
+        let mut start = 0;
+        for level in 0..levels {
+            let batch_size = match config.batch_sizes.as_slice() {
+                [] => 16,
+                sizes => sizes[level.min(sizes.len() - 1)],
+            };
+            let (fade, stable) = if config.epochs.is_some() || config.fade_in_percentage.is_some() {
+                let total = of(&config.epochs, level, 1.0) * images as f64;
+                let share = of(&config.fade_in_percentage, level, 50.0);
+                if share > 100.0 {
+                    return wrong(format!("fade_in_percentage is {share}, and at most 100 can fade in"));
+                }
+                (total * share / 100.0, total * (1.0 - share / 100.0))
+            } else {
+                (1000.0 * of(&config.fade_kimg, level, 10.0), 1000.0 * of(&config.stable_kimg, level, 10.0))
+            };
+            // Whole batches, so that no batch straddles two levels.
+            let whole = |images: f64| (images / batch_size as f64).ceil() as u64 * batch_size as u64;
+            let end = start + whole(fade + stable);
+            if end == start && level == max_level {
+                return wrong("the last level is never trained: its phases are all 0".into());
+            }
+            let fade = if level == 0 { 0 } else { whole(fade).min(end - start) };
+            phases.push(Phase { start, fade, end, batch_size });
+            start = end;
+        }
+        Ok(Self { phases })
+    }
+
+    /// Images shown when the schedule is complete.
+    pub fn total_images(&self) -> u64 {
+        self.phases.last().map_or(0, |phase| phase.end)
+    }
+
+    /// The stage of the batch that begins after `images` images.
+    ///
+    /// During a fade-in `alpha` rises linearly, by the batch that is about to be shown, and
+    /// reaches 1 with its last batch. Past the end the last stage holds.
+    pub fn at(&self, images: u64) -> Stage {
+        let level = self.phases.iter().position(|phase| images < phase.end).unwrap_or(self.phases.len() - 1);
+        let phase = self.phases[level];
+        let into = images.saturating_sub(phase.start) + phase.batch_size as u64;
+        let alpha = if into < phase.fade { into as f64 / phase.fade as f64 } else { 1.0 };
+        Stage { level, resolution: 4 << level, alpha, batch_size: phase.batch_size }
+    }
+
+    /// The size of the smallest batch.
+    pub fn smallest_batch(&self) -> usize {
+        self.phases.iter().map(|phase| phase.batch_size).min().unwrap_or(0)
+    }
+
+    /// For each level, the images at which it begins, has faded in, and ends.
+    pub fn phases(&self) -> Vec<(u64, u64, u64)> {
+        self.phases.iter().map(|phase| (phase.start, phase.start + phase.fade, phase.end)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kimg(fade: &[f64], stable: &[f64], batch_sizes: &[usize]) -> ScheduleConfig {
+        ScheduleConfig {
+            fade_kimg: Some(fade.into()),
+            stable_kimg: Some(stable.into()),
+            batch_sizes: batch_sizes.into(),
+            ..ScheduleConfig::default()
+        }
+    }
+
+    fn walk(schedule: &Schedule) -> Vec<Stage> {
+        let mut stages = Vec::new();
+        let mut images = 0;
+        while images < schedule.total_images() {
+            let stage = schedule.at(images);
+            images += stage.batch_size as u64;
+            stages.push(stage);
+        }
+        assert_eq!(images, schedule.total_images(), "batches end where the schedule does");
+        stages
+    }
+
+    #[test]
+    fn levels_never_fall_and_alpha_never_falls_within_a_level() {
+        let schedule = Schedule::new(&kimg(&[0.3, 0.25, 0.4], &[0.5], &[16, 8, 7]), 3, 100).unwrap();
+        let stages = walk(&schedule);
+        for pair in stages.windows(2) {
+            assert!(pair[1].level == pair[0].level && pair[1].alpha >= pair[0].alpha
+                || pair[1].level == pair[0].level + 1 && pair[0].alpha == 1.0);
+        }
+        assert!(stages.iter().all(|s| s.alpha > 0.0 && s.alpha <= 1.0 && s.resolution == 4 << s.level));
+        assert!(stages.iter().filter(|s| s.level == 0).all(|s| s.alpha == 1.0));
+        assert!(stages.iter().any(|s| s.level == 2 && s.alpha < 0.1));
+        assert_eq!(stages.last().unwrap().level, 3);
+    }
+
+    #[test]
+    fn t2f_arrays_mean_passes_over_the_training_set() {
+        let config = ScheduleConfig {
+            epochs: Some(vec![2.0, 4.0]),
+            fade_in_percentage: Some(vec![50.0, 50.0]),
+            batch_sizes: vec![10],
+            ..ScheduleConfig::default()
+        };
+        let schedule = Schedule::new(&config, 1, 100).unwrap();
+        assert_eq!(schedule.phases(), [(0, 0, 200), (200, 400, 600)]);
+        assert_eq!(schedule.at(200).alpha, 0.05);
+        assert_eq!(schedule.at(390).alpha, 1.0);
+    }
+
+    #[test]
+    fn mistakes_name_the_fields() {
+        let mixed = ScheduleConfig { epochs: Some(vec![1.0]), ..kimg(&[1.0], &[1.0], &[]) };
+        for (config, needle) in [
+            (mixed, "fade_kimg and stable_kimg, or epochs"),
+            (kimg(&[1.0; 5], &[1.0], &[]), "fade_kimg has 5 numbers for 2 levels"),
+            (kimg(&[-1.0], &[1.0], &[]), "fade_kimg"),
+            (kimg(&[1.0], &[1.0], &[0]), "batch_sizes"),
+            (kimg(&[1.0, 0.0], &[1.0, 0.0], &[]), "never trained"),
+        ] {
+            let message = Schedule::new(&config, 1, 10).unwrap_err().to_string();
+            assert!(message.contains(needle), "{message}");
+        }
+    }
+}

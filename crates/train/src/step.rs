@@ -1,0 +1,210 @@
+//! One training step: the discriminator learns to tell, then the text encoder, the conditioning
+//! augmentation and the generator learn to fool it. Nothing else in the project differentiates.
+//!
+//! Deviations from T2F, each with its reason:
+//! - One batch of fakes serves both halves: drawn once with its graph, shown to the discriminator
+//!   without it. T2F draws anew for the second half, at the price of another forward pass.
+//! - The discriminator reads a detached embedding in the generator's half, so that the encoder is
+//!   never trained to fool it (T2F's is); in its own half the encoder may learn with it
+//!   (`optimizer.text_learns_from_discriminator`), which is where matching is learnt.
+
+use candle_core::backprop::GradStore;
+use candle_core::{DType, Device, Tensor};
+use t2f_data::Batch;
+use t2f_gan::{AdversarialLoss, Discriminator, Growth, Pair, Parts};
+use t2f_ops::grad::gradients;
+use t2f_ops::init::Parameters;
+use t2f_ops::resample;
+use t2f_ops::rng::{self, Key};
+use t2f_text::Tokenizer;
+
+use crate::adam::Adam;
+use crate::config::Config;
+use crate::ema::Ema;
+use crate::error::{Error, Result};
+use crate::painter::Painter;
+use crate::schedule::Stage;
+
+/// The networks of a run, their optimisers and their average.
+pub struct Networks {
+    /// Parameters of text encoder, conditioning augmentation and generator.
+    pub painting: Parameters,
+    /// Parameters of the discriminator.
+    pub judging: Parameters,
+    /// The parts that draw.
+    pub painter: Painter,
+    /// The parts that draw, on averaged parameters: what samples and the model file hold.
+    pub average: Painter,
+    discriminator: Box<dyn Discriminator>,
+    frozen_discriminator: Box<dyn Discriminator>,
+    /// Optimiser of `painting`.
+    pub painter_adam: Adam,
+    /// Optimiser of `judging`.
+    pub judge_adam: Adam,
+    /// Average of `painting`.
+    pub ema: Ema,
+    loss: Box<dyn AdversarialLoss>,
+    kl_weight: f64,
+    discriminator_steps: usize,
+    text_learns_from_discriminator: bool,
+    device: Device,
+}
+
+/// Named scalars of one step, still on the device.
+pub type Losses = Vec<(String, Tensor)>;
+
+impl Networks {
+    /// Draws fresh networks for a run from its seed.
+    ///
+    /// # Errors
+    /// If the device fails or the configuration's sizes do not fit one another.
+    pub fn new(config: &Config, tokenizer: &Tokenizer, device: &Device) -> Result<Self> {
+        let key = Key::new(config.seed).child("init");
+        let painting = Parameters::drawn(key.child("painting"));
+        let judging = Parameters::drawn(key.child("judging"));
+        let painter = Painter::new(config, tokenizer.clone(), painting.builder(DType::F32, device))?;
+        let embedding_size = painter.text.embedding_size();
+        let discriminator = config.gan.discriminator(embedding_size, judging.builder(DType::F32, device))?;
+        let frozen_discriminator =
+            config.gan.discriminator(embedding_size, judging.frozen_builder(DType::F32, device))?;
+        let ema = Ema::new(&painting, &config.ema)?;
+        let average = Painter::new(config, tokenizer.clone(), ema.parameters().frozen_builder(DType::F32, device))?;
+        Ok(Self {
+            painter_adam: Adam::new(&painting, config.optimizer.generator()),
+            judge_adam: Adam::new(&judging, config.optimizer.discriminator()),
+            loss: config.loss.build()?,
+            kl_weight: config.gan.kl_weight,
+            discriminator_steps: config.optimizer.n_critic,
+            text_learns_from_discriminator: config.optimizer.text_learns_from_discriminator,
+            device: device.clone(),
+            painting,
+            judging,
+            painter,
+            average,
+            discriminator,
+            frozen_discriminator,
+            ema,
+        })
+    }
+
+    /// Trains on one batch and returns the parts of both losses.
+    ///
+    /// `images_shown` is the progress before this batch, `key` the run's key.
+    ///
+    /// # Errors
+    /// If a loss or a gradient is not finite; no parameter has been changed by it then.
+    pub fn step(&mut self, batch: &Batch, stage: &Stage, key: Key, step: u64, images_shown: u64) -> Result<Losses> {
+        let at = Growth { level: stage.level, alpha: stage.alpha };
+        let size = batch.captions.len();
+        let key = key.child("step").at(step);
+        let real = faded(&batch.images(&self.device)?, at)?;
+        let (embedding, mismatched) = self.embed(batch)?; // (B, E) both
+        let latent_size = self.painter.generator.latent_size();
+        let noise = rng::normal(key.child("noise"), (size, latent_size), DType::F32, &self.device)?;
+        let (conditioned, latent) = self.painter.latent(&embedding, &noise)?;
+        let fake = self.painter.generator.forward(&latent, at)?; // (B, 3, H, W)
+        let mut losses = Losses::new();
+
+        let held = |t: &Tensor| if self.text_learns_from_discriminator { t.clone() } else { t.detach() };
+        let mut text_gradients = None;
+        for repeat in 0..self.discriminator_steps {
+            let pair = Pair {
+                real: &real,
+                fake: &fake.detach(),
+                embedding: &held(&embedding),
+                mismatched: Some(&held(&mismatched)),
+                at,
+                key: key.child("penalty").at(repeat as u64),
+                step,
+            };
+            let parts = self.loss.discriminator(self.discriminator.as_ref(), &pair)?;
+            let total = total(&parts)?;
+            let grads = checked_gradients(&total, "discriminator", &self.judging)?;
+            self.judge_adam.step(&grads)?;
+            if repeat == 0 {
+                record(&mut losses, "D", parts, total);
+                text_gradients = self.text_learns_from_discriminator.then_some(grads);
+            }
+        }
+
+        let reals = self.loss.needs_reals_for_generator().then_some(&real);
+        let parts =
+            self.loss.generator(self.frozen_discriminator.as_ref(), reals, &fake, &embedding.detach(), at)?;
+        let mut parts: Parts = parts;
+        parts.push(("kl", conditioned.kl.affine(self.kl_weight, 0.0)?));
+        let total = total(&parts)?;
+        let mut grads = checked_gradients(&total, "generator", &self.painting)?;
+        if let Some(text) = text_gradients {
+            add_gradients(&mut grads, &text, &self.painting)?;
+        }
+        self.painter_adam.step(&grads)?;
+        self.ema.update(size as u64, images_shown)?;
+        record(&mut losses, "G", parts, total);
+        Ok(losses)
+    }
+
+    /// Embeddings of the captions and of the mismatched ones, in one pass of the encoder.
+    fn embed(&self, batch: &Batch) -> Result<(Tensor, Tensor)> {
+        let size = batch.captions.len();
+        let both: Vec<String> = batch.captions.iter().chain(&batch.mismatched).cloned().collect();
+        let embedding = self.painter.text.encode(&both)?;
+        Ok((embedding.narrow(0, 0, size)?, embedding.narrow(0, size, size)?))
+    }
+}
+
+/// Real images as the discriminator sees them while a level fades in:
+/// `alpha·x + (1 - alpha)·up(down(x))`, T2F's treatment of the reals.
+///
+/// # Shapes
+/// `(B, 3, H, W)`, both ways.
+///
+/// # Errors
+/// If a side is odd.
+pub fn faded(images: &Tensor, at: Growth) -> Result<Tensor> {
+    if at.level == 0 || at.alpha >= 1.0 {
+        return Ok(images.clone());
+    }
+    let x = resample::to_nhwc(images)?;
+    let coarse = resample::upsample2(&resample::avg_pool2(&x)?)?;
+    Ok(resample::to_nchw(&resample::fade(&x, &coarse, at.alpha)?)?)
+}
+
+fn total(parts: &Parts) -> Result<Tensor> {
+    let mut values = parts.iter().map(|(_, value)| value);
+    let first = values.next().ok_or_else(|| Error::Config("the loss has no parts".into()))?.clone();
+    Ok(values.try_fold(first, |sum, value| sum.add(value))?)
+}
+
+fn record(losses: &mut Losses, network: &str, parts: Parts, total: Tensor) {
+    losses.extend(parts.into_iter().map(|(name, value)| (format!("Loss/{network}/{name}"), value.detach())));
+    losses.push((format!("Loss/{network}/total"), total.detach()));
+}
+
+/// Gradients of `loss`, after making sure that it and they are finite.
+fn checked_gradients(loss: &Tensor, network: &str, parameters: &Parameters) -> Result<GradStore> {
+    let value = loss.to_dtype(DType::F32)?.to_scalar::<f32>()?;
+    if !value.is_finite() {
+        return Err(Error::Diverged { what: format!("the loss of the {network}"), value });
+    }
+    let grads = gradients(loss)?;
+    for (name, var) in parameters.vars() {
+        let Some(gradient) = grads.get(&var) else { continue };
+        let norm = gradient.sqr()?.sum_all()?.to_scalar::<f32>()?;
+        if !norm.is_finite() {
+            return Err(Error::Diverged { what: format!("the gradient of {name}"), value: norm });
+        }
+    }
+    Ok(grads)
+}
+
+fn add_gradients(grads: &mut GradStore, more: &GradStore, parameters: &Parameters) -> Result<()> {
+    for (_, var) in parameters.vars() {
+        let Some(extra) = more.get(&var) else { continue };
+        let sum = match grads.get(&var) {
+            Some(gradient) => gradient.add(extra)?,
+            None => extra.clone(),
+        };
+        grads.insert(&var, sum);
+    }
+    Ok(())
+}
