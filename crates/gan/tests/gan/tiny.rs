@@ -1,0 +1,81 @@
+//! Networks of a few hundred parameters, for tests of any of them.
+
+use candle_core::{DType, Device, Shape, Tensor};
+use t2f_gan::{
+    Channels, Compat, ConditioningAugmentation, ConditioningKind, Discriminator, GanConfig, Generator, Head,
+    Result,
+};
+use t2f_ops::init::Parameters;
+use t2f_ops::rng::{self, Key};
+
+pub const EMBEDDING: usize = 3;
+pub const LATENT: usize = 5;
+
+/// 16x16, widths 3, 3 and 2.
+pub fn config() -> GanConfig {
+    GanConfig {
+        resolution: 16,
+        latent_size: LATENT,
+        code_size: 2,
+        compressed_size: 2,
+        channels: Channels::List(vec![3, 3, 2]),
+        stddev_group: 3,
+        ..GanConfig::default()
+    }
+}
+
+pub fn compat() -> GanConfig {
+    GanConfig { compat: Some(Compat::T2f), conditioning: ConditioningKind::Relu, ..config() }
+}
+
+pub fn projection() -> GanConfig {
+    GanConfig { head: Head::Projection, modulation: true, ..config() }
+}
+
+/// The three networks of one configuration, their parameters, and constants in their type.
+pub struct Nets {
+    pub parameters: Parameters,
+    pub generator: Box<dyn Generator>,
+    pub discriminator: Box<dyn Discriminator>,
+    pub frozen: Box<dyn Discriminator>,
+    pub conditioning: ConditioningAugmentation,
+    pub dtype: DType,
+}
+
+impl Nets {
+    pub fn new(config: &GanConfig, dtype: DType) -> Result<Self> {
+        let parameters = Parameters::drawn(Key::new(7));
+        let vb = parameters.builder(dtype, &Device::Cpu);
+        let generator = config.generator(vb.pp("generator"))?;
+        let discriminator = config.discriminator(EMBEDDING, vb.pp("discriminator"))?;
+        let conditioning = config.conditioning(EMBEDDING, vb.pp("conditioning"))?;
+        let frozen = parameters.frozen_builder(dtype, &Device::Cpu).pp("discriminator");
+        let frozen = config.discriminator(EMBEDDING, frozen)?;
+        Ok(Self { parameters, generator, discriminator, frozen, conditioning, dtype })
+    }
+
+    /// Standard normal numbers, equal for equal names.
+    pub fn normal(&self, name: &str, shape: impl Into<Shape>) -> Result<Tensor> {
+        Ok(rng::normal(Key::new(1).child(name), shape, self.dtype, &Device::Cpu)?)
+    }
+
+    /// Moves every parameter off its first value, so that no bias and no modulation is zero.
+    pub fn shaken(self) -> Result<Self> {
+        for (name, var) in self.parameters.vars() {
+            let noise = rng::normal(Key::new(2).child(&name), var.shape(), self.dtype, &Device::Cpu)?;
+            var.set(&var.as_tensor().add(&noise.affine(0.3, 0.0)?)?)?;
+        }
+        Ok(self)
+    }
+}
+
+/// All values in order.
+pub fn values(x: &Tensor) -> Vec<f64> {
+    x.to_dtype(DType::F64).and_then(|x| x.flatten_all()?.to_vec1()).unwrap()
+}
+
+/// The largest absolute difference of two tensors of one shape.
+pub fn difference(a: &Tensor, b: &Tensor) -> f64 {
+    assert_eq!(a.dims(), b.dims());
+    values(a).iter().zip(values(b)).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+}
