@@ -121,6 +121,10 @@ mod tests {
         let dark = |x, y| page.get(x, y) != Some([255, 255, 255]);
         let (right, bottom) = (11 + letters.width("face"), 5 + letters.line_height());
         assert!((0..80).any(|x| (0..30).any(|y| dark(x, y))));
-        assert!((0..80).all(|x| (0..30).all(|y| !dark(x, y) || (9..=right).contains(&x) && (5..=bottom).contains(&y))));
+        assert!(
+            (0..80).all(
+                |x| (0..30).all(|y| !dark(x, y) || (9..=right).contains(&x) && (5..=bottom).contains(&y))
+            )
+        );
     }
 }

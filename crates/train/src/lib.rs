@@ -1,5 +1,6 @@
 //! t2f-train
 
+pub mod curves;
 pub mod picture;
 pub mod provenance;
 pub mod sheet;

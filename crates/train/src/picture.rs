@@ -153,8 +153,7 @@ impl Picture {
         let (width, height) = (self.width * factor, self.height * factor);
         let mut pixels = Vec::with_capacity(3 * width as usize * height as usize);
         for row in self.pixels.chunks_exact(3 * (self.width as usize).max(1)) {
-            let wide: Vec<u8> =
-                row.chunks_exact(3).flat_map(|pixel| pixel.repeat(factor as usize)).collect();
+            let wide: Vec<u8> = row.chunks_exact(3).flat_map(|pixel| pixel.repeat(factor as usize)).collect();
             for _ in 0..factor {
                 pixels.extend_from_slice(&wide);
             }

@@ -69,7 +69,8 @@ impl Provenance {
     fn xmp(&self) -> String {
         let mut description = String::new();
         for (keyword, value) in &self.fields {
-            let _ = write!(description, "{}{keyword}: {value}", if description.is_empty() { "" } else { "; " });
+            let _ =
+                write!(description, "{}{keyword}: {value}", if description.is_empty() { "" } else { "; " });
         }
         let term = self.source.term();
         format!(

@@ -84,7 +84,8 @@ pub fn contact_sheet(tiles: &[Tile], layout: &Layout) -> Result<Picture, Picture
     }
     let letters = Lettering::new(layout.letters);
     let cell = layout.cell(tiles.iter().map(|tile| &tile.image));
-    let columns = layout.columns.unwrap_or_else(|| ((tiles.len() as f64 * 2.0).sqrt().ceil() as usize).min(12));
+    let columns =
+        layout.columns.unwrap_or_else(|| ((tiles.len() as f64 * 2.0).sqrt().ceil() as usize).min(12));
     let columns = columns.clamp(1, tiles.len());
     let texts: Vec<Vec<String>> = tiles
         .iter()
@@ -101,9 +102,11 @@ pub fn contact_sheet(tiles: &[Tile], layout: &Layout) -> Result<Picture, Picture
         })
         .collect();
 
-    let title_width = layout.title.as_ref().map_or(0, |title| Lettering::new(layout.letters + 2.0).width(title));
+    let title_width =
+        layout.title.as_ref().map_or(0, |title| Lettering::new(layout.letters + 2.0).width(title));
     let width = (columns as u32 * (cell + Layout::GAP)).max(title_width + Layout::GAP) + Layout::GAP;
-    let height = row_heights.iter().map(|h| h + Layout::GAP).sum::<u32>() + Layout::GAP + layout.head_height();
+    let height =
+        row_heights.iter().map(|h| h + Layout::GAP).sum::<u32>() + Layout::GAP + layout.head_height();
     let mut page = Picture::filled(width, height, PAPER);
     let mut top = layout.head(&mut page);
     for ((tiles, texts), row_height) in tiles.chunks(columns).zip(texts.chunks(columns)).zip(row_heights) {
@@ -180,7 +183,8 @@ mod tests {
     #[test]
     fn sheets_of_every_level_have_the_same_size() {
         let sheet = |side| {
-            let tiles: Vec<Tile> = (0..6).map(|_| tile(side, "a woman with long red hair and a hat")).collect();
+            let tiles: Vec<Tile> =
+                (0..6).map(|_| tile(side, "a woman with long red hair and a hat")).collect();
             let layout = Layout { title: Some("12.0 kimg".into()), ..Layout::default() };
             contact_sheet(&tiles, &layout).unwrap()
         };
@@ -195,7 +199,9 @@ mod tests {
         assert_eq!(plain.height(), 128 + 2 * Layout::GAP);
         assert!(captioned.height() > plain.height());
         let below = plain.height() - Layout::GAP..captioned.height();
-        assert!(below.into_iter().any(|y| (0..captioned.width()).any(|x| captioned.get(x, y) < Some([90; 3]))));
+        assert!(
+            below.into_iter().any(|y| (0..captioned.width()).any(|x| captioned.get(x, y) < Some([90; 3])))
+        );
     }
 
     #[test]

@@ -34,7 +34,8 @@ impl Film {
         let side = |of: fn(&Picture) -> u32| frames.iter().map(of).max().unwrap_or(0);
         let (width, height) = (side(Picture::width), side(Picture::height));
         let (Ok(columns), Ok(rows), Some(last)) = (width.try_into(), height.try_into(), frames.last()) else {
-            let what = if frames.is_empty() { "a film without frames" } else { "a film wider than 65535 pixels" };
+            let what =
+                if frames.is_empty() { "a film without frames" } else { "a film wider than 65535 pixels" };
             return Err(PictureError::Empty(what.into()));
         };
         let background = last.get(0, 0).unwrap_or([255; 3]);
@@ -84,8 +85,9 @@ mod tests {
 
     #[test]
     fn film_keeps_every_frame_in_one_size_loops_and_holds_the_last() {
-        let levels: Vec<Picture> =
-            [(4, [250, 0, 0]), (8, [0, 250, 0]), (16, [0, 0, 250])].map(|(s, c)| Picture::filled(s, s, c)).into();
+        let levels: Vec<Picture> = [(4, [250, 0, 0]), (8, [0, 250, 0]), (16, [0, 0, 250])]
+            .map(|(s, c)| Picture::filled(s, s, c))
+            .into();
         let bytes = Film::default().to_gif(&levels).unwrap();
         let (decoder, frames) = decoded(&bytes);
         assert_eq!(decoder.repeat(), Repeat::Infinite);
