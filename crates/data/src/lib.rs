@@ -1,1 +1,29 @@
-//! t2f-data
+//! Faces and the words for them: datasets, their splits, and the batches training sees.
+//!
+//! The seam is [`Dataset`]: images and captions by index. [`DataConfig::open`] builds one of the
+//! kinds there are and splits it; [`Loader`] turns a part into batches that are a pure function of
+//! a key and a position; [`Prefetch`] computes them ahead on other threads. The default kind,
+//! [`procedural`], draws its faces, so that training needs no download, and knows what each of
+//! its captions claims, so that a generated face can be scored against its caption.
+//!
+//! This crate knows nothing of networks, tokens or schedules.
+
+mod cached;
+mod config;
+mod dataset;
+mod error;
+mod image;
+mod loader;
+mod prefetch;
+mod preflight;
+pub mod procedural;
+
+pub use cached::Cached;
+pub use config::{DataConfig, ProceduralConfig};
+pub use dataset::{Caption, Dataset, Example, Splits, Subset};
+pub use error::{Error, Result};
+pub use image::{Image, contact_sheet};
+pub use loader::{Batch, Loader};
+pub use prefetch::{Prefetch, Request};
+pub use preflight::{BadFile, PreflightReport};
+pub use procedural::{Attributes, Claim, Claims, Factor};

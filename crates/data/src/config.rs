@@ -1,0 +1,93 @@
+//! The `[data]` section of a run: which dataset, and how it is split.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cached::Cached;
+use crate::dataset::{Dataset, Splits};
+use crate::error::{Error, Result};
+use crate::preflight::PreflightReport;
+use crate::procedural::{ProceduralFaces, Split};
+
+/// Which dataset to train on. `kind = "…"` in a configuration file chooses the variant.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum DataConfig {
+    /// Faces that are drawn, with captions that are known to be true.
+    Procedural(ProceduralConfig),
+}
+
+impl Default for DataConfig {
+    fn default() -> Self {
+        Self::Procedural(ProceduralConfig::default())
+    }
+}
+
+/// The drawn faces.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProceduralConfig {
+    /// Images in the training part. Default 20000, at least 2.
+    pub train_images: usize,
+    /// Images in the validation part. Default 2000, at least 2.
+    pub val_images: usize,
+    /// Images in each of the two test parts. Default 2000, at least 2.
+    pub test_images: usize,
+    /// What the faces are drawn from; equal seeds give equal faces. Default 0.
+    pub seed: u64,
+    /// Memory for images already drawn, in MiB; what does not fit is drawn anew. Default 2048.
+    pub memory_mib: usize,
+}
+
+impl Default for ProceduralConfig {
+    fn default() -> Self {
+        Self { train_images: 20_000, val_images: 2_000, test_images: 2_000, seed: 0, memory_mib: 2048 }
+    }
+}
+
+impl DataConfig {
+    /// Opens the dataset with images of `resolution` pixels a side and splits it.
+    ///
+    /// # Errors
+    /// If a setting is out of range, or the files are not there or not as the kind expects.
+    pub fn open(&self, resolution: usize) -> Result<Splits> {
+        if !(4..=1024).contains(&resolution) || !resolution.is_power_of_two() {
+            let expected = "a power of two from 4 to 1024".into();
+            return Err(Error::Setting { field: "resolution", value: resolution.to_string(), expected });
+        }
+        match self {
+            Self::Procedural(config) => config.open(resolution),
+        }
+    }
+}
+
+impl ProceduralConfig {
+    fn open(&self, resolution: usize) -> Result<Splits> {
+        let sizes = [
+            ("train_images", self.train_images),
+            ("val_images", self.val_images),
+            ("test_images", self.test_images),
+        ];
+        for (field, size) in sizes {
+            if size < 2 {
+                let expected = "at least 2".into();
+                return Err(Error::Setting { field, value: size.to_string(), expected });
+            }
+        }
+        let part = |split, images| -> Arc<dyn Dataset> {
+            let faces = ProceduralFaces::new(split, self.seed, images, resolution);
+            Arc::new(Cached::new(Arc::new(faces), self.memory_mib << 20))
+        };
+        Ok(Splits {
+            train: part(Split::Train, self.train_images),
+            val: part(Split::Val, self.val_images),
+            test: part(Split::Test, self.test_images),
+            test_comb: Some(part(Split::TestComb, self.test_images)),
+            report: PreflightReport {
+                images: self.train_images + self.val_images + 2 * self.test_images,
+                ..PreflightReport::default()
+            },
+        })
+    }
+}
