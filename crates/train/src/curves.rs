@@ -10,8 +10,11 @@ mod scale;
 mod stages;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
-use crate::picture::{Picture, PictureError};
+use t2f_data::Image;
+
+use crate::picture::PictureError;
 
 pub use scale::Scale;
 
@@ -63,7 +66,7 @@ pub fn svg(runs: &[RunRows], options: &CurveOptions) -> Result<String, PictureEr
 ///
 /// # Errors
 /// As [`svg`].
-pub fn picture(runs: &[RunRows], options: &CurveOptions) -> Result<Picture, PictureError> {
+pub fn picture(runs: &[RunRows], options: &CurveOptions) -> Result<Image, PictureError> {
     draw::picture(&Chart::new(runs, options)?)
 }
 
@@ -87,6 +90,18 @@ pub fn rows_from_jsonl(text: &str) -> Result<Vec<StatsRow>, PictureError> {
         }
     }
     Ok(rows)
+}
+
+/// The rows of a run folder's `stats.jsonl`, named after the folder.
+///
+/// # Errors
+/// If the file cannot be read, as [`rows_from_jsonl`].
+pub fn rows_of_run(run: &Path) -> Result<RunRows, PictureError> {
+    let path = run.join("stats.jsonl");
+    let text = std::fs::read_to_string(&path).map_err(|cause| PictureError::File { path, cause })?;
+    let name =
+        run.file_name().map_or_else(|| run.display().to_string(), |name| name.to_string_lossy().into());
+    Ok(RunRows { name, rows: rows_from_jsonl(&text)? })
 }
 
 /// One curve, in the units of the data.

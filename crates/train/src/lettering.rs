@@ -4,7 +4,9 @@ use std::sync::LazyLock;
 
 use ab_glyph::{Font, FontRef, PxScale, ScaleFont};
 
-use crate::picture::{Picture, Rgb};
+use t2f_data::Image;
+
+use crate::canvas::{Rgb, blend};
 
 /// The font file, DejaVu Sans 2.37 (its licence lies beside it).
 pub(crate) const FONT: &[u8] = include_bytes!("../assets/DejaVuSans.ttf");
@@ -25,19 +27,19 @@ impl Lettering {
     }
 
     /// From one baseline to the next, in pixels.
-    pub(crate) fn line_height(self) -> u32 {
-        (self.scale.y * 1.12).ceil() as u32
+    pub(crate) fn line_height(self) -> usize {
+        (self.scale.y * 1.12).ceil() as usize
     }
 
     /// Width of a line, in pixels.
-    pub(crate) fn width(self, text: &str) -> u32 {
+    pub(crate) fn width(self, text: &str) -> usize {
         let font = FACE.as_scaled(self.scale);
-        text.chars().map(|c| font.h_advance(font.glyph_id(c))).sum::<f32>().ceil() as u32
+        text.chars().map(|c| font.h_advance(font.glyph_id(c))).sum::<f32>().ceil() as usize
     }
 
     /// Breaks text between words into lines of at most `width` pixels; a word that is wider by
     /// itself is broken inside. Past `max_lines` the last line ends in an ellipsis.
-    pub(crate) fn wrapped(self, text: &str, width: u32, max_lines: usize) -> Vec<String> {
+    pub(crate) fn wrapped(self, text: &str, width: usize, max_lines: usize) -> Vec<String> {
         let mut lines = vec![String::new()];
         for word in text.split_whitespace() {
             let line = lines.last_mut().expect("never empty");
@@ -71,7 +73,7 @@ impl Lettering {
     }
 
     /// Draws one line, its top left corner at `(left, top)`.
-    pub(crate) fn draw(self, on: &mut Picture, text: &str, left: u32, top: u32, colour: Rgb) {
+    pub(crate) fn draw(self, on: &mut Image, text: &str, left: usize, top: usize, colour: Rgb) {
         let font = FACE.as_scaled(self.scale);
         let baseline = top as f32 + font.ascent().round();
         let mut x = left as f32;
@@ -84,7 +86,7 @@ impl Lettering {
             outline.draw(|dx, dy, coverage| {
                 let (x, y) = (corner.x + dx as f32, corner.y + dy as f32);
                 if x >= 0.0 && y >= 0.0 {
-                    on.blend(x as u32, y as u32, colour, coverage.min(1.0));
+                    blend(on, x as usize, y as usize, colour, coverage.min(1.0));
                 }
             });
         }
@@ -116,9 +118,9 @@ mod tests {
     #[test]
     fn drawing_darkens_pixels_inside_the_measured_box_only() {
         let letters = Lettering::new(14.0);
-        let mut page = Picture::filled(80, 30, [255, 255, 255]);
+        let mut page = Image::filled(80, 30, [255, 255, 255]);
         letters.draw(&mut page, "face", 10, 5, [0, 0, 0]);
-        let dark = |x, y| page.get(x, y) != Some([255, 255, 255]);
+        let dark = |x, y| page.pixel(x, y) != [255, 255, 255];
         let (right, bottom) = (11 + letters.width("face"), 5 + letters.line_height());
         assert!((0..80).any(|x| (0..30).any(|y| dark(x, y))));
         assert!(

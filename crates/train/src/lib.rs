@@ -6,4 +6,7 @@ pub mod provenance;
 pub mod sheet;
 pub mod timelapse;
 
+mod canvas;
 mod lettering;
+
+pub use canvas::enlarged;

@@ -38,13 +38,13 @@ pub struct Provenance {
 }
 
 impl Provenance {
-    /// The origin of a picture that a model drew from a caption.
-    pub fn generated(model_hash: &str, prompt: &str, seed: u64) -> Self {
+    /// The origin of a picture that a model drew from captions and seeds.
+    pub fn generated(model_hash: &str, prompt: &str, seeds: &str) -> Self {
         let fields = vec![
             ("Software", concat!("t2f ", env!("CARGO_PKG_VERSION")).to_string()),
             ("Model hash", model_hash.to_string()),
             ("Prompt", prompt.to_string()),
-            ("Seed", seed.to_string()),
+            ("Seed", seeds.to_string()),
         ];
         Self { source: Source::Model, fields }
     }
@@ -109,12 +109,14 @@ mod tests {
     use std::io::Cursor;
 
     use super::*;
-    use crate::picture::Picture;
+    use t2f_data::Image;
+
+    use crate::picture::to_png;
 
     #[test]
     fn png_carries_hash_prompt_seed_and_the_iptc_mark() {
-        let provenance = Provenance::generated("beef01", "a <bald> man & a beard, né", 42);
-        let bytes = Picture::filled(4, 4, [1, 2, 3]).to_png(Some(&provenance)).unwrap();
+        let provenance = Provenance::generated("beef01", "a <bald> man & a beard, né", "42");
+        let bytes = to_png(&Image::filled(4, 4, [1, 2, 3]), Some(&provenance)).unwrap();
         let reader = png::Decoder::new(Cursor::new(bytes)).read_info().unwrap();
         let texts: Vec<(String, String)> = reader
             .info()

@@ -5,8 +5,11 @@
 //! whole factors, so that images of every level fill the same space and a run's sheets have the
 //! same size from 4x4 to the last level.
 
+use t2f_data::Image;
+
+use crate::canvas::{Rgb, enlarged, paste};
 use crate::lettering::Lettering;
-use crate::picture::{Picture, PictureError, Rgb};
+use crate::picture::PictureError;
 
 const PAPER: Rgb = [255, 255, 255];
 const INK: Rgb = [34, 34, 34];
@@ -16,7 +19,7 @@ const FAINT: Rgb = [110, 110, 110];
 #[derive(Clone, Debug)]
 pub struct Tile {
     /// The picture.
-    pub image: Picture,
+    pub image: Image,
     /// Its caption; may be empty.
     pub caption: String,
 }
@@ -27,7 +30,7 @@ pub struct Row {
     /// The caption, printed to the left.
     pub caption: String,
     /// The pictures.
-    pub images: Vec<Picture>,
+    pub images: Vec<Image>,
 }
 
 /// How a sheet is laid out. All lengths are in pixels.
@@ -35,7 +38,7 @@ pub struct Row {
 pub struct Layout {
     /// Pictures are enlarged to at most this side, by a whole factor. Default 128; at least 1.
     /// Larger pictures keep their size.
-    pub tile: u32,
+    pub tile: usize,
     /// Tiles in a row of [`contact_sheet`]. Default none: about 3:2 in all.
     pub columns: Option<usize>,
     /// Height of the letters. Default 12.
@@ -53,15 +56,15 @@ impl Default for Layout {
 }
 
 impl Layout {
-    const GAP: u32 = 10;
+    const GAP: usize = 10;
 
     /// The side of the square that every tile is centred in: fits the largest of `images`.
-    fn cell<'a>(&self, images: impl Iterator<Item = &'a Picture>) -> u32 {
-        images.map(|image| image.width().max(image.height())).max().unwrap_or(1).max(self.tile)
+    fn cell<'a>(&self, images: impl Iterator<Item = &'a Image>) -> usize {
+        images.map(|image| image.width.max(image.height)).max().unwrap_or(1).max(self.tile)
     }
 
     /// Draws the title, if any, and returns the first free line of pixels.
-    fn head(&self, page: &mut Picture) -> u32 {
+    fn head(&self, page: &mut Image) -> usize {
         if let Some(title) = &self.title {
             let letters = Lettering::new(self.letters + 2.0);
             letters.draw(page, title, Self::GAP, Self::GAP, INK);
@@ -69,7 +72,7 @@ impl Layout {
         Self::GAP + self.head_height()
     }
 
-    fn head_height(&self) -> u32 {
+    fn head_height(&self) -> usize {
         self.title.as_ref().map_or(0, |_| Lettering::new(self.letters + 2.0).line_height() + Self::GAP / 2)
     }
 }
@@ -78,7 +81,7 @@ impl Layout {
 ///
 /// # Errors
 /// If there are no tiles.
-pub fn contact_sheet(tiles: &[Tile], layout: &Layout) -> Result<Picture, PictureError> {
+pub fn contact_sheet(tiles: &[Tile], layout: &Layout) -> Result<Image, PictureError> {
     if tiles.is_empty() {
         return Err(PictureError::Empty("a contact sheet without tiles".into()));
     }
@@ -94,27 +97,27 @@ pub fn contact_sheet(tiles: &[Tile], layout: &Layout) -> Result<Picture, Picture
             caption => letters.wrapped(caption, cell, layout.max_lines),
         })
         .collect();
-    let row_heights: Vec<u32> = texts
+    let row_heights: Vec<usize> = texts
         .chunks(columns)
         .map(|row| {
-            let lines = row.iter().map(Vec::len).max().unwrap_or(0) as u32;
+            let lines = row.iter().map(Vec::len).max().unwrap_or(0);
             cell + if lines > 0 { 4 + lines * letters.line_height() } else { 0 }
         })
         .collect();
 
     let title_width =
         layout.title.as_ref().map_or(0, |title| Lettering::new(layout.letters + 2.0).width(title));
-    let width = (columns as u32 * (cell + Layout::GAP)).max(title_width + Layout::GAP) + Layout::GAP;
+    let width = (columns * (cell + Layout::GAP)).max(title_width + Layout::GAP) + Layout::GAP;
     let height =
-        row_heights.iter().map(|h| h + Layout::GAP).sum::<u32>() + Layout::GAP + layout.head_height();
-    let mut page = Picture::filled(width, height, PAPER);
+        row_heights.iter().map(|h| h + Layout::GAP).sum::<usize>() + Layout::GAP + layout.head_height();
+    let mut page = Image::filled(width, height, PAPER);
     let mut top = layout.head(&mut page);
     for ((tiles, texts), row_height) in tiles.chunks(columns).zip(texts.chunks(columns)).zip(row_heights) {
         for (column, (tile, lines)) in tiles.iter().zip(texts).enumerate() {
-            let left = Layout::GAP + column as u32 * (cell + Layout::GAP);
+            let left = Layout::GAP + column * (cell + Layout::GAP);
             place(&mut page, &tile.image, cell, left, top);
             for (i, line) in lines.iter().enumerate() {
-                letters.draw(&mut page, line, left, top + cell + 4 + i as u32 * letters.line_height(), INK);
+                letters.draw(&mut page, line, left, top + cell + 4 + i * letters.line_height(), INK);
             }
         }
         top += row_height + Layout::GAP;
@@ -126,8 +129,8 @@ pub fn contact_sheet(tiles: &[Tile], layout: &Layout) -> Result<Picture, Picture
 ///
 /// # Errors
 /// If there is no row, or a row has no picture.
-pub fn caption_grid(rows: &[Row], headings: &[String], layout: &Layout) -> Result<Picture, PictureError> {
-    let columns = rows.iter().map(|row| row.images.len()).max().unwrap_or(0) as u32;
+pub fn caption_grid(rows: &[Row], headings: &[String], layout: &Layout) -> Result<Image, PictureError> {
+    let columns = rows.iter().map(|row| row.images.len()).max().unwrap_or(0);
     if columns == 0 {
         return Err(PictureError::Empty("a grid without pictures".into()));
     }
@@ -135,29 +138,29 @@ pub fn caption_grid(rows: &[Row], headings: &[String], layout: &Layout) -> Resul
     let cell = layout.cell(rows.iter().flat_map(|row| &row.images));
     let widest = rows.iter().map(|row| letters.width(&row.caption)).max().unwrap_or(0);
     let margin = widest.min(180) + if widest > 0 { 2 * Layout::GAP } else { Layout::GAP };
-    let max_lines = (cell / letters.line_height()).max(1) as usize;
+    let max_lines = (cell / letters.line_height()).max(1);
     let heading_height = if headings.is_empty() { 0 } else { letters.line_height() + 4 };
 
     let width = margin + columns * (cell + Layout::GAP);
-    let rows_height = rows.len() as u32 * (cell + Layout::GAP);
+    let rows_height = rows.len() * (cell + Layout::GAP);
     let mut page =
-        Picture::filled(width, Layout::GAP + layout.head_height() + heading_height + rows_height, PAPER);
+        Image::filled(width, Layout::GAP + layout.head_height() + heading_height + rows_height, PAPER);
     let mut top = layout.head(&mut page);
-    for (column, heading) in headings.iter().take(columns as usize).enumerate() {
+    for (column, heading) in headings.iter().take(columns).enumerate() {
         let indent = cell.saturating_sub(letters.width(heading)) / 2;
-        let left = margin + column as u32 * (cell + Layout::GAP) + indent;
+        let left = margin + column * (cell + Layout::GAP) + indent;
         letters.draw(&mut page, heading, left, top, FAINT);
     }
     top += heading_height;
     for row in rows {
         let lines = letters.wrapped(&row.caption, margin.saturating_sub(2 * Layout::GAP).max(1), max_lines);
-        let text_height = lines.len() as u32 * letters.line_height();
+        let text_height = lines.len() * letters.line_height();
         let first = top + cell.saturating_sub(text_height) / 2;
         for (i, line) in lines.iter().enumerate() {
-            letters.draw(&mut page, line, Layout::GAP, first + i as u32 * letters.line_height(), INK);
+            letters.draw(&mut page, line, Layout::GAP, first + i * letters.line_height(), INK);
         }
         for (column, image) in row.images.iter().enumerate() {
-            place(&mut page, image, cell, margin + column as u32 * (cell + Layout::GAP), top);
+            place(&mut page, image, cell, margin + column * (cell + Layout::GAP), top);
         }
         top += cell + Layout::GAP;
     }
@@ -165,19 +168,19 @@ pub fn caption_grid(rows: &[Row], headings: &[String], layout: &Layout) -> Resul
 }
 
 /// Enlarges `image` by the largest whole factor that fits and centres it in a square of side `cell`.
-fn place(page: &mut Picture, image: &Picture, cell: u32, left: u32, top: u32) {
-    let factor = cell / image.width().max(image.height()).max(1);
-    let large = image.enlarged(factor);
-    let (indent, drop) = (cell.saturating_sub(large.width()) / 2, cell.saturating_sub(large.height()) / 2);
-    page.paste(&large, left + indent, top + drop);
+fn place(page: &mut Image, image: &Image, cell: usize, left: usize, top: usize) {
+    let factor = cell / image.width.max(image.height).max(1);
+    let large = enlarged(image, factor);
+    let (indent, drop) = (cell.saturating_sub(large.width) / 2, cell.saturating_sub(large.height) / 2);
+    paste(page, &large, left + indent, top + drop);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn tile(side: u32, caption: &str) -> Tile {
-        Tile { image: Picture::filled(side, side, [200, 30, 30]), caption: caption.into() }
+    fn tile(side: usize, caption: &str) -> Tile {
+        Tile { image: Image::filled(side, side, [200, 30, 30]), caption: caption.into() }
     }
 
     #[test]
@@ -188,7 +191,7 @@ mod tests {
             let layout = Layout { title: Some("12.0 kimg".into()), ..Layout::default() };
             contact_sheet(&tiles, &layout).unwrap()
         };
-        let sizes: Vec<_> = [4, 8, 16, 32, 64].map(|side| (sheet(side).width(), sheet(side).height())).into();
+        let sizes: Vec<_> = [4, 8, 16, 32, 64].map(|side| (sheet(side).width, sheet(side).height)).into();
         assert!(sizes.windows(2).all(|pair| pair[0] == pair[1]), "{sizes:?}");
     }
 
@@ -196,23 +199,21 @@ mod tests {
     fn captions_add_ink_below_the_tiles() {
         let plain = contact_sheet(&[tile(8, "")], &Layout::default()).unwrap();
         let captioned = contact_sheet(&[tile(8, "a smiling man")], &Layout::default()).unwrap();
-        assert_eq!(plain.height(), 128 + 2 * Layout::GAP);
-        assert!(captioned.height() > plain.height());
-        let below = plain.height() - Layout::GAP..captioned.height();
-        assert!(
-            below.into_iter().any(|y| (0..captioned.width()).any(|x| captioned.get(x, y) < Some([90; 3])))
-        );
+        assert_eq!(plain.height, 128 + 2 * Layout::GAP);
+        assert!(captioned.height > plain.height);
+        let below = plain.height - Layout::GAP..captioned.height;
+        assert!(below.into_iter().any(|y| (0..captioned.width).any(|x| captioned.pixel(x, y)[0] < 90)));
     }
 
     #[test]
     fn grid_has_a_row_for_each_caption_and_a_column_for_each_seed() {
-        let image = Picture::filled(16, 16, [0, 0, 255]);
+        let image = Image::filled(16, 16, [0, 0, 255]);
         let row = |caption: &str, n| Row { caption: caption.into(), images: vec![image.clone(); n] };
         let headings: Vec<String> = (0..3).map(|seed| format!("seed {seed}")).collect();
         let grid = |rows: &[Row]| caption_grid(rows, &headings, &Layout::default()).unwrap();
         let (one, two) = (grid(&[row("a man", 3)]), grid(&[row("a man", 3), row("a woman", 3)]));
-        assert_eq!(two.height() - one.height(), 128 + Layout::GAP);
-        let blue = one.pixels().chunks(3).filter(|pixel| *pixel == [0, 0, 255]).count();
+        assert_eq!(two.height - one.height, 128 + Layout::GAP);
+        let blue = one.pixels.chunks(3).filter(|pixel| *pixel == [0, 0, 255]).count();
         assert_eq!(blue, 3 * 128 * 128);
     }
 

@@ -4,9 +4,14 @@
 //! Every frame has its own palette of 256 colours (NeuQuant, or exact where 256 are
 //! enough); the film loops and the last frame is held.
 
+use std::path::{Path, PathBuf};
+
 use gif::{Encoder, Frame, Repeat};
 
-use crate::picture::{Picture, PictureError};
+use t2f_data::Image;
+
+use crate::canvas::{enlarged, paste};
+use crate::picture::{PictureError, from_png};
 
 /// How a film runs.
 #[derive(Clone, Debug)]
@@ -30,33 +35,85 @@ impl Film {
     ///
     /// # Errors
     /// If there are no frames, or one is wider or higher than 65,535 pixels.
-    pub fn to_gif(&self, frames: &[Picture]) -> Result<Vec<u8>, PictureError> {
-        let side = |of: fn(&Picture) -> u32| frames.iter().map(of).max().unwrap_or(0);
-        let (width, height) = (side(Picture::width), side(Picture::height));
-        let (Ok(columns), Ok(rows), Some(last)) = (width.try_into(), height.try_into(), frames.last()) else {
-            let what =
-                if frames.is_empty() { "a film without frames" } else { "a film wider than 65535 pixels" };
-            return Err(PictureError::Empty(what.into()));
-        };
-        let background = last.get(0, 0).unwrap_or([255; 3]);
+    pub fn to_gif(&self, frames: &[Image]) -> Result<Vec<u8>, PictureError> {
+        let side = |of: fn(&Image) -> usize| frames.iter().map(of).max().unwrap_or(0);
+        let size = (side(|image| image.width), side(|image| image.height));
+        self.encode(even_choice(frames.len(), self.max_frames), size, |frame| Ok(frames[frame].clone()))
+    }
 
+    /// The GIF file of the samples in a run folder: `fakes_init.png`, then every `fakes<KIMG>.png`.
+    ///
+    /// Only the chosen frames are read, one at a time.
+    ///
+    /// # Errors
+    /// If there are no samples, or a file cannot be read.
+    pub fn of_run(&self, run: &Path) -> Result<Vec<u8>, PictureError> {
+        let files = samples(run)?;
+        let chosen: Vec<&PathBuf> =
+            even_choice(files.len(), self.max_frames).into_iter().map(|i| &files[i]).collect();
+        let read = |file: &Path| -> Result<Image, PictureError> {
+            let bytes = std::fs::read(file)
+                .map_err(|cause| PictureError::File { path: file.to_path_buf(), cause })?;
+            from_png(&bytes)
+        };
+        let mut size = (0, 0);
+        for file in &chosen {
+            let picture = read(file)?;
+            size = (size.0.max(picture.width), size.1.max(picture.height));
+        }
+        self.encode((0..chosen.len()).collect(), size, |frame| read(chosen[frame]))
+    }
+
+    fn encode(
+        &self,
+        shown: Vec<usize>,
+        (width, height): (usize, usize),
+        mut frame: impl FnMut(usize) -> Result<Image, PictureError>,
+    ) -> Result<Vec<u8>, PictureError> {
+        if shown.is_empty() {
+            return Err(PictureError::Empty("a film without frames".into()));
+        }
+        let (Ok(columns), Ok(rows)) = (width.try_into(), height.try_into()) else {
+            return Err(PictureError::Empty(format!(
+                "a film of {width}x{height} pixels, at most 65535x65535"
+            )));
+        };
         let mut bytes = Vec::new();
         let mut encoder = Encoder::new(&mut bytes, columns, rows, &[])?;
         encoder.set_repeat(Repeat::Infinite)?;
-        let shown = even_choice(frames.len(), self.max_frames);
-        for (i, &frame) in shown.iter().enumerate() {
-            let picture = &frames[frame];
-            let factor = (width / picture.width().max(1)).min(height / picture.height().max(1));
-            let large = picture.enlarged(factor);
-            let mut canvas = Picture::filled(width, height, background);
-            canvas.paste(&large, (width - large.width()) / 2, (height - large.height()) / 2);
-            let mut frame = Frame::from_rgb_speed(columns, rows, canvas.pixels(), 10);
+        for (i, &index) in shown.iter().enumerate() {
+            let picture = frame(index)?;
+            let factor = (width / picture.width.max(1)).min(height / picture.height.max(1));
+            let large = enlarged(&picture, factor);
+            let mut canvas = Image::filled(width, height, picture.pixel(0, 0));
+            paste(&mut canvas, &large, (width - large.width) / 2, (height - large.height) / 2);
+            let mut frame = Frame::from_rgb_speed(columns, rows, &canvas.pixels, 10);
             frame.delay = if i + 1 == shown.len() { self.hold } else { self.delay };
             encoder.write_frame(&frame)?;
         }
         drop(encoder);
         Ok(bytes)
     }
+}
+
+/// The samples of a run in the order in which they were drawn.
+fn samples(run: &Path) -> Result<Vec<PathBuf>, PictureError> {
+    let failed = |cause| PictureError::File { path: run.to_path_buf(), cause };
+    let mut found: Vec<(u64, PathBuf)> = Vec::new();
+    for entry in std::fs::read_dir(run).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        let Some(middle) = name.strip_prefix("fakes").and_then(|rest| rest.strip_suffix(".png")) else {
+            continue;
+        };
+        match middle {
+            "_init" => found.push((0, path)),
+            // Plus one, so that `fakes000000.png` comes after `fakes_init.png`.
+            kimg => found.extend(kimg.parse::<u64>().ok().map(|kimg| (kimg.saturating_add(1), path))),
+        }
+    }
+    found.sort();
+    Ok(found.into_iter().map(|(_, path)| path).collect())
 }
 
 /// At most `limit` of `0..count`, evenly spaced, with the first and the last.
@@ -85,8 +142,8 @@ mod tests {
 
     #[test]
     fn film_keeps_every_frame_in_one_size_loops_and_holds_the_last() {
-        let levels: Vec<Picture> = [(4, [250, 0, 0]), (8, [0, 250, 0]), (16, [0, 0, 250])]
-            .map(|(s, c)| Picture::filled(s, s, c))
+        let levels: Vec<Image> = [(4, [250, 0, 0]), (8, [0, 250, 0]), (16, [0, 0, 250])]
+            .map(|(s, c)| Image::filled(s, s, c))
             .into();
         let bytes = Film::default().to_gif(&levels).unwrap();
         let (decoder, frames) = decoded(&bytes);
@@ -106,7 +163,20 @@ mod tests {
     }
 
     #[test]
+    fn a_runs_film_starts_with_the_first_noise_and_follows_the_images_shown() {
+        let run = tempfile::tempdir().unwrap();
+        let shades =
+            [("fakes000010.png", 30), ("fakes_init.png", 10), ("fakes000002.png", 20), ("reals.png", 99)];
+        for (name, shade) in shades {
+            crate::picture::write(&run.path().join(name), &Image::filled(4, 4, [shade; 3]), None).unwrap();
+        }
+        let (_, frames) = decoded(&Film::default().of_run(run.path()).unwrap());
+        assert_eq!(frames.iter().map(|frame| frame.buffer[0]).collect::<Vec<_>>(), [10, 20, 30]);
+    }
+
+    #[test]
     fn a_film_needs_a_frame() {
+        assert!(Film::default().of_run(tempfile::tempdir().unwrap().path()).is_err());
         assert!(Film::default().to_gif(&[]).is_err());
     }
 }

@@ -11,7 +11,9 @@ use plotters::prelude::*;
 use super::scale::{Scale, linear_marks, mark_label};
 use super::{Chart, Curve};
 use crate::lettering::{FONT, Lettering};
-use crate::picture::{Picture, PictureError};
+use t2f_data::Image;
+
+use crate::picture::PictureError;
 
 /// Okabe and Ito's palette without yellow, which is too pale on white.
 const COLOURS: [RGBColor; 7] = [
@@ -63,11 +65,11 @@ pub(super) fn svg(chart: &Chart) -> Result<String, PictureError> {
     Ok(text)
 }
 
-pub(super) fn picture(chart: &Chart) -> Result<Picture, PictureError> {
+pub(super) fn picture(chart: &Chart) -> Result<Image, PictureError> {
     let (width, height) = chart.size;
     let mut pixels = vec![0; 3 * width as usize * height as usize];
     onto(&BitMapBackend::with_buffer(&mut pixels, chart.size).into_drawing_area(), chart)?;
-    Picture::from_pixels(width, height, pixels)
+    Ok(Image { width: width as usize, height: height as usize, pixels })
 }
 
 fn failed(error: impl std::fmt::Display) -> PictureError {

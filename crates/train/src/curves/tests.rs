@@ -41,9 +41,9 @@ fn several_runs_are_named_and_coloured_apart() {
 fn picture_has_ink_of_every_curve_and_the_asked_size() {
     let options = CurveOptions { size: (500, 300), ..CurveOptions::default() };
     let page = picture(&[example("00000", 0.0)], &options).unwrap();
-    assert_eq!((page.width(), page.height()), (500, 300));
+    assert_eq!((page.width, page.height), (500, 300));
     for colour in [[0, 114, 178], [213, 94, 0]] {
-        assert!(page.pixels().chunks(3).filter(|pixel| *pixel == colour).count() > 100, "{colour:?}");
+        assert!(page.pixels.chunks(3).filter(|pixel| *pixel == colour).count() > 100, "{colour:?}");
     }
 }
 
