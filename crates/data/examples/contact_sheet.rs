@@ -1,6 +1,8 @@
 //! Draws procedural faces into one PNG and prints a caption of each.
 //!
-//! `cargo run -p t2f-data --example contact_sheet -- faces.png 128 48`
+//! `cargo run -p t2f-data --example contact_sheet -- faces.png 128 48 8`
+//!
+//! Arguments: file, pixels a side, faces, faces in a row.
 
 use t2f_data::procedural::{ProceduralFaces, Split};
 use t2f_data::{Dataset, Result, contact_sheet};
@@ -20,7 +22,7 @@ fn main() -> Result<()> {
             println!("{i}: {}", caption.text);
         }
     }
-    let png = contact_sheet(&images, 8).encode_png()?;
+    let png = contact_sheet(&images, number(4, 8)).encode_png()?;
     std::fs::write(path, png)
         .map_err(|error| t2f_data::Error::File { path: path.into(), reason: error.to_string() })
 }

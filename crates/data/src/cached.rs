@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_cached_image_equals_the_first_and_the_limit_holds() {
-        let faces: Arc<dyn Dataset> = Arc::new(ProceduralFaces::new(Split::Train, 5, 3, 16));
+        let faces: Arc<dyn Dataset> = Arc::new(ProceduralFaces::new(Split::Train, 3, 5, 16));
         let size = 3 * 16 * 16;
         let cached = Cached::new(faces.clone(), 2 * size + 1);
         for round in 0..2 {

@@ -86,6 +86,13 @@ impl Image {
     /// # Errors
     /// If the number of bytes does not fit the sides.
     pub fn encode_png(&self) -> Result<Vec<u8>> {
+        let expected = 3 * self.width * self.height;
+        if self.pixels.len() != expected || expected == 0 {
+            let (width, height, bytes) = (self.width, self.height, self.pixels.len());
+            let reason =
+                format!("an image of {width}x{height} pixels has {bytes} bytes, expected {expected}");
+            return Err(Error::file("PNG in memory", reason));
+        }
         let mut bytes = std::io::Cursor::new(Vec::new());
         image::write_buffer_with_format(
             &mut bytes,

@@ -127,7 +127,7 @@ impl Loader {
     fn check(&self, size: usize, resolution: usize) -> Result<()> {
         let full = self.dataset.resolution();
         let factor = full.checked_div(resolution).unwrap_or(0);
-        if factor == 0 || full % resolution != 0 || !factor.is_power_of_two() {
+        if factor == 0 || !full.is_multiple_of(resolution) || !factor.is_power_of_two() {
             return Err(Error::Setting {
                 field: "resolution",
                 value: resolution.to_string(),

@@ -1,1 +1,30 @@
-//! t2f-gan
+//! Images ↔ scores: the progressively grown generator and discriminator of ProGAN
+//! (arXiv:1710.10196), conditioned on a sentence embedding as T2F and StackGAN (arXiv:1612.03242)
+//! do, and the adversarial losses that train them.
+//!
+//! The seams are three traits, each with one method or two: [`Generator`], [`Discriminator`] and
+//! [`AdversarialLoss`]. [`GanConfig`] and [`LossConfig`] name the implementations in this crate and
+//! build them. Fade-in lives in [`growth`].
+//!
+//! This crate never sees a string, reads no image file, and takes no optimiser step: losses are
+//! tensors, and whoever trains differentiates them with `t2f_ops::grad`.
+//!
+//! Images are `(B, 3, H, W)` in `[-1, 1]` at every public function; inside, feature maps are
+//! `(B, H, W, C)`.
+
+pub mod conditioning;
+pub mod config;
+pub mod discriminator;
+mod error;
+pub mod generator;
+pub mod growth;
+mod layers;
+pub mod loss;
+
+pub use conditioning::{Conditioned, ConditioningAugmentation, ConditioningKind};
+pub use config::{Channels, Compat, GanConfig, Head, ParameterRow};
+pub use discriminator::{Discriminator, GrowingDiscriminator};
+pub use error::{Error, Result};
+pub use generator::{Generator, GrowingGenerator};
+pub use growth::Growth;
+pub use loss::{AdversarialLoss, LossConfig, Pair, Parts, Scores};

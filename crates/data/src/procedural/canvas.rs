@@ -51,7 +51,7 @@ pub(super) const fn rgb(r: u8, g: u8, b: u8) -> Ink {
 }
 
 /// A drawing surface whose coordinates are the face's: the origin between the eyes and the mouth,
-/// x to the right, y downwards, the whole frame 0.84 wide.
+/// x to the right, y downwards, the whole frame 0.78 wide.
 pub(super) struct Canvas {
     pixmap: Pixmap,
     place: Transform,

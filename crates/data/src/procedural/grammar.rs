@@ -50,9 +50,9 @@ impl Style {
     /// How much more or less than the mean a caption of this style mentions.
     fn appetite(self) -> f64 {
         match self {
-            Self::Traits => 0.9,
-            Self::Sentence => 1.1,
-            Self::Story => 2.4,
+            Self::Traits => 0.85,
+            Self::Sentence => 1.0,
+            Self::Story => 2.8,
         }
     }
 }
@@ -80,7 +80,7 @@ pub(super) struct Speaker<'a> {
 
 /// The text of a caption and what it claims.
 pub(super) fn speak(face: &Attributes, wording: Wording, content: Key, words: Key) -> (String, Claims) {
-    let style = match super::sample::weighted(&mut content.child("style").rng(), &[0.35, 0.40, 0.25]) {
+    let style = match super::sample::weighted(&mut content.child("style").rng(), &[0.33, 0.37, 0.30]) {
         0 => Style::Traits,
         1 => Style::Sentence,
         _ => Style::Story,

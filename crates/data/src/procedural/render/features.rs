@@ -74,30 +74,39 @@ pub(super) fn brows(canvas: &mut Canvas, face: &Portrait) {
 
 pub(super) fn nose(canvas: &mut Canvas, face: &Portrait) {
     let (length, wide, high) = match face.value(Factor::Nose) {
-        "small" => (0.050, 0.023, 0.016),
-        "big" => (0.094, 0.058, 0.034),
-        _ => (0.072, 0.038, 0.024),
+        "small" => (0.048, 0.022, 0.016),
+        "big" => (0.092, 0.062, 0.040),
+        _ => (0.072, 0.040, 0.026),
     };
     let (x, y) = (face.yaw * 1.45, length * face.stretch);
-    let line_ink = face.skin.mix(rgb(72, 26, 16), 0.36);
-    canvas.glow((x, y * 0.5), (wide * 0.9, y * 0.75), face.skin.lighter(0.35).alpha(0.35));
-    canvas.stroke(
-        &curve((x * 0.6 + 0.016, -0.025), (x + 0.020, y * 0.55), (x + wide * 0.72, y)),
-        line_ink,
-        0.0075,
+    let ink = face.skin.mix(rgb(64, 20, 12), 0.50);
+    let side = if face.yaw < 0.0 { -1.0 } else { 1.0 };
+    canvas.glow((x * 0.8, y * 0.45), (wide * 0.7 + 0.006, y * 0.8), face.skin.lighter(0.45).alpha(0.45));
+    let ridge = curve(
+        (face.yaw * 0.6 + side * 0.020, -0.028),
+        (x + side * 0.014, y * 0.5),
+        (x + side * wide * 0.78, y),
     );
-    canvas.oval((x, y + 0.008), (wide, high), face.skin.mix(rgb(120, 46, 30), 0.20));
-    canvas.glow((x - wide * 0.2, y), (wide * 0.55, high * 0.6), face.skin.lighter(0.5).alpha(0.5));
+    canvas.stroke(&ridge, ink.alpha(0.8), 0.008);
+    canvas.oval((x, y + 0.006), (wide, high), face.skin.mix(rgb(168, 64, 44), 0.22));
+    canvas.glow(
+        (x - wide * 0.15, y - high * 0.2),
+        (wide * 0.6, high * 0.7),
+        face.skin.lighter(0.6).alpha(0.6),
+    );
     for side in [-1.0, 1.0] {
         canvas.oval(
-            (x + side * wide * 0.5, y + high * 0.62),
-            (0.004 + wide * 0.14, 0.0062),
-            face.shadow.darker(0.45),
+            (x + side * wide * 0.48, y + high * 0.66),
+            (0.004 + wide * 0.15, 0.0070),
+            ink.darker(0.5),
         );
+        let wing = curve(
+            (x + side * wide * 0.86, y - high * 0.45),
+            (x + side * wide * 1.25, y + high * 0.30),
+            (x + side * wide * 0.72, y + high * 0.80),
+        );
+        canvas.stroke(&wing, ink, 0.0075);
     }
-    let under =
-        curve((x - wide * 0.9, y + high * 0.5), (x, y + high * 1.9), (x + wide * 0.9, y + high * 0.5));
-    canvas.stroke(&under, line_ink, 0.006);
 }
 
 /// The region a full beard covers: along the jaw, up to the ears, below the cheeks.
@@ -149,7 +158,7 @@ pub(super) fn beard(canvas: &mut Canvas, face: &Portrait) {
 }
 
 fn stubble_dots(canvas: &mut Canvas, face: &Portrait) {
-    let ink = face.beard_ink().mix(rgb(20, 16, 14), 0.4).alpha(0.65);
+    let ink = face.beard_ink().mix(rgb(20, 16, 14), 0.4).alpha(0.5);
     let outline = outline(face);
     for (i, (x, y)) in outline.into_iter().enumerate().filter(|(_, point)| point.1 > 0.05) {
         for step in 0..4 {

@@ -48,38 +48,34 @@ impl Portrait<'_> {
     }
 }
 
-/// Fills a shape of hair, its edge waved or curled.
-fn mass(canvas: &mut Canvas, face: &Portrait, points: &[Xy], ink: Ink) {
+/// Waves or curls along the edge of a mass of hair.
+fn ruffle(canvas: &mut Canvas, face: &Portrait, edge: &[Xy], ink: Ink) {
     match face.value(Factor::HairTexture) {
         "curly" => {
-            canvas.fill(&polygon(points), ink);
-            for (i, point) in spaced(points, 0.034).into_iter().enumerate() {
+            for (i, point) in spaced(edge, 0.034).into_iter().enumerate() {
                 let size = face.curl() * (1.0 + 0.22 * ((i * 7 % 5) as f32 - 2.0) / 2.0);
                 canvas.oval(point, (size, size), ink);
             }
         }
         "wavy" => {
-            canvas.fill(&polygon(points), ink);
-            let bumps: Vec<Xy> = spaced(points, 0.052);
-            for point in bumps {
+            for point in spaced(edge, 0.052) {
                 canvas.oval(point, (face.curl(), face.curl() * 1.5), ink);
             }
         }
-        _ => canvas.fill(&smooth(points), ink),
+        _ => {}
     }
 }
 
-/// Points along a closed outline, about `gap` apart.
+/// Points along an open line, about `gap` apart.
 fn spaced(points: &[Xy], gap: f32) -> Vec<Xy> {
     let mut result = Vec::new();
     let mut rest = 0.0;
-    for (i, start) in points.iter().enumerate() {
-        let end = points[(i + 1) % points.len()];
-        let (dx, dy) = (end.0 - start.0, end.1 - start.1);
+    for pair in points.windows(2) {
+        let (dx, dy) = (pair[1].0 - pair[0].0, pair[1].1 - pair[0].1);
         let length = dx.hypot(dy);
         while rest < length {
             let t = rest / length;
-            result.push((start.0 + dx * t, start.1 + dy * t));
+            result.push((pair[0].0 + dx * t, pair[0].1 + dy * t));
             rest += gap;
         }
         rest -= length;
@@ -106,10 +102,12 @@ pub(super) fn back(canvas: &mut Canvas, face: &Portrait) {
         }
         _ => return,
     };
+    // Under a hat the hair lies flat.
+    let crown = if face.is(Factor::Hat, "none") { 1.10 } else { 0.45 };
     let mut points: Vec<Xy> = (0..=24)
         .map(|i| {
             let (sin, cos) = (PI + PI * i as f32 / 24.0).sin_cos();
-            (cos * x * 1.28, -0.05 + sin * y * 1.10)
+            (cos * x * 1.28, -0.05 + sin * y * crown)
         })
         .collect();
     let fall: Vec<Xy> = (1..=14)
@@ -124,7 +122,8 @@ pub(super) fn back(canvas: &mut Canvas, face: &Portrait) {
         points.extend([(x * 0.75, bottom + 0.020), (-x * 0.75, bottom + 0.020)]);
     }
     points.extend(fall.iter().rev().map(|(x, y)| (-x, *y)));
-    mass(canvas, face, &points, shade);
+    canvas.fill(&if face.curl() > 0.0 { polygon(&points) } else { smooth(&points) }, shade);
+    ruffle(canvas, face, &points, shade);
     for side in [-1.0, 1.0] {
         for i in 0..4 {
             let x = side * x * (1.06 + 0.075 * i as f32);
@@ -186,8 +185,9 @@ pub(super) fn front(canvas: &mut Canvas, face: &Portrait) {
     shape.extend(&inner);
     shape.push((-x * wide, low));
     let path = polygon(&shape);
-    if face.curl() > 0.0 {
-        mass(canvas, face, &crown, face.hair);
+    let bare = face.is(Factor::Hat, "none");
+    if face.curl() > 0.0 && bare {
+        ruffle(canvas, face, &crown, face.hair);
         for (i, point) in spaced(&inner, 0.036).into_iter().enumerate().filter(|(i, _)| *i > 0) {
             let size = face.curl() * (0.55 + 0.10 * (i % 3) as f32);
             if (point.0.abs() < x * 0.99 || low > 0.0) && point.1 < low {
@@ -195,7 +195,6 @@ pub(super) fn front(canvas: &mut Canvas, face: &Portrait) {
             }
         }
     }
-    // `mass` closes the crown with a chord over the forehead, which lies within the hair.
     canvas.fill(&path, face.hair);
     let cap = linear(
         (0.0, -y * top),
@@ -203,10 +202,9 @@ pub(super) fn front(canvas: &mut Canvas, face: &Portrait) {
         &[(0.0, face.hair.lighter(0.16)), (0.55, face.hair.alpha(0.4)), (1.0, shade.alpha(0.55))],
     );
     canvas.shade(&path, cap);
-    if length == "cropped" {
-        return;
+    if length != "cropped" && bare {
+        gloss(canvas, face, top, wide);
     }
-    gloss(canvas, face, top, wide);
 }
 
 /// The edge of the hair against the face, from right to left.

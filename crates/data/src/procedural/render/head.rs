@@ -89,8 +89,8 @@ pub(super) fn marks(canvas: &mut Canvas, face: &Portrait) {
         }
         "mole" => {
             let (x, y) = face.at(0.108, 0.078);
-            canvas.oval((x, y), (0.0135, 0.0135), rgb(52, 26, 20));
-            canvas.oval((x - 0.004, y - 0.004), (0.004, 0.004), rgb(110, 70, 60));
+            canvas.oval((x, y), (0.0165, 0.0165), rgb(52, 26, 20));
+            canvas.oval((x - 0.005, y - 0.005), (0.005, 0.005), rgb(110, 70, 60));
         }
         _ => {}
     }

@@ -17,9 +17,9 @@ use super::factors::{Attributes, Factor};
 use crate::image::Image;
 
 /// The part of the plane that the frame shows, in face units.
-const FRAME: f32 = 0.84;
+const FRAME: f32 = 0.78;
 /// The face's origin in the frame, in face units from the upper left corner.
-const ORIGIN: Xy = (0.42, 0.415);
+const ORIGIN: Xy = (0.39, 0.395);
 
 /// Everything the layers share: the factors, the measures of the head, its colours.
 struct Portrait<'a> {

@@ -1,0 +1,149 @@
+//! The generator: a latent becomes an image, at any level it has grown to.
+
+use candle_core::Tensor;
+use candle_nn::VarBuilder;
+use t2f_ops::norm::pixel_norm;
+use t2f_ops::resample::{to_nchw, upsample2};
+
+use crate::config::{Compat, GanConfig};
+use crate::error::{Result, check};
+use crate::growth::Growth;
+use crate::layers::{Conv, ConvShape, Unfold};
+
+/// Makes images from latents.
+pub trait Generator: Send + Sync {
+    /// Images for latents, at a level and a state of its fade-in.
+    ///
+    /// # Shapes
+    /// `latent`: `(B, L)`, code and noise side by side; result: `(B, 3, R, R)`, about `[-1, 1]`
+    /// (nothing clips it).
+    ///
+    /// # Errors
+    /// If the latent has another size or `at` is out of range.
+    fn forward(&self, latent: &Tensor, at: Growth) -> Result<Tensor>;
+
+    /// L, the size of a latent.
+    fn latent_size(&self) -> usize;
+
+    /// The level of the largest images.
+    fn max_level(&self) -> usize;
+}
+
+/// ProGAN's generator (appendix A of arXiv:1710.10196) with T2F's widths.
+///
+/// Latent normalised; 4x4 layer, 3x3 convolution; then per level a doubling and two 3x3
+/// convolutions. Every convolution but `toRGB` is followed by a leaky rectifier and pixel norm.
+/// `toRGB` is linear. With `compat = "t2f"` neither the latent nor the 4x4 layer is normalised.
+///
+/// Parameters: `initial_block.conv_{1,2}`, `layers.{level-1}.conv_{1,2}`, `rgb_converters.{level}`,
+/// and, with `modulation`, `layers.{level-1}.modulation`.
+pub struct GrowingGenerator {
+    latent_size: usize,
+    compat: Option<Compat>,
+    unfold: Unfold,
+    initial: Conv,
+    blocks: Vec<Block>,
+    to_rgb: Vec<Conv>,
+}
+
+struct Block {
+    conv_1: Conv,
+    conv_2: Conv,
+    modulation: Option<Modulation>,
+}
+
+impl GrowingGenerator {
+    /// Builds all levels; those above the level in use take no part and get no gradient.
+    ///
+    /// # Errors
+    /// If the configuration is not valid or a parameter cannot be had.
+    pub fn new(config: &GanConfig, vb: VarBuilder) -> Result<Self> {
+        let widths = config.checked_channels()?;
+        let (latent_size, compat) = (config.latent_size, config.compat);
+        let first = vb.pp("initial_block");
+        let unfold = Unfold::new(latent_size, widths[0], compat, &first.pp("conv_1"))?;
+        let conv = |inputs, outputs, vb: &VarBuilder| {
+            Conv::rectified(ConvShape { kernel: 3, inputs, outputs }, compat, vb).map(Conv::padded)
+        };
+        let initial = conv(widths[0], widths[0], &first.pp("conv_2"))?;
+        let mut blocks = Vec::new();
+        for (i, pair) in widths.windows(2).enumerate() {
+            let vb = vb.pp("layers").pp(i);
+            let modulation =
+                config.modulation.then(|| Modulation::new(latent_size, pair[1], &vb.pp("modulation")));
+            blocks.push(Block {
+                conv_1: conv(pair[0], pair[1], &vb.pp("conv_1"))?.upsampling(),
+                conv_2: conv(pair[1], pair[1], &vb.pp("conv_2"))?,
+                modulation: modulation.transpose()?,
+            });
+        }
+        let mut to_rgb = Vec::new();
+        for (level, &inputs) in widths.iter().enumerate() {
+            let shape = ConvShape { kernel: 1, inputs, outputs: 3 };
+            to_rgb.push(Conv::new(shape, compat, &vb.pp("rgb_converters").pp(level))?);
+        }
+        Ok(Self { latent_size, compat, unfold, initial, blocks, to_rgb })
+    }
+}
+
+impl Block {
+    fn forward(&self, x: &Tensor, latent: &Tensor) -> Result<Tensor> {
+        let mut x = pixel_norm(&self.conv_1.forward(x)?)?; // (B, 2H, 2W, C)
+        if let Some(modulation) = &self.modulation {
+            x = modulation.forward(&x, latent)?;
+        }
+        Ok(pixel_norm(&self.conv_2.forward(&x)?)?)
+    }
+}
+
+impl Generator for GrowingGenerator {
+    fn forward(&self, latent: &Tensor, at: Growth) -> Result<Tensor> {
+        at.check(self.max_level())?;
+        let (_, size) = latent.dims2()?;
+        check(size == self.latent_size, "latent", size, self.latent_size)?;
+        let (latent, mut x) = match self.compat {
+            None => {
+                let latent = pixel_norm(latent)?;
+                let x = pixel_norm(&self.unfold.forward(&latent)?)?;
+                (latent, x)
+            }
+            Some(Compat::T2f) => (latent.clone(), self.unfold.forward(latent)?),
+        };
+        x = pixel_norm(&self.initial.forward(&x)?)?; // (B, 4, 4, C)
+        let mut below = x.clone();
+        for block in &self.blocks[..at.level] {
+            below = x;
+            x = block.forward(&below, &latent)?;
+        }
+        let new = self.to_rgb[at.level].forward(&x)?; // (B, R, R, 3)
+        // Doubling commutes with a 1x1 convolution, and is cheaper on 3 channels.
+        let image = at.blend(new, || Ok(upsample2(&self.to_rgb[at.level - 1].forward(&below)?)?))?;
+        Ok(to_nchw(&image)?)
+    }
+
+    fn latent_size(&self) -> usize {
+        self.latent_size
+    }
+
+    fn max_level(&self) -> usize {
+        self.blocks.len()
+    }
+}
+
+/// `x · (1 + gamma) + beta`, with gamma and beta per channel and linear in the latent: DF-GAN's
+/// affine (arXiv:2008.05865), which lets the text reach every resolution. Starts as identity.
+struct Modulation(Conv);
+
+impl Modulation {
+    fn new(inputs: usize, channels: usize, vb: &VarBuilder) -> Result<Self> {
+        let shape = ConvShape { kernel: 1, inputs, outputs: 2 * channels };
+        Ok(Self(Conv::silent(shape, vb)?))
+    }
+
+    fn forward(&self, x: &Tensor, latent: &Tensor) -> Result<Tensor> {
+        let (b, _, _, c) = x.dims4()?;
+        let both = self.0.forward_vector(latent)?.reshape((b, 1, 1, 2 * c))?;
+        let gamma = both.narrow(3, 0, c)?.affine(1.0, 1.0)?;
+        Ok(x.broadcast_mul(&gamma)?.broadcast_add(&both.narrow(3, c, c)?)?)
+    }
+}

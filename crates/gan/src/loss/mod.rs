@@ -1,0 +1,331 @@
+//! Adversarial losses: from scores to a scalar for the discriminator and one for the generator.
+//!
+//! One file a loss, each a formula on scores; what they share is here. [`LossConfig`] names them
+//! in a configuration. Nothing here differentiates save the penalties, whose value is a gradient.
+//!
+//! **Matching-aware** (GAN-CLS, Reed et al., arXiv:1605.05396 §4.2): the discriminator is also
+//! shown real images under texts of other images. Fakes and mismatches then weigh one half each,
+//! so that the loss does not move when all scores are shifted (T2F gives both weight 1, and its
+//! scores slide until the drift term holds them).
+
+mod hinge;
+mod logistic;
+mod lsgan;
+pub mod penalty;
+mod relativistic_hinge;
+mod wgan_gp;
+
+use candle_core::Tensor;
+use serde::{Deserialize, Serialize};
+use t2f_ops::rng::Key;
+
+use crate::discriminator::Discriminator;
+use crate::error::{Error, Result, check};
+use crate::growth::Growth;
+use penalty::R1;
+
+pub use hinge::Hinge;
+pub use logistic::Logistic;
+pub use lsgan::Lsgan;
+pub use relativistic_hinge::RelativisticHinge;
+pub use wgan_gp::WganGp;
+
+/// What one discriminator step compares.
+#[derive(Clone, Copy)]
+pub struct Pair<'a> {
+    /// Real images, `(B, 3, R, R)`, as [`Growth::reals`] returned them.
+    pub real: &'a Tensor,
+    /// Generated images of the same shape, detached.
+    pub fake: &'a Tensor,
+    /// The texts of both, `(B, E)`, detached.
+    pub embedding: &'a Tensor,
+    /// For each real image the text of another image, `(B, E)`, detached.
+    pub mismatched: Option<&'a Tensor>,
+    /// How far the networks have grown.
+    pub at: Growth,
+    /// What the random numbers of a penalty are drawn from; another for each step.
+    pub key: Key,
+    /// The number of the step, for penalties that are not applied at each.
+    pub step: u64,
+}
+
+/// The discriminator's scores of one [`Pair`], `(B)` each.
+#[derive(Clone)]
+pub struct Scores {
+    /// Real images under their own texts.
+    pub real: Tensor,
+    /// Generated images under the texts they were made from.
+    pub fake: Tensor,
+    /// Real images under the texts of others.
+    pub mismatched: Option<Tensor>,
+}
+
+/// The named scalar parts of a loss, in a fixed order; the loss is their sum.
+#[derive(Clone, Default)]
+pub struct Parts(Vec<(&'static str, Tensor)>);
+
+impl Parts {
+    /// A loss of one part.
+    pub fn one(name: &'static str, value: Tensor) -> Self {
+        Self(vec![(name, value)])
+    }
+
+    /// Adds a part, a scalar.
+    pub fn push(&mut self, name: &'static str, value: Tensor) {
+        self.0.push((name, value));
+    }
+
+    /// `E on_real(real) + E on_fake(fake)` as `adversarial`; with mismatches
+    /// `E on_real(real) + ½ E on_fake(fake)` and `½ E on_fake(mismatched)` as `mismatch`.
+    ///
+    /// # Errors
+    /// Those of the two functions.
+    pub fn weighted(
+        scores: &Scores,
+        on_real: impl Fn(&Tensor) -> candle_core::Result<Tensor>,
+        on_fake: impl Fn(&Tensor) -> candle_core::Result<Tensor>,
+    ) -> Result<Self> {
+        let real = on_real(&scores.real)?.mean_all()?;
+        let fake = on_fake(&scores.fake)?.mean_all()?;
+        let Some(mismatched) = &scores.mismatched else {
+            return Ok(Self::one("adversarial", real.add(&fake)?));
+        };
+        let mut parts = Self::one("adversarial", real.add(&fake.affine(0.5, 0.0)?)?);
+        parts.push("mismatch", on_fake(mismatched)?.mean_all()?.affine(0.5, 0.0)?);
+        Ok(parts)
+    }
+
+    /// The parts and their names.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Tensor)> {
+        self.0.iter().map(|(name, value)| (*name, value))
+    }
+
+    /// The part of that name.
+    pub fn get(&self, name: &str) -> Option<&Tensor> {
+        self.iter().find(|(other, _)| *other == name).map(|(_, value)| value)
+    }
+
+    /// The loss: the sum of the parts.
+    ///
+    /// # Errors
+    /// If there is no part, or one is not a scalar.
+    pub fn total(&self) -> Result<Tensor> {
+        let mut values = self.0.iter().map(|(_, value)| value);
+        let first = values.next().ok_or_else(|| candle_core::Error::Msg("a loss without parts".into()))?;
+        Ok(values.try_fold(first.clone(), |sum, value| sum.add(value))?)
+    }
+}
+
+/// A rule that turns scores into the losses of both players.
+///
+/// An implementation writes the two formulas, and a penalty if it has one; asking the
+/// discriminator for the scores is done here.
+pub trait AdversarialLoss: Send + Sync {
+    /// The discriminator's loss, less its penalties, from scores.
+    ///
+    /// # Errors
+    /// If shapes do not fit.
+    fn discriminator_terms(&self, scores: &Scores) -> Result<Parts>;
+
+    /// The generator's loss from the scores of its images and, where
+    /// [`needs_reals_for_generator`](Self::needs_reals_for_generator) says so, of real ones.
+    ///
+    /// # Errors
+    /// If shapes do not fit, or the scores of real images are needed and missing.
+    fn generator_terms(&self, fake: &Tensor, real: Option<&Tensor>) -> Result<Parts>;
+
+    /// Terms of the discriminator's loss that look at more than the scores; none by default.
+    ///
+    /// # Errors
+    /// Those of the discriminator and its differentiation.
+    fn penalties(&self, _d: &dyn Discriminator, _batch: &Pair<'_>, _scores: &Scores) -> Result<Parts> {
+        Ok(Parts::default())
+    }
+
+    /// Whether the loss is matching-aware: [`Pair::mismatched`] must then be given, and is
+    /// ignored otherwise.
+    fn needs_mismatched(&self) -> bool;
+
+    /// Whether the generator's loss compares with real images.
+    fn needs_reals_for_generator(&self) -> bool {
+        false
+    }
+
+    /// The discriminator's loss. The image part of the discriminator sees the real images once,
+    /// for both their own and the mismatched texts.
+    ///
+    /// # Errors
+    /// If mismatches are needed and missing; those of the discriminator.
+    fn discriminator(&self, d: &dyn Discriminator, batch: &Pair<'_>) -> Result<Parts> {
+        let wrong = match (self.needs_mismatched(), batch.mismatched) {
+            (false, _) => None,
+            (true, Some(texts)) => Some(texts),
+            (true, None) => {
+                return Err(Error::Missing { loss: "matching-aware", needed: "mismatched texts" });
+            }
+        };
+        let real = d.features(batch.real, batch.at)?;
+        let scores = Scores {
+            real: d.score(&real, batch.embedding)?,
+            fake: d.forward(batch.fake, batch.embedding, batch.at)?,
+            mismatched: wrong.map(|texts| d.score(&real, texts)).transpose()?,
+        };
+        let mut parts = self.discriminator_terms(&scores)?;
+        parts.0.extend(self.penalties(d, batch, &scores)?.0);
+        Ok(parts)
+    }
+
+    /// The generator's loss. `d` should be frozen: its gradients are not wanted.
+    ///
+    /// # Shapes
+    /// `fake`, `real`: `(B, 3, R, R)`; `embedding`: `(B, E)`.
+    ///
+    /// # Errors
+    /// If `real` is needed and missing; those of the discriminator.
+    fn generator(
+        &self,
+        d: &dyn Discriminator,
+        fake: &Tensor,
+        real: Option<&Tensor>,
+        embedding: &Tensor,
+        at: Growth,
+    ) -> Result<Parts> {
+        let fake = d.forward(fake, embedding, at)?;
+        let real = real.filter(|_| self.needs_reals_for_generator());
+        let real = real.map(|images| d.forward(images, embedding, at)).transpose()?;
+        self.generator_terms(&fake, real.as_ref())
+    }
+}
+
+/// The choice of a loss and its weights.
+///
+/// `matching_aware` is common to all: whether the discriminator is also shown real images under
+/// wrong texts. Default yes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum LossConfig {
+    /// Wasserstein distance with gradient penalty: T2F's and ProGAN's.
+    WganGp {
+        /// Weight of the gradient penalty. Default 10; at least 0.
+        #[serde(default = "ten")]
+        lambda: f64,
+        /// Weight of the squared real scores, which keeps them near 0. Default 0.001; at least 0.
+        #[serde(default = "thousandth")]
+        drift: f64,
+        /// See [`LossConfig`].
+        #[serde(default = "yes")]
+        matching_aware: bool,
+    },
+    /// Least squares to 1 for real and 0 for fake.
+    Lsgan {
+        /// See [`LossConfig`].
+        #[serde(default = "yes")]
+        matching_aware: bool,
+    },
+    /// Hinge at ±1, as SAGAN and DF-GAN, with an optional R1 penalty.
+    Hinge {
+        /// Weight of R1; 0 leaves it out. Default 0; at least 0.
+        #[serde(default)]
+        r1_gamma: f64,
+        /// R1 is computed every so many steps, with so many times the weight. Default 16.
+        #[serde(default = "sixteen")]
+        r1_interval: u64,
+        /// Noise (in units of an image's `[-1, 1]`) of the approximate R1 that needs no second
+        /// derivative; 0 is the exact one. Default 0; useful 0.01 to 0.1.
+        #[serde(default)]
+        r1_sigma: f64,
+        /// See [`LossConfig`].
+        #[serde(default = "yes")]
+        matching_aware: bool,
+    },
+    /// Hinge of each score against the mean score of the other side: pro_gan_pytorch's RaHinge.
+    RelativisticHinge {
+        /// As for `hinge`. Default 0.
+        #[serde(default)]
+        r1_gamma: f64,
+        /// As for `hinge`. Default 16.
+        #[serde(default = "sixteen")]
+        r1_interval: u64,
+        /// As for `hinge`. Default 0.
+        #[serde(default)]
+        r1_sigma: f64,
+        /// See [`LossConfig`].
+        #[serde(default = "yes")]
+        matching_aware: bool,
+    },
+    /// Non-saturating logistic loss with R1: StyleGAN2's.
+    Logistic {
+        /// As for `hinge`. Default 10.
+        #[serde(default = "ten")]
+        r1_gamma: f64,
+        /// As for `hinge`. Default 16.
+        #[serde(default = "sixteen")]
+        r1_interval: u64,
+        /// As for `hinge`. Default 0.
+        #[serde(default)]
+        r1_sigma: f64,
+        /// See [`LossConfig`].
+        #[serde(default = "yes")]
+        matching_aware: bool,
+    },
+}
+
+impl Default for LossConfig {
+    fn default() -> Self {
+        Self::WganGp { lambda: ten(), drift: thousandth(), matching_aware: true }
+    }
+}
+
+impl LossConfig {
+    /// Whether real images are also shown under wrong texts.
+    pub fn matching_aware(&self) -> bool {
+        match self {
+            Self::WganGp { matching_aware, .. }
+            | Self::Lsgan { matching_aware }
+            | Self::Hinge { matching_aware, .. }
+            | Self::RelativisticHinge { matching_aware, .. }
+            | Self::Logistic { matching_aware, .. } => *matching_aware,
+        }
+    }
+
+    /// Checks the ranges and builds the loss.
+    ///
+    /// # Errors
+    /// If a weight is negative or not finite, or the interval is 0.
+    pub fn build(&self) -> Result<Box<dyn AdversarialLoss>> {
+        Ok(match *self {
+            Self::WganGp { lambda, drift, matching_aware } => {
+                for (name, weight) in [("lambda", lambda), ("drift", drift)] {
+                    check(weight >= 0.0 && weight.is_finite(), name, weight, "a finite number, at least 0")?;
+                }
+                Box::new(WganGp { lambda, drift, matching_aware })
+            }
+            Self::Lsgan { matching_aware } => Box::new(Lsgan { matching_aware }),
+            Self::Hinge { r1_gamma, r1_interval, r1_sigma, matching_aware } => {
+                Box::new(Hinge { r1: R1::new(r1_gamma, r1_interval, r1_sigma)?, matching_aware })
+            }
+            Self::RelativisticHinge { r1_gamma, r1_interval, r1_sigma, matching_aware } => {
+                Box::new(RelativisticHinge { r1: R1::new(r1_gamma, r1_interval, r1_sigma)?, matching_aware })
+            }
+            Self::Logistic { r1_gamma, r1_interval, r1_sigma, matching_aware } => {
+                Box::new(Logistic { r1: R1::new(r1_gamma, r1_interval, r1_sigma)?, matching_aware })
+            }
+        })
+    }
+}
+
+fn ten() -> f64 {
+    10.0
+}
+
+fn thousandth() -> f64 {
+    0.001
+}
+
+fn sixteen() -> u64 {
+    16
+}
+
+fn yes() -> bool {
+    true
+}

@@ -1,0 +1,112 @@
+//! Penalties on the discriminator's gradient with respect to images.
+//!
+//! All are per image: the norm runs over every value of one image (T2F's ran over the channels of
+//! each pixel). The value holds the graph of a first derivative, so that its own gradient is a
+//! second one, taken by whoever trains.
+
+use candle_core::{Tensor, Var};
+use t2f_ops::grad::input_gradient;
+use t2f_ops::rng;
+
+use super::{Pair, Parts, Scores};
+use crate::discriminator::Discriminator;
+use crate::error::{Result, check};
+
+/// `E (‖∇ D(x̂)‖ - 1)²` at images `x̂ = u·real + (1 - u)·fake`, `u` uniform in `[0, 1)` for each,
+/// under their own texts: WGAN-GP (arXiv:1704.00028, §4).
+///
+/// # Shapes
+/// The result is a scalar.
+///
+/// # Errors
+/// Those of the discriminator and its differentiation.
+pub fn gradient_penalty(d: &dyn Discriminator, batch: &Pair<'_>) -> Result<Tensor> {
+    let (real, fake) = (batch.real, batch.fake);
+    let key = batch.key.child("interpolation");
+    let u = rng::uniform(key, (real.dim(0)?, 1, 1, 1), real.dtype(), real.device())?;
+    let mixed = fake.add(&real.sub(fake)?.broadcast_mul(&u)?)?;
+    let squares = squared_gradients(d, &mixed, batch)?;
+    // A tiny number under the root keeps its derivative finite where the gradient vanishes.
+    let norms = squares.affine(1.0, 1e-12)?.sqrt()?;
+    Ok(norms.affine(1.0, -1.0)?.sqr()?.mean_all()?)
+}
+
+/// `E ‖∇ D(x)‖²` at the real images: R1 of Mescheder et al. (arXiv:1801.04406, §4.1), without its
+/// `gamma / 2`.
+///
+/// # Shapes
+/// The result is a scalar.
+///
+/// # Errors
+/// Those of the discriminator and its differentiation.
+pub fn squared_gradient(d: &dyn Discriminator, batch: &Pair<'_>) -> Result<Tensor> {
+    Ok(squared_gradients(d, batch.real, batch)?.mean_all()?)
+}
+
+/// `E (D(x + sigma·n) - D(x))² / sigma²`, `n` standard normal: the expectation over `n` is
+/// [`squared_gradient`] up to order `sigma²`, and no second derivative is needed (approximate R1,
+/// arXiv:2501.08316).
+///
+/// # Shapes
+/// `real_scores`: `(B)`; the result is a scalar.
+///
+/// # Errors
+/// Those of the discriminator.
+pub fn approximate_squared_gradient(
+    d: &dyn Discriminator,
+    batch: &Pair<'_>,
+    real_scores: &Tensor,
+    sigma: f64,
+) -> Result<Tensor> {
+    let real = batch.real;
+    let noise = rng::normal(batch.key.child("perturbation"), real.shape(), real.dtype(), real.device())?;
+    let perturbed = real.add(&noise.affine(sigma, 0.0)?)?;
+    let change = d.forward(&perturbed, batch.embedding, batch.at)?.sub(real_scores)?;
+    Ok(change.sqr()?.mean_all()?.affine(1.0 / (sigma * sigma), 0.0)?)
+}
+
+/// `‖∇ D(x)‖²` for each image, `(B)`.
+fn squared_gradients(d: &dyn Discriminator, images: &Tensor, batch: &Pair<'_>) -> Result<Tensor> {
+    let images = Var::from_tensor(&images.detach())?;
+    let score = d.forward(images.as_tensor(), batch.embedding, batch.at)?;
+    Ok(input_gradient(&score, &images)?.sqr()?.flatten_from(1)?.sum(1)?)
+}
+
+/// R1 with weight `gamma / 2`, every `interval` steps with `interval` times the weight: the lazy
+/// regularisation of StyleGAN2 (arXiv:1912.04958, §3.1).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct R1 {
+    gamma: f64,
+    interval: u64,
+    sigma: f64,
+}
+
+impl R1 {
+    /// `gamma` 0 is no penalty; `sigma` 0 is the exact one, more is the approximate one.
+    ///
+    /// # Errors
+    /// If gamma or sigma is negative or not finite, or the interval is 0.
+    pub fn new(gamma: f64, interval: u64, sigma: f64) -> Result<Self> {
+        for (name, value) in [("r1_gamma", gamma), ("r1_sigma", sigma)] {
+            check(value >= 0.0 && value.is_finite(), name, value, "a finite number, at least 0")?;
+        }
+        check(interval > 0, "r1_interval", interval, "at least 1")?;
+        Ok(Self { gamma, interval, sigma })
+    }
+
+    /// The part `penalty`, in the steps that have one.
+    ///
+    /// # Errors
+    /// Those of the discriminator and its differentiation.
+    pub fn part(&self, d: &dyn Discriminator, batch: &Pair<'_>, scores: &Scores) -> Result<Parts> {
+        if self.gamma == 0.0 || !batch.step.is_multiple_of(self.interval) {
+            return Ok(Parts::default());
+        }
+        let value = if self.sigma > 0.0 {
+            approximate_squared_gradient(d, batch, &scores.real, self.sigma)?
+        } else {
+            squared_gradient(d, batch)?
+        };
+        Ok(Parts::one("penalty", value.affine(0.5 * self.gamma * self.interval as f64, 0.0)?))
+    }
+}

@@ -1,0 +1,43 @@
+//! Wasserstein loss with gradient penalty and drift.
+
+use candle_core::Tensor;
+
+use super::{AdversarialLoss, Pair, Parts, Scores, penalty};
+use crate::discriminator::Discriminator;
+use crate::error::Result;
+
+/// `D: E f - E r + drift·E r² + lambda·E (‖∇‖ - 1)²`, `G: -E f`: arXiv:1704.00028 with ProGAN's
+/// drift (appendix A.1). The penalty is taken under the matching texts.
+#[derive(Clone, Copy, Debug)]
+pub struct WganGp {
+    /// Weight of the gradient penalty.
+    pub lambda: f64,
+    /// Weight of the squared real scores.
+    pub drift: f64,
+    /// Whether wrong texts count as fakes.
+    pub matching_aware: bool,
+}
+
+impl AdversarialLoss for WganGp {
+    fn discriminator_terms(&self, scores: &Scores) -> Result<Parts> {
+        let mut parts = Parts::weighted(scores, |r| r.neg(), |f| Ok(f.clone()))?;
+        parts.push("drift", scores.real.sqr()?.mean_all()?.affine(self.drift, 0.0)?);
+        Ok(parts)
+    }
+
+    fn generator_terms(&self, fake: &Tensor, _: Option<&Tensor>) -> Result<Parts> {
+        Ok(Parts::one("adversarial", fake.mean_all()?.neg()?))
+    }
+
+    fn penalties(&self, d: &dyn Discriminator, batch: &Pair<'_>, _: &Scores) -> Result<Parts> {
+        if self.lambda == 0.0 {
+            return Ok(Parts::default());
+        }
+        let penalty = penalty::gradient_penalty(d, batch)?;
+        Ok(Parts::one("penalty", penalty.affine(self.lambda, 0.0)?))
+    }
+
+    fn needs_mismatched(&self) -> bool {
+        self.matching_aware
+    }
+}

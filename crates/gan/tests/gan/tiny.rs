@@ -1,0 +1,60 @@
+//! Networks of a few hundred parameters, for tests of any of them.
+use candle_core::{DType, Device, Shape, Tensor};
+use t2f_gan::{
+    Channels, Compat, ConditioningAugmentation, ConditioningKind, Discriminator, GanConfig, Generator, Head,
+    Result,
+};
+use t2f_ops::init::Parameters;
+use t2f_ops::rng::{self, Key};
+
+pub const EMBEDDING: usize = 3;
+pub const LATENT: usize = 5;
+
+/// 16x16, widths 3, 3 and 2.
+pub fn config() -> GanConfig {
+    GanConfig {
+        resolution: 16,
+        latent_size: LATENT,
+        code_size: 2,
+        compressed_size: 2,
+        channels: Channels::List(vec![3, 3, 2]),
+        stddev_group: 3,
+        ..GanConfig::default()
+    }
+}
+
+pub fn compat() -> GanConfig {
+    GanConfig { compat: Some(Compat::T2f), conditioning: ConditioningKind::Relu, ..config() }
+}
+
+pub fn projection() -> GanConfig {
+    GanConfig { head: Head::Projection, modulation: true, ..config() }
+}
+
+/// The three networks of one configuration, their parameters, and constants in their type.
+pub struct Nets {
+    pub parameters: Parameters,
+    pub generator: Box<dyn Generator>,
+    pub discriminator: Box<dyn Discriminator>,
+    pub frozen: Box<dyn Discriminator>,
+    pub conditioning: ConditioningAugmentation,
+    pub dtype: DType,
+}
+
+impl Nets {
+    pub fn new(config: &GanConfig, dtype: DType) -> Result<Self> {
+        let parameters = Parameters::drawn(Key::new(7));
+        let vb = parameters.builder(dtype, &Device::Cpu);
+        let generator = config.generator(vb.pp("generator"))?;
+        let discriminator = config.discriminator(EMBEDDING, vb.pp("discriminator"))?;
+        let conditioning = config.conditioning(EMBEDDING, vb.pp("conditioning"))?;
+        let frozen = parameters.frozen_builder(dtype, &Device::Cpu).pp("discriminator");
+        let frozen = config.discriminator(EMBEDDING, frozen)?;
+        Ok(Self { parameters, generator, discriminator, frozen, conditioning, dtype })
+    }
+
+    /// Standard normal numbers, equal for equal names.
+    pub fn normal(&self, name: &str, shape: impl Into<Shape>) -> Result<Tensor> {
+        Ok(rng::normal(Key::new(1).child(name), shape, self.dtype, &Device::Cpu)?)
+    }
+}
