@@ -4,6 +4,7 @@ pub mod curves;
 pub mod picture;
 pub mod provenance;
 pub mod sheet;
+pub mod story;
 pub mod timelapse;
 
 mod canvas;

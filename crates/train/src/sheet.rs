@@ -87,9 +87,7 @@ pub fn contact_sheet(tiles: &[Tile], layout: &Layout) -> Result<Image, PictureEr
     }
     let letters = Lettering::new(layout.letters);
     let cell = layout.cell(tiles.iter().map(|tile| &tile.image));
-    let columns =
-        layout.columns.unwrap_or_else(|| ((tiles.len() as f64 * 2.0).sqrt().ceil() as usize).min(12));
-    let columns = columns.clamp(1, tiles.len());
+    let columns = layout.columns.unwrap_or_else(|| even_columns(tiles.len())).clamp(1, tiles.len());
     let texts: Vec<Vec<String>> = tiles
         .iter()
         .map(|tile| match tile.caption.trim() {
@@ -123,6 +121,14 @@ pub fn contact_sheet(tiles: &[Tile], layout: &Layout) -> Result<Image, PictureEr
         top += row_height + Layout::GAP;
     }
     Ok(page)
+}
+
+/// Columns for about 3:2 in all (captions make tiles high): of the three numbers nearest to
+/// that, the one that leaves the fewest empty places.
+fn even_columns(tiles: usize) -> usize {
+    let ideal = ((tiles as f64 * 2.0).sqrt().round() as usize).clamp(2, 11);
+    let empty = |columns: usize| columns * tiles.div_ceil(columns) - tiles;
+    [ideal, ideal - 1, ideal + 1].into_iter().min_by_key(|&columns| empty(columns)).unwrap_or(ideal)
 }
 
 /// A row for each caption, which is printed to the left, under a heading for each column.
@@ -215,6 +221,11 @@ mod tests {
         assert_eq!(two.height - one.height, 128 + Layout::GAP);
         let blue = one.pixels.chunks(3).filter(|pixel| *pixel == [0, 0, 255]).count();
         assert_eq!(blue, 3 * 128 * 128);
+    }
+
+    #[test]
+    fn the_last_row_is_filled_where_that_costs_little() {
+        assert_eq!([1, 8, 12, 24, 36, 100].map(even_columns), [1, 4, 4, 6, 9, 10]);
     }
 
     #[test]
