@@ -66,7 +66,7 @@ impl Lettering {
                 while !last.is_empty() && self.width(&format!("{last}…")) > width {
                     last.pop();
                 }
-                *last = format!("{}…", last.trim_end());
+                *last = format!("{}…", last.trim_end_matches([' ', '.', ',', '…']));
             }
         }
         lines
