@@ -1,4 +1,5 @@
 //! Networks of a few hundred parameters, for tests of any of them.
+
 use candle_core::{DType, Device, Shape, Tensor};
 use t2f_gan::{
     Channels, Compat, ConditioningAugmentation, ConditioningKind, Discriminator, GanConfig, Generator, Head,
@@ -57,4 +58,24 @@ impl Nets {
     pub fn normal(&self, name: &str, shape: impl Into<Shape>) -> Result<Tensor> {
         Ok(rng::normal(Key::new(1).child(name), shape, self.dtype, &Device::Cpu)?)
     }
+
+    /// Moves every parameter off its first value, so that no bias and no modulation is zero.
+    pub fn shaken(self) -> Result<Self> {
+        for (name, var) in self.parameters.vars() {
+            let noise = rng::normal(Key::new(2).child(&name), var.shape(), self.dtype, &Device::Cpu)?;
+            var.set(&var.as_tensor().add(&noise.affine(0.3, 0.0)?)?)?;
+        }
+        Ok(self)
+    }
+}
+
+/// All values in order.
+pub fn values(x: &Tensor) -> Vec<f64> {
+    x.to_dtype(DType::F64).and_then(|x| x.flatten_all()?.to_vec1()).unwrap()
+}
+
+/// The largest absolute difference of two tensors of one shape.
+pub fn difference(a: &Tensor, b: &Tensor) -> f64 {
+    assert_eq!(a.dims(), b.dims());
+    values(a).iter().zip(values(b)).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
 }
