@@ -1,1 +1,5 @@
-fn main() {}
+//! The program `t2f` under another name, so that the tests of this package can start it.
+
+fn main() -> std::process::ExitCode {
+    t2f::run(std::env::args_os())
+}

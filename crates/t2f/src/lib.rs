@@ -1,1 +1,92 @@
-//! t2f
+//! The command line: `train`, `generate`, `plot`, `data`.
+//!
+//! One file a subcommand: its options, how they are checked against each other, and what it
+//! prints. The work is done by the libraries, which never print. [`run`] is the whole program, so
+//! that another binary (a test) can be it.
+
+mod data;
+mod failure;
+//WAIT mod generate;
+mod plot;
+//WAIT mod progress;
+//WAIT mod seeds;
+//WAIT mod signals;
+mod source;
+mod terminal;
+//WAIT mod train;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Text in, face out: trains a progressively growing GAN on captioned faces and draws from it.
+#[derive(Parser)]
+#[command(name = "t2f", version, max_term_width = 100, after_help = EXAMPLES)]
+struct Cli {
+    /// Print what the libraries tell about their work, too
+    #[arg(short, long, global = true)]
+    verbose: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  t2f train                                     train on drawn faces; no download
+  t2f generate --model runs/00000-procedural-quick \"a bald man with a beard\"
+  t2f plot runs/00000-procedural-quick          redraw its loss curves
+  t2f data preview                              see faces and captions as one picture
+
+`t2f COMMAND --help` has examples of each command.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Train a model, or continue a run
+    //WAIT Train(train::Options),
+    /// Draw faces from captions
+    //WAIT Generate(generate::Options),
+    /// Draw the loss curves of one or more runs
+    Plot(plot::Options),
+    /// Look at a dataset, check it, export the drawn one
+    #[command(subcommand)]
+    Data(data::Command),
+}
+
+/// Runs the program on its arguments, the first of which is its name. Exit code 0 for success, 2
+/// for a command line that cannot be, 1 for anything else.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version end here, too; a closed pipe is no reason to complain.
+            let _ = error.print();
+            return ExitCode::from(error.exit_code().clamp(0, 255) as u8);
+        }
+    };
+    terminal::print_events(cli.verbose);
+    let outcome = match cli.command {
+        //WAIT Command::Train(options) => train::run(&options),
+        //WAIT Command::Generate(options) => generate::run(&options),
+        Command::Plot(options) => plot::run(&options),
+        Command::Data(command) => data::run(&command),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            terminal::note(&failure::report(&error));
+            ExitCode::from(failure::exit_code(&error))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_declared_without_contradiction() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+}

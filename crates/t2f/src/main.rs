@@ -1,1 +1,5 @@
-fn main() {}
+//! The program `t2f`: see the library of the same name.
+
+fn main() -> std::process::ExitCode {
+    t2f::run(std::env::args_os())
+}

@@ -1,0 +1,80 @@
+//! How a command fails: one line that says what is wrong, a line that says what to do, an exit code.
+
+use std::fmt;
+
+/// A message with a next step; travels inside [`anyhow::Error`].
+#[derive(Debug)]
+struct Hinted {
+    message: String,
+    hint: Option<String>,
+    usage: bool,
+}
+
+impl fmt::Display for Hinted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Hinted {}
+
+/// The command line was wrong: exit code 2.
+pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
+    anyhow::Error::new(Hinted { message: message.into(), hint: Some(hint.into()), usage: true })
+}
+
+/// Something else went wrong and the user can do something about it: exit code 1.
+pub fn failure(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
+    anyhow::Error::new(Hinted { message: message.into(), hint: Some(hint.into()), usage: false })
+}
+
+/// Adds what was being done, and a next step, to a library's error.
+pub fn because(
+    error: impl Into<anyhow::Error>,
+    message: impl Into<String>,
+    hint: impl Into<String>,
+) -> anyhow::Error {
+    error.into().context(Hinted { message: message.into(), hint: Some(hint.into()), usage: false })
+}
+
+/// What is printed of an error: `error: what: why`, then `hint: …` where there is one.
+pub fn report(error: &anyhow::Error) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    for cause in error.chain().map(ToString::to_string) {
+        // A transparent error repeats its cause.
+        if parts.last() != Some(&cause) {
+            parts.push(cause);
+        }
+    }
+    let mut text = format!("error: {}", parts.join(": "));
+    if let Some(hint) = error.downcast_ref::<Hinted>().and_then(|hinted| hinted.hint.as_ref()) {
+        text.push_str("\nhint: ");
+        text.push_str(hint);
+    }
+    text
+}
+
+/// 2 for a wrong command line, else 1.
+pub fn exit_code(error: &anyhow::Error) -> u8 {
+    if error.downcast_ref::<Hinted>().is_some_and(|hinted| hinted.usage) { 2 } else { 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hints_follow_the_message_and_usage_exits_with_two() {
+        let error = usage("`--grid` wants one file", "give `--out grid.png`");
+        assert_eq!(report(&error), "error: `--grid` wants one file\nhint: give `--out grid.png`");
+        assert_eq!(exit_code(&error), 2);
+    }
+
+    #[test]
+    fn causes_are_chained_once_each() {
+        let cause = std::io::Error::other("disk full");
+        let error = because(cause, "cannot write `x.png`", "free some space").context("generate");
+        assert_eq!(report(&error), "error: generate: cannot write `x.png`: disk full\nhint: free some space");
+        assert_eq!(exit_code(&error), 1);
+    }
+}

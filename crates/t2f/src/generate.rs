@@ -1,0 +1,244 @@
+//! `t2f generate`: faces from captions.
+
+use std::collections::BTreeSet;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use t2f_data::Image;
+use t2f_train::model::Model;
+use t2f_train::picture;
+use t2f_train::provenance::Provenance;
+use t2f_train::sheet::{self, Layout, Row};
+
+use crate::failure::{because, usage};
+use crate::seeds::Seeds;
+use crate::terminal;
+
+/// Pictures drawn at once.
+const BATCH: usize = 16;
+
+/// The options of `t2f generate`.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  t2f generate --model runs/00000-procedural-quick \"a bald man with a beard and round glasses\"
+  t2f generate --model RUN --seeds 0-7 --grid \"a young woman\" \"an old woman\"
+  t2f generate --model RUN --captions captions.txt --seeds 0,1,4-6 --out faces
+  t2f generate --model model.safetensors --truncation 0.7 --out face.png \"a smiling man\"
+
+The same model, caption, seed and truncation give the same bytes. A PNG says which model drew it,
+from what, and that a model drew it (iTXt and XMP); --no-provenance leaves that out.")]
+pub struct Options {
+    /// What to draw; every caption is drawn with every seed
+    #[arg(value_name = "CAPTION")]
+    prompts: Vec<String>,
+    /// The model: a run folder or a model.safetensors
+    #[arg(short, long, value_name = "PATH")]
+    model: PathBuf,
+    /// A file of captions, one a line; empty lines and lines that start with # are skipped; - is
+    /// standard input
+    #[arg(long, value_name = "FILE")]
+    captions: Option<PathBuf>,
+    /// Seeds: numbers and ranges
+    #[arg(long, default_value = "0", value_name = "LIST")]
+    seeds: Seeds,
+    /// One picture of all: a row for each caption, a column for each seed
+    #[arg(long)]
+    grid: bool,
+    /// Scale of the noise, from 0 (the caption's most typical face) to 1 (all its variety)
+    #[arg(long, default_value_t = 1.0, value_parser = share, value_name = "PSI")]
+    truncation: f64,
+    /// A folder, or a .png for one picture or a grid [default: generated]
+    #[arg(short, long, default_value = "generated", value_name = "PATH", hide_default_value = true)]
+    out: PathBuf,
+    /// Enlarge every pixel to a square of N by N
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64), value_name = "N")]
+    enlarge: u16,
+    /// Where to compute: auto, cpu, cuda, cuda:N or metal
+    #[arg(long, default_value = "auto")]
+    device: String,
+    /// Leave out what the PNG says about its origin
+    #[arg(long)]
+    no_provenance: bool,
+}
+
+/// A number in `[0, 1]`.
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("expected a number from 0 to 1, such as 0.7".into()),
+    }
+}
+
+/// Runs `t2f generate`.
+pub fn run(options: &Options) -> anyhow::Result<()> {
+    let captions = captions(options)?;
+    let seeds = &options.seeds.0;
+    let one_file = options.out.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png"));
+    if one_file && !options.grid && captions.len() * seeds.len() > 1 {
+        let (file, count) = (options.out.display(), captions.len() * seeds.len());
+        return Err(usage(
+            format!("`--out {file}` is one file, and the captions and `--seeds` make {count} pictures"),
+            "add `--grid`, or let `--out` name a folder",
+        ));
+    }
+    let model = load(options)?;
+    warn_of_unknown_words(&model, &captions);
+
+    let jobs: Vec<(&String, u64)> =
+        captions.iter().flat_map(|caption| seeds.iter().map(move |&seed| (caption, seed))).collect();
+    let mut pictures = Vec::with_capacity(jobs.len());
+    for batch in jobs.chunks(BATCH) {
+        let captions: Vec<String> = batch.iter().map(|(caption, _)| (*caption).clone()).collect();
+        let seeds: Vec<u64> = batch.iter().map(|(_, seed)| *seed).collect();
+        pictures.extend(model.draw(&captions, &seeds, options.truncation)?);
+    }
+    if options.grid {
+        let file = if one_file { options.out.clone() } else { options.out.join("grid.png") };
+        return write_grid(options, &model, &captions, pictures, &file);
+    }
+    for ((caption, seed), picture) in jobs.into_iter().zip(pictures) {
+        let file = match one_file {
+            true => options.out.clone(),
+            false => options.out.join(file_name(caption, &captions, seed)),
+        };
+        write(options, &model, &file, &picture, caption, &seed.to_string())?;
+    }
+    Ok(())
+}
+
+/// The captions of the command line, then those of the file.
+fn captions(options: &Options) -> anyhow::Result<Vec<String>> {
+    let mut captions = options.prompts.clone();
+    if let Some(file) = &options.captions {
+        let mut text = String::new();
+        let read = if file == Path::new("-") {
+            std::io::stdin().read_to_string(&mut text)
+        } else {
+            std::fs::read_to_string(file).map(|read| {
+                text = read;
+                text.len()
+            })
+        };
+        read.map_err(|error| {
+            because(error, format!("cannot read `--captions {}`", file.display()), "it is UTF-8, a caption a line")
+        })?;
+        let lines = text.lines().map(str::trim);
+        captions.extend(lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(String::from));
+    }
+    if captions.iter().all(|caption| caption.trim().is_empty()) {
+        return Err(usage(
+            "there is no caption to draw",
+            "give one, such as \"a smiling woman with long blond hair\", or a file with `--captions`",
+        ));
+    }
+    Ok(captions)
+}
+
+fn load(options: &Options) -> anyhow::Result<Model> {
+    let path = &options.model;
+    Model::load(path, &options.device).map_err(|error| {
+        because(
+            error,
+            format!("cannot load the model `{}`", path.display()),
+            format!("name a finished run or its model.safetensors; `{} train` makes one", terminal::program()),
+        )
+    })
+}
+
+fn warn_of_unknown_words(model: &Model, captions: &[String]) {
+    let unknown: BTreeSet<String> = captions.iter().flat_map(|caption| model.unknown_words(caption)).collect();
+    if !unknown.is_empty() {
+        let words: Vec<String> = unknown.iter().map(|word| format!("\"{word}\"")).collect();
+        terminal::warn(&format!("the model has not learnt these words and reads over them: {}", words.join(", ")));
+    }
+}
+
+/// `a-bald-man-with-a-beard-seed0007.png`; captions that would share a name are numbered.
+fn file_name(caption: &str, captions: &[String], seed: u64) -> String {
+    let slug = slug(caption);
+    let twins: Vec<&String> = captions.iter().filter(|other| self::slug(other) == slug).collect();
+    let number = match twins.iter().position(|other| *other == caption) {
+        Some(position) if twins.len() > 1 => format!("-{}", position + 1),
+        _ => String::new(),
+    };
+    format!("{slug}{number}-seed{seed:04}.png")
+}
+
+/// The words of a caption as a file name: lower case ASCII letters and digits, at most 60.
+fn slug(caption: &str) -> String {
+    let mut slug = String::new();
+    for c in caption.chars().map(|c| c.to_ascii_lowercase()) {
+        if c.is_ascii_alphanumeric() {
+            slug.push(c);
+        } else if !slug.is_empty() && !slug.ends_with('-') {
+            slug.push('-');
+        }
+        if slug.len() >= 60 {
+            break;
+        }
+    }
+    let slug = slug.trim_end_matches('-');
+    if slug.is_empty() { "face".into() } else { slug.into() }
+}
+
+fn write_grid(
+    options: &Options,
+    model: &Model,
+    captions: &[String],
+    pictures: Vec<Image>,
+    file: &Path,
+) -> anyhow::Result<()> {
+    let seeds = &options.seeds.0;
+    let mut pictures = pictures.into_iter();
+    let rows: Vec<Row> = captions
+        .iter()
+        .map(|caption| Row { caption: caption.clone(), images: pictures.by_ref().take(seeds.len()).collect() })
+        .collect();
+    let headings: Vec<String> = seeds.iter().map(|seed| format!("seed {seed}")).collect();
+    let grid = sheet::caption_grid(&rows, &headings, &Layout::default())?;
+    let seeds: Vec<String> = seeds.iter().map(u64::to_string).collect();
+    write(options, model, file, &grid, &captions.join("\n"), &seeds.join(","))
+}
+
+fn write(
+    options: &Options,
+    model: &Model,
+    file: &Path,
+    picture: &Image,
+    prompt: &str,
+    seeds: &str,
+) -> anyhow::Result<()> {
+    if let Some(folder) = file.parent() {
+        std::fs::create_dir_all(folder)
+            .map_err(|error| because(error, format!("cannot make `{}`", folder.display()), "check `--out`"))?;
+    }
+    let origin = (!options.no_provenance).then(|| {
+        let mut origin = Provenance::generated(model.hash(), prompt, seeds);
+        if options.truncation < 1.0 {
+            origin.fields.push(("Truncation", options.truncation.to_string()));
+        }
+        origin
+    });
+    let picture = t2f_train::enlarged(picture, usize::from(options.enlarge));
+    picture::write(file, &picture, origin.as_ref())?;
+    terminal::result(&file.display().to_string());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_names_tell_caption_and_seed_and_never_collide() {
+        let captions: Vec<String> = ["A bald man!", "a bald man", "ein Mann"].map(String::from).into();
+        assert_eq!(file_name(&captions[0], &captions, 7), "a-bald-man-1-seed0007.png");
+        assert_eq!(file_name(&captions[1], &captions, 7), "a-bald-man-2-seed0007.png");
+        assert_eq!(file_name(&captions[2], &captions, 12345), "ein-mann-seed12345.png");
+        assert_eq!(slug("../../etc/passwd"), "etc-passwd");
+        assert_eq!(slug("女の人"), "face");
+        assert!(slug(&"very ".repeat(50)).len() <= 60);
+    }
+}

@@ -1,0 +1,63 @@
+//! Lists of seeds as people type them: `7`, `0-7`, `0,1,4-6`.
+
+use std::str::FromStr;
+
+/// More seeds than this are a slip of the keyboard.
+const MOST: u64 = 100_000;
+
+/// Seeds, in the order in which they were given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seeds(pub Vec<u64>);
+
+impl FromStr for Seeds {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let accepted = "expected numbers and ranges such as `7`, `0-7` or `0,1,4-6`";
+        let number = |part: &str| -> Result<u64, String> {
+            part.trim().parse().map_err(|_| format!("`{}` is not a seed; {accepted}", part.trim()))
+        };
+        let mut seeds = Vec::new();
+        for part in text.split(',') {
+            let (first, last) = match part.split_once('-') {
+                Some((first, last)) => (number(first)?, number(last)?),
+                None => (number(part)?, number(part)?),
+            };
+            if last < first {
+                return Err(format!("the range `{}` runs backwards; {accepted}", part.trim()));
+            }
+            if seeds.len() as u64 + (last - first).saturating_add(1) > MOST {
+                return Err(format!("more than {MOST} seeds"));
+            }
+            seeds.extend(first..=last);
+        }
+        Ok(Self(seeds))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seeds(text: &str) -> Result<Vec<u64>, String> {
+        text.parse::<Seeds>().map(|seeds| seeds.0)
+    }
+
+    #[test]
+    fn numbers_and_ranges_are_listed_in_the_order_given() {
+        assert_eq!(seeds("7").unwrap(), [7]);
+        assert_eq!(seeds("0-3").unwrap(), [0, 1, 2, 3]);
+        assert_eq!(seeds("0,1,4-6").unwrap(), [0, 1, 4, 5, 6]);
+        assert_eq!(seeds(" 9 , 2-2").unwrap(), [9, 2]);
+        assert_eq!(seeds("18446744073709551615").unwrap(), [u64::MAX]);
+    }
+
+    #[test]
+    fn what_is_no_list_of_seeds_is_told_what_is_accepted() {
+        for text in ["", "a", "1,,2", "1-", "-1", "1-2-3", "0x5", "1.5"] {
+            assert!(seeds(text).unwrap_err().contains("`0,1,4-6`"), "{text}");
+        }
+        assert!(seeds("5-3").unwrap_err().contains("backwards"));
+        assert!(seeds("0-18446744073709551615").unwrap_err().contains("more than"));
+    }
+}

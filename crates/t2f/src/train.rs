@@ -1,0 +1,214 @@
+//! `t2f train`: a new run, or more of an old one.
+
+use std::fs::OpenOptions;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use t2f_train::config::Config;
+use t2f_train::schedule::Schedule;
+use t2f_train::story;
+use t2f_train::trainer::{Event, Outcome, Trainer};
+
+use crate::failure::because;
+use crate::progress::{Display, Status};
+use crate::signals::StopRequest;
+use crate::source::Source;
+use crate::terminal::{self, program, quoted};
+
+/// A caption for the command that the end of a run proposes.
+const TRY: &str = "a bald man with a beard and round glasses";
+
+/// The options of `t2f train`.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  t2f train                                           quick preset, drawn faces
+  t2f train --preset gpu --device cuda:0
+  t2f train --config my.toml --set schedule.fade_in=0.5 --set seed=1
+  t2f train -n --set gan.resolution=128               resolve and check, train nothing
+  t2f train --resume runs/00000-procedural-quick
+
+The order is preset, --config, --data, --device, --set: what comes later wins. Ctrl-C finishes the
+step, saves and exits; the run can be resumed. A second Ctrl-C ends it at once.")]
+pub struct Options {
+    /// A named configuration to start from
+    #[arg(long, value_name = "NAME")]
+    preset: Option<String>,
+    /// A TOML file with the settings that differ from the preset
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// One setting, by its path in the configuration; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+    /// The dataset: KIND or KIND:FOLDER
+    #[arg(long, value_name = "KIND[:FOLDER]")]
+    data: Option<Source>,
+    /// Where the run folder is made
+    #[arg(short, long, default_value = "runs", value_name = "FOLDER")]
+    out: PathBuf,
+    /// Continue the run in this folder with the configuration it has
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["preset", "config", "overrides", "data", "out"])]
+    resume: Option<PathBuf>,
+    /// Where to compute: auto, cpu, cuda, cuda:N or metal
+    #[arg(long)]
+    device: Option<String>,
+    /// Print the resolved configuration and what it would train, and stop
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+    /// Plain lines instead of a bar (as when standard error is no terminal)
+    #[arg(long)]
+    plain: bool,
+}
+
+/// Runs `t2f train`.
+pub fn run(options: &Options) -> anyhow::Result<()> {
+    if let Some(run) = &options.resume {
+        if options.dry_run {
+            return describe(&Config::from_file(&run.join("config.toml"))?);
+        }
+        let hint = format!("name a run folder; `{} train` starts a new run", program());
+        let trainer = Trainer::resume(run)
+            .map_err(|error| because(error, format!("cannot resume `{}`", run.display()), hint))?;
+        return drive(trainer, options.plain);
+    }
+    let overrides = overrides(options);
+    let config = resolve(options, &overrides)?;
+    if options.dry_run {
+        return describe(&config);
+    }
+    let hint = format!("`{} train -n` resolves and checks without training", program());
+    let trainer = Trainer::create(config, &overrides, &options.out)
+        .map_err(|error| because(error, "cannot start the run", hint))?;
+    drive(trainer, options.plain)
+}
+
+/// What `--data`, `--device` and `--set` say, in this order.
+fn overrides(options: &Options) -> Vec<String> {
+    let data = options.data.iter().flat_map(Source::overrides);
+    let device = options.device.iter().map(|device| format!("device={}", toml::Value::from(device.as_str())));
+    data.chain(device).chain(options.overrides.iter().cloned()).collect()
+}
+
+fn resolve(options: &Options, overrides: &[String]) -> anyhow::Result<Config> {
+    let quick = options.config.is_none().then_some("quick");
+    let preset = options.preset.as_deref().or(quick);
+    let presets: Vec<&str> = Config::presets().collect();
+    Config::resolve(preset, options.config.as_deref(), overrides)
+        .and_then(|config| config.check().map(|()| config))
+        .map_err(|error| {
+            let hint = format!(
+                "presets are {}; `{} train -n` prints every key with its value",
+                presets.join(", "),
+                program()
+            );
+            because(error, "the configuration is not valid", hint)
+        })
+}
+
+/// Prints the configuration, and the data and schedule that it stands for.
+fn describe(config: &Config) -> anyhow::Result<()> {
+    terminal::result(config.to_toml()?.trim_end());
+    let splits = config.data.open(config.gan.resolution)?;
+    let images = splits.train.len();
+    let schedule = Schedule::new(&config.schedule, config.gan.max_level(), images)?;
+    terminal::result(&format!("\n# {images} training images of `{}`, {} of them held out for tests", splits.train.name(), splits.test.len()));
+    let mut shown = 0;
+    let mut level = None;
+    while shown < schedule.total_images() {
+        let stage = schedule.at(shown);
+        if level != Some(stage.level) {
+            level = Some(stage.level);
+            terminal::result(&format!(
+                "# from {:>8.1} kimg: level {}, {:>4}x{:<4} batches of {}",
+                shown as f64 / 1000.0,
+                stage.level,
+                stage.resolution,
+                stage.resolution,
+                stage.batch_size
+            ));
+        }
+        shown += stage.batch_size as u64;
+    }
+    terminal::result(&format!("# until {:>7.1} kimg", shown as f64 / 1000.0));
+    Ok(())
+}
+
+/// Trains to the end, or to the first signal, and says how to go on.
+fn drive(mut trainer: Trainer, plain: bool) -> anyhow::Result<()> {
+    let stop = StopRequest::listen()?;
+    let run = trainer.run_dir().path().to_path_buf();
+    let mut display = Display::new(plain);
+    display.log_to(OpenOptions::new().create(true).append(true).open(trainer.run_dir().log())?);
+    let outcome = trainer.run(&mut |event| {
+        show(&mut display, event);
+        if stop.is_set() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    display.finish();
+    let outcome = outcome.map_err(|error| {
+        display.note(&format!("stopped: {error}"));
+        let hint = format!("{} train --resume {} continues from the last checkpoint", program(), path(&run));
+        because(error, "the training stopped", hint)
+    })?;
+    for file in story::write(&run)? {
+        display.note(&format!("wrote {}", file.display()));
+    }
+    match outcome {
+        Outcome::Finished => terminal::result(&format!("{} generate --model {} \"{TRY}\"", program(), path(&run))),
+        Outcome::Stopped => {
+            display.note("stopped as asked; to continue:");
+            terminal::result(&format!("{} train --resume {}", program(), path(&run)));
+        }
+    }
+    Ok(())
+}
+
+fn path(run: &Path) -> String {
+    quoted(&run.to_string_lossy())
+}
+
+fn show(display: &mut Display, event: &Event) {
+    let kimg = |images: u64| images as f64 / 1000.0;
+    match event {
+        Event::Started { run, device, images, total_images } => {
+            let from = if *images > 0 { format!(" from {:.1} kimg", kimg(*images)) } else { String::new() };
+            let total = kimg(*total_images);
+            display.note(&format!("run {} on {device}{from}, {total:.1} kimg in all", run.display()));
+        }
+        Event::Tick(tick) => display.status(&Status {
+            level: tick.stage.level,
+            resolution: tick.stage.resolution,
+            alpha: tick.stage.alpha,
+            images: tick.images,
+            total_images: tick.total_images,
+            losses: &tick.losses,
+            images_per_sec: tick.images_per_sec,
+        }),
+        Event::Level { level, resolution } => {
+            display.note(&format!("level {level} begins: {resolution}x{resolution}"));
+        }
+        Event::Wrote(file) => display.note(&format!("wrote {}", file.display())),
+        Event::Checkpointed(folder) => display.note(&format!("saved {}", folder.display())),
+        Event::Finished { model, .. } => display.note(&format!("finished: {}", model.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Alone {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    #[test]
+    fn later_options_come_later_among_the_overrides() {
+        let line = ["train", "--set", "seed=1", "--device", "cuda:0", "--data", "procedural", "--set", "name=x"];
+        let options = Alone::parse_from(line).options;
+        assert_eq!(overrides(&options), ["data.kind=\"procedural\"", "device=\"cuda:0\"", "seed=1", "name=x"]);
+    }
+}

@@ -1,0 +1,92 @@
+use super::*;
+
+/// A run of 300 rows over three levels, with losses that wander.
+pub(super) fn example(name: &str, offset: f64) -> RunRows {
+    let rows = (0..300)
+        .map(|i| {
+            let kimg = (i + 1) as f64 * 0.4;
+            let (level, within) = ((i / 100) as f64, (i % 100) as f64);
+            let alpha = if level > 0.0 { (within / 50.0).min(1.0) } else { 1.0 };
+            let noise = (i as f64 * 12.9898).sin() * 0.4;
+            StatsRow::from([
+                (KIMG.to_string(), kimg),
+                ("Progress/level".to_string(), level),
+                ("Progress/alpha".to_string(), alpha),
+                ("Loss/D/total".to_string(), 1.4 + offset - 0.3 * level + noise),
+                ("Loss/G/total".to_string(), 0.8 + offset + 0.9 * (kimg / 40.0).sin() + noise * 0.7),
+            ])
+        })
+        .collect();
+    RunRows { name: name.into(), rows }
+}
+
+#[test]
+fn svg_names_curves_stages_and_axes() {
+    let text = svg(&[example("00000", 0.0)], &CurveOptions::default()).unwrap();
+    for word in ["D total", "G total", "4x4", "8x8", "16x16", "kimg"] {
+        assert!(text.contains(word), "{word} is missing");
+    }
+    assert!(text.starts_with("<svg") && text.trim_end().ends_with("</svg>"));
+}
+
+#[test]
+fn several_runs_are_named_and_coloured_apart() {
+    let runs = [example("00000-a", 0.0), example("00001-b", 0.6)];
+    let text = svg(&runs, &CurveOptions::default()).unwrap();
+    assert!(text.contains("00000-a: D total") && text.contains("00001-b: G total"));
+    assert!(text.contains("#0072B2") && text.contains("#D55E00"));
+}
+
+#[test]
+fn picture_has_ink_of_every_curve_and_the_asked_size() {
+    let options = CurveOptions { size: (500, 300), ..CurveOptions::default() };
+    let page = picture(&[example("00000", 0.0)], &options).unwrap();
+    assert_eq!((page.width, page.height), (500, 300));
+    for colour in [[0, 114, 178], [213, 94, 0]] {
+        assert!(page.pixels.chunks(3).filter(|pixel| *pixel == colour).count() > 100, "{colour:?}");
+    }
+}
+
+#[test]
+fn debiased_average_of_a_constant_is_the_constant_from_the_first_point() {
+    let raw: Vec<(f64, f64)> = (0..50).map(|i| (f64::from(i), 3.0)).collect();
+    assert!(smoothed(&raw, 0.97).iter().all(|point| (point.1 - 3.0).abs() < 1e-12));
+    assert_eq!(smoothed(&[(0.0, 1.0), (1.0, 4.0)], 0.5)[1].1, 3.0);
+    assert_eq!(smoothed(&[(0.0, 1.0), (1.0, 4.0)], 0.0)[1].1, 4.0);
+}
+
+#[test]
+fn negative_losses_and_values_that_are_not_finite_are_drawn_around() {
+    let mut run = example("wgan", -3.0);
+    for (i, bad) in [(10, f64::NAN), (20, f64::INFINITY)] {
+        run.rows[i].insert("Loss/D/total".into(), bad);
+    }
+    let options = CurveOptions { scale: Scale::Log, ..CurveOptions::default() };
+    let text = svg(&[run], &options).unwrap();
+    assert!(text.contains("sym. log") && !text.contains("NaN"));
+}
+
+#[test]
+fn one_row_is_enough_and_none_is_an_error() {
+    let mut run = example("short", 0.0);
+    run.rows.truncate(1);
+    assert!(svg(std::slice::from_ref(&run), &CurveOptions::default()).is_ok());
+    run.rows.clear();
+    assert!(svg(&[run], &CurveOptions::default()).unwrap_err().to_string().contains("no statistics yet"));
+}
+
+#[test]
+fn unknown_keys_are_answered_with_the_known_ones() {
+    let options = CurveOptions { keys: vec!["Loss/X".into()], ..CurveOptions::default() };
+    let message = svg(&[example("00000", 0.0)], &options).unwrap_err().to_string();
+    assert!(message.contains("Loss/X") && message.contains("Loss/D/total"), "{message}");
+}
+
+#[test]
+fn jsonl_keeps_numbers_and_leaves_out_a_torn_last_line() {
+    let rows = rows_from_jsonl("{\"Loss/D/total\":1.5,\"note\":\"x\",\"Loss/G/total\":null}\n\n{\"Loss/D/to")
+        .unwrap();
+    assert_eq!(rows, [StatsRow::from([("Loss/D/total".to_string(), 1.5)])]);
+    let message = rows_from_jsonl("{}\nnonsense\n{}\n").unwrap_err().to_string();
+    assert!(message.contains("line 2"), "{message}");
+}

@@ -1,0 +1,132 @@
+//! Text in pictures: one embedded font, measured, wrapped and drawn without the system's fonts.
+
+use std::sync::LazyLock;
+
+use ab_glyph::{Font, FontRef, PxScale, ScaleFont};
+
+use t2f_data::Image;
+
+use crate::canvas::{Rgb, blend};
+
+/// The font file, DejaVu Sans 2.37 (its licence lies beside it).
+pub(crate) const FONT: &[u8] = include_bytes!("../assets/DejaVuSans.ttf");
+
+static FACE: LazyLock<FontRef<'static>> =
+    LazyLock::new(|| FontRef::try_from_slice(FONT).expect("the embedded font is whole"));
+
+/// A size of letters, in pixels from the top of the ascender to the bottom of the descender.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lettering {
+    scale: PxScale,
+}
+
+impl Lettering {
+    /// Letters of `size` pixels.
+    pub(crate) fn new(size: f32) -> Self {
+        Self { scale: PxScale::from(size) }
+    }
+
+    /// From one baseline to the next, in pixels.
+    pub(crate) fn line_height(self) -> usize {
+        (self.scale.y * 1.12).ceil() as usize
+    }
+
+    /// Width of a line, in pixels.
+    pub(crate) fn width(self, text: &str) -> usize {
+        let font = FACE.as_scaled(self.scale);
+        text.chars().map(|c| font.h_advance(font.glyph_id(c))).sum::<f32>().ceil() as usize
+    }
+
+    /// Breaks text between words into lines of at most `width` pixels; a word that is wider by
+    /// itself is broken inside. Past `max_lines` the last line ends in an ellipsis.
+    pub(crate) fn wrapped(self, text: &str, width: usize, max_lines: usize) -> Vec<String> {
+        let mut lines = vec![String::new()];
+        for word in text.split_whitespace() {
+            let line = lines.last_mut().expect("never empty");
+            let joined = if line.is_empty() { word.to_string() } else { format!("{line} {word}") };
+            if self.width(&joined) <= width {
+                *line = joined;
+                continue;
+            }
+            if !line.is_empty() {
+                lines.push(String::new());
+            }
+            for c in word.chars() {
+                let line = lines.last_mut().expect("never empty");
+                if !line.is_empty() && self.width(&format!("{line}{c}")) > width {
+                    lines.push(c.to_string());
+                } else {
+                    line.push(c);
+                }
+            }
+        }
+        if lines.len() > max_lines {
+            lines.truncate(max_lines);
+            if let Some(last) = lines.last_mut() {
+                while !last.is_empty() && self.width(&format!("{last}…")) > width {
+                    last.pop();
+                }
+                *last = format!("{}…", last.trim_end_matches([' ', '.', ',', '…']));
+            }
+        }
+        lines
+    }
+
+    /// Draws one line, its top left corner at `(left, top)`.
+    pub(crate) fn draw(self, on: &mut Image, text: &str, left: usize, top: usize, colour: Rgb) {
+        let font = FACE.as_scaled(self.scale);
+        let baseline = top as f32 + font.ascent().round();
+        let mut x = left as f32;
+        for c in text.chars() {
+            let mut glyph = font.scaled_glyph(c);
+            glyph.position = ab_glyph::point(x, baseline);
+            x += font.h_advance(glyph.id);
+            let Some(outline) = FACE.outline_glyph(glyph) else { continue };
+            let corner = outline.px_bounds().min;
+            outline.draw(|dx, dy, coverage| {
+                let (x, y) = (corner.x + dx as f32, corner.y + dy as f32);
+                if x >= 0.0 && y >= 0.0 {
+                    blend(on, x as usize, y as usize, colour, coverage.min(1.0));
+                }
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrapped_lines_fit_and_keep_every_word_in_order() {
+        let letters = Lettering::new(12.0);
+        let text = "a bald man with a beard, round glasses and an incomprehensibilitiesatonce smile";
+        let lines = letters.wrapped(text, 90, 99);
+        assert!(lines.iter().all(|line| letters.width(line) <= 90), "{lines:?}");
+        let joined: String = lines.concat().split_whitespace().collect();
+        assert_eq!(joined, text.split_whitespace().collect::<String>());
+    }
+
+    #[test]
+    fn too_many_lines_end_in_an_ellipsis() {
+        let lines = Lettering::new(12.0).wrapped("one two three four five six seven eight", 50, 2);
+        assert_eq!(lines.len(), 2);
+        assert!(lines[1].ends_with('…'));
+        assert!(Lettering::new(12.0).width(&lines[1]) <= 50);
+    }
+
+    #[test]
+    fn drawing_darkens_pixels_inside_the_measured_box_only() {
+        let letters = Lettering::new(14.0);
+        let mut page = Image::filled(80, 30, [255, 255, 255]);
+        letters.draw(&mut page, "face", 10, 5, [0, 0, 0]);
+        let dark = |x, y| page.pixel(x, y) != [255, 255, 255];
+        let (right, bottom) = (11 + letters.width("face"), 5 + letters.line_height());
+        assert!((0..80).any(|x| (0..30).any(|y| dark(x, y))));
+        assert!(
+            (0..80).all(
+                |x| (0..30).all(|y| !dark(x, y) || (9..=right).contains(&x) && (5..=bottom).contains(&y))
+            )
+        );
+    }
+}

@@ -1,0 +1,133 @@
+//! The command line: help has examples, mistakes are answered with what is accepted, results are
+//! where they were said to be.
+
+use std::fs;
+use std::path::Path;
+
+use crate::program::{Ran, run};
+
+#[test]
+fn help_of_every_command_has_examples() {
+    let here = Path::new(".");
+    let commands: [&[&str]; 8] = [
+        &[],
+        &["train"],
+        &["generate"],
+        &["plot"],
+        &["data"],
+        &["data", "preview"],
+        &["data", "check"],
+        &["data", "export"],
+    ];
+    for command in commands {
+        let ran = run(here, &[command, &["--help"]].concat());
+        assert_eq!(ran.code, 0, "{command:?}: {}", ran.err);
+        let wanted = ["Examples:\n  t2f".to_string(), command.join(" ")];
+        assert!(wanted.iter().all(|text| ran.out.contains(text)), "{command:?}: {}", ran.out);
+    }
+}
+
+#[test]
+fn wrong_values_are_answered_with_what_is_accepted() {
+    let folder = tempfile::tempdir().unwrap();
+    let cases: [(&[&str], &[&str]); 12] = [
+        (&["data", "preview", "--resolution", "63"], &["--resolution", "power of two"]),
+        (&["data", "preview", "--data", "imagenet"], &["imagenet", "procedural"]),
+        (&["data", "preview", "--split", "all"], &["train", "val", "test-comb"]),
+        (&["data", "preview", "--start", "99999999"], &["--start", "20000"]),
+        (&["plot", "x", "--smoothing", "1"], &["--smoothing", "from 0 to below 1"]),
+        (&["plot", "x", "--size", "big"], &["1100x620"]),
+        (&["generate", "--model", "m", "--seeds", "3-1", "a"], &["3-1", "backwards"]),
+        (&["generate", "--model", "m", "--seeds", "x", "a"], &["`0,1,4-6`"]),
+        (&["generate", "--model", "m", "--truncation", "2", "a"], &["--truncation", "from 0 to 1"]),
+        (&["generate", "--model", "m"], &["no caption", "--captions"]),
+        (&["generate", "a man"], &["--model"]),
+        (&["paint"], &["paint", "--help"]),
+    ];
+    for (arguments, needles) in cases {
+        let Ran { code, err, .. } = run(folder.path(), arguments);
+        assert_eq!(code, 2, "{arguments:?}: {err}");
+        assert!(err.starts_with("error: "), "{arguments:?}: {err}");
+        for needle in needles {
+            assert!(err.contains(needle), "{arguments:?} does not say `{needle}`: {err}");
+        }
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "a refused command writes nothing");
+}
+
+#[test]
+fn options_that_exclude_each_other_are_both_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let cases: [(&[&str], [&str; 2]); 3] = [
+        (&["train", "--resume", "r", "--preset", "quick"], ["--resume", "--preset"]),
+        (&["train", "--resume", "r", "--set", "seed=1"], ["--resume", "--set"]),
+        (&["generate", "--model", "m", "--seeds", "0-3", "--out", "x.png", "a"], ["--out x.png", "--seeds"]),
+    ];
+    for (arguments, names) in cases {
+        let Ran { code, err, .. } = run(folder.path(), arguments);
+        assert_eq!(code, 2, "{arguments:?}: {err}");
+        assert!(names.iter().all(|name| err.contains(name)), "{arguments:?}: {err}");
+    }
+}
+
+#[test]
+fn what_is_not_there_is_named_with_a_hint() {
+    let folder = tempfile::tempdir().unwrap();
+    for arguments in [
+        &["plot", "runs/none"][..],
+        &["train", "--resume", "runs/none"],
+        &["train", "--preset", "fastest"],
+        &["train", "--set", "gan.colour=1"],
+        &["generate", "--model", "runs/none", "a man"],
+        &["generate", "--model", "m", "--captions", "none.txt"],
+    ] {
+        let Ran { code, err, .. } = run(folder.path(), arguments);
+        assert_eq!(code, 1, "{arguments:?}: {err}");
+        assert!(err.starts_with("error: ") && err.contains("\nhint: "), "{arguments:?}: {err}");
+    }
+}
+
+#[test]
+fn plot_draws_one_run_into_its_folder_and_several_where_it_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, loss) in [("a", 1.0), ("b", 2.0)] {
+        fs::create_dir(folder.path().join(name)).unwrap();
+        let line = |kimg: u32| format!("{{\"Progress/kimg\":{kimg}.0,\"Loss/D/total\":{loss},\"Loss/G/total\":0.5}}\n");
+        let stats: String = (0..9).map(line).collect();
+        fs::write(folder.path().join(name).join("stats.jsonl"), stats).unwrap();
+    }
+    let one = run(folder.path(), &["plot", "a"]);
+    assert_eq!((one.code, one.out.as_str()), (0, "a/losses.svg\na/losses.png\n"), "{}", one.err);
+    assert!(fs::read(folder.path().join("a/losses.png")).unwrap().starts_with(b"\x89PNG"));
+    let both = run(folder.path(), &["plot", "a", "b", "--keys", "Loss/D/total", "--out", "both.svg"]);
+    assert_eq!(both.code, 0, "{}", both.err);
+    let svg = fs::read_to_string(folder.path().join("both.svg")).unwrap();
+    assert!(svg.starts_with("<svg") && !svg.contains("G total"));
+    let wrong = run(folder.path(), &["plot", "a", "--out", "losses.pdf"]);
+    assert_eq!(wrong.code, 2);
+    assert!(wrong.err.contains("losses.pdf") && wrong.err.contains(".svg"), "{}", wrong.err);
+    let unknown = run(folder.path(), &["plot", "a", "--keys", "Loss/E"]);
+    assert!(unknown.code == 1 && unknown.err.contains("Loss/D/total"), "{}", unknown.err);
+}
+
+#[test]
+fn data_commands_show_check_and_export_the_drawn_faces() {
+    let folder = tempfile::tempdir().unwrap();
+    let preview = run(folder.path(), &["data", "preview", "--count", "3", "--resolution", "16"]);
+    assert_eq!((preview.code, preview.out.as_str()), (0, "preview.png\n"), "{}", preview.err);
+    let check = run(folder.path(), &["data", "check"]);
+    assert!(check.code == 0 && check.out.contains("procedural"), "{}{}", check.out, check.err);
+    assert!(!folder.path().join("bad_files.tsv").exists());
+
+    let export = ["data", "export", "--out", "faces", "--count", "2", "--resolution", "16", "--split", "test"];
+    let ran = run(folder.path(), &export);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let list = fs::read_to_string(folder.path().join("faces/test/metadata.jsonl")).unwrap();
+    let lines: Vec<serde_json::Value> = list.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2);
+    assert_eq!(lines[1]["file_name"], "000001.png");
+    assert!(lines[0]["text"].as_str().is_some_and(|text| !text.is_empty()));
+    assert!(folder.path().join("faces/test/000001.png").exists());
+    let again = run(folder.path(), &export);
+    assert!(again.code == 1 && again.err.contains("not empty"), "{}", again.err);
+}

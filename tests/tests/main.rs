@@ -1,0 +1,4 @@
+//! One binary, a module a promise.
+
+mod cli;
+mod program;
