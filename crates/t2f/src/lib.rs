@@ -6,14 +6,14 @@
 
 mod data;
 mod failure;
-//WAIT mod generate;
+mod generate;
 mod plot;
-//WAIT mod progress;
-//WAIT mod seeds;
-//WAIT mod signals;
+mod progress;
+mod seeds;
+mod signals;
 mod source;
 mod terminal;
-//WAIT mod train;
+mod train;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -43,9 +43,9 @@ Examples:
 #[derive(Subcommand)]
 enum Command {
     /// Train a model, or continue a run
-    //WAIT Train(train::Options),
+    Train(train::Options),
     /// Draw faces from captions
-    //WAIT Generate(generate::Options),
+    Generate(generate::Options),
     /// Draw the loss curves of one or more runs
     Plot(plot::Options),
     /// Look at a dataset, check it, export the drawn one
@@ -66,8 +66,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     terminal::print_events(cli.verbose);
     let outcome = match cli.command {
-        //WAIT Command::Train(options) => train::run(&options),
-        //WAIT Command::Generate(options) => generate::run(&options),
+        Command::Train(options) => train::run(&options),
+        Command::Generate(options) => generate::run(&options),
         Command::Plot(options) => plot::run(&options),
         Command::Data(command) => data::run(&command),
     };

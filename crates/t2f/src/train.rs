@@ -184,6 +184,7 @@ fn show(display: &mut Display, event: &Event) {
             losses: &tick.losses,
             images_per_sec: tick.images_per_sec,
         }),
+        Event::Stepped { .. } => {}
         Event::Level { level, resolution } => {
             display.note(&format!("level {level} begins: {resolution}x{resolution}"));
         }

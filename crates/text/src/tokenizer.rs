@@ -124,7 +124,7 @@ fn with_vocabulary(words: impl IntoIterator<Item = String>) -> Result<Tokenizer>
     let vocabulary = all.enumerate().map(|(id, word)| (word, id as u32)).collect();
     let model = WordLevel::builder().vocab(vocabulary).unk_token(UNKNOWN.to_owned()).build().map_err(error)?;
     let mut inner = Inner::new(model);
-    inner.with_normalizer(Some(Lowercase));
+    inner.with_normalizer(Some(Lowercase)).map_err(error)?;
     // Runs of letters, runs of digits, or one other visible character; white space goes.
     let pattern = SplitPattern::Regex(r"\p{L}[\p{L}\p{M}]*|\p{N}+|[^\s\p{L}\p{N}]".to_owned());
     inner.with_pre_tokenizer(Some(Split::new(pattern, SplitDelimiterBehavior::Removed, true).map_err(error)?));

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use candle_core::Device;
-use t2f_data::{Dataset, Splits};
+use t2f_data::Splits;
 use t2f_gan::Growth;
 use t2f_ops::rng::{self, Key};
 
@@ -12,14 +12,13 @@ use crate::painter::{Painter, to_pictures};
 use crate::picture;
 use crate::run_dir::RunDir;
 use crate::schedule::Stage;
-use crate::sheet::{self, Tile};
+use crate::sheet::{self, Layout, Tile};
 
 /// Fixed captions, from the test split, and the seed of the noise of each.
 pub struct Samples {
     captions: Vec<String>,
     indices: Vec<usize>,
     seeds: Vec<u64>,
-    columns: usize,
 }
 
 impl Samples {
@@ -36,7 +35,7 @@ impl Samples {
             .iter()
             .map(|&i| Ok(test.captions(i)?.first().map(|caption| caption.text.clone()).unwrap_or_default()))
             .collect::<Result<Vec<_>>>()?;
-        Ok(Self { captions, indices: order, seeds: (0..count as u64).collect(), columns: 6 })
+        Ok(Self { captions, indices: order, seeds: (0..count as u64).collect() })
     }
 
     /// `reals.png`: the images that the fixed captions describe.
@@ -77,7 +76,7 @@ impl Samples {
             .map(|(image, caption)| Tile { image, caption: caption.clone() })
             .collect();
         let path = run.path().join(name);
-        picture::write(&path, &sheet::draw(&tiles, self.columns), None)?;
+        picture::write(&path, &sheet::contact_sheet(&tiles, &Layout::default())?, None)?;
         Ok(path)
     }
 }

@@ -8,19 +8,21 @@
 //!   never trained to fool it (T2F's is); in its own half the encoder may learn with it
 //!   (`optimizer.text_learns_from_discriminator`), which is where matching is learnt.
 
+use std::collections::BTreeMap;
+
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor};
 use t2f_data::Batch;
 use t2f_gan::{AdversarialLoss, Discriminator, Growth, Pair, Parts};
 use t2f_ops::grad::gradients;
 use t2f_ops::init::Parameters;
-use t2f_ops::resample;
 use t2f_ops::rng::{self, Key};
 use t2f_text::Tokenizer;
 
 use crate::adam::Adam;
 use crate::config::Config;
 use crate::ema::Ema;
+use crate::checkpoint::{Checkpoint, Draft};
 use crate::error::{Error, Result};
 use crate::painter::Painter;
 use crate::schedule::Stage;
@@ -50,6 +52,12 @@ pub struct Networks {
     device: Device,
 }
 
+const PAINTING: &str = "painter.safetensors";
+const JUDGING: &str = "discriminator.safetensors";
+const AVERAGE: &str = "average.safetensors";
+const PAINTER_ADAM: &str = "painter_adam.safetensors";
+const JUDGE_ADAM: &str = "discriminator_adam.safetensors";
+
 /// Named scalars of one step, still on the device.
 pub type Losses = Vec<(String, Tensor)>;
 
@@ -67,13 +75,13 @@ impl Networks {
         let discriminator = config.gan.discriminator(embedding_size, judging.builder(DType::F32, device))?;
         let frozen_discriminator =
             config.gan.discriminator(embedding_size, judging.frozen_builder(DType::F32, device))?;
-        let ema = Ema::new(&painting, &config.ema)?;
+        let ema = Ema::new(&painting, config.ema)?;
         let average = Painter::new(config, tokenizer.clone(), ema.parameters().frozen_builder(DType::F32, device))?;
         Ok(Self {
-            painter_adam: Adam::new(&painting, config.optimizer.generator()),
-            judge_adam: Adam::new(&judging, config.optimizer.discriminator()),
+            painter_adam: Adam::new(&painting, config.optimizer.generator)?,
+            judge_adam: Adam::new(&judging, config.optimizer.discriminator)?,
             loss: config.loss.build()?,
-            kl_weight: config.gan.kl_weight,
+            kl_weight: config.optimizer.kl_weight,
             discriminator_steps: config.optimizer.n_critic,
             text_learns_from_discriminator: config.optimizer.text_learns_from_discriminator,
             device: device.clone(),
@@ -97,7 +105,7 @@ impl Networks {
         let at = Growth { level: stage.level, alpha: stage.alpha };
         let size = batch.captions.len();
         let key = key.child("step").at(step);
-        let real = faded(&batch.images(&self.device)?, at)?;
+        let real = at.reals(&batch.images(&self.device)?)?;
         let (embedding, mismatched) = self.embed(batch)?; // (B, E) both
         let latent_size = self.painter.generator.latent_size();
         let noise = rng::normal(key.child("noise"), (size, latent_size), DType::F32, &self.device)?;
@@ -118,29 +126,66 @@ impl Networks {
                 step,
             };
             let parts = self.loss.discriminator(self.discriminator.as_ref(), &pair)?;
-            let total = total(&parts)?;
+            let total = parts.total()?;
             let grads = checked_gradients(&total, "discriminator", &self.judging)?;
             self.judge_adam.step(&grads)?;
             if repeat == 0 {
-                record(&mut losses, "D", parts, total);
+                record(&mut losses, "D", &parts, &total);
                 text_gradients = self.text_learns_from_discriminator.then_some(grads);
             }
         }
 
-        let reals = self.loss.needs_reals_for_generator().then_some(&real);
-        let parts =
-            self.loss.generator(self.frozen_discriminator.as_ref(), reals, &fake, &embedding.detach(), at)?;
-        let mut parts: Parts = parts;
-        parts.push(("kl", conditioned.kl.affine(self.kl_weight, 0.0)?));
-        let total = total(&parts)?;
+        let judge = self.frozen_discriminator.as_ref();
+        let mut parts = self.loss.generator(judge, &fake, Some(&real), &embedding.detach(), at)?;
+        parts.push("kl", conditioned.kl.affine(self.kl_weight, 0.0)?);
+        let total = parts.total()?;
         let mut grads = checked_gradients(&total, "generator", &self.painting)?;
         if let Some(text) = text_gradients {
             add_gradients(&mut grads, &text, &self.painting)?;
         }
         self.painter_adam.step(&grads)?;
         self.ema.update(size as u64, images_shown)?;
-        record(&mut losses, "G", parts, total);
+        record(&mut losses, "G", &parts, &total);
         Ok(losses)
+    }
+
+    /// Forgets the moments of both optimisers.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn reset_optimizers(&mut self) -> Result<()> {
+        self.painter_adam.reset()?;
+        self.judge_adam.reset()
+    }
+
+    /// Adds every tensor of the training to a checkpoint.
+    ///
+    /// # Errors
+    /// If one is not finite.
+    pub fn save(&self, draft: &mut Draft) -> Result<()> {
+        draft.tensors(PAINTING, &self.painting.tensors())?;
+        draft.tensors(JUDGING, &self.judging.tensors())?;
+        draft.tensors(AVERAGE, &self.ema.tensors())?;
+        draft.tensors(PAINTER_ADAM, &self.painter_adam.tensors())?;
+        draft.tensors(JUDGE_ADAM, &self.judge_adam.tensors())
+    }
+
+    /// Puts every tensor of a checkpoint back; `painter_steps` and `judge_steps` are the counts
+    /// that the optimisers gave.
+    ///
+    /// # Errors
+    /// If a tensor is missing, left over or of another shape.
+    pub fn load(
+        &mut self,
+        checkpoint: &Checkpoint,
+        painter_steps: &BTreeMap<String, u64>,
+        judge_steps: &BTreeMap<String, u64>,
+    ) -> Result<()> {
+        self.painting.set(&checkpoint.tensors(PAINTING)?)?;
+        self.judging.set(&checkpoint.tensors(JUDGING)?)?;
+        self.ema.load(&checkpoint.tensors(AVERAGE)?)?;
+        self.painter_adam.load(&checkpoint.tensors(PAINTER_ADAM)?, painter_steps)?;
+        self.judge_adam.load(&checkpoint.tensors(JUDGE_ADAM)?, judge_steps)
     }
 
     /// Embeddings of the captions and of the mismatched ones, in one pass of the encoder.
@@ -152,31 +197,8 @@ impl Networks {
     }
 }
 
-/// Real images as the discriminator sees them while a level fades in:
-/// `alpha·x + (1 - alpha)·up(down(x))`, T2F's treatment of the reals.
-///
-/// # Shapes
-/// `(B, 3, H, W)`, both ways.
-///
-/// # Errors
-/// If a side is odd.
-pub fn faded(images: &Tensor, at: Growth) -> Result<Tensor> {
-    if at.level == 0 || at.alpha >= 1.0 {
-        return Ok(images.clone());
-    }
-    let x = resample::to_nhwc(images)?;
-    let coarse = resample::upsample2(&resample::avg_pool2(&x)?)?;
-    Ok(resample::to_nchw(&resample::fade(&x, &coarse, at.alpha)?)?)
-}
-
-fn total(parts: &Parts) -> Result<Tensor> {
-    let mut values = parts.iter().map(|(_, value)| value);
-    let first = values.next().ok_or_else(|| Error::Config("the loss has no parts".into()))?.clone();
-    Ok(values.try_fold(first, |sum, value| sum.add(value))?)
-}
-
-fn record(losses: &mut Losses, network: &str, parts: Parts, total: Tensor) {
-    losses.extend(parts.into_iter().map(|(name, value)| (format!("Loss/{network}/{name}"), value.detach())));
+fn record(losses: &mut Losses, network: &str, parts: &Parts, total: &Tensor) {
+    losses.extend(parts.iter().map(|(name, value)| (format!("Loss/{network}/{name}"), value.detach())));
     losses.push((format!("Loss/{network}/total"), total.detach()));
 }
 

@@ -5,17 +5,20 @@
 //! progress, the open averages of the statistics, and how long the logs were.
 
 use std::collections::BTreeMap;
+use std::mem::take;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
-use candle_core::Device;
+use candle_core::{DType, Device};
 use serde::{Deserialize, Serialize};
 use t2f_data::{Loader, Prefetch, Request, Splits};
+use t2f_gan::Growth;
 use t2f_ops::rng::Key;
 use t2f_text::Tokenizer;
 
-use crate::checkpoint::{self, Checkpoint};
+use crate::checkpoint::{self, Draft};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::model::{Model, Provenance};
@@ -27,19 +30,46 @@ use crate::step::{Losses, Networks};
 
 /// What a run tells whoever watches it. Libraries never print: the command line draws this.
 pub enum Event<'a> {
-    /// The run starts, or continues from `images` > 0.
-    Started { run: &'a Path, device: &'a str, images: u64, total_images: u64 },
+    /// The run starts, or continues.
+    Started {
+        /// The run folder.
+        run: &'a Path,
+        /// The device in words.
+        device: &'a str,
+        /// Images shown before; above 0 when the run continues.
+        images: u64,
+        /// Images that the schedule shows in all.
+        total_images: u64,
+    },
+    /// A step was taken.
+    Stepped {
+        /// Images shown so far.
+        images: u64,
+    },
     /// Statistics of the images since the last tick.
     Tick(&'a Tick),
     /// A new resolution begins.
-    Level { level: usize, resolution: usize },
+    Level {
+        /// 0 is 4x4.
+        level: usize,
+        /// Pixels on a side.
+        resolution: usize,
+    },
     /// A file for the eyes was written.
     Wrote(&'a Path),
     /// A checkpoint is on the disk, verified.
     Checkpointed(&'a Path),
     /// The schedule is complete; the model file is written.
-    Finished { run: &'a Path, model: &'a Path },
+    Finished {
+        /// The run folder.
+        run: &'a Path,
+        /// The model file in it.
+        model: &'a Path,
+    },
 }
+
+/// Whoever watches a run; breaking stops it after the step, with a checkpoint.
+pub type Watch<'a> = dyn FnMut(&Event) -> ControlFlow<()> + 'a;
 
 /// Averages since the last tick, and how fast it went.
 pub struct Tick {
@@ -78,8 +108,8 @@ pub struct Progress {
     pub stats_bytes: u64,
     /// Sums of the losses since the last tick.
     pub sums: BTreeMap<String, f64>,
-    /// Steps since the last tick.
-    pub steps_since_tick: u64,
+    /// How often each loss was added since the last tick.
+    pub counts: BTreeMap<String, u64>,
     /// Identity of the data trained on.
     pub data: String,
     /// Steps taken by each optimiser's parameters, as the optimisers give them.
@@ -143,7 +173,7 @@ impl Trainer {
         }
         let tokenizer = Tokenizer::from_json(checkpoint.text("tokenizer.json")?)?;
         let mut networks = Networks::new(&config, &tokenizer, &device)?;
-        networks.load(&checkpoint)?;
+        networks.load(&checkpoint, &progress.painter_steps, &progress.judge_steps)?;
         Self::assemble(config, device, tokenizer, splits, networks, run, progress)
     }
 
@@ -178,7 +208,7 @@ impl Trainer {
     /// # Errors
     /// If the training diverges (the message names the first bad tensor), the data fails, or a
     /// file cannot be written. The last good checkpoint is kept.
-    pub fn run(&mut self, watch: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Result<Outcome> {
+    pub fn run(&mut self, watch: &mut Watch) -> Result<Outcome> {
         let key = Key::new(self.config.seed);
         let total_images = self.schedule.total_images();
         let device = crate::device::describe(&self.device);
@@ -194,30 +224,39 @@ impl Trainer {
             }
             let shown = self.progress.images;
             let stage = self.schedule.at(shown);
-            let batch = batches.next().ok_or(Error::Config("the loader ended before the schedule".into()))??;
+            if shown > 0 && stage.level != self.schedule.at(shown - 1).level {
+                self.begin_level(stage, watch)?;
+            }
+            let batch = batches.next().ok_or_else(|| Error::State("the loader ended early".into()))??;
             let losses = self.networks.step(&batch, &stage, key, self.progress.step, shown)?;
-            self.progress.add(losses, batch.captions.len())?;
+            self.progress.add(&losses, batch.len())?;
 
             let now = self.progress.images;
-            let next = self.schedule.at(now.min(total_images - 1));
             let due = |kimg: f64| crosses(shown, now, kimg) || now >= total_images;
+            flow = watch(&Event::Stepped { images: now });
             if due(self.config.output.tick_kimg) {
                 let tick = self.tick(&mut clock, stage)?;
-                flow = watch(&Event::Tick(&tick));
+                let _ = watch(&Event::Tick(&tick));
             }
             if due(self.config.output.sample_kimg) {
-                self.sample(watch)?;
+                let path = self.write_fakes()?;
+                let _ = watch(&Event::Wrote(&path));
             }
             if due(self.config.output.checkpoint_kimg) {
                 self.checkpoint(watch)?;
             }
-            if next.level != stage.level {
-                let _ = watch(&Event::Level { level: next.level, resolution: next.resolution });
-            }
         }
-        let model = self.finish(watch)?;
+        let model = self.save_model()?;
         let _ = watch(&Event::Finished { run: self.run.path(), model: &model });
         Ok(Outcome::Finished)
+    }
+
+    fn begin_level(&mut self, stage: Stage, watch: &mut Watch) -> Result<()> {
+        if self.config.optimizer.reset_at_level {
+            self.networks.reset_optimizers()?;
+        }
+        let _ = watch(&Event::Level { level: stage.level, resolution: stage.resolution });
+        Ok(())
     }
 
     /// The batches that the schedule asks for from here on, prepared ahead on other threads.
@@ -232,14 +271,16 @@ impl Trainer {
             })
         });
         let loader = Loader::new(self.splits.train.clone(), key.child("loader"));
-        Prefetch::new(loader, requests, self.config.output.workers)
+        Prefetch::new(Arc::new(loader), requests, self.config.output.workers)
     }
 
     fn tick(&mut self, clock: &mut Clock, stage: Stage) -> Result<Tick> {
-        let steps = self.progress.steps_since_tick.max(1) as f64;
-        let sums = std::mem::take(&mut self.progress.sums);
-        let losses: BTreeMap<String, f64> = sums.into_iter().map(|(name, sum)| (name, sum / steps)).collect();
-        self.progress.steps_since_tick = 0;
+        let (sums, counts) = (take(&mut self.progress.sums), take(&mut self.progress.counts));
+        let mean = |(name, sum): (String, f64)| {
+            let count = counts.get(&name).copied().unwrap_or(1);
+            (name, sum / count as f64)
+        };
+        let losses: BTreeMap<String, f64> = sums.into_iter().map(mean).collect();
         let images_per_sec = clock.lap(self.progress.images);
         let mut row = Row::new(self.progress.step);
         row.set("Progress/kimg", self.progress.images as f64 / 1000.0);
@@ -260,14 +301,84 @@ impl Trainer {
     }
 
     fn write_fakes(&self) -> Result<PathBuf> {
-        let stage = self.schedule.at(self.progress.images.saturating_sub(1));
-        self.samples.write_fakes(&self.run, &self.networks.average, &stage, self.progress.images, &self.device)
+        self.samples.write_fakes(&self.run, &self.networks.average, &self.stage(), self.progress.images, &self.device)
     }
 
-    fn checkpoint(&mut self) -> Result<PathBuf> {
-        let mut draft = checkpoint::Draft::new(self.progress.step, &self.progress)?;
-        self.networks.save(&mut draft);
+    fn checkpoint(&mut self, watch: &mut Watch) -> Result<()> {
+        self.stats.sync()?;
+        self.progress.painter_steps = self.networks.painter_adam.steps();
+        self.progress.judge_steps = self.networks.judge_adam.steps();
+        let mut draft = Draft::new(self.progress.step, &self.progress)?;
+        self.networks.save(&mut draft)?;
         draft.text("tokenizer.json", self.tokenizer.to_json()?);
-        Ok(draft.commit(&self.run.checkpoints(), self.config.output.keep_checkpoints)?)
+        let path = draft.commit(&self.run.checkpoints(), self.config.output.keep_checkpoints)?;
+        let _ = watch(&Event::Checkpointed(&path));
+        Ok(())
     }
+
+    /// Writes `model.safetensors` from the averaged parameters.
+    fn save_model(&self) -> Result<PathBuf> {
+        let path = self.run.model();
+        let stage = self.stage();
+        let growth = Growth { level: stage.level, alpha: stage.alpha };
+        let provenance = Provenance {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            data: self.progress.data.clone(),
+            kimg: self.progress.images as f64 / 1000.0,
+        };
+        Model::save(&path, &self.config, &self.tokenizer, &self.networks.ema.tensors(), growth, provenance)?;
+        Ok(path)
+    }
+
+    /// The stage of the last batch shown.
+    fn stage(&self) -> Stage {
+        self.schedule.at(self.progress.images.saturating_sub(1))
+    }
+}
+
+impl Progress {
+    fn add(&mut self, losses: &Losses, images: usize) -> Result<()> {
+        for (name, value) in losses {
+            let value = value.to_dtype(DType::F64)?.to_scalar::<f64>()?;
+            *self.sums.entry(name.clone()).or_default() += value;
+            *self.counts.entry(name.clone()).or_default() += 1;
+        }
+        self.step += 1;
+        self.images += images as u64;
+        Ok(())
+    }
+}
+
+/// Whether a multiple of `kimg` thousand lies in `(before, after]`.
+fn crosses(before: u64, after: u64, kimg: f64) -> bool {
+    let periods = |images: u64| (images as f64 / (kimg * 1000.0)).floor();
+    periods(after) > periods(before)
+}
+
+/// Measures the pace between ticks.
+struct Clock {
+    since: Instant,
+    images: u64,
+}
+
+impl Clock {
+    fn start(images: u64) -> Self {
+        Self { since: Instant::now(), images }
+    }
+
+    /// Images per second since the last lap.
+    fn lap(&mut self, images: u64) -> f64 {
+        let pace = (images - self.images) as f64 / self.since.elapsed().as_secs_f64().max(1e-9);
+        *self = Self::start(images);
+        pace
+    }
+}
+
+/// Learns the words of every training caption.
+fn train_tokenizer(config: &Config, splits: &Splits) -> Result<Tokenizer> {
+    let mut texts = Vec::new();
+    for index in 0..splits.train.len() {
+        texts.extend(splits.train.captions(index)?.into_iter().map(|caption| caption.text));
+    }
+    Ok(config.text.train_tokenizer(texts)?)
 }

@@ -1,0 +1,174 @@
+//! The model file: one safetensors file that holds all it takes to draw.
+//!
+//! Tensors are the averaged `text.…`, `conditioning.…` and `generator.…`; the one metadata entry
+//! is JSON with the tokenizer, the resolved configuration and where the model comes from.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use candle_core::{DType, Device, Tensor};
+use serde::{Deserialize, Serialize};
+use t2f_data::Image;
+use t2f_gan::Growth;
+use t2f_ops::init::Parameters;
+use t2f_text::Tokenizer;
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::painter::{Painter, to_pictures};
+use crate::{atomic, device, tensors};
+
+/// Where a model comes from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// Version of the program that trained it.
+    pub version: String,
+    /// Identity of the data it was trained on.
+    pub data: String,
+    /// Thousands of images shown.
+    pub kimg: f64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Metadata {
+    format: u32,
+    config: Config,
+    tokenizer: String,
+    growth: Growth,
+    provenance: Provenance,
+}
+
+/// The version of the metadata that this build writes and reads.
+const FORMAT: u32 = 1;
+
+/// A trained model, ready to draw.
+pub struct Model {
+    config: Config,
+    growth: Growth,
+    provenance: Provenance,
+    painter: Painter,
+    device: Device,
+    hash: String,
+}
+
+impl Model {
+    /// Writes a model file.
+    ///
+    /// # Errors
+    /// If a tensor is not finite, or the file cannot be written.
+    pub fn save(
+        path: &Path,
+        config: &Config,
+        tokenizer: &Tokenizer,
+        tensors: &BTreeMap<String, Tensor>,
+        growth: Growth,
+        provenance: Provenance,
+    ) -> Result<()> {
+        let metadata =
+            Metadata { format: FORMAT, config: config.clone(), tokenizer: tokenizer.to_json()?, growth, provenance };
+        let json = serde_json::to_string(&metadata).map_err(|error| Error::file(path, error))?;
+        let bytes = tensors::to_bytes(tensors, &json).map_err(|error| Error::file(path, error))?;
+        atomic::write(path, &bytes)
+    }
+
+    /// Reads a model file, or the one in a run folder, onto the named device.
+    ///
+    /// # Errors
+    /// If there is no such file, it is not a model of this format, a tensor is missing, left over,
+    /// of another shape or not finite (the message lists them), or the device is not there.
+    pub fn load(path: &Path, device_name: &str) -> Result<Self> {
+        let file = file_of(path);
+        let bytes = std::fs::read(&file).map_err(|error| Error::file(&file, error))?;
+        Self::from_bytes(&bytes, &device::open(device_name)?).map_err(|error| match error {
+            Error::State(message) => Error::file(&file, message),
+            error => Error::file(&file, error),
+        })
+    }
+
+    /// Reads the bytes of a model file.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn from_bytes(bytes: &[u8], device: &Device) -> Result<Self> {
+        let (tensors, json) = tensors::from_bytes(bytes).map_err(Error::State)?;
+        let metadata: Metadata = serde_json::from_str(&json)
+            .map_err(|error| Error::State(format!("not a t2f model: its metadata cannot be read: {error}")))?;
+        if metadata.format != FORMAT {
+            let found = metadata.format;
+            return Err(Error::State(format!("model format {found}, and this build reads format {FORMAT}")));
+        }
+        let tokenizer = Tokenizer::from_json(&metadata.tokenizer)?;
+        let expected = Parameters::drawn(t2f_ops::rng::Key::new(0));
+        Painter::new(&metadata.config, tokenizer.clone(), expected.builder(DType::F32, device))?;
+        let tensors: BTreeMap<String, Tensor> = tensors
+            .into_iter()
+            .map(|(name, tensor)| Ok((name, tensor.to_dtype(DType::F32)?.to_device(device)?)))
+            .collect::<Result<_>>()?;
+        expected.set(&tensors)?;
+        let painter = Painter::new(&metadata.config, tokenizer, expected.frozen_builder(DType::F32, device))?;
+        Ok(Self {
+            config: metadata.config,
+            growth: metadata.growth,
+            provenance: metadata.provenance,
+            painter,
+            device: device.clone(),
+            hash: blake3::hash(bytes).to_hex().to_string(),
+        })
+    }
+
+    /// Faces for captions, a seed each. Equal captions, seeds and truncation give equal pictures.
+    ///
+    /// `truncation` scales the noise: 1 leaves all the variety, 0 draws the most typical face.
+    ///
+    /// # Errors
+    /// If the numbers of captions and seeds differ, or the device fails.
+    pub fn draw(&self, captions: &[String], seeds: &[u64], truncation: f64) -> Result<Vec<Image>> {
+        to_pictures(&self.draw_tensor(captions, seeds, truncation)?)
+    }
+
+    /// As [`draw`](Self::draw), in `[-1, 1]`.
+    ///
+    /// # Shapes
+    /// The result is `(B, 3, H, W)`.
+    ///
+    /// # Errors
+    /// As [`draw`](Self::draw).
+    pub fn draw_tensor(&self, captions: &[String], seeds: &[u64], truncation: f64) -> Result<Tensor> {
+        if captions.len() != seeds.len() {
+            let (captions, seeds) = (captions.len(), seeds.len());
+            return Err(Error::Config(format!("{captions} captions and {seeds} seeds: each caption needs one")));
+        }
+        let noise = self.painter.noise(seeds, truncation, &self.device)?;
+        self.painter.draw(captions, &noise, self.growth)
+    }
+
+    /// Words of a caption that the model has not learnt, once each.
+    pub fn unknown_words(&self, caption: &str) -> Vec<String> {
+        self.painter.text.unknown_words(caption).unwrap_or_default()
+    }
+
+    /// The configuration that it was trained with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Where it comes from.
+    pub fn provenance(&self) -> &Provenance {
+        &self.provenance
+    }
+
+    /// Side of the pictures in pixels.
+    pub fn resolution(&self) -> usize {
+        self.growth.resolution()
+    }
+
+    /// blake3 of the file, in hexadecimal.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+}
+
+/// The model file of a path that a user names: a run folder or a file.
+fn file_of(path: &Path) -> PathBuf {
+    if path.is_dir() { path.join("model.safetensors") } else { path.to_owned() }
+}
