@@ -92,7 +92,9 @@ fn plot_draws_one_run_into_its_folder_and_several_where_it_is_told() {
     let folder = tempfile::tempdir().unwrap();
     for (name, loss) in [("a", 1.0), ("b", 2.0)] {
         fs::create_dir(folder.path().join(name)).unwrap();
-        let line = |kimg: u32| format!("{{\"Progress/kimg\":{kimg}.0,\"Loss/D/total\":{loss},\"Loss/G/total\":0.5}}\n");
+        let line = |kimg: u32| {
+            format!("{{\"Progress/kimg\":{kimg}.0,\"Loss/D/total\":{loss},\"Loss/G/total\":0.5}}\n")
+        };
         let stats: String = (0..9).map(line).collect();
         fs::write(folder.path().join(name).join("stats.jsonl"), stats).unwrap();
     }
@@ -119,11 +121,13 @@ fn data_commands_show_check_and_export_the_drawn_faces() {
     assert!(check.code == 0 && check.out.contains("procedural"), "{}{}", check.out, check.err);
     assert!(!folder.path().join("bad_files.tsv").exists());
 
-    let export = ["data", "export", "--out", "faces", "--count", "2", "--resolution", "16", "--split", "test"];
+    let export =
+        ["data", "export", "--out", "faces", "--count", "2", "--resolution", "16", "--split", "test"];
     let ran = run(folder.path(), &export);
     assert_eq!(ran.code, 0, "{}", ran.err);
     let list = fs::read_to_string(folder.path().join("faces/test/metadata.jsonl")).unwrap();
-    let lines: Vec<serde_json::Value> = list.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<serde_json::Value> =
+        list.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), 2);
     assert_eq!(lines[1]["file_name"], "000001.png");
     assert!(lines[0]["text"].as_str().is_some_and(|text| !text.is_empty()));

@@ -14,6 +14,7 @@ pub mod conv2d;
 pub mod grad;
 pub mod init;
 pub mod norm;
+pub mod recurrent;
 pub mod resample;
 pub mod rng;
 

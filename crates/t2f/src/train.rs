@@ -112,7 +112,11 @@ fn describe(config: &Config) -> anyhow::Result<()> {
     let splits = config.data.open(config.gan.resolution)?;
     let images = splits.train.len();
     let schedule = Schedule::new(&config.schedule, config.gan.max_level(), images)?;
-    terminal::result(&format!("\n# {images} training images of `{}`, {} of them held out for tests", splits.train.name(), splits.test.len()));
+    terminal::result(&format!(
+        "\n# {images} training images of `{}`, {} of them held out for tests",
+        splits.train.name(),
+        splits.test.len()
+    ));
     let mut shown = 0;
     let mut level = None;
     while shown < schedule.total_images() {
@@ -154,7 +158,9 @@ fn drive(mut trainer: Trainer, plain: bool) -> anyhow::Result<()> {
         display.note(&format!("wrote {}", file.display()));
     }
     match outcome {
-        Outcome::Finished => terminal::result(&format!("{} generate --model {} \"{TRY}\"", program(), path(&run))),
+        Outcome::Finished => {
+            terminal::result(&format!("{} generate --model {} \"{TRY}\"", program(), path(&run)))
+        }
         Outcome::Stopped => {
             display.note("stopped as asked; to continue:");
             terminal::result(&format!("{} train --resume {}", program(), path(&run)));
@@ -208,8 +214,12 @@ mod tests {
 
     #[test]
     fn later_options_come_later_among_the_overrides() {
-        let line = ["train", "--set", "seed=1", "--device", "cuda:0", "--data", "procedural", "--set", "name=x"];
+        let line =
+            ["train", "--set", "seed=1", "--device", "cuda:0", "--data", "procedural", "--set", "name=x"];
         let options = Alone::parse_from(line).options;
-        assert_eq!(overrides(&options), ["data.kind=\"procedural\"", "device=\"cuda:0\"", "seed=1", "name=x"]);
+        assert_eq!(
+            overrides(&options),
+            ["data.kind=\"procedural\"", "device=\"cuda:0\"", "seed=1", "name=x"]
+        );
     }
 }

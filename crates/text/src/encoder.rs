@@ -148,6 +148,16 @@ impl TextConfig {
     }
 }
 
+/// Padded captions.
+struct Tokens {
+    /// `(B·T)`.
+    ids: Tensor,
+    /// `(B, T, 1)`: 1 at tokens that are read, 0 at padding.
+    mask: Tensor,
+    /// Tokens that are read of each caption.
+    lengths: Vec<usize>,
+}
+
 /// Word vectors, an LSTM, and a summary of its states.
 pub struct LstmEncoder {
     config: LstmConfig,
@@ -164,7 +174,8 @@ impl LstmEncoder {
     /// If a parameter cannot be had.
     pub fn new(config: &LstmConfig, tokenizer: Tokenizer, vb: VarBuilder) -> Result<Self> {
         let shape = (tokenizer.vocabulary_size(), config.embedding_size);
-        let words = vb.pp("embedding").get_with_hints(shape, "weight", Init::Randn { mean: 0.0, stdev: 1.0 })?;
+        let words =
+            vb.pp("embedding").get_with_hints(shape, "weight", Init::Randn { mean: 0.0, stdev: 1.0 })?;
         let lstm = Lstm::new(
             config.embedding_size,
             config.hidden_size,
@@ -178,7 +189,7 @@ impl LstmEncoder {
     /// Ids and mask, padded to the longest caption (to `max_length` in `compat`).
     ///
     /// A caption without words is one unknown word, so that it has an embedding.
-    fn tokens(&self, captions: &[String]) -> Result<(Tensor, Tensor)> {
+    fn tokens(&self, captions: &[String]) -> Result<Tokens> {
         let mut rows = Vec::with_capacity(captions.len());
         for caption in captions {
             let mut row = self.tokenizer.encode(caption, self.config.max_length)?;
@@ -190,15 +201,17 @@ impl LstmEncoder {
         let compat = self.config.compat.is_some();
         let longest = rows.iter().map(Vec::len).max().unwrap_or(0);
         let steps = if compat { self.config.max_length } else { longest };
+        let lengths: Vec<usize> = rows.iter().map(|row| if compat { steps } else { row.len() }).collect();
         let mut mask = Vec::with_capacity(rows.len() * steps);
         let mut ids = Vec::with_capacity(rows.len() * steps);
-        for row in &rows {
-            mask.extend((0..steps).map(|t| if compat || t < row.len() { 1f32 } else { 0.0 }));
+        for (row, &length) in rows.iter().zip(&lengths) {
+            mask.extend((0..steps).map(|t| if t < length { 1f32 } else { 0.0 }));
             ids.extend((0..steps).map(|t| row.get(t).copied().unwrap_or(PAD_ID)));
         }
         let ids = Tensor::from_vec(ids, rows.len() * steps, &self.device)?;
-        let mask = Tensor::from_vec(mask, (rows.len(), steps, 1), &self.device)?.to_dtype(self.words.dtype())?;
-        Ok((ids, mask))
+        let mask =
+            Tensor::from_vec(mask, (rows.len(), steps, 1), &self.device)?.to_dtype(self.words.dtype())?;
+        Ok(Tokens { ids, mask, lengths })
     }
 
     fn pool(&self, states: &Tensor, mask: &Tensor) -> Result<Tensor> {
@@ -234,12 +247,13 @@ impl TextEncoder for LstmEncoder {
             let expected = "at least one caption";
             return Err(Error::Setting { field: "captions", value: "empty".into(), expected });
         }
-        let (ids, mask) = self.tokens(captions)?;
+        let Tokens { ids, mask, lengths } = self.tokens(captions)?;
         let (batch, steps, _) = mask.dims3()?;
         let words = self.words.index_select(&ids, 0)?.reshape((batch, steps, self.config.embedding_size))?;
         // T2F's padding vector is a constant zero.
-        let words = if self.config.compat.is_some() { words.broadcast_mul(&real(&ids, &mask)?)? } else { words };
-        let states = self.lstm.forward(&words, &mask)?; // (B, T, D·H)
+        let words =
+            if self.config.compat.is_some() { words.broadcast_mul(&real(&ids, &mask)?)? } else { words };
+        let states = self.lstm.forward(&words, &lengths, &mask)?; // (B, T, D·H)
         self.pool(&states, &mask)
     }
 

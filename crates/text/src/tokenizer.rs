@@ -43,8 +43,10 @@ impl Tokenizer {
                 *counts.entry(word).or_default() += 1;
             }
         }
-        let mut words: Vec<(String, usize)> =
-            counts.into_iter().filter(|(word, count)| *count >= min_frequency && word != PAD && word != UNKNOWN).collect();
+        let mut words: Vec<(String, usize)> = counts
+            .into_iter()
+            .filter(|(word, count)| *count >= min_frequency && word != PAD && word != UNKNOWN)
+            .collect();
         words.sort_by(|(a, m), (b, n)| n.cmp(m).then(a.cmp(b)));
         words.truncate(vocabulary_size - 2);
         with_vocabulary(words.into_iter().map(|(word, _)| word))
@@ -55,7 +57,8 @@ impl Tokenizer {
     /// # Errors
     /// If it is not that, or the ids of padding and unknown words are not 0 and 1.
     pub fn from_json(json: &str) -> Result<Self> {
-        let inner: Inner = json.parse().map_err(|error| Error::Tokenizer(format!("not a tokenizer: {error}")))?;
+        let inner: Inner =
+            json.parse().map_err(|error| Error::Tokenizer(format!("not a tokenizer: {error}")))?;
         for (token, id) in [(PAD, PAD_ID), (UNKNOWN, UNKNOWN_ID)] {
             if inner.token_to_id(token) != Some(id) {
                 return Err(Error::Tokenizer(format!("the id of {token} must be {id}")));
@@ -103,7 +106,9 @@ impl Tokenizer {
 
     /// The normalised words of a caption.
     fn words(&self, caption: &str) -> Result<Vec<String>> {
-        use tokenizers::{NormalizedString, Normalizer, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer};
+        use tokenizers::{
+            NormalizedString, Normalizer, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer,
+        };
         let error = |error: tokenizers::Error| Error::Tokenizer(error.to_string());
         let mut text = NormalizedString::from(caption);
         if let Some(normalizer) = self.0.get_normalizer() {
@@ -122,12 +127,14 @@ fn with_vocabulary(words: impl IntoIterator<Item = String>) -> Result<Tokenizer>
     let error = |error: tokenizers::Error| Error::Tokenizer(error.to_string());
     let all = [PAD.to_owned(), UNKNOWN.to_owned()].into_iter().chain(words);
     let vocabulary = all.enumerate().map(|(id, word)| (word, id as u32)).collect();
-    let model = WordLevel::builder().vocab(vocabulary).unk_token(UNKNOWN.to_owned()).build().map_err(error)?;
+    let model =
+        WordLevel::builder().vocab(vocabulary).unk_token(UNKNOWN.to_owned()).build().map_err(error)?;
     let mut inner = Inner::new(model);
     inner.with_normalizer(Some(Lowercase)).map_err(error)?;
     // Runs of letters, runs of digits, or one other visible character; white space goes.
     let pattern = SplitPattern::Regex(r"\p{L}[\p{L}\p{M}]*|\p{N}+|[^\s\p{L}\p{N}]".to_owned());
-    inner.with_pre_tokenizer(Some(Split::new(pattern, SplitDelimiterBehavior::Removed, true).map_err(error)?));
+    inner
+        .with_pre_tokenizer(Some(Split::new(pattern, SplitDelimiterBehavior::Removed, true).map_err(error)?));
     Ok(Tokenizer(inner))
 }
 
@@ -144,8 +151,15 @@ mod tests {
     #[test]
     fn words_are_lower_cased_split_and_numbered_by_frequency() {
         let tokenizer = trained();
-        assert_eq!(tokenizer.words("The man's HAT, 20!").unwrap(), ["the", "man", "'", "s", "hat", ",", "20", "!"]);
-        assert_eq!(tokenizer.encode("a man", 100).unwrap(), [2, 3], "`a` is the commonest word, `man` the next");
+        assert_eq!(
+            tokenizer.words("The man's HAT, 20!").unwrap(),
+            ["the", "man", "'", "s", "hat", ",", "20", "!"]
+        );
+        assert_eq!(
+            tokenizer.encode("a man", 100).unwrap(),
+            [2, 3],
+            "`a` is the commonest word, `man` the next"
+        );
         assert_eq!(tokenizer.unknown_words("a purple man, purple dog").unwrap(), ["purple", "dog"]);
         assert_eq!(tokenizer.encode("purple man", 1).unwrap(), [1]);
     }
@@ -166,7 +180,10 @@ mod tests {
         assert_eq!(json, Tokenizer::train(reversed, 1, 1000).unwrap().to_json().unwrap());
         let back = Tokenizer::from_json(&json).unwrap();
         assert_eq!(back.to_json().unwrap(), json);
-        assert_eq!(back.encode("a man with a hat", 9).unwrap(), trained().encode("a man with a hat", 9).unwrap());
+        assert_eq!(
+            back.encode("a man with a hat", 9).unwrap(),
+            trained().encode("a man with a hat", 9).unwrap()
+        );
         assert!(Tokenizer::from_json("{}").is_err());
     }
 
@@ -174,7 +191,8 @@ mod tests {
     fn no_caption_is_too_strange() {
         let tokenizer = trained();
         let long = "man ".repeat(10_000);
-        for caption in ["", " \t\n", "🙂🙂", "رجل ملتح", "a\0b", "<pad>", "\u{feff}man", long.as_str()] {
+        for caption in ["", " \t\n", "🙂🙂", "رجل ملتح", "a\0b", "<pad>", "\u{feff}man", long.as_str()]
+        {
             assert!(tokenizer.encode(caption, 100).unwrap().len() <= 100);
         }
         assert_eq!(tokenizer.encode("", 100).unwrap(), []);

@@ -132,13 +132,22 @@ impl Adam {
             })
             .map(|(name, tensor)| format!("missing or misshapen {name}, expected {:?}", tensor.dims()))
             .collect();
-        wrong.extend(tensors.keys().filter(|name| !here.contains_key(*name)).map(|name| format!("unexpected {name}")));
-        wrong.extend(self.slots.keys().filter(|n| !steps.contains_key(*n)).map(|n| format!("no step count of {n}")));
+        wrong.extend(
+            tensors.keys().filter(|name| !here.contains_key(*name)).map(|name| format!("unexpected {name}")),
+        );
+        wrong.extend(
+            self.slots.keys().filter(|n| !steps.contains_key(*n)).map(|n| format!("no step count of {n}")),
+        );
         if !wrong.is_empty() {
-            return Err(Error::State(format!("the stored optimiser state does not fit: {}", wrong.join("; "))));
+            return Err(Error::State(format!(
+                "the stored optimiser state does not fit: {}",
+                wrong.join("; ")
+            )));
         }
         for (name, slot) in &mut self.slots {
-            let stored = |part: &str, like: &Tensor| tensors[&format!("{name}.{part}")].to_device(like.device())?.copy();
+            let stored = |part: &str, like: &Tensor| {
+                tensors[&format!("{name}.{part}")].to_device(like.device())?.copy()
+            };
             slot.square = stored("square", &slot.square)?;
             slot.mean = slot.mean.as_ref().map(|mean| stored("mean", mean)).transpose()?;
             slot.steps = steps[name];
@@ -230,7 +239,13 @@ impl InplaceOp2 for Lerp {
         "lerp"
     }
 
-    fn cpu_fwd(&self, a: &mut CpuStorage, la: &Layout, b: &CpuStorage, lb: &Layout) -> candle_core::Result<()> {
+    fn cpu_fwd(
+        &self,
+        a: &mut CpuStorage,
+        la: &Layout,
+        b: &CpuStorage,
+        lb: &Layout,
+    ) -> candle_core::Result<()> {
         macro_rules! update {
             ($a:expr, $b:expr, $t:ty) => {{
                 let (a, b) = (slice_mut($a, la)?, slice($b, lb)?);
@@ -266,7 +281,6 @@ fn slice_mut<'a, T>(values: &'a mut [T], layout: &Layout) -> candle_core::Result
         None => bail!("parameters, gradients and moments are contiguous"),
     }
 }
-
 
 #[cfg(test)]
 mod tests {

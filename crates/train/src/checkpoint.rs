@@ -56,7 +56,8 @@ impl Draft {
     /// # Errors
     /// If a tensor is not finite (training must not continue from it) or cannot be read.
     pub fn tensors(&mut self, file: &str, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
-        let bytes = tensors::to_bytes(tensors, "").map_err(|error| Error::State(format!("{file}: {error}")))?;
+        let bytes =
+            tensors::to_bytes(tensors, "").map_err(|error| Error::State(format!("{file}: {error}")))?;
         self.files.insert(file.to_owned(), bytes);
         Ok(())
     }
@@ -86,7 +87,9 @@ impl Draft {
             let hash = |bytes: &Vec<u8>| blake3::hash(bytes).to_hex().to_string();
             let files = self.files.iter().map(|(file, bytes)| (file.clone(), hash(bytes))).collect();
             let manifest = serde_json::to_vec_pretty(&Manifest { format: FORMAT, step: self.step, files })?;
-            for (file, bytes) in self.files.iter().map(|(f, b)| (f.as_str(), b)).chain([(MANIFEST, &manifest)]) {
+            for (file, bytes) in
+                self.files.iter().map(|(f, b)| (f.as_str(), b)).chain([(MANIFEST, &manifest)])
+            {
                 let mut out = fs::File::create_new(temporary.join(file))?;
                 out.write_all(bytes)?;
                 out.sync_all()?;
@@ -119,7 +122,8 @@ impl Checkpoint {
     /// # Errors
     /// If a file is missing, left over or differs; the message lists every one.
     pub fn open(path: &Path) -> Result<Self> {
-        let read = |name: &str| fs::read(path.join(name)).map_err(|error| Error::file(path.join(name), error));
+        let read =
+            |name: &str| fs::read(path.join(name)).map_err(|error| Error::file(path.join(name), error));
         let manifest = read(MANIFEST)?;
         let manifest: Manifest =
             serde_json::from_slice(&manifest).map_err(|error| Error::file(path.join(MANIFEST), error))?;
@@ -162,8 +166,8 @@ impl Checkpoint {
     /// # Errors
     /// If it is not there, is no safetensors file, or holds a NaN or an infinity.
     pub fn tensors(&self, file: &str) -> Result<BTreeMap<String, Tensor>> {
-        let (tensors, _) =
-            tensors::from_bytes(self.file(file)?).map_err(|error| Error::file(self.path.join(file), error))?;
+        let (tensors, _) = tensors::from_bytes(self.file(file)?)
+            .map_err(|error| Error::file(self.path.join(file), error))?;
         Ok(tensors)
     }
 
@@ -214,7 +218,10 @@ fn steps(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = BTreeMap::new();
     for entry in entries {
         let name = entry.map_err(|error| Error::file(folder, error))?.file_name();
-        let step = name.to_str().and_then(|name| name.strip_prefix(PREFIX)).and_then(|step| step.parse::<u64>().ok());
+        let step = name
+            .to_str()
+            .and_then(|name| name.strip_prefix(PREFIX))
+            .and_then(|step| step.parse::<u64>().ok());
         if let Some(step) = step {
             found.insert(step, folder.join(name));
         }
@@ -257,7 +264,10 @@ mod tests {
         assert_eq!(fs::read_to_string(folder.path().join(LATEST)).unwrap(), "step-00000005");
         let checkpoint = load_latest(folder.path()).unwrap();
         assert_eq!(step_of(&checkpoint), 5);
-        assert_eq!(checkpoint.tensors("nets.safetensors").unwrap()["w"].to_vec1::<f32>().unwrap(), [5.0, 0.5]);
+        assert_eq!(
+            checkpoint.tensors("nets.safetensors").unwrap()["w"].to_vec1::<f32>().unwrap(),
+            [5.0, 0.5]
+        );
         assert_eq!(checkpoint.text("tokenizer.json").unwrap(), "{}");
         assert!(checkpoint.text("other.json").unwrap_err().to_string().contains("no other.json"));
     }

@@ -166,7 +166,10 @@ impl Config {
             let found = PRESETS.iter().find(|(other, _)| *other == name);
             let Some((_, text)) = found else {
                 let names: Vec<_> = Self::presets().collect();
-                return Err(Error::Config(format!("there is no preset `{name}`; there are {}", names.join(", "))));
+                return Err(Error::Config(format!(
+                    "there is no preset `{name}`; there are {}",
+                    names.join(", ")
+                )));
             };
             merge(&mut table, parse(text, &format!("preset {name}"))?);
         }
@@ -206,14 +209,23 @@ impl Config {
         self.loss.build()?;
         let schedule = Schedule::new(&self.schedule, self.gan.max_level(), 1)?;
         let wrong = |message: String| Err(Error::Config(message));
-        if self.name.is_empty() || !self.name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
-            return wrong(format!("name is `{}`: letters, digits, `-`, `_` and `.`, at least one", self.name));
+        if self.name.is_empty() || !self.name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+        {
+            return wrong(format!(
+                "name is `{}`: letters, digits, `-`, `_` and `.`, at least one",
+                self.name
+            ));
         }
         for (name, adam) in
             [("generator", &self.optimizer.generator), ("discriminator", &self.optimizer.discriminator)]
         {
             let unit = |x: f64| (0.0..1.0).contains(&x);
-            if !(adam.lr > 0.0 && adam.lr.is_finite() && unit(adam.beta1) && unit(adam.beta2) && adam.epsilon > 0.0) {
+            if !(adam.lr > 0.0
+                && adam.lr.is_finite()
+                && unit(adam.beta1)
+                && unit(adam.beta2)
+                && adam.epsilon > 0.0)
+            {
                 return wrong(format!(
                     "optimizer.{name} is {adam:?}: lr and epsilon must be above 0, beta1 and beta2 in [0, 1)"
                 ));
@@ -242,7 +254,8 @@ impl Config {
         }
         if schedule.smallest_batch() < 2 {
             return wrong(
-                "schedule.batch_sizes holds a 1: minibatch stddev and mismatched captions need two images".into(),
+                "schedule.batch_sizes holds a 1: minibatch stddev and mismatched captions need two images"
+                    .into(),
             );
         }
         Ok(())
@@ -278,7 +291,8 @@ fn same_kind(old: &Table, new: &Table) -> bool {
 
 /// Applies one `key.path=value`; a value that is no TOML is taken as a string.
 fn apply(table: &mut Table, line: &str) -> Result<()> {
-    let wrong = |message: &str| Error::Parse { source_name: format!("--set {line}"), message: message.to_owned() };
+    let wrong =
+        |message: &str| Error::Parse { source_name: format!("--set {line}"), message: message.to_owned() };
     let (path, value) = line.split_once('=').ok_or_else(|| wrong("expected key.path=value"))?;
     let value = match format!("x = {value}").parse::<Table>() {
         Ok(mut parsed) => parsed.remove("x").ok_or_else(|| wrong("expected one value"))?,

@@ -45,10 +45,8 @@ fn metal(name: &str) -> Result<Device> {
         let reason = "this build has no Metal; build it with `--features metal` on macOS".to_owned();
         return Err(Error::Device { name: name.to_owned(), reason });
     }
-    Device::new_metal(0).map_err(|error| Error::Device {
-        name: name.to_owned(),
-        reason: format!("Metal answered: {error}"),
-    })
+    Device::new_metal(0)
+        .map_err(|error| Error::Device { name: name.to_owned(), reason: format!("Metal answered: {error}") })
 }
 
 /// The device in words, for logs.

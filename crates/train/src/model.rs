@@ -64,8 +64,13 @@ impl Model {
         growth: Growth,
         provenance: Provenance,
     ) -> Result<()> {
-        let metadata =
-            Metadata { format: FORMAT, config: config.clone(), tokenizer: tokenizer.to_json()?, growth, provenance };
+        let metadata = Metadata {
+            format: FORMAT,
+            config: config.clone(),
+            tokenizer: tokenizer.to_json()?,
+            growth,
+            provenance,
+        };
         let json = serde_json::to_string(&metadata).map_err(|error| Error::file(path, error))?;
         let bytes = tensors::to_bytes(tensors, &json).map_err(|error| Error::file(path, error))?;
         atomic::write(path, &bytes)
@@ -91,8 +96,9 @@ impl Model {
     /// As [`load`](Self::load).
     pub fn from_bytes(bytes: &[u8], device: &Device) -> Result<Self> {
         let (tensors, json) = tensors::from_bytes(bytes).map_err(Error::State)?;
-        let metadata: Metadata = serde_json::from_str(&json)
-            .map_err(|error| Error::State(format!("not a t2f model: its metadata cannot be read: {error}")))?;
+        let metadata: Metadata = serde_json::from_str(&json).map_err(|error| {
+            Error::State(format!("not a t2f model: its metadata cannot be read: {error}"))
+        })?;
         if metadata.format != FORMAT {
             let found = metadata.format;
             return Err(Error::State(format!("model format {found}, and this build reads format {FORMAT}")));
@@ -136,7 +142,9 @@ impl Model {
     pub fn draw_tensor(&self, captions: &[String], seeds: &[u64], truncation: f64) -> Result<Tensor> {
         if captions.len() != seeds.len() {
             let (captions, seeds) = (captions.len(), seeds.len());
-            return Err(Error::Config(format!("{captions} captions and {seeds} seeds: each caption needs one")));
+            return Err(Error::Config(format!(
+                "{captions} captions and {seeds} seeds: each caption needs one"
+            )));
         }
         let noise = self.painter.noise(seeds, truncation, &self.device)?;
         self.painter.draw(captions, &noise, self.growth)

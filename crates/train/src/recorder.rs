@@ -52,7 +52,8 @@ impl JsonLines {
     /// If it cannot be opened, or is shorter than `length`.
     pub fn open(path: &Path, length: u64) -> Result<Self> {
         let attempt = || -> std::io::Result<(File, u64)> {
-            let mut file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
+            let mut file =
+                OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
             let found = file.metadata()?.len();
             file.set_len(length.min(found))?;
             file.seek(SeekFrom::End(0))?;

@@ -68,7 +68,9 @@ impl Schedule {
         let wrong = |message: String| Err(Error::Config(format!("schedule: {message}")));
         let kimg = config.fade_kimg.is_some() || config.stable_kimg.is_some();
         if kimg && (config.epochs.is_some() || config.fade_in_percentage.is_some()) {
-            return wrong("give fade_kimg and stable_kimg, or epochs and fade_in_percentage, not both".into());
+            return wrong(
+                "give fade_kimg and stable_kimg, or epochs and fade_in_percentage, not both".into(),
+            );
         }
         for (name, array) in [
             ("fade_kimg", &config.fade_kimg),
@@ -85,7 +87,10 @@ impl Schedule {
             }
         }
         if config.batch_sizes.len() > levels || config.batch_sizes.contains(&0) {
-            return wrong(format!("batch_sizes is {:?}: at most {levels} numbers, each above 0", config.batch_sizes));
+            return wrong(format!(
+                "batch_sizes is {:?}: at most {levels} numbers, each above 0",
+                config.batch_sizes
+            ));
         }
         let of = |array: &Option<Vec<f64>>, level: usize, default: f64| match array {
             Some(array) => array[level.min(array.len() - 1)],
@@ -179,8 +184,10 @@ mod tests {
         let schedule = Schedule::new(&kimg(&[0.3, 0.25, 0.4], &[0.5], &[16, 8, 7]), 3, 100).unwrap();
         let stages = walk(&schedule);
         for pair in stages.windows(2) {
-            assert!(pair[1].level == pair[0].level && pair[1].alpha >= pair[0].alpha
-                || pair[1].level == pair[0].level + 1 && pair[0].alpha == 1.0);
+            assert!(
+                pair[1].level == pair[0].level && pair[1].alpha >= pair[0].alpha
+                    || pair[1].level == pair[0].level + 1 && pair[0].alpha == 1.0
+            );
         }
         assert!(stages.iter().all(|s| s.alpha > 0.0 && s.alpha <= 1.0 && s.resolution == 4 << s.level));
         assert!(stages.iter().filter(|s| s.level == 0).all(|s| s.alpha == 1.0));

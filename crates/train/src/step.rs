@@ -20,9 +20,9 @@ use t2f_ops::rng::{self, Key};
 use t2f_text::Tokenizer;
 
 use crate::adam::Adam;
+use crate::checkpoint::{Checkpoint, Draft};
 use crate::config::Config;
 use crate::ema::Ema;
-use crate::checkpoint::{Checkpoint, Draft};
 use crate::error::{Error, Result};
 use crate::painter::Painter;
 use crate::schedule::Stage;
@@ -76,7 +76,8 @@ impl Networks {
         let frozen_discriminator =
             config.gan.discriminator(embedding_size, judging.frozen_builder(DType::F32, device))?;
         let ema = Ema::new(&painting, config.ema)?;
-        let average = Painter::new(config, tokenizer.clone(), ema.parameters().frozen_builder(DType::F32, device))?;
+        let average =
+            Painter::new(config, tokenizer.clone(), ema.parameters().frozen_builder(DType::F32, device))?;
         Ok(Self {
             painter_adam: Adam::new(&painting, config.optimizer.generator)?,
             judge_adam: Adam::new(&judging, config.optimizer.discriminator)?,
@@ -101,7 +102,14 @@ impl Networks {
     ///
     /// # Errors
     /// If a loss or a gradient is not finite; no parameter has been changed by it then.
-    pub fn step(&mut self, batch: &Batch, stage: &Stage, key: Key, step: u64, images_shown: u64) -> Result<Losses> {
+    pub fn step(
+        &mut self,
+        batch: &Batch,
+        stage: &Stage,
+        key: Key,
+        step: u64,
+        images_shown: u64,
+    ) -> Result<Losses> {
         let at = Growth { level: stage.level, alpha: stage.alpha };
         let size = batch.captions.len();
         let key = key.child("step").at(step);

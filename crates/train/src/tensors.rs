@@ -23,9 +23,11 @@ pub fn to_bytes(tensors: &BTreeMap<String, Tensor>, json: &str) -> Result<Vec<u8
 /// # Errors
 /// If the bytes are no safetensors, or a tensor holds a NaN or an infinity (each is named).
 pub fn from_bytes(bytes: &[u8]) -> Result<(BTreeMap<String, Tensor>, String), String> {
-    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| format!("not a safetensors file: {error}"))?;
+    let (_, header) =
+        SafeTensors::read_metadata(bytes).map_err(|error| format!("not a safetensors file: {error}"))?;
     let json = header.metadata().as_ref().and_then(|map| map.get(KEY)).cloned().unwrap_or_default();
-    let stored = candle_core::safetensors::load_buffer(bytes, &Device::Cpu).map_err(|error| error.to_string())?;
+    let stored =
+        candle_core::safetensors::load_buffer(bytes, &Device::Cpu).map_err(|error| error.to_string())?;
     let tensors: BTreeMap<String, Tensor> = stored.into_iter().collect();
     let bad: Vec<&str> =
         tensors.iter().filter(|(_, tensor)| !finite(tensor)).map(|(name, _)| name.as_str()).collect();

@@ -265,7 +265,8 @@ impl Trainer {
         let requests = std::iter::from_fn(move || {
             (shown < schedule.total_images()).then(|| {
                 let stage = schedule.at(shown);
-                let request = Request { position: shown, size: stage.batch_size, resolution: stage.resolution };
+                let request =
+                    Request { position: shown, size: stage.batch_size, resolution: stage.resolution };
                 shown += stage.batch_size as u64;
                 request
             })
@@ -301,7 +302,13 @@ impl Trainer {
     }
 
     fn write_fakes(&self) -> Result<PathBuf> {
-        self.samples.write_fakes(&self.run, &self.networks.average, &self.stage(), self.progress.images, &self.device)
+        self.samples.write_fakes(
+            &self.run,
+            &self.networks.average,
+            &self.stage(),
+            self.progress.images,
+            &self.device,
+        )
     }
 
     fn checkpoint(&mut self, watch: &mut Watch) -> Result<()> {
