@@ -122,7 +122,11 @@ fn captions(options: &Options) -> anyhow::Result<Vec<String>> {
             })
         };
         read.map_err(|error| {
-            because(error, format!("cannot read `--captions {}`", file.display()), "it is UTF-8, a caption a line")
+            because(
+                error,
+                format!("cannot read `--captions {}`", file.display()),
+                "it is UTF-8, a caption a line",
+            )
         })?;
         let lines = text.lines().map(str::trim);
         captions.extend(lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(String::from));
@@ -142,16 +146,23 @@ fn load(options: &Options) -> anyhow::Result<Model> {
         because(
             error,
             format!("cannot load the model `{}`", path.display()),
-            format!("name a finished run or its model.safetensors; `{} train` makes one", terminal::program()),
+            format!(
+                "name a finished run or its model.safetensors; `{} train` makes one",
+                terminal::program()
+            ),
         )
     })
 }
 
 fn warn_of_unknown_words(model: &Model, captions: &[String]) {
-    let unknown: BTreeSet<String> = captions.iter().flat_map(|caption| model.unknown_words(caption)).collect();
+    let unknown: BTreeSet<String> =
+        captions.iter().flat_map(|caption| model.unknown_words(caption)).collect();
     if !unknown.is_empty() {
         let words: Vec<String> = unknown.iter().map(|word| format!("\"{word}\"")).collect();
-        terminal::warn(&format!("the model has not learnt these words and reads over them: {}", words.join(", ")));
+        terminal::warn(&format!(
+            "the model has not learnt these words and reads over them: {}",
+            words.join(", ")
+        ));
     }
 }
 
@@ -194,7 +205,10 @@ fn write_grid(
     let mut pictures = pictures.into_iter();
     let rows: Vec<Row> = captions
         .iter()
-        .map(|caption| Row { caption: caption.clone(), images: pictures.by_ref().take(seeds.len()).collect() })
+        .map(|caption| Row {
+            caption: caption.clone(),
+            images: pictures.by_ref().take(seeds.len()).collect(),
+        })
         .collect();
     let headings: Vec<String> = seeds.iter().map(|seed| format!("seed {seed}")).collect();
     let grid = sheet::caption_grid(&rows, &headings, &Layout::default())?;
@@ -211,8 +225,9 @@ fn write(
     seeds: &str,
 ) -> anyhow::Result<()> {
     if let Some(folder) = file.parent() {
-        std::fs::create_dir_all(folder)
-            .map_err(|error| because(error, format!("cannot make `{}`", folder.display()), "check `--out`"))?;
+        std::fs::create_dir_all(folder).map_err(|error| {
+            because(error, format!("cannot make `{}`", folder.display()), "check `--out`")
+        })?;
     }
     let origin = (!options.no_provenance).then(|| {
         let mut origin = Provenance::generated(model.hash(), prompt, seeds);

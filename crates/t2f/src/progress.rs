@@ -92,12 +92,25 @@ impl Display {
         self.log = Some(log);
     }
 
+    /// Moves the bar, between two statuses.
+    pub fn position(&mut self, images: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_position(images);
+        }
+    }
+
+    /// Sets how far the bar goes.
+    pub fn total(&mut self, images: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_length(images);
+        }
+    }
+
     /// Shows where the run stands.
     pub fn status(&mut self, status: &Status) {
         self.write_log(&status.line());
         match &self.bar {
             Some(bar) => {
-                bar.set_length(status.total_images);
                 bar.set_position(status.images);
                 bar.set_prefix(status.pace());
                 bar.set_message(status.state());
@@ -135,7 +148,8 @@ mod tests {
 
     #[test]
     fn a_line_tells_level_alpha_kimg_losses_speed_and_time_left() {
-        let losses = BTreeMap::from([("Loss/D/total".to_string(), 1.2345), ("Loss/G/total".to_string(), 0.5)]);
+        let losses =
+            BTreeMap::from([("Loss/D/total".to_string(), 1.2345), ("Loss/G/total".to_string(), 0.5)]);
         let status = Status {
             level: 3,
             resolution: 32,
@@ -145,7 +159,8 @@ mod tests {
             losses: &losses,
             images_per_sec: 400.0,
         };
-        let wanted = "kimg 12.3/60.0  400 img/s  1m 59s left  level 3 (32x32)  alpha 0.46  loss D 1.234  G 0.500";
+        let wanted =
+            "kimg 12.3/60.0  400 img/s  1m 59s left  level 3 (32x32)  alpha 0.46  loss D 1.234  G 0.500";
         assert_eq!(status.line(), wanted);
         let losses = BTreeMap::new();
         let unknown = Status { losses: &losses, images_per_sec: 0.0, ..status };
