@@ -30,9 +30,10 @@ fn help_of_every_command_has_examples() {
 #[test]
 fn wrong_values_are_answered_with_what_is_accepted() {
     let folder = tempfile::tempdir().unwrap();
-    let cases: [(&[&str], &[&str]); 12] = [
+    let cases: [(&[&str], &[&str]); 13] = [
         (&["data", "preview", "--resolution", "63"], &["--resolution", "power of two"]),
-        (&["data", "preview", "--data", "imagenet"], &["imagenet", "procedural"]),
+        (&["data", "preview", "--data", "imagenet"], &["imagenet", "procedural, folder:PATH"]),
+        (&["train", "--data", "lfw"], &["lfw:IMAGES,CAPTIONS"]),
         (&["data", "preview", "--split", "all"], &["train", "val", "test-comb"]),
         (&["data", "preview", "--start", "99999999"], &["--start", "20000"]),
         (&["plot", "x", "--smoothing", "1"], &["--smoothing", "from 0 to below 1"]),
@@ -130,8 +131,13 @@ fn data_commands_show_check_and_export_the_drawn_faces() {
         list.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), 2);
     assert_eq!(lines[1]["file_name"], "000001.png");
-    assert!(lines[0]["text"].as_str().is_some_and(|text| !text.is_empty()));
+    assert!(lines[0]["captions"][0].as_str().is_some_and(|text| !text.is_empty()));
     assert!(folder.path().join("faces/test/000001.png").exists());
     let again = run(folder.path(), &export);
-    assert!(again.code == 1 && again.err.contains("not empty"), "{}", again.err);
+    assert!(again.code == 1 && again.err.contains("there already"), "{}", again.err);
+
+    let all = run(folder.path(), &["data", "export", "--out", "all", "--count", "6", "--resolution", "16"]);
+    assert_eq!(all.code, 0, "{}", all.err);
+    let check = run(folder.path(), &["data", "check", "--data", "folder:all", "--resolution", "16"]);
+    assert!(check.code == 0 && check.out.contains("test_comb"), "{}{}", check.out, check.err);
 }

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::cached::Cached;
 use crate::dataset::{Dataset, Splits};
 use crate::error::{Error, Result};
+use crate::image_folder::FolderConfig;
+use crate::lfw::LfwConfig;
 use crate::preflight::PreflightReport;
 use crate::procedural::{ProceduralFaces, Split};
 
@@ -16,6 +18,10 @@ use crate::procedural::{ProceduralFaces, Split};
 pub enum DataConfig {
     /// Faces that are drawn, with captions that are known to be true.
     Procedural(ProceduralConfig),
+    /// LFW (or CelebA) images with Face2Text captions.
+    Lfw(LfwConfig),
+    /// A folder of images with a metadata file.
+    Folder(FolderConfig),
 }
 
 impl Default for DataConfig {
@@ -58,6 +64,8 @@ impl DataConfig {
         }
         match self {
             Self::Procedural(config) => config.open(resolution),
+            Self::Lfw(config) => config.open(resolution),
+            Self::Folder(config) => config.open(resolution),
         }
     }
 }

@@ -121,6 +121,7 @@ impl Splits {
 pub struct Subset {
     inner: Arc<dyn Dataset>,
     indices: Vec<usize>,
+    fingerprint: String,
 }
 
 impl Subset {
@@ -129,10 +130,21 @@ impl Subset {
     /// # Errors
     /// If an index is out of range.
     pub fn new(inner: Arc<dyn Dataset>, indices: Vec<usize>) -> Result<Self> {
+        let mut hash = blake3::Hasher::new();
+        hash.update(inner.fingerprint().as_bytes());
+        for &index in &indices {
+            hash.update(&(index as u64).to_le_bytes());
+        }
+        let fingerprint = format!("{}-{}", inner.name(), &hash.finalize().to_hex()[..16]);
+        Self::named(inner, indices, fingerprint)
+    }
+
+    /// As [`new`](Self::new), for content whose fingerprint is known.
+    pub(crate) fn named(inner: Arc<dyn Dataset>, indices: Vec<usize>, fingerprint: String) -> Result<Self> {
         for &index in &indices {
             check_index(inner.as_ref(), index)?;
         }
-        Ok(Self { inner, indices })
+        Ok(Self { inner, indices, fingerprint })
     }
 
     fn inner_index(&self, index: usize) -> Result<usize> {
@@ -161,12 +173,7 @@ impl Dataset for Subset {
         self.inner.attributes(*self.indices.get(index)?)
     }
     fn fingerprint(&self) -> String {
-        let mut hash = blake3::Hasher::new();
-        hash.update(self.inner.fingerprint().as_bytes());
-        for &index in &self.indices {
-            hash.update(&(index as u64).to_le_bytes());
-        }
-        hash.finalize().to_hex()[..16].to_string()
+        self.fingerprint.clone()
     }
 }
 

@@ -10,20 +10,36 @@
 
 mod cached;
 mod config;
+mod csv;
 mod dataset;
+mod decode;
 mod error;
+mod export;
+mod face2text;
+mod file_index;
+mod fit;
 mod image;
+mod image_folder;
+mod lfw;
 mod loader;
+mod pictures;
+mod pixel_cache;
 mod prefetch;
 mod preflight;
 pub mod procedural;
+mod visual;
 
 pub use cached::Cached;
 pub use config::{DataConfig, ProceduralConfig};
 pub use dataset::{Caption, Dataset, Example, Splits, Subset};
 pub use error::{Error, Result};
+pub use export::export;
+pub use fit::Fit;
 pub use image::{Image, contact_sheet};
+pub use image_folder::FolderConfig;
+pub use lfw::LfwConfig;
 pub use loader::{Batch, Loader};
 pub use prefetch::{Prefetch, Request};
 pub use preflight::{BadFile, PreflightReport};
 pub use procedural::{Attributes, Claim, Claims, Factor};
+pub use visual::CaptionFilter;

@@ -1,13 +1,12 @@
 //! `t2f data`: see a dataset, check its files, export the drawn one.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{Args, Subcommand, ValueEnum};
-use serde_json::json;
-use t2f_data::{Dataset, Splits};
+use t2f_data::{Dataset, Splits, Subset};
+use t2f_train::config::Config;
 use t2f_train::picture;
-use t2f_train::provenance::Provenance;
 use t2f_train::sheet::{self, Layout, Tile};
 
 use crate::failure::{because, failure, usage};
@@ -19,7 +18,7 @@ use crate::terminal;
 #[command(after_help = "\
 Examples:
   t2f data preview --count 48
-  t2f data check --data procedural
+  t2f data check --data lfw:lfw-deepfunneled,face2text
   t2f data export --out faces --count 1000")]
 pub enum Command {
     /// Draw images and their captions on one sheet
@@ -33,9 +32,15 @@ pub enum Command {
 /// What every command under `t2f data` opens.
 #[derive(Args)]
 struct Opened {
-    /// The dataset: KIND or KIND:FOLDER
-    #[arg(long, default_value = "procedural", value_name = "KIND[:FOLDER]")]
-    data: Source,
+    /// The dataset: procedural, folder:PATH or lfw:IMAGES,CAPTIONS [default: procedural]
+    #[arg(long, value_name = "SOURCE")]
+    data: Option<Source>,
+    /// A configuration, of which the section [data] is used
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// One setting, such as data.crop=0.8; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
     /// Pixels on a side, a power of two from 4 to 1024
     #[arg(long, default_value_t = 64, value_parser = resolution, value_name = "N")]
     resolution: usize,
@@ -43,7 +48,12 @@ struct Opened {
 
 impl Opened {
     fn open(&self) -> anyhow::Result<Splits> {
-        self.data.config()?.open(self.resolution).map_err(|error| {
+        let data = self.data.iter().flat_map(Source::overrides);
+        let overrides: Vec<String> = data.chain(self.overrides.iter().cloned()).collect();
+        let hint = "`t2f train -n` prints every key with its value";
+        let config = Config::resolve(None, self.config.as_deref(), &overrides)
+            .map_err(|error| because(error, "the configuration is not valid", hint))?;
+        config.data.open(self.resolution).map_err(|error| {
             because(error, "cannot open the data", "`--data procedural` needs no files and is always there")
         })
     }
@@ -71,17 +81,20 @@ enum Part {
 }
 
 impl Part {
-    fn of(self, splits: &Splits) -> anyhow::Result<&dyn Dataset> {
-        Ok(match self {
-            Self::Train => splits.train.as_ref(),
-            Self::Val => splits.val.as_ref(),
-            Self::Test => splits.test.as_ref(),
-            Self::TestComb => splits.test_comb.as_deref().ok_or_else(|| {
-                usage(
-                    format!("`--split test-comb` does not go with `--data {}`", splits.train.name()),
-                    "it has the parts train, val and test",
-                )
-            })?,
+    /// The part, if the dataset has it, and the folder that an export of it has.
+    fn of(self, splits: &Splits) -> Option<(&'static str, Arc<dyn Dataset>)> {
+        Some(match self {
+            Self::Train => ("train", splits.train.clone()),
+            Self::Val => ("validation", splits.val.clone()),
+            Self::Test => ("test", splits.test.clone()),
+            Self::TestComb => ("test_comb", splits.test_comb.clone()?),
+        })
+    }
+
+    fn required(self, splits: &Splits) -> anyhow::Result<(&'static str, Arc<dyn Dataset>)> {
+        self.of(splits).ok_or_else(|| {
+            let message = format!("`--split test-comb` does not go with `--data {}`", splits.train.name());
+            usage(message, "it has the parts train, val and test")
         })
     }
 }
@@ -115,7 +128,8 @@ pub struct Preview {
 #[command(after_help = "\
 Examples:
   t2f data check
-  t2f data check --data procedural --resolution 128
+  t2f data check --data folder:my-faces
+  t2f data check --data lfw:lfw-deepfunneled,face2text --resolution 128
   t2f data check --out bad_files.tsv        path and reason of every file left out")]
 pub struct Check {
     #[command(flatten)]
@@ -130,20 +144,21 @@ pub struct Check {
 #[command(after_help = "\
 Examples:
   t2f data export --out faces
-  t2f data export --out faces --count 5000 --resolution 128 --split test
+  t2f data export --out faces --count 500 --resolution 128
+  t2f train --data folder:faces             what was exported is a dataset again
 
-Writes FOLDER/SPLIT/000000.png and so on, and FOLDER/SPLIT/metadata.jsonl with a line for each
-image: file_name, text (its first caption), captions (all of them), and attributes where known.")]
+Writes FOLDER/train, validation, test and test_comb, each with 000000.png and so on and a
+metadata.jsonl: file_name, captions, what each caption claims, and attributes where known.")]
 pub struct Export {
     #[command(flatten)]
     opened: Opened,
-    /// Which part
-    #[arg(long, value_enum, default_value = "train")]
-    split: Part,
-    /// Number of images [default: all]
+    /// Only this part
+    #[arg(long, value_enum)]
+    split: Option<Part>,
+    /// At most so many images of each part [default: all]
     #[arg(long, value_name = "N")]
     count: Option<usize>,
-    /// A new or empty folder
+    /// A new folder
     #[arg(short, long, value_name = "FOLDER")]
     out: PathBuf,
 }
@@ -159,7 +174,7 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
 
 fn preview(options: &Preview) -> anyhow::Result<()> {
     let splits = options.opened.open()?;
-    let part = options.split.of(&splits)?;
+    let (_, part) = options.split.required(&splits)?;
     let last = (options.start + usize::from(options.count)).min(part.len());
     if options.start >= last {
         let message =
@@ -181,15 +196,6 @@ fn preview(options: &Preview) -> anyhow::Result<()> {
 fn check(options: &Check) -> anyhow::Result<()> {
     let splits = options.opened.open()?;
     let report = &splits.report;
-    let parts: Vec<(&str, &dyn Dataset)> = [
-        ("train", Some(splits.train.as_ref())),
-        ("val", Some(splits.val.as_ref())),
-        ("test", Some(splits.test.as_ref())),
-        ("test-comb", splits.test_comb.as_deref()),
-    ]
-    .into_iter()
-    .filter_map(|(name, part)| Some((name, part?)))
-    .collect();
     terminal::result(&format!("dataset           {}", splits.train.name()));
     terminal::result(&format!("images            {} ({} without colour)", report.images, report.gray));
     terminal::result(&format!(
@@ -197,7 +203,7 @@ fn check(options: &Check) -> anyhow::Result<()> {
         report.captions, report.dropped_captions
     ));
     terminal::result(&format!("without caption   {}", report.uncaptioned));
-    for (name, part) in parts {
+    for (name, part) in Part::value_variants().iter().filter_map(|part| part.of(&splits)) {
         terminal::result(&format!("{name:<17} {} images, content {}", part.len(), part.fingerprint()));
     }
     if !report.bad.is_empty() {
@@ -212,47 +218,17 @@ fn check(options: &Check) -> anyhow::Result<()> {
 
 fn export(options: &Export) -> anyhow::Result<()> {
     let splits = options.opened.open()?;
-    let part = options.split.of(&splits)?;
-    let name =
-        options.split.to_possible_value().map_or_else(String::new, |value| value.get_name().to_string());
-    let folder = options.out.join(name);
-    if folder.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
-        let message = format!("`{}` is not empty", folder.display());
-        return Err(failure(message, "name another folder with `--out`, or remove this one"));
+    let parts = match options.split {
+        Some(part) => vec![part.required(&splits)?],
+        None => Part::value_variants().iter().filter_map(|part| part.of(&splits)).collect(),
+    };
+    for (name, part) in parts {
+        let folder = options.out.join(name);
+        let count = options.count.unwrap_or(part.len()).min(part.len());
+        let part = Subset::new(part, (0..count).collect())?;
+        t2f_data::export(&part, &folder)
+            .map_err(|error| because(error, "cannot export", "name another folder with `--out`"))?;
+        terminal::result(&format!("{count} images in {}", folder.display()));
     }
-    std::fs::create_dir_all(&folder).map_err(|error| {
-        because(error, format!("cannot make `{}`", folder.display()), "check the permissions")
-    })?;
-    let count = options.count.unwrap_or(part.len()).min(part.len());
-    let origin = (part.name() == "procedural").then(|| Provenance::drawn("procedural face"));
-    let mut lines = Vec::new();
-    for index in 0..count {
-        export_one(part, index, &folder, origin.as_ref(), &mut lines)?;
-    }
-    picture::write_whole(&folder.join("metadata.jsonl"), &lines)?;
-    terminal::result(&format!("{count} images in {}", folder.display()));
-    Ok(())
-}
-
-fn export_one(
-    part: &dyn Dataset,
-    index: usize,
-    folder: &Path,
-    origin: Option<&Provenance>,
-    lines: &mut Vec<u8>,
-) -> anyhow::Result<()> {
-    let example = part.get(index)?;
-    let file_name = format!("{index:06}.png");
-    // The list that names the images is written last, and whole: without it there is no export.
-    std::fs::write(folder.join(&file_name), picture::to_png(&example.image, origin)?)?;
-    let captions: Vec<&str> = example.captions.iter().map(|caption| caption.text.as_str()).collect();
-    let mut line = json!({ "file_name": file_name, "text": captions.first(), "captions": captions });
-    if let Some(attributes) = example.attributes {
-        let known = t2f_data::Factor::ALL
-            .iter()
-            .filter_map(|&factor| Some((factor.name().to_string(), attributes.value(factor)?.into())));
-        line["attributes"] = serde_json::Value::Object(known.collect());
-    }
-    writeln!(lines, "{line}")?;
     Ok(())
 }

@@ -5,6 +5,7 @@
 //! that another binary (a test) can be it.
 
 mod data;
+mod dry_run;
 mod failure;
 mod generate;
 mod plot;

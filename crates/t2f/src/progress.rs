@@ -92,12 +92,25 @@ impl Display {
         self.log = Some(log);
     }
 
+    /// Moves the bar, between two statuses.
+    pub fn position(&mut self, images: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_position(images);
+        }
+    }
+
+    /// Sets how far the bar goes.
+    pub fn total(&mut self, images: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_length(images);
+        }
+    }
+
     /// Shows where the run stands.
     pub fn status(&mut self, status: &Status) {
         self.write_log(&status.line());
         match &self.bar {
             Some(bar) => {
-                bar.set_length(status.total_images);
                 bar.set_position(status.images);
                 bar.set_prefix(status.pace());
                 bar.set_message(status.state());

@@ -1,31 +1,23 @@
-//! Which dataset a command means: `--data KIND` or `--data KIND:FOLDER`.
+//! Which dataset a command means: `procedural`, `folder:PATH` or `lfw:IMAGES,CAPTIONS`.
 
 use std::str::FromStr;
 
-use t2f_data::DataConfig;
+/// What `--data` accepts.
+pub const ACCEPTED: &str = "expected procedural, folder:PATH or lfw:IMAGES,CAPTIONS";
 
-/// A `[data]` section in one argument.
+/// A `[data]` section in one argument: its kind, and the paths that it cannot do without.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Source {
     kind: String,
-    root: Option<String>,
+    paths: Vec<(&'static str, String)>,
 }
 
 impl Source {
-    /// The section, its other settings at their defaults.
-    pub fn config(&self) -> Result<DataConfig, toml::de::Error> {
-        let mut table = toml::Table::from_iter([("kind".to_string(), self.kind.clone().into())]);
-        if let Some(root) = &self.root {
-            table.insert("root".to_string(), root.clone().into());
-        }
-        table.try_into()
-    }
-
-    /// The same as overrides of a configuration, whose other settings stay where the kind does.
+    /// The section as overrides of a configuration, whose other settings stay if the kind does.
     pub fn overrides(&self) -> Vec<String> {
-        let kind = format!("data.kind={}", toml::Value::from(self.kind.clone()));
-        let root = self.root.iter().map(|root| format!("data.root={}", toml::Value::from(root.clone())));
-        std::iter::once(kind).chain(root).collect()
+        let line = |key: &str, value: &str| format!("data.{key}={}", toml::Value::from(value));
+        let paths = self.paths.iter().map(|(key, path)| line(key, path));
+        std::iter::once(line("kind", &self.kind)).chain(paths).collect()
     }
 }
 
@@ -33,27 +25,40 @@ impl FromStr for Source {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let source = match text.split_once(':') {
-            Some((kind, root)) => Self { kind: kind.into(), root: Some(root.into()) },
-            None => Self { kind: text.into(), root: None },
+        let (kind, rest) = text.split_once(':').unwrap_or((text, ""));
+        let path = |key, path: &str| (key, path.to_string());
+        let paths = match (kind, rest.split_once(',')) {
+            ("procedural", None) if rest.is_empty() => vec![],
+            ("folder", _) if !rest.is_empty() => vec![path("path", rest)],
+            ("lfw", Some((images, captions))) if !images.is_empty() && !captions.is_empty() => {
+                vec![path("images", images), path("captions", captions)]
+            }
+            _ => return Err(ACCEPTED.into()),
         };
-        source
-            .config()
-            .map(|_| source)
-            .map_err(|error| format!("{}; KIND or KIND:FOLDER, such as `procedural`", error.message()))
+        Ok(Self { kind: kind.into(), paths })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use t2f_train::config::Config;
+
     use super::*;
 
     #[test]
-    fn a_kind_is_enough_for_drawn_faces_and_unknown_kinds_list_the_known_ones() {
-        let source: Source = "procedural".parse().unwrap();
-        assert_eq!(source.config().unwrap(), DataConfig::default());
-        assert_eq!(source.overrides(), ["data.kind=\"procedural\""]);
-        let message = "imagenet".parse::<Source>().unwrap_err();
-        assert!(message.contains("imagenet") && message.contains("procedural"), "{message}");
+    fn every_kind_of_source_is_a_valid_configuration() {
+        for text in ["procedural", "folder:my faces, old", "lfw:/data/lfw,/data/face2text/clean.json"] {
+            let source: Source = text.parse().unwrap();
+            let config = Config::resolve(Some("quick"), None, &source.overrides()).unwrap();
+            let toml = config.to_toml().unwrap();
+            assert!(source.paths.iter().all(|(_, path)| toml.contains(path)), "{toml}");
+        }
+    }
+
+    #[test]
+    fn other_sources_are_told_what_is_accepted() {
+        for text in ["", "imagenet", "procedural:x", "folder", "folder:", "lfw", "lfw:images", "lfw:,x"] {
+            assert_eq!(text.parse::<Source>().unwrap_err(), ACCEPTED, "{text}");
+        }
     }
 }

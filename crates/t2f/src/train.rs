@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use t2f_train::config::Config;
-use t2f_train::schedule::Schedule;
 use t2f_train::story;
 use t2f_train::trainer::{Event, Outcome, Trainer};
 
+use crate::dry_run;
 use crate::failure::because;
 use crate::progress::{Display, Status};
 use crate::signals::StopRequest;
@@ -23,26 +23,27 @@ const TRY: &str = "a bald man with a beard and round glasses";
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  t2f train                                           quick preset, drawn faces
-  t2f train --preset gpu --device cuda:0
-  t2f train --config my.toml --set schedule.fade_in=0.5 --set seed=1
+  t2f train                                           the preset quick: drawn faces, minutes
+  t2f train --preset faces-64 --device cuda:0
+  t2f train --preset face2text --data lfw:lfw-deepfunneled,face2text
+  t2f train --config my.toml --set optimizer.generator.lr=1e-3 --set seed=1
   t2f train -n --set gan.resolution=128               resolve and check, train nothing
   t2f train --resume runs/00000-procedural-quick
 
 The order is preset, --config, --data, --device, --set: what comes later wins. Ctrl-C finishes the
 step, saves and exits; the run can be resumed. A second Ctrl-C ends it at once.")]
 pub struct Options {
-    /// A named configuration to start from
+    /// A named configuration to start from [default: quick, unless there is --config]
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
-    /// A TOML file with the settings that differ from the preset
+    /// A TOML file: a whole configuration, or the settings that differ from the preset
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// One setting, by its path in the configuration; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
-    /// The dataset: KIND or KIND:FOLDER
-    #[arg(long, value_name = "KIND[:FOLDER]")]
+    /// The dataset: procedural, folder:PATH or lfw:IMAGES,CAPTIONS
+    #[arg(long, value_name = "SOURCE")]
     data: Option<Source>,
     /// Where the run folder is made
     #[arg(short, long, default_value = "runs", value_name = "FOLDER")]
@@ -65,7 +66,7 @@ pub struct Options {
 pub fn run(options: &Options) -> anyhow::Result<()> {
     if let Some(run) = &options.resume {
         if options.dry_run {
-            return describe(&Config::from_file(&run.join("config.toml"))?);
+            return dry_run::describe(&Config::from_file(&run.join("config.toml"))?);
         }
         let hint = format!("name a run folder; `{} train` starts a new run", program());
         let trainer = Trainer::resume(run)
@@ -75,7 +76,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let overrides = overrides(options);
     let config = resolve(options, &overrides)?;
     if options.dry_run {
-        return describe(&config);
+        return dry_run::describe(&config);
     }
     let hint = format!("`{} train -n` resolves and checks without training", program());
     let trainer = Trainer::create(config, &overrides, &options.out)
@@ -106,6 +107,7 @@ fn resolve(options: &Options, overrides: &[String]) -> anyhow::Result<Config> {
         })
 }
 
+<<<<<<< HEAD
 /// Prints the configuration, and the data and schedule that it stands for.
 fn describe(config: &Config) -> anyhow::Result<()> {
     terminal::result(config.to_toml()?.trim_end());
@@ -138,6 +140,8 @@ fn describe(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
+=======
+>>>>>>> cli
 /// Trains to the end, or to the first signal, and says how to go on.
 fn drive(mut trainer: Trainer, plain: bool) -> anyhow::Result<()> {
     let stop = StopRequest::listen()?;
@@ -179,8 +183,10 @@ fn show(display: &mut Display, event: &Event) {
         Event::Started { run, device, images, total_images } => {
             let from = if *images > 0 { format!(" from {:.1} kimg", kimg(*images)) } else { String::new() };
             let total = kimg(*total_images);
+            display.total(*total_images);
             display.note(&format!("run {} on {device}{from}, {total:.1} kimg in all", run.display()));
         }
+        Event::Stepped { images } => display.position(*images),
         Event::Tick(tick) => display.status(&Status {
             level: tick.stage.level,
             resolution: tick.stage.resolution,
@@ -190,7 +196,6 @@ fn show(display: &mut Display, event: &Event) {
             losses: &tick.losses,
             images_per_sec: tick.images_per_sec,
         }),
-        Event::Stepped { .. } => {}
         Event::Level { level, resolution } => {
             display.note(&format!("level {level} begins: {resolution}x{resolution}"));
         }

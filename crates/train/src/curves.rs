@@ -15,6 +15,7 @@ use std::path::Path;
 use t2f_data::Image;
 
 use crate::picture::PictureError;
+use crate::recorder;
 
 pub use scale::Scale;
 
@@ -70,38 +71,19 @@ pub fn picture(runs: &[RunRows], options: &CurveOptions) -> Result<Image, Pictur
     draw::picture(&Chart::new(runs, options)?)
 }
 
-/// The rows of a `stats.jsonl`: of every line the values that are numbers. A last line that was
-/// cut off is left out.
+/// The rows of a run folder's `stats.jsonl`, named after the folder. Lines that are none are left
+/// out, as the last one may be after a kill.
 ///
 /// # Errors
-/// If another line is not a JSON object; the error gives its number.
-pub fn rows_from_jsonl(text: &str) -> Result<Vec<StatsRow>, PictureError> {
-    let mut rows = Vec::new();
-    let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).peekable();
-    while let Some((number, line)) = lines.next() {
-        match serde_json::from_str::<BTreeMap<String, serde_json::Value>>(line) {
-            Ok(row) => {
-                rows.push(row.into_iter().filter_map(|(key, value)| Some((key, value.as_f64()?))).collect());
-            }
-            Err(_) if lines.peek().is_none() => break,
-            Err(error) => {
-                return Err(PictureError::Plot(format!("line {} of the statistics: {error}", number + 1)));
-            }
-        }
+/// If the file cannot be read.
+pub fn rows_of_run(run: &Path) -> crate::Result<RunRows> {
+    let (rows, faults) = recorder::read(&run.join("stats.jsonl"))?;
+    if let Some(fault) = faults.first() {
+        tracing::warn!("{}: {} lines of the statistics cannot be read, {fault}", run.display(), faults.len());
     }
-    Ok(rows)
-}
-
-/// The rows of a run folder's `stats.jsonl`, named after the folder.
-///
-/// # Errors
-/// If the file cannot be read, as [`rows_from_jsonl`].
-pub fn rows_of_run(run: &Path) -> Result<RunRows, PictureError> {
-    let path = run.join("stats.jsonl");
-    let text = std::fs::read_to_string(&path).map_err(|cause| PictureError::File { path, cause })?;
     let name =
         run.file_name().map_or_else(|| run.display().to_string(), |name| name.to_string_lossy().into());
-    Ok(RunRows { name, rows: rows_from_jsonl(&text)? })
+    Ok(RunRows { name, rows: rows.into_iter().map(|row| row.values().clone()).collect() })
 }
 
 /// One curve, in the units of the data.

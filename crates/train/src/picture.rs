@@ -4,11 +4,13 @@
 //! they say about their origin ([`Provenance`]); how networks and metrics see images is no matter
 //! of this module.
 
-use std::io::{Cursor, Write};
-use std::path::{Path, PathBuf};
+use std::io::Cursor;
+use std::path::Path;
 
 use t2f_data::Image;
 
+use crate::atomic;
+use crate::error::{Error, Result};
 use crate::provenance::Provenance;
 
 /// What can be wrong with a picture.
@@ -29,21 +31,16 @@ pub enum PictureError {
     /// A plot could not be drawn.
     #[error("plot: {0}")]
     Plot(String),
-    /// A file could not be read or written.
-    #[error("{}: {cause}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What the system answered.
-        cause: std::io::Error,
-    },
 }
 
 /// The PNG file of a picture, with what it says about its origin, if anything.
 ///
 /// # Errors
 /// If the picture has no pixels, or not `3 * width * height` bytes of them.
-pub fn to_png(picture: &Image, provenance: Option<&Provenance>) -> Result<Vec<u8>, PictureError> {
+pub fn to_png(
+    picture: &Image,
+    provenance: Option<&Provenance>,
+) -> std::result::Result<Vec<u8>, PictureError> {
     let side = |pixels: usize| u32::try_from(pixels).unwrap_or(0);
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, side(picture.width), side(picture.height));
@@ -63,7 +60,7 @@ pub fn to_png(picture: &Image, provenance: Option<&Provenance>) -> Result<Vec<u8
 ///
 /// # Errors
 /// If the bytes are not such a file.
-pub fn from_png(bytes: &[u8]) -> Result<Image, PictureError> {
+pub fn from_png(bytes: &[u8]) -> std::result::Result<Image, PictureError> {
     let decode = |error: png::DecodingError| PictureError::Decode(error.to_string());
     let mut reader = png::Decoder::new(Cursor::new(bytes)).read_info().map_err(decode)?;
     let size = reader.output_buffer_size().ok_or_else(|| PictureError::Decode("too large".into()))?;
@@ -80,32 +77,25 @@ pub fn from_png(bytes: &[u8]) -> Result<Image, PictureError> {
 ///
 /// # Errors
 /// As [`to_png`], or if the file cannot be written.
-pub fn write(path: &Path, picture: &Image, provenance: Option<&Provenance>) -> Result<(), PictureError> {
+pub fn write(path: &Path, picture: &Image, provenance: Option<&Provenance>) -> Result<()> {
     write_whole(path, &to_png(picture, provenance)?)
 }
 
-/// Writes a file for the eyes (a picture, a film, a plot) under a temporary name and renames it,
-/// so that no reader ever sees half of it.
+/// Writes any file for the eyes (a picture, a film, a plot), whole or not at all.
 ///
 /// # Errors
 /// If the file cannot be written; an older file of that name is then still there.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), PictureError> {
-    let failed = |cause: std::io::Error| PictureError::File { path: path.to_path_buf(), cause };
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o644));
-    }
-    let mut file = builder.prefix(".").tempfile_in(folder).map_err(failed)?;
-    file.write_all(bytes).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    atomic::write(path, bytes)
+}
+
+/// Reads a PNG file that [`write`] wrote.
+///
+/// # Errors
+/// If it cannot be read, or is no such file.
+pub fn read(path: &Path) -> Result<Image> {
+    let bytes = std::fs::read(path).map_err(|error| Error::file(path, error))?;
+    from_png(&bytes).map_err(|error| Error::file(path, error))
 }
 
 #[cfg(test)]
@@ -140,7 +130,7 @@ mod tests {
         let path = folder.path().join("face.png");
         write(&path, &Image::filled(4, 4, [9; 3]), None).unwrap();
         write(&path, &stripes(), None).unwrap();
-        assert_eq!(from_png(&std::fs::read(&path).unwrap()).unwrap(), stripes());
+        assert_eq!(read(&path).unwrap(), stripes());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
         let message = write(&folder.path().join("no/face.png"), &stripes(), None).unwrap_err().to_string();
         assert!(message.contains("no/face.png"), "{message}");

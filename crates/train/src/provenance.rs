@@ -6,33 +6,12 @@
 
 use std::fmt::Write;
 
-/// IPTC's vocabulary of digital source types.
-const VOCABULARY: &str = "http://cv.iptc.org/newscodes/digitalsourcetype/";
-
-/// How a picture came to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// Drawn by a trained model.
-    Model,
-    /// Drawn by a program without training data (the procedural faces).
-    Algorithm,
-}
-
-impl Source {
-    /// The IPTC term.
-    fn term(self) -> &'static str {
-        match self {
-            Self::Model => "trainedAlgorithmicMedia",
-            Self::Algorithm => "algorithmicMedia",
-        }
-    }
-}
+/// IPTC's term for media that a trained model made.
+const MARK: &str = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia";
 
 /// The origin of one picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Provenance {
-    /// How it was made.
-    pub source: Source,
     /// Texts, in the order in which they are written: keyword (1 to 79 Latin-1 characters), value.
     pub fields: Vec<(&'static str, String)>,
 }
@@ -46,16 +25,7 @@ impl Provenance {
             ("Prompt", prompt.to_string()),
             ("Seed", seeds.to_string()),
         ];
-        Self { source: Source::Model, fields }
-    }
-
-    /// The origin of a picture that a program drew without a model.
-    pub fn drawn(description: &str) -> Self {
-        let fields = vec![
-            ("Software", concat!("t2f ", env!("CARGO_PKG_VERSION")).to_string()),
-            ("Description", description.to_string()),
-        ];
-        Self { source: Source::Algorithm, fields }
+        Self { fields }
     }
 
     /// Keyword and text of every iTXt chunk, the XMP packet last.
@@ -72,7 +42,6 @@ impl Provenance {
             let _ =
                 write!(description, "{}{keyword}: {value}", if description.is_empty() { "" } else { "; " });
         }
-        let term = self.source.term();
         format!(
             "<?xpacket begin=\"\u{feff}\" id=\"W5M0MpCehiHzreSzNTczkc9d\"?>\n\
              <x:xmpmeta xmlns:x=\"adobe:ns:meta/\">\n \
@@ -80,7 +49,7 @@ impl Provenance {
              <rdf:Description rdf:about=\"\"\n    \
              xmlns:Iptc4xmpExt=\"http://iptc.org/std/Iptc4xmpExt/2008-02-29/\"\n    \
              xmlns:dc=\"http://purl.org/dc/elements/1.1/\"\n    \
-             Iptc4xmpExt:DigitalSourceType=\"{VOCABULARY}{term}\">\n   \
+             Iptc4xmpExt:DigitalSourceType=\"{MARK}\">\n   \
              <dc:description><rdf:Alt><rdf:li xml:lang=\"x-default\">{}</rdf:li></rdf:Alt></dc:description>\n  \
              </rdf:Description>\n </rdf:RDF>\n</x:xmpmeta>\n<?xpacket end=\"r\"?>",
             escaped(&description)
@@ -131,12 +100,5 @@ mod tests {
         let xmp = text("XML:com.adobe.xmp");
         assert!(xmp.contains("digitalsourcetype/trainedAlgorithmicMedia\""));
         assert!(xmp.contains("a &lt;bald&gt; man &amp; a beard, né"));
-    }
-
-    #[test]
-    fn procedural_pictures_are_not_marked_as_a_models() {
-        let texts = Provenance::drawn("procedural face").texts();
-        let xmp = &texts.last().unwrap().1;
-        assert!(xmp.contains("digitalsourcetype/algorithmicMedia\"") && !xmp.contains("trained"));
     }
 }

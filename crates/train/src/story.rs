@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::curves::{self, CurveOptions};
+use crate::error::{Error, Result};
 use crate::picture::{self, PictureError};
 use crate::timelapse::Film;
 
@@ -11,20 +12,22 @@ use crate::timelapse::Film;
 ///
 /// # Errors
 /// If a file of the run cannot be read, or one of the three cannot be written.
-pub fn write(run: &Path) -> Result<Vec<PathBuf>, PictureError> {
+pub fn write(run: &Path) -> Result<Vec<PathBuf>> {
     let mut written = Vec::new();
-    let mut keep = |name: &str, bytes: Result<Vec<u8>, PictureError>| {
+    let mut keep = |name: &str, bytes: Result<Vec<u8>>| {
         let path = run.join(name);
         match bytes {
-            Err(PictureError::Empty(_)) => Ok(()),
+            Err(Error::Picture(PictureError::Empty(_))) => Ok(()),
             Err(error) => Err(error),
             Ok(bytes) => picture::write_whole(&path, &bytes).map(|()| written.push(path)),
         }
     };
     let rows = [curves::rows_of_run(run)?];
     let options = CurveOptions::default();
-    keep("losses.svg", curves::svg(&rows, &options).map(String::into_bytes))?;
-    keep("losses.png", curves::picture(&rows, &options).and_then(|page| picture::to_png(&page, None)))?;
+    let svg = curves::svg(&rows, &options).map(String::into_bytes);
+    let png = curves::picture(&rows, &options).and_then(|page| picture::to_png(&page, None));
+    keep("losses.svg", svg.map_err(Error::from))?;
+    keep("losses.png", png.map_err(Error::from))?;
     keep("timelapse.gif", Film::default().of_run(run))?;
     Ok(written)
 }

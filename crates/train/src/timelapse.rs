@@ -12,7 +12,8 @@ use gif::{Encoder, Frame, Repeat};
 use t2f_data::Image;
 
 use crate::canvas::{enlarged, paste};
-use crate::picture::{PictureError, from_png};
+use crate::error::{Error, Result};
+use crate::picture::{PictureError, read};
 
 /// How a film runs.
 #[derive(Clone, Debug)]
@@ -36,7 +37,7 @@ impl Film {
     ///
     /// # Errors
     /// If there are no frames, or one is wider or higher than 65,535 pixels.
-    pub fn to_gif(&self, frames: &[Image]) -> Result<Vec<u8>, PictureError> {
+    pub fn to_gif(&self, frames: &[Image]) -> Result<Vec<u8>> {
         let side = |of: fn(&Image) -> usize| frames.iter().map(of).max().unwrap_or(0);
         let size = (side(|image| image.width), side(|image| image.height));
         self.encode(even_choice(frames.len(), self.max_frames), size, |frame| Ok(frames[frame].clone()))
@@ -48,15 +49,10 @@ impl Film {
     ///
     /// # Errors
     /// If there are no samples, or a file cannot be read.
-    pub fn of_run(&self, run: &Path) -> Result<Vec<u8>, PictureError> {
+    pub fn of_run(&self, run: &Path) -> Result<Vec<u8>> {
         let files = samples(run)?;
         let chosen: Vec<&PathBuf> =
             even_choice(files.len(), self.max_frames).into_iter().map(|i| &files[i]).collect();
-        let read = |file: &Path| -> Result<Image, PictureError> {
-            let bytes = std::fs::read(file)
-                .map_err(|cause| PictureError::File { path: file.to_path_buf(), cause })?;
-            from_png(&bytes)
-        };
         let mut size = (0, 0);
         for file in &chosen {
             let picture = read(file)?;
@@ -69,19 +65,18 @@ impl Film {
         &self,
         shown: Vec<usize>,
         (width, height): (usize, usize),
-        mut frame: impl FnMut(usize) -> Result<Image, PictureError>,
-    ) -> Result<Vec<u8>, PictureError> {
+        mut frame: impl FnMut(usize) -> Result<Image>,
+    ) -> Result<Vec<u8>> {
         if shown.is_empty() {
-            return Err(PictureError::Empty("a film without frames".into()));
+            return Err(PictureError::Empty("a film without frames".into()).into());
         }
         let (Ok(columns), Ok(rows)) = (width.try_into(), height.try_into()) else {
-            return Err(PictureError::Empty(format!(
-                "a film of {width}x{height} pixels, at most 65535x65535"
-            )));
+            let what = format!("a film of {width}x{height} pixels, at most 65535x65535");
+            return Err(PictureError::Empty(what).into());
         };
         let mut bytes = Vec::new();
-        let mut encoder = Encoder::new(&mut bytes, columns, rows, &[])?;
-        encoder.set_repeat(Repeat::Infinite)?;
+        let mut encoder = Encoder::new(&mut bytes, columns, rows, &[]).map_err(PictureError::Gif)?;
+        encoder.set_repeat(Repeat::Infinite).map_err(PictureError::Gif)?;
         for (i, &index) in shown.iter().enumerate() {
             let picture = frame(index)?;
             let factor = (width / picture.width.max(1)).min(height / picture.height.max(1));
@@ -90,7 +85,7 @@ impl Film {
             paste(&mut canvas, &large, (width - large.width) / 2, (height - large.height) / 2);
             let mut frame = quantized(&canvas, columns, rows);
             frame.delay = if i + 1 == shown.len() { self.hold } else { self.delay };
-            encoder.write_frame(&frame)?;
+            encoder.write_frame(&frame).map_err(PictureError::Gif)?;
         }
         drop(encoder);
         Ok(bytes)
@@ -128,8 +123,8 @@ fn quantized(canvas: &Image, columns: u16, rows: u16) -> Frame<'static> {
 }
 
 /// The samples of a run in the order in which they were drawn.
-fn samples(run: &Path) -> Result<Vec<PathBuf>, PictureError> {
-    let failed = |cause| PictureError::File { path: run.to_path_buf(), cause };
+fn samples(run: &Path) -> Result<Vec<PathBuf>> {
+    let failed = |error| Error::file(run, error);
     let mut found: Vec<(u64, PathBuf)> = Vec::new();
     for entry in std::fs::read_dir(run).map_err(failed)? {
         let path = entry.map_err(failed)?.path();

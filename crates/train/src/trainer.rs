@@ -382,7 +382,10 @@ impl Clock {
 }
 
 /// Learns the words of every training caption.
-fn train_tokenizer(config: &Config, splits: &Splits) -> Result<Tokenizer> {
+///
+/// # Errors
+/// If a caption cannot be read.
+pub fn train_tokenizer(config: &Config, splits: &Splits) -> Result<Tokenizer> {
     let mut texts = Vec::new();
     for index in 0..splits.train.len() {
         texts.extend(splits.train.captions(index)?.into_iter().map(|caption| caption.text));

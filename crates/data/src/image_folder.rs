@@ -1,0 +1,214 @@
+//! A folder of images with `metadata.jsonl` or `metadata.csv`, after Hugging Face's `imagefolder`.
+//!
+//! `file_name` is relative to the metadata file. The caption is in the column named by
+//! `caption_column`, or in the first there is of `captions`, `caption`, `prompt`, `text` and
+//! `description`; a list holds several. Where the folder holds `train/`, with or without
+//! `validation/`, `test/` and `test_comb/`, those are the parts; otherwise images are dealt out by
+//! a draw from their names. What [`export`](crate::export) writes is read back as it was.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::csv;
+use crate::dataset::{Caption, Splits};
+use crate::error::{Error, Result};
+use crate::file_index::{FileIndex, nearest};
+use crate::fit::Fit;
+use crate::pictures::{Part, Picture, Reading, check_fractions, open, part_of};
+use crate::preflight::{BadFile, PreflightReport};
+use crate::procedural::{Attributes, Claims};
+use crate::visual::CaptionFilter;
+
+const CAPTION_COLUMNS: [&str; 5] = ["captions", "caption", "prompt", "text", "description"];
+const PARTS: [(&str, Part); 6] = [
+    ("train", Part::Train),
+    ("validation", Part::Val),
+    ("valid", Part::Val),
+    ("val", Part::Val),
+    ("test", Part::Test),
+    ("test_comb", Part::TestComb),
+];
+
+/// Images in a folder, described by a metadata file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FolderConfig {
+    /// The folder of `metadata.jsonl` or `metadata.csv`, or one that holds `train/`. No default.
+    pub path: PathBuf,
+    /// The column of the caption. Default: the first known one.
+    pub caption_column: Option<String>,
+    /// The central part of each picture that is used. Default 1, above 0 and at most 1.
+    pub crop: f64,
+    /// What is done with pictures that are not square. Default `crop`.
+    pub fit: Fit,
+    /// Which captions are used: `all` or `visual`. Default `all`.
+    pub filter: CaptionFilter,
+    /// The share of images in the validation part, from 0, where the folder names none. Default 0.1.
+    pub validation_fraction: f64,
+    /// The share of images in the test part, from 0, where the folder names none. Default 0.1.
+    pub test_fraction: f64,
+    /// What the split is drawn from. Default 0.
+    pub seed: u64,
+    /// Whether more than 5 % of the files may be unusable. Default false.
+    pub allow_bad: bool,
+    /// A folder for decoded pixels. Default none: they stay in memory.
+    pub cache: Option<PathBuf>,
+    /// Memory for decoded pixels, in MiB; what does not fit is read anew. Default 2048.
+    pub memory_mib: usize,
+    /// The colour behind transparency and padding, RGB. Default white.
+    pub background: [u8; 3],
+    /// The largest picture that is decoded, in megapixels. Default 64.
+    pub max_megapixels: u32,
+}
+
+impl Default for FolderConfig {
+    fn default() -> Self {
+        Self {
+            path: PathBuf::new(),
+            caption_column: None,
+            crop: 1.0,
+            fit: Fit::Crop,
+            filter: CaptionFilter::All,
+            validation_fraction: 0.1,
+            test_fraction: 0.1,
+            seed: 0,
+            allow_bad: false,
+            cache: None,
+            memory_mib: 2048,
+            background: [255; 3],
+            max_megapixels: 64,
+        }
+    }
+}
+
+impl FolderConfig {
+    pub(crate) fn open(&self, resolution: usize) -> Result<Splits> {
+        check_fractions(self.validation_fraction, self.test_fraction)?;
+        if !self.path.is_dir() {
+            return Err(Error::file(&self.path, format!("no such folder; {}", nearest(&self.path))));
+        }
+        let parts: Vec<(PathBuf, Part)> = PARTS
+            .iter()
+            .map(|(name, part)| (self.path.join(name), *part))
+            .filter(|(path, _)| path.is_dir())
+            .collect();
+        let named = parts.iter().any(|(_, part)| *part == Part::Train);
+        let mut report = PreflightReport::default();
+        let mut pictures = Vec::new();
+        // The part of each picture travels in its person's name.
+        if named {
+            for (folder, part) in &parts {
+                self.read(folder, &format!("{part:?}"), &mut pictures, &mut report)?;
+            }
+        } else {
+            self.read(&self.path, "", &mut pictures, &mut report)?;
+        }
+        let reading = Reading {
+            resolution,
+            fit: self.fit,
+            crop: self.crop,
+            background: self.background,
+            max_megapixels: self.max_megapixels,
+            allow_bad: self.allow_bad,
+            cache: self.cache.clone(),
+            memory_mib: self.memory_mib,
+        };
+        open("folder", pictures, reading, report, |picture| {
+            let named = parts.iter().find(|(_, part)| named && format!("{part:?}") == picture.person);
+            match named {
+                Some((_, part)) => *part,
+                None => part_of(&picture.person, self.seed, self.validation_fraction, self.test_fraction),
+            }
+        })
+    }
+
+    /// Adds the pictures of one metadata file.
+    fn read(
+        &self,
+        folder: &Path,
+        person: &str,
+        pictures: &mut Vec<Picture>,
+        report: &mut PreflightReport,
+    ) -> Result<()> {
+        let (file, rows) = read_rows(folder)?;
+        let index = FileIndex::scan(folder)?;
+        let before = pictures.len();
+        for (line, row) in rows.iter().enumerate() {
+            let Some(Value::String(name)) = row.get("file_name") else {
+                return Err(Error::file(file, format!("row {line}: no `file_name` among {}", columns(row))));
+            };
+            let mut captions = self.captions(&file, line, row)?;
+            let all = captions.len();
+            captions.retain(|caption| self.filter.passes(&caption.text));
+            report.dropped_captions += all - captions.len();
+            let attributes = row.get("attributes").filter(|value| value.is_object());
+            let attributes = attributes.map(Attributes::deserialize).transpose();
+            let attributes =
+                attributes.map_err(|error| Error::file(&file, format!("row {line}: {error}")))?;
+            match index.find(name) {
+                Ok(_) if captions.is_empty() => {}
+                Ok(path) => {
+                    let path = path.to_path_buf();
+                    let person = if person.is_empty() { name.to_lowercase() } else { person.to_owned() };
+                    pictures.push(Picture { path, person, captions, attributes });
+                }
+                Err(reason) => report.bad.push(BadFile { path: folder.join(name), reason }),
+            }
+        }
+        report.uncaptioned += index.len().saturating_sub(pictures.len() - before);
+        Ok(())
+    }
+
+    fn captions(&self, file: &Path, line: usize, row: &Map<String, Value>) -> Result<Vec<Caption>> {
+        let value = match &self.caption_column {
+            Some(column) => row.get(column),
+            None => CAPTION_COLUMNS.iter().find_map(|column| row.get(*column)),
+        };
+        let texts: Vec<String> = match value {
+            Some(Value::String(text)) => vec![text.trim().to_owned()],
+            Some(Value::Array(texts)) => texts.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+            Some(Value::Null) => Vec::new(),
+            _ => {
+                let wanted = self.caption_column.clone().unwrap_or_else(|| CAPTION_COLUMNS.join("`, `"));
+                let reason = format!("row {line}: no text in `{wanted}`; the columns are {}", columns(row));
+                return Err(Error::file(file, reason));
+            }
+        };
+        let claims =
+            row.get("claims").filter(|value| value.is_array()).map(Vec::<Claims>::deserialize).transpose();
+        let claims =
+            claims.map_err(|error| Error::file(file, format!("row {line}: {error}")))?.unwrap_or_default();
+        let with_claims = |(i, text)| Caption { text, claims: claims.get(i).cloned().unwrap_or_default() };
+        Ok(texts.into_iter().enumerate().map(with_claims).collect())
+    }
+}
+
+fn columns(row: &Map<String, Value>) -> String {
+    format!("[{}]", row.keys().map(String::as_str).collect::<Vec<_>>().join(", "))
+}
+
+/// The rows of a folder's metadata file, as objects from column to value.
+fn read_rows(folder: &Path) -> Result<(PathBuf, Vec<Map<String, Value>>)> {
+    let (jsonl, table) = (folder.join("metadata.jsonl"), folder.join("metadata.csv"));
+    let read = |path: &Path| std::fs::read_to_string(path).map_err(|error| Error::file(path, error));
+    if jsonl.is_file() {
+        let text = read(&jsonl)?;
+        let lines = text.trim_start_matches('\u{feff}').lines().filter(|line| !line.trim().is_empty());
+        let row = |(number, line): (usize, &str)| {
+            serde_json::from_str(line).map_err(|error| Error::file(&jsonl, format!("row {number}: {error}")))
+        };
+        let rows: Result<Vec<_>> = lines.enumerate().map(row).collect();
+        return Ok((jsonl.clone(), rows?));
+    }
+    if !table.is_file() {
+        let reason = format!("neither metadata.jsonl nor metadata.csv; {}", nearest(&folder.join("x")));
+        return Err(Error::file(folder, reason));
+    }
+    let mut records = csv::parse(read(&table)?.trim_start_matches('\u{feff}')).into_iter();
+    let header = records.next().unwrap_or_default();
+    let row =
+        |record: Vec<String>| header.iter().cloned().zip(record.into_iter().map(Value::String)).collect();
+    Ok((table, records.map(row).collect()))
+}

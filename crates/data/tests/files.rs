@@ -1,0 +1,237 @@
+//! Datasets of files: formats, bad input, splits, caches.
+
+use std::path::Path;
+
+use t2f_data::procedural::{ProceduralFaces, Split};
+use t2f_data::{
+    CaptionFilter, DataConfig, Dataset, FolderConfig, Image, LfwConfig, ProceduralConfig, Result, Splits,
+    export,
+};
+
+/// A gray-green picture that differs by `shade`.
+fn picture(side: usize, shade: u8) -> Vec<u8> {
+    Image::filled(side, side, [shade, 200, 10]).encode_png().unwrap()
+}
+
+/// `count` people with two pictures each under `lfw-deepfunneled/`, PNG files called `.jpg`, and
+/// their captions in the form of Face2Text v0.1.
+fn lfw(folder: &Path, count: usize) -> LfwConfig {
+    let mut entries = Vec::new();
+    for person in 0..count {
+        let name = format!("Some_One{person}");
+        let home = folder.join("lfw-deepfunneled").join(&name);
+        std::fs::create_dir_all(&home).unwrap();
+        for number in 1..=2u8 {
+            let shade = person as u8 * 2 + number;
+            std::fs::write(home.join(format!("{name}_000{number}.jpg")), picture(64, shade)).unwrap();
+            entries.push(serde_json::json!({
+                "img_id": shade, "image": format!("{name}/{name}_000{number}.bmp"),
+                "descriptions": [{"desc_id": 0, "text": format!("a man with black hair {shade}")},
+                                 {"desc_id": 1, "text": "another lying politician"}],
+            }));
+        }
+    }
+    std::fs::write(folder.join("clean.json"), serde_json::to_string(&entries).unwrap()).unwrap();
+    LfwConfig { images: folder.into(), captions: folder.join("clean.json"), ..LfwConfig::default() }
+}
+
+fn open(config: &LfwConfig) -> Result<Splits> {
+    DataConfig::Lfw(config.clone()).open(32)
+}
+
+fn reason(config: &LfwConfig) -> String {
+    open(config).err().expect("an error").to_string()
+}
+
+/// The people of a part, by the number in the only visual caption.
+fn people(part: &dyn Dataset) -> Vec<usize> {
+    let number = |i| part.captions(i).unwrap()[0].text.rsplit(' ').next().unwrap().parse::<usize>().unwrap();
+    (0..part.len()).map(|i| (number(i) - 1) / 2).collect()
+}
+
+#[test]
+fn lfw_is_found_paired_cropped_and_split_by_person() {
+    let folder = tempfile::tempdir().unwrap();
+    let splits = open(&lfw(folder.path(), 40)).unwrap();
+    assert_eq!((splits.report.images, splits.report.captions, splits.report.bad.len()), (80, 160, 0));
+    let parts = [&splits.train, &splits.val, &splits.test];
+    assert_eq!(parts.iter().map(|part| part.len()).sum::<usize>(), 80);
+    assert!(parts.iter().all(|part| !part.is_empty()) && splits.test_comb.is_none());
+    for (i, one) in parts.iter().enumerate() {
+        for other in &parts[i + 1..] {
+            let others = people(other.as_ref());
+            assert!(people(one.as_ref()).iter().all(|person| !others.contains(person)));
+        }
+    }
+    let example = splits.train.get(0).unwrap();
+    assert_eq!((example.image.width, example.image.height), (32, 32));
+    assert_eq!(example.image.pixel(5, 5)[1..], [200, 10]);
+    assert!(splits.train.image(splits.train.len()).is_err());
+}
+
+#[test]
+fn a_person_stays_in_their_part_when_others_come() {
+    let (small, large) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let before = people(open(&lfw(small.path(), 20)).unwrap().test.as_ref());
+    let after = people(open(&lfw(large.path(), 40)).unwrap().test.as_ref());
+    assert!(before.iter().all(|person| after.contains(person)));
+    assert!(after.iter().filter(|person| **person < 20).all(|person| before.contains(person)));
+}
+
+#[test]
+fn the_visual_filter_drops_and_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = LfwConfig { filter: CaptionFilter::Visual, ..lfw(folder.path(), 5) };
+    let splits = open(&config).unwrap();
+    assert_eq!((splits.report.captions, splits.report.dropped_captions), (10, 10));
+}
+
+#[test]
+fn bad_files_are_listed_and_too_many_are_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = lfw(folder.path(), 20);
+    let file = |name: &str| folder.path().join(format!("lfw-deepfunneled/{name}/{name}_0001.jpg"));
+    std::fs::write(file("Some_One3"), b"version https://git-lfs.github.com/spec/v1").unwrap();
+    let splits = open(&config).unwrap();
+    assert_eq!((splits.report.images, splits.report.bad.len()), (39, 1));
+    let table = splits.report.bad_files_tsv();
+    assert!(
+        table.starts_with("path\treason\n") && table.contains("Some_One3_0001.jpg\ta git-lfs pointer"),
+        "{table}"
+    );
+    std::fs::write(file("Some_One4"), b"<html>").unwrap();
+    std::fs::remove_file(file("Some_One5")).unwrap();
+    let message = reason(&config);
+    assert!(
+        message.contains("3 of 40 captioned images cannot be used") && message.contains("allow_bad"),
+        "{message}"
+    );
+    let splits = open(&LfwConfig { allow_bad: true, ..config }).unwrap();
+    assert_eq!(splits.report.images, 37);
+    assert!(splits.require_batch(4).is_ok() && splits.require_batch(64).is_err());
+}
+
+#[test]
+fn wrong_paths_name_what_was_tried_and_what_is_near() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = lfw(folder.path(), 2);
+    let message = reason(&LfwConfig { images: folder.path().join("lwf"), ..config.clone() });
+    assert!(message.contains("no such folder") && message.contains("lfw-deepfunneled"), "{message}");
+    let message = reason(&LfwConfig { captions: folder.path().join("raw.json"), ..config.clone() });
+    assert!(message.contains("raw.json: no captions there"), "{message}");
+    assert!(
+        reason(&LfwConfig { images: Default::default(), ..config.clone() }).contains("`images` is not set")
+    );
+    assert!(reason(&LfwConfig { crop: 0.0, ..config.clone() }).contains("`crop` is 0"));
+    assert!(reason(&LfwConfig { test_fraction: 0.95, ..config }).contains("leave some images for training"));
+}
+
+#[test]
+fn ambiguous_images_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = lfw(folder.path(), 1);
+    let twin = folder.path().join("lfw-deepfunneled/Some_One0/Some_One0_0001.png");
+    std::fs::write(twin, picture(64, 1)).unwrap();
+    assert!(reason(&config).contains("ambiguous"));
+}
+
+#[test]
+fn a_cache_gives_the_same_pixels_and_survives_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().join("cache");
+    let config = LfwConfig { cache: Some(cache.clone()), ..lfw(folder.path(), 3) };
+    let first = open(&config).unwrap();
+    for entry in std::fs::read_dir(&cache).unwrap() {
+        std::fs::write(entry.unwrap().path(), b"damaged").unwrap();
+    }
+    for _ in 0..2 {
+        let again = open(&config).unwrap();
+        assert_eq!(again.train.fingerprint(), first.train.fingerprint());
+        assert_eq!(again.train.image(0).unwrap(), first.train.image(0).unwrap());
+    }
+    assert_eq!(std::fs::read_dir(&cache).unwrap().count(), 6);
+}
+
+#[test]
+fn the_fingerprint_follows_pixels_and_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = LfwConfig { test_fraction: 0.0, validation_fraction: 0.0, ..lfw(folder.path(), 3) };
+    let print = || open(&config).unwrap().train.fingerprint();
+    let before = print();
+    assert_eq!(before, print());
+    std::fs::write(folder.path().join("lfw-deepfunneled/Some_One0/Some_One0_0001.jpg"), picture(64, 99))
+        .unwrap();
+    let repainted = print();
+    assert_ne!(before, repainted);
+    let captions = std::fs::read_to_string(&config.captions).unwrap();
+    std::fs::write(&config.captions, captions.replace("black", "brown")).unwrap();
+    assert_ne!(print(), repainted);
+}
+
+#[test]
+fn what_is_exported_is_read_back_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let parts = [("train", Split::Train), ("validation", Split::Val), ("test_comb", Split::TestComb)];
+    for (name, split) in parts {
+        export(&ProceduralFaces::new(split, 5, 4, 16), &folder.path().join(name)).unwrap();
+    }
+    let config = FolderConfig { path: folder.path().into(), ..FolderConfig::default() };
+    let splits = DataConfig::Folder(config).open(16).unwrap();
+    let comb = splits.test_comb.clone().unwrap();
+    assert_eq!(splits.test.len(), 0);
+    for (part, (_, split)) in [&splits.train, &splits.val, &comb].into_iter().zip(parts) {
+        let faces = ProceduralFaces::new(split, 5, 4, 16);
+        assert_eq!(part.len(), 4);
+        for index in 0..4 {
+            assert_eq!(part.get(index).unwrap(), faces.get(index).unwrap());
+        }
+    }
+    assert!(export(comb.as_ref(), &folder.path().join("train")).is_err(), "nothing is overwritten");
+}
+
+#[test]
+fn a_table_is_read_and_an_unknown_column_names_those_there_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    for (name, shade) in [("a.png", 1), ("b c.png", 2)] {
+        std::fs::write(path.join(name), picture(16, shade)).unwrap();
+    }
+    std::fs::write(
+        path.join("metadata.csv"),
+        "\u{feff}file_name,prompt\r\na.png,\"young, tall\"\r\nb c.png,old\r\n",
+    )
+    .unwrap();
+    let config = FolderConfig {
+        path: path.into(),
+        validation_fraction: 0.0,
+        test_fraction: 0.0,
+        ..FolderConfig::default()
+    };
+    let splits = DataConfig::Folder(config.clone()).open(16).unwrap();
+    assert_eq!(splits.train.captions(0).unwrap()[0].text, "young, tall");
+    let wrong = FolderConfig { caption_column: Some("words".into()), ..config };
+    let message = DataConfig::Folder(wrong).open(16).err().unwrap().to_string();
+    assert!(message.contains("no text in `words`; the columns are [file_name, prompt]"), "{message}");
+}
+
+#[test]
+fn configurations_survive_json_and_refuse_unknown_keys() {
+    let config = DataConfig::Lfw(LfwConfig { crop: 0.7, ..LfwConfig::default() });
+    let json = serde_json::to_string(&config).unwrap();
+    assert_eq!(serde_json::from_str::<DataConfig>(&json).unwrap(), config);
+    let short: DataConfig = serde_json::from_str(r#"{"kind":"procedural","seed":4}"#).unwrap();
+    assert_eq!(short, DataConfig::Procedural(ProceduralConfig { seed: 4, ..ProceduralConfig::default() }));
+    let wrong =
+        serde_json::from_str::<DataConfig>(r#"{"kind":"procedural","sead":4}"#).unwrap_err().to_string();
+    assert!(wrong.contains("unknown field `sead`"), "{wrong}");
+    assert!(DataConfig::default().open(48).is_err(), "48 is no power of two");
+}
+
+#[test]
+fn the_default_opens_at_once_with_four_parts() {
+    let splits = DataConfig::default().open(64).unwrap();
+    let sizes =
+        [&splits.train, &splits.val, &splits.test, splits.test_comb.as_ref().unwrap()].map(|part| part.len());
+    assert_eq!(sizes, [20_000, 2_000, 2_000, 2_000]);
+    assert_eq!(splits.train.fingerprint(), "procedural-v1-train-seed0-20000x64");
+}
