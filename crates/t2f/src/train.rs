@@ -107,41 +107,6 @@ fn resolve(options: &Options, overrides: &[String]) -> anyhow::Result<Config> {
         })
 }
 
-<<<<<<< HEAD
-/// Prints the configuration, and the data and schedule that it stands for.
-fn describe(config: &Config) -> anyhow::Result<()> {
-    terminal::result(config.to_toml()?.trim_end());
-    let splits = config.data.open(config.gan.resolution)?;
-    let images = splits.train.len();
-    let schedule = Schedule::new(&config.schedule, config.gan.max_level(), images)?;
-    terminal::result(&format!(
-        "\n# {images} training images of `{}`, {} of them held out for tests",
-        splits.train.name(),
-        splits.test.len()
-    ));
-    let mut shown = 0;
-    let mut level = None;
-    while shown < schedule.total_images() {
-        let stage = schedule.at(shown);
-        if level != Some(stage.level) {
-            level = Some(stage.level);
-            terminal::result(&format!(
-                "# from {:>8.1} kimg: level {}, {:>4}x{:<4} batches of {}",
-                shown as f64 / 1000.0,
-                stage.level,
-                stage.resolution,
-                stage.resolution,
-                stage.batch_size
-            ));
-        }
-        shown += stage.batch_size as u64;
-    }
-    terminal::result(&format!("# until {:>7.1} kimg", shown as f64 / 1000.0));
-    Ok(())
-}
-
-=======
->>>>>>> cli
 /// Trains to the end, or to the first signal, and says how to go on.
 fn drive(mut trainer: Trainer, plain: bool) -> anyhow::Result<()> {
     let stop = StopRequest::listen()?;
