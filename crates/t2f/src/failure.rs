@@ -40,7 +40,7 @@ pub fn because(
 /// What is printed of an error: `error: what: why`, then `hint: …` where there is one.
 pub fn report(error: &anyhow::Error) -> String {
     let mut parts: Vec<String> = Vec::new();
-    for cause in error.chain().map(ToString::to_string) {
+    for cause in error.chain().map(|cause| cause.to_string().trim().replace('\n', " ")) {
         // A transparent error repeats its cause.
         if parts.last() != Some(&cause) {
             parts.push(cause);

@@ -26,7 +26,7 @@ use clap::{Parser, Subcommand};
 #[command(name = "t2f", version, max_term_width = 100, after_help = EXAMPLES)]
 struct Cli {
     /// Print what the libraries tell about their work, too
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = 900)]
     verbose: bool,
     #[command(subcommand)]
     command: Command,

@@ -49,7 +49,7 @@ pub struct Options {
     #[arg(short, long, default_value = "runs", value_name = "FOLDER")]
     out: PathBuf,
     /// Continue the run in this folder with the configuration it has
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["preset", "config", "overrides", "data", "out"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["preset", "config", "overrides", "data", "device", "out"])]
     resume: Option<PathBuf>,
     /// Where to compute: auto, cpu, cuda, cuda:N or metal
     #[arg(long)]

@@ -1,0 +1,146 @@
+//! A whole run from the command line: the folder it leaves, what is drawn from it, stopping it.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::program::{command, run};
+
+/// `train` with networks so small that a step takes milliseconds, and what else is to be set.
+fn train<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    let small = [
+        "gan.resolution=8",
+        "gan.channels=[8,8]",
+        "gan.latent_size=12",
+        "gan.code_size=8",
+        "gan.compressed_size=8",
+        "text.embedding_size=8",
+        "text.hidden_size=8",
+        "data.train_images=24",
+        "data.val_images=4",
+        "data.test_images=4",
+        "schedule.batch_sizes=[4]",
+        "schedule.fade_kimg=[0,0.016]",
+        "schedule.stable_kimg=[0.016,0.016]",
+        "output.tick_kimg=0.008",
+        "output.sample_kimg=0.016",
+        "output.checkpoint_kimg=0.024",
+        "output.samples=2",
+    ];
+    let settings = small.into_iter().chain(more.iter().copied()).flat_map(|setting| ["--set", setting]);
+    ["train", "--device", "cpu"].into_iter().chain(settings).collect()
+}
+
+/// The words of a command that the program printed, without its name and the quotes.
+fn proposed(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (i, part) in line.split('"').enumerate() {
+        match i % 2 {
+            0 => words.extend(part.split_whitespace().map(String::from)),
+            _ => words.push(part.into()),
+        }
+    }
+    words.split_off(1)
+}
+
+fn as_str(words: &[String]) -> Vec<&str> {
+    words.iter().map(String::as_str).collect()
+}
+
+#[test]
+fn a_run_leaves_a_folder_that_tells_its_story_and_ends_with_the_command_that_draws() {
+    let folder = tempfile::tempdir().unwrap();
+    let ran = run(folder.path(), &train(&["seed=3"]));
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let of_run = folder.path().join("runs/00000-procedural-quick");
+    for name in [
+        "config.toml",
+        "overrides.txt",
+        "log.txt",
+        "stats.jsonl",
+        "reals.png",
+        "fakes_init.png",
+        "fakes000000.png",
+        "timelapse.gif",
+        "losses.svg",
+        "losses.png",
+        "checkpoints",
+        "model.safetensors",
+    ] {
+        assert!(of_run.join(name).exists(), "{name} is missing");
+    }
+    assert!(fs::read_to_string(of_run.join("config.toml")).unwrap().contains("seed = 3"));
+    assert!(fs::read_to_string(of_run.join("overrides.txt")).unwrap().contains("seed=3"));
+    let log = fs::read_to_string(of_run.join("log.txt")).unwrap();
+    for needle in ["level 0 (4x4)", "level 1 (8x8)", "alpha", "loss D", "img/s", "left"] {
+        assert!(log.contains(needle) && ran.err.contains(needle), "{needle} is missing: {log}");
+    }
+
+    let words = proposed(ran.out.lines().last().unwrap());
+    let drawn = run(folder.path(), &as_str(&words));
+    assert_eq!(drawn.code, 0, "{words:?}: {}", drawn.err);
+    let png = fs::read(folder.path().join(drawn.out.trim())).unwrap();
+    assert!(png.starts_with(b"\x89PNG"));
+}
+
+#[test]
+fn the_same_caption_and_seed_give_the_same_bytes_and_others_do_not() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(run(folder.path(), &train(&[])).code, 0);
+    let draw = |out: &str, more: &[&str]| {
+        let model = ["generate", "--device", "cpu", "--model", "runs/00000-procedural-quick", "--out", out];
+        let ran = run(folder.path(), &[&model, more].concat());
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        ran
+    };
+    let bytes = |name: &str| fs::read(folder.path().join(name)).unwrap();
+    draw("a.png", &["--seeds", "5", "a bald man"]);
+    draw("b.png", &["--seeds", "5", "a bald man"]);
+    draw("c.png", &["--seeds", "6", "a bald man"]);
+    draw("d.png", &["--seeds", "5", "--no-provenance", "a bald man"]);
+    assert_eq!(bytes("a.png"), bytes("b.png"));
+    assert_ne!(bytes("a.png"), bytes("c.png"));
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    let (marked, bare) = (text(bytes("a.png")), text(bytes("d.png")));
+    assert!(marked.contains("trainedAlgorithmicMedia") && marked.contains("a bald man"));
+    assert!(!bare.contains("trainedAlgorithmicMedia") && !bare.contains("a bald man"));
+
+    fs::write(folder.path().join("captions.txt"), "# two\na woman\n\na qwertyuiop man\n").unwrap();
+    let many = draw("faces", &["--captions", "captions.txt", "--seeds", "0,2-3"]);
+    assert_eq!(fs::read_dir(folder.path().join("faces")).unwrap().count(), 6);
+    assert!(many.err.contains("warning") && many.err.contains("\"qwertyuiop\""), "{}", many.err);
+    draw("grid.png", &["--captions", "captions.txt", "--seeds", "0-3", "--grid", "--truncation", "0.5"]);
+    assert!(bytes("grid.png").starts_with(b"\x89PNG"));
+}
+
+#[test]
+fn an_interrupted_run_saves_exits_well_and_is_resumed_by_the_command_it_prints() {
+    let folder = tempfile::tempdir().unwrap();
+    let endless = train(&["schedule.stable_kimg=[0.016,0.4]"]);
+    let mut child =
+        command(folder.path(), &endless).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("level 1 (8x8)")), "the run ended before it was stopped");
+    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    assert!(lines.any(|line| line.unwrap().contains("stopped as asked")));
+    let mut out = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert!(!model(folder.path()).exists(), "the run was complete before it was stopped");
+
+    let resumed = run(folder.path(), &as_str(&proposed(out.lines().last().unwrap())));
+    assert_eq!(resumed.code, 0, "{}", resumed.err);
+    assert!(model(folder.path()).exists());
+    let stats = fs::read_to_string(folder.path().join("runs/00000-procedural-quick/stats.jsonl")).unwrap();
+    let steps: Vec<f64> = stats
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["step"].as_f64().unwrap())
+        .collect();
+    assert!(steps.windows(2).all(|pair| pair[0] < pair[1]), "{steps:?}");
+}
+
+fn model(folder: &Path) -> std::path::PathBuf {
+    folder.join("runs/00000-procedural-quick/model.safetensors")
+}
