@@ -173,7 +173,7 @@ mod tests {
         let crc = crc32(&huge[12..29]);
         huge[29..33].copy_from_slice(&crc.to_be_bytes());
         let reason = reason(&huge);
-        assert!(reason.contains("30000x30000") || reason.contains("not a whole PNG"), "{reason}");
+        assert!(reason.contains("30000x30000"), "{reason}");
     }
 
     fn crc32(bytes: &[u8]) -> u32 {

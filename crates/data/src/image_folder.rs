@@ -97,13 +97,12 @@ impl FolderConfig {
         let named = parts.iter().any(|(_, part)| *part == Part::Train);
         let mut report = PreflightReport::default();
         let mut pictures = Vec::new();
-        // The part of each picture travels in its person's name.
         if named {
             for (folder, part) in &parts {
-                self.read(folder, &format!("{part:?}"), &mut pictures, &mut report)?;
+                self.read(folder, Some(*part), &mut pictures, &mut report)?;
             }
         } else {
-            self.read(&self.path, "", &mut pictures, &mut report)?;
+            self.read(&self.path, None, &mut pictures, &mut report)?;
         }
         let reading = Reading {
             resolution,
@@ -115,20 +114,14 @@ impl FolderConfig {
             cache: self.cache.clone(),
             memory_mib: self.memory_mib,
         };
-        open("folder", pictures, reading, report, |picture| {
-            let named = parts.iter().find(|(_, part)| named && format!("{part:?}") == picture.person);
-            match named {
-                Some((_, part)) => *part,
-                None => part_of(&picture.person, self.seed, self.validation_fraction, self.test_fraction),
-            }
-        })
+        open("folder", pictures, reading, report)
     }
 
-    /// Adds the pictures of one metadata file.
+    /// Adds the pictures of one metadata file, to a part or to those their names are dealt to.
     fn read(
         &self,
         folder: &Path,
-        person: &str,
+        part: Option<Part>,
         pictures: &mut Vec<Picture>,
         report: &mut PreflightReport,
     ) -> Result<()> {
@@ -150,9 +143,11 @@ impl FolderConfig {
             match index.find(name) {
                 Ok(_) if captions.is_empty() => {}
                 Ok(path) => {
-                    let path = path.to_path_buf();
-                    let person = if person.is_empty() { name.to_lowercase() } else { person.to_owned() };
-                    pictures.push(Picture { path, person, captions, attributes });
+                    let deal = || {
+                        part_of(&name.to_lowercase(), self.seed, self.validation_fraction, self.test_fraction)
+                    };
+                    let part = part.unwrap_or_else(deal);
+                    pictures.push(Picture { path: path.to_path_buf(), part, captions, attributes });
                 }
                 Err(reason) => report.bad.push(BadFile { path: folder.join(name), reason }),
             }

@@ -100,8 +100,9 @@ impl LfwConfig {
             match index.find(&entry.image) {
                 Ok(_) if captions.is_empty() => {}
                 Ok(path) => {
-                    let (path, person) = (path.to_path_buf(), person(&entry.image));
-                    pictures.push(Picture { path, person, captions, attributes: None });
+                    let person = person(&entry.image);
+                    let part = part_of(&person, self.seed, self.validation_fraction, self.test_fraction);
+                    pictures.push(Picture { path: path.to_path_buf(), part, captions, attributes: None });
                 }
                 Err(reason) => report.bad.push(BadFile { path: root.join(&entry.image), reason }),
             }
@@ -117,10 +118,7 @@ impl LfwConfig {
             cache: self.cache.clone(),
             memory_mib: self.memory_mib,
         };
-        let part = |picture: &Picture| {
-            part_of(&picture.person, self.seed, self.validation_fraction, self.test_fraction)
-        };
-        open("lfw", pictures, reading, report, part)
+        open("lfw", pictures, reading, report)
     }
 }
 

@@ -46,8 +46,8 @@ impl Reading {
 #[derive(Clone, Debug)]
 pub(crate) struct Picture {
     pub(crate) path: PathBuf,
-    /// Whom it shows; pictures of one person stay together.
-    pub(crate) person: String,
+    /// Where it belongs; pictures of one person belong together.
+    pub(crate) part: Part,
     pub(crate) captions: Vec<Caption>,
     pub(crate) attributes: Option<Attributes>,
 }
@@ -133,7 +133,7 @@ impl Dataset for Pictures {
     }
 }
 
-/// Reads every picture once, leaves out the bad ones, and deals the rest out.
+/// Reads every picture once, leaves out the bad ones, and puts the rest in their parts.
 ///
 /// `report` brings what was found bad before; too much of it in all is an error.
 pub(crate) fn open(
@@ -141,7 +141,6 @@ pub(crate) fn open(
     pictures: Vec<Picture>,
     reading: Reading,
     mut report: PreflightReport,
-    part: impl Fn(&Picture) -> Part,
 ) -> Result<Splits> {
     reading.check()?;
     let recipe =
@@ -162,7 +161,7 @@ pub(crate) fn open(
                 report.images += 1;
                 report.captions += picture.captions.len();
                 report.gray += usize::from(gray);
-                let (indices, hash) = &mut parts[part(picture) as usize];
+                let (indices, hash) = &mut parts[picture.part as usize];
                 indices.push(index);
                 hash.update(pixels.as_bytes());
                 picture.captions.iter().for_each(|caption| {
