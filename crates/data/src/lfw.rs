@@ -18,9 +18,9 @@ const ROOTS: [&str; 4] = ["lfw-deepfunneled", "lfw_deepfunneled", "lfw_funneled"
 
 /// LFW images with Face2Text captions.
 ///
-/// Two faults of T2F are not repeated: its images are never cropped, so that two thirds of an LFW
-/// picture are background (here: `crop`), and it tests on people it was trained on (here: people,
-/// by the folder of their pictures, belong to one part).
+/// Two faults of T2F are not repeated: its pictures are only resized, so that two thirds of an LFW
+/// image are background (here: `crop`), and it holds nobody out (here: people, by the folder of
+/// their pictures, belong to one part).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LfwConfig {
