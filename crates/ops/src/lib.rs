@@ -19,5 +19,6 @@ pub mod norm;
 pub mod recurrent;
 pub mod resample;
 pub mod rng;
+pub mod threads;
 
 pub use candle_core::{DType, Device, Result, Shape, Tensor, Var};

@@ -246,7 +246,7 @@ impl Trainer {
                 self.checkpoint(watch)?;
             }
         }
-        let model = self.save_model()?;
+        let model = self.run.model();
         let _ = watch(&Event::Finished { run: self.run.path(), model: &model });
         Ok(Outcome::Finished)
     }
@@ -319,12 +319,14 @@ impl Trainer {
         self.networks.save(&mut draft)?;
         draft.text("tokenizer.json", self.tokenizer.to_json()?);
         let path = draft.commit(&self.run.checkpoints(), self.config.output.keep_checkpoints)?;
+        self.save_model()?;
         let _ = watch(&Event::Checkpointed(&path));
         Ok(())
     }
 
-    /// Writes `model.safetensors` from the averaged parameters.
-    fn save_model(&self) -> Result<PathBuf> {
+    /// Writes `model.safetensors` from the averaged parameters: there is one to draw from after
+    /// every checkpoint.
+    fn save_model(&self) -> Result<()> {
         let path = self.run.model();
         let stage = self.stage();
         let growth = Growth { level: stage.level, alpha: stage.alpha };
@@ -333,8 +335,7 @@ impl Trainer {
             data: self.progress.data.clone(),
             kimg: self.progress.images as f64 / 1000.0,
         };
-        Model::save(&path, &self.config, &self.tokenizer, &self.networks.ema.tensors(), growth, provenance)?;
-        Ok(path)
+        Model::save(&path, &self.config, &self.tokenizer, &self.networks.ema.tensors(), growth, provenance)
     }
 
     /// The stage of the last batch shown.
