@@ -111,7 +111,6 @@ impl Loader {
             let (index, image, captions, skipped) = self.read(item)?;
             let attributes = self.dataset.attributes(index);
             let choice = rng::below(&mut self.key.child("caption").at(item).rng(), captions.len());
-            batch.mismatched.push(self.mismatched(item, index, &captions, attributes.as_ref())?);
             batch.images.extend(image.to_planes(resolution));
             let caption = captions.into_iter().nth(choice);
             let caption = caption.unwrap_or_else(|| Caption::unlabelled(""));
@@ -120,6 +119,13 @@ impl Loader {
             batch.attributes.push(attributes);
             batch.indices.push(index);
             batch.substituted += skipped;
+        }
+        for (at, item) in (position..position + size as u64).enumerate() {
+            let text = match self.mismatch_within(&batch, at, item) {
+                Some(other) => batch.captions[other].clone(),
+                None => self.mismatched(item, batch.indices[at], batch.attributes[at].as_ref())?,
+            };
+            batch.mismatched.push(text);
         }
         Ok(batch)
     }
@@ -189,18 +195,29 @@ impl Loader {
         order
     }
 
-    /// A caption of another image that does not describe this one.
+    /// The place in the batch of a caption that is a mismatch of another image's: of an image that
+    /// is not the same, and false where claims are known. Such a caption is encoded anyway, so it
+    /// costs nothing.
+    fn mismatch_within(&self, batch: &Batch, at: usize, item: u64) -> Option<usize> {
+        let mut stream = self.key.child("mismatch").at(item).rng();
+        let start = rng::below(&mut stream, batch.len());
+        let mut others = (0..batch.len()).map(|i| (start + i) % batch.len());
+        let differs = |&other: &usize| {
+            let distinct =
+                batch.indices[other] != batch.indices[at] && batch.captions[other] != batch.captions[at];
+            let attributes = batch.attributes[at].as_ref();
+            distinct && attributes.is_none_or(|attributes| batch.claims[other].contradicts(attributes))
+        };
+        others.find(differs)
+    }
+
+    /// A caption of another image that does not describe this one, from the whole dataset.
     ///
     /// Where claims and factors are known, one that contradicts the factors is looked for; failing
     /// that, and everywhere else, one whose text is not among the image's own captions.
-    fn mismatched(
-        &self,
-        item: u64,
-        index: usize,
-        own: &[Caption],
-        attributes: Option<&Attributes>,
-    ) -> Result<String> {
-        let mut stream = self.key.child("mismatch").at(item).rng();
+    fn mismatched(&self, item: u64, index: usize, attributes: Option<&Attributes>) -> Result<String> {
+        let own = self.dataset.captions(index)?;
+        let mut stream = self.key.child("mismatch of the dataset").at(item).rng();
         let mut fallback = None;
         for _ in 0..MISMATCH_TRIES {
             let caption = self.caption_of_another(&mut stream, index)?;

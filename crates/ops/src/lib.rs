@@ -11,6 +11,8 @@
 
 pub mod activation;
 pub mod conv2d;
+mod cpu;
+mod fused;
 pub mod grad;
 pub mod init;
 pub mod norm;

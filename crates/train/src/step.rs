@@ -196,12 +196,22 @@ impl Networks {
         self.judge_adam.load(&checkpoint.tensors(JUDGE_ADAM)?, judge_steps)
     }
 
-    /// Embeddings of the captions and of the mismatched ones, in one pass of the encoder.
+    /// Embeddings of the captions and of the mismatched ones. Mismatches are mostly captions of
+    /// the same batch, so each text is encoded once.
     fn embed(&self, batch: &Batch) -> Result<(Tensor, Tensor)> {
         let size = batch.captions.len();
-        let both: Vec<String> = batch.captions.iter().chain(&batch.mismatched).cloned().collect();
-        let embedding = self.painter.text.encode(&both)?;
-        Ok((embedding.narrow(0, 0, size)?, embedding.narrow(0, size, size)?))
+        let mut texts = batch.captions.clone();
+        let mut places = Vec::with_capacity(size);
+        for text in &batch.mismatched {
+            let place = texts.iter().position(|other| other == text).unwrap_or_else(|| {
+                texts.push(text.clone());
+                texts.len() - 1
+            });
+            places.push(place as u32);
+        }
+        let embedding = self.painter.text.encode(&texts)?;
+        let places = Tensor::from_vec(places, size, &self.device)?;
+        Ok((embedding.narrow(0, 0, size)?, embedding.index_select(&places, 0)?))
     }
 }
 

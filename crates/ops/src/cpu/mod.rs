@@ -1,0 +1,175 @@
+//! Convolution on the CPU for `f32`: three operators on slices that are each other's gradients.
+//!
+//! 3x3 kernels with padding 1 go through [`winograd`], all others through [`patches`]. Results do
+//! not depend on the number of threads: work is divided by shapes alone, and every sum has one
+//! order. Unsafe code is confined to this module, and in it to vector instructions on slices whose
+//! lengths were checked.
+
+#![allow(unsafe_code)]
+
+mod elementwise;
+mod gemm;
+mod patches;
+mod scratch;
+mod simd;
+mod tile;
+mod winograd;
+
+use std::mem::MaybeUninit;
+
+pub(crate) use simd::Level;
+use tile::{Epilogue, Pictures};
+
+/// The shapes of a convolution.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shapes {
+    pub(crate) batch: usize,
+    /// The input's sides, before doubling.
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+    pub(crate) inputs: usize,
+    pub(crate) outputs: usize,
+    pub(crate) kernel: usize,
+    pub(crate) padding: usize,
+    pub(crate) up: bool,
+}
+
+/// Numbers multiplied by a slope where another tensor, of the same shape, is not positive.
+pub(crate) type Mask<'a> = Option<(&'a [f32], f32)>;
+
+impl Shapes {
+    pub(crate) fn seen_height(&self) -> usize {
+        self.height << usize::from(self.up)
+    }
+
+    pub(crate) fn seen_width(&self) -> usize {
+        self.width << usize::from(self.up)
+    }
+
+    pub(crate) fn out_height(&self) -> usize {
+        self.seen_height() + 2 * self.padding + 1 - self.kernel
+    }
+
+    pub(crate) fn out_width(&self) -> usize {
+        self.seen_width() + 2 * self.padding + 1 - self.kernel
+    }
+
+    pub(crate) fn x_len(&self) -> usize {
+        self.batch * self.height * self.width * self.inputs
+    }
+
+    pub(crate) fn w_len(&self) -> usize {
+        self.kernel * self.kernel * self.inputs * self.outputs
+    }
+
+    pub(crate) fn y_len(&self) -> usize {
+        self.batch * self.out_height() * self.out_width() * self.outputs
+    }
+
+    fn winograd(&self) -> bool {
+        self.kernel == 3 && self.padding == 1
+    }
+
+    fn x<'a>(&self, x: &'a [f32]) -> Pictures<'a> {
+        Pictures {
+            data: x,
+            mask: None,
+            batch: self.batch,
+            height: self.seen_height(),
+            width: self.seen_width(),
+            channels: self.inputs,
+            up: self.up,
+        }
+    }
+
+    fn g<'a>(&self, g: &'a [f32], mask: Mask<'a>) -> Pictures<'a> {
+        Pictures {
+            data: g,
+            mask,
+            batch: self.batch,
+            height: self.out_height(),
+            width: self.out_width(),
+            channels: self.outputs,
+            up: false,
+        }
+    }
+}
+
+/// `mask ⊙ lrelu(scale · conv(up(x), w) + bias)`
+#[allow(clippy::too_many_arguments)]
+pub(crate) fn forward(
+    level: Level,
+    shapes: &Shapes,
+    x: &[f32],
+    w: &[f32],
+    scale: f32,
+    bias: Option<&[f32]>,
+    slope: Option<f32>,
+    mask: Mask,
+) -> Vec<f32> {
+    assert!(x.len() == shapes.x_len() && w.len() == shapes.w_len());
+    let epilogue = Epilogue { bias, slope, mask, down: false };
+    if shapes.winograd() {
+        winograd::convolve(level, &shapes.x(x), w, scale, shapes.outputs, &epilogue)
+    } else {
+        patches::forward(level, shapes, x, w, scale, &epilogue)
+    }
+}
+
+/// The gradient of the input, of `mask ⊙ g`: `scale · down(conv'(mask ⊙ g, w))`.
+pub(crate) fn input_gradient(
+    level: Level,
+    shapes: &Shapes,
+    g: &[f32],
+    mask: Mask,
+    w: &[f32],
+    scale: f32,
+) -> Vec<f32> {
+    assert!(g.len() == shapes.y_len() && w.len() == shapes.w_len());
+    if shapes.winograd() {
+        let epilogue = Epilogue { down: shapes.up, ..Epilogue::default() };
+        scratch::with(w.len(), |turned| {
+            winograd::turned(w, shapes.inputs, shapes.outputs, turned);
+            winograd::convolve(level, &shapes.g(g, mask), turned, scale, shapes.inputs, &epilogue)
+        })
+    } else {
+        patches::input_gradient(level, shapes, g, mask, w, scale)
+    }
+}
+
+/// The gradient of the weights, of `mask ⊙ g`.
+pub(crate) fn weight_gradient(
+    level: Level,
+    shapes: &Shapes,
+    x: &[f32],
+    g: &[f32],
+    mask: Mask,
+    scale: f32,
+) -> Vec<f32> {
+    assert!(x.len() == shapes.x_len() && g.len() == shapes.y_len());
+    if shapes.winograd() {
+        winograd::weight_gradient(level, &shapes.x(x), &shapes.g(g, mask), scale)
+    } else {
+        patches::weight_gradient(level, shapes, x, g, mask, scale)
+    }
+}
+
+/// A vector of `len` numbers that `fill` writes, every one of them.
+fn filled(len: usize, fill: impl FnOnce(&mut [MaybeUninit<f32>])) -> Vec<f32> {
+    let mut out = Vec::with_capacity(len);
+    fill(&mut out.spare_capacity_mut()[..len]);
+    // SAFETY: the capacity is there, and `fill`, a function of this module, has written every
+    // number: the rows of tiles cover the output, and each tile writes all its pixels.
+    unsafe { out.set_len(len) };
+    out
+}
+
+/// The sum of `mask ⊙ g` over all pixels.
+pub(crate) fn bias_gradient(level: Level, g: &[f32], mask: Mask, channels: usize) -> Vec<f32> {
+    elementwise::bias_gradient(level, g, mask, channels)
+}
+
+/// `row` for every pixel, times the mask.
+pub(crate) fn spread(row: &[f32], mask: Mask, pixels: usize) -> Vec<f32> {
+    elementwise::spread(row, mask, pixels)
+}

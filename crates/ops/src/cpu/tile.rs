@@ -1,0 +1,556 @@
+//! The transforms of Winograd's F(4x4, 3x3) on tiles of NHWC pictures.
+//!
+//! A tile is 4x4 outputs, made of 6x6 inputs; its transformed form is 36 rows of channels. Tiles
+//! over the edge of a picture read zeros and write what is inside. Transform matrices: Lavin and
+//! Gray, "Fast algorithms for convolutional neural networks" (arXiv:1509.09308), §4.3.
+
+#![allow(clippy::needless_range_loop)] // no closures in kernels
+
+use std::mem::MaybeUninit;
+
+use super::simd::Simd;
+
+/// Positions of a transformed tile.
+pub(super) const POSITIONS: usize = 36;
+
+/// A batch of pictures as a convolution sees them.
+#[derive(Clone, Copy)]
+pub(super) struct Pictures<'a> {
+    /// `(batch, height, width, channels)`, or half of each side if `up`.
+    pub(super) data: &'a [f32],
+    /// Shaped like `data`, and a slope: numbers are multiplied by the slope where it is not
+    /// positive.
+    pub(super) mask: Option<(&'a [f32], f32)>,
+    pub(super) batch: usize,
+    pub(super) height: usize,
+    pub(super) width: usize,
+    pub(super) channels: usize,
+    /// Whether the pictures are doubled as they are read.
+    pub(super) up: bool,
+}
+
+/// Where a tile lies.
+#[derive(Clone, Copy)]
+pub(super) struct Tile {
+    pub(super) picture: usize,
+    pub(super) y: usize,
+    pub(super) x: usize,
+}
+
+impl Pictures<'_> {
+    pub(super) fn tiles_down(&self) -> usize {
+        self.height.div_ceil(4)
+    }
+
+    pub(super) fn tiles_across(&self) -> usize {
+        self.width.div_ceil(4)
+    }
+
+    pub(super) fn tiles(&self) -> usize {
+        self.batch * self.tiles_down() * self.tiles_across()
+    }
+
+    #[inline(always)]
+    pub(super) fn tile(&self, index: usize) -> Tile {
+        let (down, across) = (self.tiles_down(), self.tiles_across());
+        Tile { picture: index / (down * across), y: index / across % down * 4, x: index % across * 4 }
+    }
+
+    /// Panics unless every pixel lies in the slices.
+    #[inline(always)]
+    pub(super) fn check(&self) {
+        let shift = usize::from(self.up);
+        let len = self.batch * (self.height >> shift) * (self.width >> shift) * self.channels;
+        assert!(self.data.len() == len);
+        if let Some((mask, _)) = self.mask {
+            assert!(mask.len() == len && !self.up);
+        }
+    }
+
+    /// Offsets of `N` rows from `y0 - before` and columns from `x0 - before`; outside: none.
+    #[inline(always)]
+    fn offsets<const N: usize>(&self, tile: Tile, before: usize) -> ([usize; N], [usize; N]) {
+        let shift = usize::from(self.up);
+        let (height, width) = (self.height >> shift, self.width >> shift);
+        let base = tile.picture * height * width * self.channels;
+        let (mut rows, mut columns) = ([OUTSIDE; N], [OUTSIDE; N]);
+        for i in 0..N {
+            let (y, x) = ((tile.y + i).wrapping_sub(before), (tile.x + i).wrapping_sub(before));
+            if y < self.height {
+                rows[i] = base + (y >> shift) * width * self.channels;
+            }
+            if x < self.width {
+                columns[i] = (x >> shift) * self.channels;
+            }
+        }
+        (rows, columns)
+    }
+
+    /// A vector of channels of one pixel, cut at `first`, masked.
+    ///
+    /// # Safety
+    /// `at` plus `first` numbers (or a vector if `FULL`) lie in the slices.
+    #[inline(always)]
+    unsafe fn read<S: Simd, const FULL: bool>(&self, s: S, at: usize, first: usize) -> S::V {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let value = cut_load::<S, FULL>(s, self.data.as_ptr().add(at), first);
+            match self.mask {
+                None => value,
+                Some((mask, slope)) => {
+                    let mask = cut_load::<S, FULL>(s, mask.as_ptr().add(at), first);
+                    s.rectified(value, mask, s.splat(slope))
+                }
+            }
+        }
+    }
+}
+
+const OUTSIDE: usize = usize::MAX;
+
+#[inline(always)]
+unsafe fn cut_load<S: Simd, const FULL: bool>(s: S, p: *const f32, first: usize) -> S::V {
+    // SAFETY: the caller's promise that the lanes are readable.
+    unsafe { if FULL { s.load(p) } else { s.load_first(p, first) } }
+}
+
+/// Transforms one tile of the input (`B^T d B`) into `out`: position `p` at `p·stride`, channels up to
+/// `padded` (zeros past the last).
+#[inline(always)]
+pub(super) fn input<S: Simd>(
+    s: S,
+    pictures: &Pictures,
+    tile: Tile,
+    out: &mut [f32],
+    stride: usize,
+    padded: usize,
+) {
+    pictures.check();
+    assert!(tile.picture < pictures.batch && padded.is_multiple_of(16));
+    assert!((POSITIONS - 1) * stride + padded <= out.len());
+    let (rows, columns) = pictures.offsets::<6>(tile, 1);
+    let mut c = 0;
+    // SAFETY: offsets that are not OUTSIDE are of pixels of the batch, whose slices were checked;
+    // `c` plus the lanes read stays within a pixel's channels, and the output was checked.
+    unsafe {
+        while c + S::LANES <= pictures.channels {
+            input_lanes::<S, true>(s, pictures, &rows, &columns, c, out.as_mut_ptr().add(c), stride);
+            c += S::LANES;
+        }
+        while c < padded {
+            input_lanes::<S, false>(s, pictures, &rows, &columns, c, out.as_mut_ptr().add(c), stride);
+            c += S::LANES;
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn input_lanes<S: Simd, const FULL: bool>(
+    s: S,
+    pictures: &Pictures,
+    rows: &[usize; 6],
+    columns: &[usize; 6],
+    c: usize,
+    out: *mut f32,
+    stride: usize,
+) {
+    let zero = s.splat(0.0);
+    let first = pictures.channels.saturating_sub(c);
+    let c = c.min(pictures.channels);
+    let mut half = [[zero; 6]; 6];
+    // SAFETY: the caller's promise.
+    unsafe {
+        for i in 0..6 {
+            if rows[i] == OUTSIDE {
+                continue;
+            }
+            let mut d = [zero; 6];
+            for j in 0..6 {
+                if columns[j] != OUTSIDE {
+                    d[j] = pictures.read::<S, FULL>(s, rows[i] + columns[j] + c, first);
+                }
+            }
+            half[i] = b_transposed(s, d);
+        }
+        for j in 0..6 {
+            let o = b_transposed(s, [half[0][j], half[1][j], half[2][j], half[3][j], half[4][j], half[5][j]]);
+            for i in 0..6 {
+                s.store(out.add((i * 6 + j) * stride), o[i]);
+            }
+        }
+    }
+}
+
+/// Transforms one tile of the gradient of the output (`A g A^T`), as [`input`].
+#[inline(always)]
+pub(super) fn gradient<S: Simd>(
+    s: S,
+    pictures: &Pictures,
+    tile: Tile,
+    out: &mut [f32],
+    stride: usize,
+    padded: usize,
+) {
+    pictures.check();
+    assert!(tile.picture < pictures.batch && padded.is_multiple_of(16));
+    assert!((POSITIONS - 1) * stride + padded <= out.len());
+    let (rows, columns) = pictures.offsets::<4>(tile, 0);
+    let mut c = 0;
+    // SAFETY: as in `input`.
+    unsafe {
+        while c + S::LANES <= pictures.channels {
+            gradient_lanes::<S, true>(s, pictures, &rows, &columns, c, out.as_mut_ptr().add(c), stride);
+            c += S::LANES;
+        }
+        while c < padded {
+            gradient_lanes::<S, false>(s, pictures, &rows, &columns, c, out.as_mut_ptr().add(c), stride);
+            c += S::LANES;
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn gradient_lanes<S: Simd, const FULL: bool>(
+    s: S,
+    pictures: &Pictures,
+    rows: &[usize; 4],
+    columns: &[usize; 4],
+    c: usize,
+    out: *mut f32,
+    stride: usize,
+) {
+    let zero = s.splat(0.0);
+    let first = pictures.channels.saturating_sub(c);
+    let c = c.min(pictures.channels);
+    let mut half = [[zero; 6]; 4];
+    // SAFETY: the caller's promise.
+    unsafe {
+        for i in 0..4 {
+            if rows[i] == OUTSIDE {
+                continue;
+            }
+            let mut d = [zero; 4];
+            for j in 0..4 {
+                if columns[j] != OUTSIDE {
+                    d[j] = pictures.read::<S, FULL>(s, rows[i] + columns[j] + c, first);
+                }
+            }
+            half[i] = a(s, d);
+        }
+        for j in 0..6 {
+            let o = a(s, [half[0][j], half[1][j], half[2][j], half[3][j]]);
+            for i in 0..6 {
+                s.store(out.add((i * 6 + j) * stride), o[i]);
+            }
+        }
+    }
+}
+
+/// What happens to a convolution's sums before they are written.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Epilogue<'a> {
+    pub(super) bias: Option<&'a [f32]>,
+    pub(super) slope: Option<f32>,
+    /// Numbers are multiplied by the slope where this, shaped like the output, is not positive.
+    pub(super) mask: Option<(&'a [f32], f32)>,
+    /// Whether 2x2 pixels are added into one.
+    pub(super) down: bool,
+}
+
+/// Where the products of a block of tiles lie: position `p`, tile `t`, channel `c` at
+/// `c / 32 · panel + p·position + t·tile + c % 32`.
+#[derive(Clone, Copy)]
+pub(super) struct Sums<'a> {
+    pub(super) data: &'a [f32],
+    pub(super) panel: usize,
+    pub(super) position: usize,
+    pub(super) tile: usize,
+}
+
+/// The part of the output that a task owns: rows of pixels of one picture.
+pub(super) struct Rows<'a> {
+    pub(super) data: &'a mut [MaybeUninit<f32>],
+    /// Pixels and rows, before `down`.
+    pub(super) width: usize,
+    pub(super) height: usize,
+    pub(super) channels: usize,
+    /// Offset of `data` in the whole output.
+    pub(super) start: usize,
+}
+
+/// Transforms the sums of one tile back (`A^T m A`) and writes its pixels: columns from `x`, all
+/// rows that `rows` has. `local` is the tile's number among the sums.
+#[inline(always)]
+pub(super) fn output<S: Simd>(
+    s: S,
+    sums: &Sums,
+    local: usize,
+    x: usize,
+    epilogue: &Epilogue,
+    rows: &mut Rows,
+) {
+    let channels = rows.channels;
+    let shift = usize::from(epilogue.down);
+    assert!(x < rows.width && (1..=4).contains(&rows.height));
+    assert!(!epilogue.down || (rows.width.is_multiple_of(2) && rows.height.is_multiple_of(2)));
+    assert!(rows.data.len() == (rows.height >> shift) * (rows.width >> shift) * channels);
+    let last = (channels - 1) / 32 * sums.panel + (channels - 1) % 32 / 16 * 16;
+    assert!(last + (POSITIONS - 1) * sums.position + local * sums.tile + 16 <= sums.data.len());
+    if let Some(bias) = epilogue.bias {
+        assert!(bias.len() == channels);
+    }
+    if let Some((mask, _)) = epilogue.mask {
+        assert!(rows.start + rows.data.len() <= mask.len() && !epilogue.down);
+    }
+    let mut c = 0;
+    // SAFETY: all of `sums`, whose channels are padded to 16, the output, the bias and the mask
+    // were checked to hold the tile; pixels outside the picture and lanes past the last channel
+    // are not touched.
+    unsafe {
+        while c + S::LANES <= channels {
+            output_lanes::<S, true>(s, sums, local, x, epilogue, rows, c);
+            c += S::LANES;
+        }
+        if c < channels {
+            output_lanes::<S, false>(s, sums, local, x, epilogue, rows, c);
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn output_lanes<S: Simd, const FULL: bool>(
+    s: S,
+    sums: &Sums,
+    local: usize,
+    x: usize,
+    epilogue: &Epilogue,
+    rows: &mut Rows,
+    c: usize,
+) {
+    let zero = s.splat(0.0);
+    let first = rows.channels - c;
+    // SAFETY: the caller's promise.
+    unsafe {
+        let m = sums.data.as_ptr().add(c / 32 * sums.panel + local * sums.tile + c % 32);
+        let mut half = [[zero; 6]; 4];
+        for j in 0..6 {
+            let mut d = [zero; 6];
+            for i in 0..6 {
+                d[i] = s.load(m.add((i * 6 + j) * sums.position));
+            }
+            let o = a_transposed(s, d);
+            for i in 0..4 {
+                half[i][j] = o[i];
+            }
+        }
+        let bias = match epilogue.bias {
+            Some(bias) => cut_load::<S, FULL>(s, bias.as_ptr().add(c), first),
+            None => zero,
+        };
+        let mut q = [[zero; 4]; 4];
+        for i in 0..4 {
+            q[i] = a_transposed(s, half[i]);
+            for j in 0..4 {
+                q[i][j] = s.add(q[i][j], bias);
+                if let Some(slope) = epilogue.slope {
+                    q[i][j] = s.max(q[i][j], s.mul(q[i][j], s.splat(slope)));
+                }
+            }
+        }
+        let (wide, high) = (rows.width - x, rows.height);
+        let out = rows.data.as_mut_ptr().cast::<f32>();
+        if epilogue.down {
+            for i in 0..2 {
+                for j in 0..2 {
+                    if 2 * i < high && 2 * j < wide {
+                        let sum = s.add(
+                            s.add(q[2 * i][2 * j], q[2 * i][2 * j + 1]),
+                            s.add(q[2 * i + 1][2 * j], q[2 * i + 1][2 * j + 1]),
+                        );
+                        let at = (i * (rows.width / 2) + x / 2 + j) * rows.channels + c;
+                        cut_store::<S, FULL>(s, out.add(at), sum, first);
+                    }
+                }
+            }
+            return;
+        }
+        for i in 0..4 {
+            for j in 0..4 {
+                if i < high && j < wide {
+                    let at = (i * rows.width + x + j) * rows.channels + c;
+                    let mut value = q[i][j];
+                    if let Some((mask, slope)) = epilogue.mask {
+                        let mask = cut_load::<S, FULL>(s, mask.as_ptr().add(rows.start + at), first);
+                        value = s.rectified(value, mask, s.splat(slope));
+                    }
+                    cut_store::<S, FULL>(s, out.add(at), value, first);
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn cut_store<S: Simd, const FULL: bool>(s: S, p: *mut f32, v: S::V, first: usize) {
+    // SAFETY: the caller's promise that the lanes are writable.
+    unsafe { if FULL { s.store(p, v) } else { s.store_first(p, v, first) } }
+}
+
+/// Transforms one input channel's weights (`G g G^T`, times `scale`) for one panel of output
+/// channels: `taps` are nine rows `tap` apart, of which the first `columns` numbers are used;
+/// position `p` goes to `p·position` in `out`, `width` numbers.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+pub(super) fn weights<S: Simd>(
+    s: S,
+    taps: &[f32],
+    tap: usize,
+    columns: usize,
+    scale: f32,
+    out: &mut [f32],
+    position: usize,
+    width: usize,
+) {
+    assert!(columns <= width && width.is_multiple_of(16) && 8 * tap + columns <= taps.len());
+    assert!((POSITIONS - 1) * position + width <= out.len());
+    let scale = s.splat(scale);
+    let mut c = 0;
+    while c < width {
+        let first = columns.saturating_sub(c);
+        let mut half = [[s.splat(0.0); 3]; 6];
+        // SAFETY: both slices were checked; lanes past `columns` are not read.
+        unsafe {
+            let taps = taps.as_ptr().add(c.min(columns));
+            for j in 0..3 {
+                let mut w = [s.splat(0.0); 3];
+                for i in 0..3 {
+                    w[i] = s.load_first(taps.add((3 * i + j) * tap), first);
+                }
+                let o = g(s, w);
+                for i in 0..6 {
+                    half[i][j] = o[i];
+                }
+            }
+            for i in 0..6 {
+                let o = g(s, half[i]);
+                for j in 0..6 {
+                    s.store(out.as_mut_ptr().add((i * 6 + j) * position + c), s.mul(scale, o[j]));
+                }
+            }
+        }
+        c += S::LANES;
+    }
+}
+
+/// Transforms the gradient of one input channel's transformed weights back (`G^T u G`, times
+/// `scale`): position `p` at `p·position`; row `t` of `taps` gets its first `taps[t].len()` numbers.
+#[inline(always)]
+pub(super) fn weights_back<S: Simd>(
+    s: S,
+    u: &[f32],
+    position: usize,
+    scale: f32,
+    taps: &mut [&mut [f32]; 9],
+) {
+    let columns = taps[0].len();
+    for tap in taps.iter() {
+        assert!(tap.len() == columns);
+    }
+    assert!((POSITIONS - 1) * position + columns.next_multiple_of(16) <= u.len());
+    let scale = s.splat(scale);
+    let mut c = 0;
+    while c < columns {
+        let first = columns - c;
+        let mut half = [[s.splat(0.0); 6]; 3];
+        // SAFETY: the slices were checked; `u` is padded to 16; lanes past `columns` are not written.
+        unsafe {
+            for j in 0..6 {
+                let mut d = [s.splat(0.0); 6];
+                for i in 0..6 {
+                    d[i] = s.load(u.as_ptr().add((i * 6 + j) * position + c));
+                }
+                let o = g_transposed(s, d);
+                for i in 0..3 {
+                    half[i][j] = o[i];
+                }
+            }
+            for i in 0..3 {
+                let o = g_transposed(s, half[i]);
+                for j in 0..3 {
+                    s.store_first(taps[3 * i + j].as_mut_ptr().add(c), s.mul(scale, o[j]), first);
+                }
+            }
+        }
+        c += S::LANES;
+    }
+}
+
+/// `B^T d`
+#[inline(always)]
+fn b_transposed<S: Simd>(s: S, d: [S::V; 6]) -> [S::V; 6] {
+    let (four, minus_four, minus_five) = (s.splat(4.0), s.splat(-4.0), s.splat(-5.0));
+    let a = s.fma(minus_four, d[2], d[4]);
+    let b = s.fma(minus_four, d[1], d[3]);
+    let c = s.sub(d[4], d[2]);
+    let e = s.mul(s.splat(2.0), s.sub(d[3], d[1]));
+    [
+        s.fma(four, d[0], s.fma(minus_five, d[2], d[4])),
+        s.add(a, b),
+        s.sub(a, b),
+        s.add(c, e),
+        s.sub(c, e),
+        s.fma(four, d[1], s.fma(minus_five, d[3], d[5])),
+    ]
+}
+
+/// `A^T m`
+#[inline(always)]
+fn a_transposed<S: Simd>(s: S, m: [S::V; 6]) -> [S::V; 4] {
+    let (a, b) = (s.add(m[1], m[2]), s.sub(m[1], m[2]));
+    let (c, d) = (s.add(m[3], m[4]), s.sub(m[3], m[4]));
+    [
+        s.add(m[0], s.add(a, c)),
+        s.fma(s.splat(2.0), d, b),
+        s.fma(s.splat(4.0), c, a),
+        s.add(s.fma(s.splat(8.0), d, b), m[5]),
+    ]
+}
+
+/// `A y`
+#[inline(always)]
+fn a<S: Simd>(s: S, y: [S::V; 4]) -> [S::V; 6] {
+    let (even, odd) = (s.add(y[0], y[2]), s.add(y[1], y[3]));
+    let even4 = s.fma(s.splat(4.0), y[2], y[0]);
+    let odd8 = s.fma(s.splat(8.0), y[3], s.mul(s.splat(2.0), y[1]));
+    [y[0], s.add(even, odd), s.sub(even, odd), s.add(even4, odd8), s.sub(even4, odd8), y[3]]
+}
+
+/// `G g`
+#[inline(always)]
+fn g<S: Simd>(s: S, g: [S::V; 3]) -> [S::V; 6] {
+    let sixth = s.splat(-1.0 / 6.0);
+    let even = s.add(g[0], g[2]);
+    let even4 = s.mul(s.fma(s.splat(4.0), g[2], g[0]), s.splat(1.0 / 24.0));
+    let odd = s.mul(g[1], s.splat(1.0 / 12.0));
+    [
+        s.mul(g[0], s.splat(0.25)),
+        s.mul(sixth, s.add(even, g[1])),
+        s.mul(sixth, s.sub(even, g[1])),
+        s.add(even4, odd),
+        s.sub(even4, odd),
+        g[2],
+    ]
+}
+
+/// `G^T u`
+#[inline(always)]
+fn g_transposed<S: Simd>(s: S, u: [S::V; 6]) -> [S::V; 3] {
+    let (a, b) = (s.add(u[1], u[2]), s.sub(u[2], u[1]));
+    let (c, d) = (s.add(u[3], u[4]), s.sub(u[3], u[4]));
+    let (sixth, minus_sixth) = (s.splat(1.0 / 6.0), s.splat(-1.0 / 6.0));
+    [
+        s.fma(s.splat(0.25), u[0], s.fma(minus_sixth, a, s.mul(s.splat(1.0 / 24.0), c))),
+        s.fma(sixth, b, s.mul(s.splat(1.0 / 12.0), d)),
+        s.add(u[5], s.fma(minus_sixth, a, s.mul(sixth, c))),
+    ]
+}

@@ -1,0 +1,486 @@
+//! 3x3 convolution with padding 1 by Winograd's F(4x4, 3x3): 36 multiplications for 144.
+
+use std::mem::MaybeUninit;
+
+use rayon::prelude::*;
+
+use super::gemm::{PANEL, Product, Strides, padded};
+use super::scratch;
+use super::simd::{Kernel, Level, Simd};
+use super::tile::{self, Epilogue, POSITIONS, Pictures, Rows, Sums};
+
+/// Up to this many tiles the transformed weights, made panel by panel, are used at once; above,
+/// they are made first and kept.
+const FEW: usize = 64;
+
+/// Tiles whose transforms are kept together in the weight gradient.
+const CHUNK: usize = 16;
+
+/// Offset and width of the panel that begins at column `first` of `columns`.
+fn panel_width(columns: usize, first: usize) -> usize {
+    PANEL.min(padded(columns) - first)
+}
+
+/// `w`, `(3, 3, i, o)`, to panels of transformed weights: each of `(36, i, up to 32)`.
+struct TransformWeights<'a> {
+    w: &'a [f32],
+    inputs: usize,
+    outputs: usize,
+    panel: usize,
+    scale: f32,
+    out: &'a mut [f32],
+}
+
+impl Kernel for TransformWeights<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let first = self.panel * PANEL;
+        let width = panel_width(self.outputs, first);
+        for i in 0..self.inputs {
+            let taps = &self.w[i * self.outputs + first..];
+            let columns = width.min(self.outputs - first);
+            let out = &mut self.out[i * width..];
+            let (tap, position) = (self.inputs * self.outputs, self.inputs * width);
+            tile::weights(s, taps, tap, columns, self.scale, out, position, width);
+        }
+    }
+}
+
+/// The weights of the input's gradient, seen as a convolution: `(3, 3, i, o)` to `(3, 3, o, i)`, turned.
+pub(super) fn turned(w: &[f32], inputs: usize, outputs: usize, out: &mut [f32]) {
+    const BLOCK: usize = 16;
+    assert!(w.len() == 9 * inputs * outputs && out.len() == w.len());
+    out.par_chunks_mut(inputs * outputs).enumerate().for_each(|(tap, out)| {
+        let w = &w[(8 - tap) * inputs * outputs..][..inputs * outputs];
+        transpose_into(w, inputs, outputs, out, BLOCK);
+    });
+}
+
+/// `(rows, columns)` to `(columns, rows)`.
+fn transpose_into(w: &[f32], rows: usize, columns: usize, out: &mut [f32], block: usize) {
+    for r0 in (0..rows).step_by(block) {
+        let r1 = (r0 + block).min(rows);
+        for c in 0..columns {
+            let out = &mut out[c * rows + r0..c * rows + r1];
+            for (r, out) in (r0..r1).zip(out) {
+                *out = w[r * columns + c];
+            }
+        }
+    }
+}
+
+/// A block of tiles from input to output.
+struct Block<'a, 'b> {
+    pictures: &'a Pictures<'a>,
+    /// All panels of transformed weights.
+    weights: &'a [f32],
+    epilogue: &'a Epilogue<'a>,
+    tiles: std::ops::Range<usize>,
+    /// Rows of tiles from that of the first tile.
+    rows: &'a mut [Rows<'b>],
+    v: &'a mut [f32],
+    m: &'a mut [f32],
+}
+
+impl Kernel for Block<'_, '_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { pictures, weights, epilogue, tiles, rows, v, m } = self;
+        let inputs = pictures.channels;
+        let outputs = rows[0].channels;
+        let (v_row, m_row) = (padded(inputs), padded(outputs));
+        let count = tiles.len();
+        for (local, t) in tiles.clone().enumerate() {
+            tile::input(s, pictures, pictures.tile(t), &mut v[local * v_row..], count * v_row, v_row);
+        }
+        for position in 0..POSITIONS {
+            let a = &v[position * count * v_row..][..count * v_row];
+            let mut first = 0;
+            while first < m_row {
+                let width = panel_width(outputs, first);
+                let b = &weights[POSITIONS * first * inputs + position * inputs * width..][..inputs * width];
+                Product {
+                    a,
+                    strides: Strides { row: v_row, depth: 1, chunk: 0 },
+                    rows: count,
+                    k: inputs,
+                    chunks: 1,
+                    b,
+                    b_row: width,
+                    b_chunk: 0,
+                    width,
+                    c: &mut m[position * count * m_row + first..(position + 1) * count * m_row],
+                    c_row: m_row,
+                    columns: width,
+                    add: false,
+                }
+                .compute(s);
+                first += width;
+            }
+        }
+        let sums = Sums { data: m, panel: PANEL, position: count * m_row, tile: m_row };
+        let across = pictures.tiles_across();
+        let first_row = tiles.start / across;
+        for (local, t) in tiles.enumerate() {
+            let at = pictures.tile(t);
+            tile::output(s, &sums, local, at.x, epilogue, &mut rows[t / across - first_row]);
+        }
+    }
+}
+
+/// Transforms tiles into `v`: position `p`, tile `t` at `p·count·row + t·row`.
+struct Inputs<'a> {
+    pictures: &'a Pictures<'a>,
+    tiles: std::ops::Range<usize>,
+    v: &'a mut [f32],
+}
+
+impl Kernel for Inputs<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let row = padded(self.pictures.channels);
+        let count = self.tiles.len();
+        for (local, t) in self.tiles.enumerate() {
+            let tile = self.pictures.tile(t);
+            tile::input(s, self.pictures, tile, &mut self.v[local * row..], count * row, row);
+        }
+    }
+}
+
+/// All tiles for one panel of output channels.
+struct PanelSums<'a> {
+    v: &'a [f32],
+    /// Tiles of each chunk in `v`.
+    counts: &'a [usize],
+    inputs: usize,
+    weights: &'a [f32],
+    width: usize,
+    /// `(36, tiles, 32)`
+    m: &'a mut [f32],
+}
+
+impl Kernel for PanelSums<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let row = padded(self.inputs);
+        let mut total = 0;
+        for &count in self.counts {
+            total += count;
+        }
+        for position in 0..POSITIONS {
+            let mut done = 0;
+            for &count in self.counts {
+                let v = &self.v[done * POSITIONS * row..][..count * POSITIONS * row];
+                Product {
+                    a: &v[position * count * row..][..count * row],
+                    strides: Strides { row, depth: 1, chunk: 0 },
+                    rows: count,
+                    k: self.inputs,
+                    chunks: 1,
+                    b: &self.weights[position * self.inputs * self.width..][..self.inputs * self.width],
+                    b_row: self.width,
+                    b_chunk: 0,
+                    width: self.width,
+                    c: &mut self.m[(position * total + done) * PANEL..],
+                    c_row: PANEL,
+                    columns: self.width,
+                    add: false,
+                }
+                .compute(s);
+                done += count;
+            }
+        }
+    }
+}
+
+/// Transforms sums back into rows of pixels.
+struct Outputs<'a, 'b> {
+    pictures: &'a Pictures<'a>,
+    sums: Sums<'a>,
+    first_row: usize,
+    epilogue: &'a Epilogue<'a>,
+    rows: &'a mut [Rows<'b>],
+}
+
+impl Kernel for Outputs<'_, '_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let across = self.pictures.tiles_across();
+        for (i, rows) in self.rows.iter_mut().enumerate() {
+            for x in 0..across {
+                let local = (self.first_row + i) * across + x;
+                tile::output(s, &self.sums, local, 4 * x, self.epilogue, rows);
+            }
+        }
+    }
+}
+
+/// `w` convolved with the pictures, `w` being `(3, 3, channels, outputs)`; half the pictures' sides
+/// if the epilogue adds pixels up.
+pub(super) fn convolve(
+    level: Level,
+    pictures: &Pictures,
+    w: &[f32],
+    scale: f32,
+    outputs: usize,
+    epilogue: &Epilogue,
+) -> Vec<f32> {
+    pictures.check();
+    let inputs = pictures.channels;
+    assert!(w.len() == 9 * inputs * outputs);
+    let shift = usize::from(epilogue.down);
+    let len = pictures.batch * (pictures.height >> shift) * (pictures.width >> shift) * outputs;
+    super::filled(len, |out| {
+        let mut rows = split_rows(pictures, outputs, epilogue.down, out);
+        if pictures.tiles() <= FEW {
+            convolve_few(level, pictures, w, scale, outputs, epilogue, &mut rows);
+        } else {
+            convolve_many(level, pictures, w, scale, outputs, epilogue, &mut rows);
+        }
+    })
+}
+
+/// The output as rows of tiles: every pixel of it is in exactly one.
+fn split_rows<'a>(
+    pictures: &Pictures,
+    outputs: usize,
+    down: bool,
+    mut out: &'a mut [MaybeUninit<f32>],
+) -> Vec<Rows<'a>> {
+    let shift = usize::from(down);
+    let (mut rows, mut start) = (Vec::new(), 0);
+    for _ in 0..pictures.batch {
+        for y in (0..pictures.height).step_by(4) {
+            let height = (pictures.height - y).min(4);
+            let len = (height >> shift) * (pictures.width >> shift) * outputs;
+            let (data, rest) = out.split_at_mut(len);
+            rows.push(Rows { data, width: pictures.width, height, channels: outputs, start });
+            out = rest;
+            start += len;
+        }
+    }
+    assert!(out.is_empty());
+    rows
+}
+
+fn convolve_many(
+    level: Level,
+    pictures: &Pictures,
+    w: &[f32],
+    scale: f32,
+    outputs: usize,
+    epilogue: &Epilogue,
+    rows: &mut [Rows],
+) {
+    let inputs = pictures.channels;
+    let across = pictures.tiles_across();
+    let block = tiles_per_block(inputs, outputs);
+    let rows_per_task = (block / across).max(1);
+    scratch::with(POSITIONS * inputs * padded(outputs), |weights| {
+        weights.par_chunks_mut(POSITIONS * inputs * PANEL).enumerate().for_each(|(panel, out)| {
+            level.run(TransformWeights { w, inputs, outputs, panel, scale, out });
+        });
+        let weights = &*weights;
+        rows.par_chunks_mut(rows_per_task).enumerate().for_each(|(task, rows)| {
+            let start = task * rows_per_task * across;
+            let end = start + rows.len() * across;
+            let block = block.min(end - start);
+            let (v_len, m_len) = (POSITIONS * block * padded(inputs), POSITIONS * block * padded(outputs));
+            scratch::with(v_len + m_len, |buffer| {
+                let (v, m) = buffer.split_at_mut(v_len);
+                for first in (start..end).step_by(block) {
+                    let tiles = first..(first + block).min(end);
+                    let rows = &mut rows[(first - start) / across..];
+                    level.run(Block { pictures, weights, epilogue, tiles, rows, v, m });
+                }
+            });
+        });
+    });
+}
+
+/// Tiles whose transforms stay in a core's cache together.
+fn tiles_per_block(inputs: usize, outputs: usize) -> usize {
+    (6144 / inputs.max(outputs)).clamp(16, 64)
+}
+
+fn convolve_few(
+    level: Level,
+    pictures: &Pictures,
+    w: &[f32],
+    scale: f32,
+    outputs: usize,
+    epilogue: &Epilogue,
+    rows: &mut [Rows],
+) {
+    let (inputs, tiles) = (pictures.channels, pictures.tiles());
+    let row = padded(inputs);
+    const STEP: usize = 12;
+    let counts: Vec<usize> = (0..tiles).step_by(STEP).map(|t| STEP.min(tiles - t)).collect();
+    let panels = padded(outputs).div_ceil(PANEL);
+    let panel_len = POSITIONS * tiles * PANEL;
+    let v_len = POSITIONS * tiles * row;
+    scratch::with(v_len + panels * panel_len, |buffer| {
+        let (v, m) = buffer.split_at_mut(v_len);
+        v.par_chunks_mut(POSITIONS * STEP * row).enumerate().for_each(|(chunk, v)| {
+            let tiles = chunk * STEP..chunk * STEP + counts[chunk];
+            level.run(Inputs { pictures, tiles, v });
+        });
+        let v = &*v;
+        m.par_chunks_mut(panel_len).enumerate().with_max_len(1).for_each(|(panel, m)| {
+            let width = panel_width(outputs, panel * PANEL);
+            scratch::with(POSITIONS * inputs * width, |weights| {
+                level.run(TransformWeights { w, inputs, outputs, panel, scale, out: weights });
+                level.run(PanelSums { v, counts: &counts, inputs, weights, width, m });
+            });
+        });
+        let sums = Sums { data: m, panel: panel_len, position: tiles * PANEL, tile: PANEL };
+        rows.par_iter_mut().enumerate().for_each(|(first_row, rows)| {
+            let rows = std::slice::from_mut(rows);
+            level.run(Outputs { pictures, sums, first_row, epilogue, rows });
+        });
+    });
+}
+
+/// Transforms a chunk of tiles of both factors of the weight gradient. Tiles past the last are zeros.
+struct Factors<'a> {
+    x: &'a Pictures<'a>,
+    g: &'a Pictures<'a>,
+    first: usize,
+    out: &'a mut [f32],
+}
+
+impl Kernel for Factors<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let (v_row, m_row) = (padded(self.x.channels), padded(self.g.channels));
+        let (v, m) = self.out.split_at_mut(POSITIONS * CHUNK * v_row);
+        let total = self.x.tiles();
+        if self.first + CHUNK > total {
+            v.fill(0.0);
+            m.fill(0.0);
+        }
+        for local in 0..CHUNK.min(total - self.first) {
+            let tile = self.x.tile(self.first + local);
+            tile::input(s, self.x, tile, &mut v[local * v_row..], CHUNK * v_row, v_row);
+            tile::gradient(s, self.g, tile, &mut m[local * m_row..], CHUNK * m_row, m_row);
+        }
+    }
+}
+
+/// Adds the products of chunks of tiles for one position.
+struct Correlate<'a> {
+    factors: &'a [f32],
+    chunks: usize,
+    chunk_len: usize,
+    position: usize,
+    inputs: usize,
+    outputs: usize,
+    /// `(inputs, padded outputs)`
+    du: &'a mut [f32],
+    add: bool,
+}
+
+impl Kernel for Correlate<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let (v_row, m_row) = (padded(self.inputs), padded(self.outputs));
+        let m_start = POSITIONS * CHUNK * v_row + self.position * CHUNK * m_row;
+        let mut first = 0;
+        while first < m_row {
+            let width = panel_width(self.outputs, first);
+            Product {
+                a: &self.factors[self.position * CHUNK * v_row..],
+                strides: Strides { row: 1, depth: v_row, chunk: self.chunk_len },
+                rows: self.inputs,
+                k: CHUNK,
+                chunks: self.chunks,
+                b: &self.factors[m_start + first..],
+                b_row: m_row,
+                b_chunk: self.chunk_len,
+                width,
+                c: &mut self.du[first..],
+                c_row: m_row,
+                columns: width,
+                add: self.add,
+            }
+            .compute(s);
+            first += width;
+        }
+    }
+}
+
+/// Transforms some input channels' gradients back to taps.
+struct TransformBack<'a, 'b> {
+    du: &'a [f32],
+    first: usize,
+    inputs: usize,
+    outputs: usize,
+    scale: f32,
+    taps: &'a mut [&'b mut [f32]],
+}
+
+impl Kernel for TransformBack<'_, '_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let row = padded(self.outputs);
+        let count = self.taps[0].len() / self.outputs;
+        let [t0, t1, t2, t3, t4, t5, t6, t7, t8] = self.taps else { unreachable!("nine taps") };
+        for i in 0..count {
+            let at = i * self.outputs..(i + 1) * self.outputs;
+            let mut taps = [
+                &mut t0[at.clone()],
+                &mut t1[at.clone()],
+                &mut t2[at.clone()],
+                &mut t3[at.clone()],
+                &mut t4[at.clone()],
+                &mut t5[at.clone()],
+                &mut t6[at.clone()],
+                &mut t7[at.clone()],
+                &mut t8[at],
+            ];
+            let du = &self.du[(self.first + i) * row..];
+            tile::weights_back(s, du, self.inputs * row, self.scale, &mut taps);
+        }
+    }
+}
+
+/// Gradient of the weights `(3, 3, i, o)` from the input and the output's gradient.
+pub(super) fn weight_gradient(level: Level, x: &Pictures, g: &Pictures, scale: f32) -> Vec<f32> {
+    x.check();
+    g.check();
+    assert!((x.batch, x.height, x.width) == (g.batch, g.height, g.width));
+    let (inputs, outputs) = (x.channels, g.channels);
+    let (v_row, m_row) = (padded(inputs), padded(outputs));
+    let chunk_len = POSITIONS * CHUNK * (v_row + m_row);
+    let chunks = x.tiles().div_ceil(CHUNK);
+    let at_once = (65536 / inputs.max(outputs)).clamp(128, 1024) / CHUNK;
+    let at_once = at_once.min(chunks);
+    let mut dw = vec![0.0; 9 * inputs * outputs];
+    let du_len = POSITIONS * inputs * m_row;
+    scratch::with(du_len + at_once * chunk_len, |buffer| {
+        let (du, factors) = buffer.split_at_mut(du_len);
+        for first in (0..chunks).step_by(at_once) {
+            let count = at_once.min(chunks - first);
+            let factors = &mut factors[..count * chunk_len];
+            factors.par_chunks_mut(chunk_len).enumerate().for_each(|(chunk, out)| {
+                level.run(Factors { x, g, first: (first + chunk) * CHUNK, out });
+            });
+            let factors = &*factors;
+            du.par_chunks_mut(inputs * m_row).enumerate().with_max_len(1).for_each(|(position, du)| {
+                let (chunks, add) = (count, first > 0);
+                level.run(Correlate { factors, chunks, chunk_len, position, inputs, outputs, du, add });
+            });
+        }
+        let du = &*du;
+        const CHANNELS: usize = 8;
+        let mut taps: Vec<_> =
+            dw.chunks_mut(inputs * outputs).map(|tap| tap.chunks_mut(CHANNELS * outputs)).collect();
+        let mut blocks: Vec<Vec<&mut [f32]>> = (0..inputs.div_ceil(CHANNELS))
+            .map(|_| taps.iter_mut().filter_map(Iterator::next).collect())
+            .collect();
+        blocks.par_iter_mut().enumerate().for_each(|(block, taps)| {
+            level.run(TransformBack { du, first: block * CHANNELS, inputs, outputs, scale, taps });
+        });
+    });
+    dw
+}
