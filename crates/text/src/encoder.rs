@@ -82,8 +82,9 @@ pub enum Pooling {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Compat {
-    /// akanimax/T2F: every caption is padded to `max_length`, the padding is read like words, and
-    /// the state after it is the embedding. `pooling` is not used.
+    /// akanimax/T2F: captions are split around every character that is no English letter, each is
+    /// padded to `max_length`, the padding is read like words, and the state after it is the
+    /// embedding. `pooling` is not used.
     T2f,
 }
 
@@ -134,7 +135,7 @@ impl TextConfig {
     /// If the vocabulary leaves no room for a word.
     pub fn train_tokenizer<S: AsRef<str>>(&self, captions: impl IntoIterator<Item = S>) -> Result<Tokenizer> {
         let Self::Lstm(config) = self;
-        Tokenizer::train(captions, config.min_frequency, config.vocabulary_size)
+        Tokenizer::train(captions, config.min_frequency, config.vocabulary_size, config.compat)
     }
 
     /// Builds the encoder on parameters from `vb`.

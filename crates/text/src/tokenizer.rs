@@ -7,6 +7,7 @@ use tokenizers::normalizers::Lowercase;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::{SplitDelimiterBehavior, Tokenizer as Inner};
 
+use crate::encoder::Compat;
 use crate::error::{Error, Result};
 
 const PAD: &str = "<pad>";
@@ -14,16 +15,23 @@ const UNKNOWN: &str = "<unk>";
 /// The id of padding.
 pub(crate) const PAD_ID: u32 = 0;
 const UNKNOWN_ID: u32 = 1;
+/// Runs of letters of any script, runs of digits, or one other visible character.
+const WORDS: &str = r"\p{L}[\p{L}\p{M}]*|\p{N}+|[^\s\p{L}\p{N}]";
+/// Runs of English letters, or one other visible character: `[^a-zA-Z]` with spaces round it.
+const T2F_WORDS: &str = r"[a-zA-Z]+|[^\sa-zA-Z]";
 
-/// Lower-cased words, numbers and single other characters; T2F's split, save that digits stay
-/// together (`20`, not `2 0`). Id 0 is `<pad>`, 1 is `<unk>`, words follow by frequency.
+/// Lower-cased words, numbers and single other characters. Id 0 is `<pad>`, 1 is `<unk>`, words
+/// follow by frequency.
+///
+/// That is T2F's split, save that digits stay together (`20`, not `2 0`) and letters are those of
+/// every script; with [`Compat::T2f`] they do not and are not.
 #[derive(Clone)]
 pub struct Tokenizer(Inner);
 
 impl Tokenizer {
     /// Learns the words that occur at least `min_frequency` times in `captions`, at most
     /// `vocabulary_size` of them. Ties go by the alphabet, so equal captions in any order give
-    /// equal tokenizers.
+    /// equal tokenizers. With `compat` captions are split as that program does.
     ///
     /// # Errors
     /// If `vocabulary_size` leaves no room for a word.
@@ -31,12 +39,17 @@ impl Tokenizer {
         captions: impl IntoIterator<Item = S>,
         min_frequency: usize,
         vocabulary_size: usize,
+        compat: Option<Compat>,
     ) -> Result<Self> {
         if vocabulary_size < 3 {
             let (value, expected) = (vocabulary_size.to_string(), "at least 3");
             return Err(Error::Setting { field: "vocabulary_size", value, expected });
         }
-        let splitter = with_vocabulary([])?;
+        let pattern = match compat {
+            None => WORDS,
+            Some(Compat::T2f) => T2F_WORDS,
+        };
+        let splitter = with_vocabulary(pattern, [])?;
         let mut counts = BTreeMap::<String, usize>::new();
         for caption in captions {
             for word in splitter.words(caption.as_ref())? {
@@ -49,7 +62,7 @@ impl Tokenizer {
             .collect();
         words.sort_by(|(a, m), (b, n)| n.cmp(m).then(a.cmp(b)));
         words.truncate(vocabulary_size - 2);
-        with_vocabulary(words.into_iter().map(|(word, _)| word))
+        with_vocabulary(pattern, words.into_iter().map(|(word, _)| word))
     }
 
     /// Reads what [`to_json`](Self::to_json) wrote: the format of the `tokenizers` crate.
@@ -123,7 +136,8 @@ impl Tokenizer {
     }
 }
 
-fn with_vocabulary(words: impl IntoIterator<Item = String>) -> Result<Tokenizer> {
+/// A tokenizer of these words, which splits text into the matches of `pattern` and drops the rest.
+fn with_vocabulary(pattern: &str, words: impl IntoIterator<Item = String>) -> Result<Tokenizer> {
     let error = |error: tokenizers::Error| Error::Tokenizer(error.to_string());
     let all = [PAD.to_owned(), UNKNOWN.to_owned()].into_iter().chain(words);
     let vocabulary = all.enumerate().map(|(id, word)| (word, id as u32)).collect();
@@ -131,8 +145,7 @@ fn with_vocabulary(words: impl IntoIterator<Item = String>) -> Result<Tokenizer>
         WordLevel::builder().vocab(vocabulary).unk_token(UNKNOWN.to_owned()).build().map_err(error)?;
     let mut inner = Inner::new(model);
     inner.with_normalizer(Some(Lowercase)).map_err(error)?;
-    // Runs of letters, runs of digits, or one other visible character; white space goes.
-    let pattern = SplitPattern::Regex(r"\p{L}[\p{L}\p{M}]*|\p{N}+|[^\s\p{L}\p{N}]".to_owned());
+    let pattern = SplitPattern::Regex(pattern.to_owned());
     inner
         .with_pre_tokenizer(Some(Split::new(pattern, SplitDelimiterBehavior::Removed, true).map_err(error)?));
     Ok(Tokenizer(inner))
@@ -145,7 +158,7 @@ mod tests {
     const CAPTIONS: [&str; 3] = ["A man with a beard.", "a woman, 20 years old", "the man's HAT"];
 
     fn trained() -> Tokenizer {
-        Tokenizer::train(CAPTIONS, 1, 1000).unwrap()
+        Tokenizer::train(CAPTIONS, 1, 1000, None).unwrap()
     }
 
     #[test]
@@ -165,11 +178,20 @@ mod tests {
     }
 
     #[test]
+    fn the_original_splits_digits_and_accents() {
+        let captions = ["A 20-year-old's café"];
+        let words = |compat| Tokenizer::train(captions, 1, 100, compat).unwrap().words(captions[0]).unwrap();
+        assert_eq!(words(None), ["a", "20", "-", "year", "-", "old", "'", "s", "café"]);
+        let original = ["a", "2", "0", "-", "year", "-", "old", "'", "s", "caf", "é"];
+        assert_eq!(words(Some(Compat::T2f)), original);
+    }
+
+    #[test]
     fn rare_words_and_the_tail_are_left_out() {
-        let tokenizer = Tokenizer::train(CAPTIONS, 2, 1000).unwrap();
+        let tokenizer = Tokenizer::train(CAPTIONS, 2, 1000, None).unwrap();
         assert_eq!(tokenizer.vocabulary_size(), 4);
-        assert_eq!(Tokenizer::train(CAPTIONS, 1, 3).unwrap().vocabulary_size(), 3);
-        assert!(Tokenizer::train(CAPTIONS, 1, 2).is_err());
+        assert_eq!(Tokenizer::train(CAPTIONS, 1, 3, None).unwrap().vocabulary_size(), 3);
+        assert!(Tokenizer::train(CAPTIONS, 1, 2, None).is_err());
     }
 
     #[test]
@@ -177,7 +199,7 @@ mod tests {
         let json = trained().to_json().unwrap();
         let mut reversed = CAPTIONS;
         reversed.reverse();
-        assert_eq!(json, Tokenizer::train(reversed, 1, 1000).unwrap().to_json().unwrap());
+        assert_eq!(json, Tokenizer::train(reversed, 1, 1000, None).unwrap().to_json().unwrap());
         let back = Tokenizer::from_json(&json).unwrap();
         assert_eq!(back.to_json().unwrap(), json);
         assert_eq!(
@@ -195,7 +217,7 @@ mod tests {
         {
             assert!(tokenizer.encode(caption, 100).unwrap().len() <= 100);
         }
-        assert_eq!(tokenizer.encode("", 100).unwrap(), []);
+        assert!(tokenizer.encode("", 100).unwrap().is_empty());
         assert!(!tokenizer.encode("<pad>", 100).unwrap().contains(&PAD_ID));
     }
 }

@@ -14,6 +14,7 @@ pub mod device;
 pub mod ema;
 mod error;
 mod lettering;
+pub mod metrics;
 pub mod model;
 pub mod painter;
 pub mod picture;
