@@ -17,6 +17,7 @@ mod winograd;
 
 use std::mem::MaybeUninit;
 
+pub(crate) use elementwise::{bias_gradient, double, halve, pixel_norm, spread};
 pub(crate) use simd::Level;
 use tile::{Epilogue, Pictures};
 use winograd::Weights;
@@ -161,19 +162,10 @@ fn filled(len: usize, fill: impl FnOnce(&mut [MaybeUninit<f32>])) -> Vec<f32> {
     let mut out = Vec::with_capacity(len);
     fill(&mut out.spare_capacity_mut()[..len]);
     // SAFETY: the capacity is there, and `fill`, a function of this module, has written every
-    // number: the rows of tiles cover the output, and each tile writes all its pixels.
+    // number: the rows of tiles cover the output, and each tile writes all its pixels; the blocks of
+    // pixels of a norm cover it, too.
     unsafe { out.set_len(len) };
     out
-}
-
-/// The sum of `mask ⊙ g` over all pixels.
-pub(crate) fn bias_gradient(level: Level, g: &[f32], mask: Mask, channels: usize) -> Vec<f32> {
-    elementwise::bias_gradient(level, g, mask, channels)
-}
-
-/// `row` for every pixel, times the mask.
-pub(crate) fn spread(row: &[f32], mask: Mask, pixels: usize) -> Vec<f32> {
-    elementwise::spread(row, mask, pixels)
 }
 
 #[cfg(test)]
