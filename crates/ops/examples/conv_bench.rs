@@ -15,18 +15,17 @@ const OPTIONS: ConvOptions = ConvOptions { padding: 1, scale: 0.02, upsample: fa
 
 type Convolution = fn(&Tensor, &Tensor, Option<&Tensor>, ConvOptions) -> Result<Tensor>;
 
-/// Median milliseconds of a call.
+/// Least milliseconds of a call: other work on the machine only adds to it.
 fn time(mut f: impl FnMut() -> Result<()>) -> Result<f64> {
     f()?;
     let mut times = Vec::new();
     let begin = Instant::now();
-    while times.len() < 3 || (times.len() < 15 && begin.elapsed().as_secs_f64() < 0.4) {
+    while times.len() < 3 || (times.len() < 40 && begin.elapsed().as_secs_f64() < 0.4) {
         let start = Instant::now();
         f()?;
         times.push(start.elapsed().as_secs_f64() * 1e3);
     }
-    times.sort_by(f64::total_cmp);
-    Ok(times[times.len() / 2])
+    Ok(times.into_iter().fold(f64::MAX, f64::min))
 }
 
 fn measure(conv: Convolution, batch: usize, channels: usize, side: usize) -> Result<[f64; 3]> {

@@ -1,6 +1,6 @@
 //! Two-dimensional convolution, NHWC, stride 1, with the forms that ProGAN's layers are made of.
 
-use candle_core::{DType, Result, Tensor, bail};
+use candle_core::{Result, Tensor, bail};
 
 use crate::activation::leaky_relu;
 use crate::fused;
@@ -37,7 +37,6 @@ impl Default for ConvOptions {
 /// # Errors
 /// If a shape does not fit.
 pub fn conv2d(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, options: ConvOptions) -> Result<Tensor> {
-    let f32_on_cpu = |t: &Tensor| t.device().is_cpu() && t.dtype() == DType::F32 && t.elem_count() > 0;
     let fits = match (x.dims(), w.dims()) {
         ([_, h, wd, i], [k, k2, wi, o]) => {
             let smallest = (*h).min(*wd) << usize::from(options.upsample);
@@ -49,7 +48,7 @@ pub fn conv2d(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, options: ConvOption
         _ => false,
     };
     let slope = options.slope.is_none_or(|slope| (0.0..1.0).contains(&slope));
-    if fits && slope && f32_on_cpu(x) && f32_on_cpu(w) && bias.is_none_or(f32_on_cpu) {
+    if fits && slope && fused::takes(x) && fused::takes(w) && bias.is_none_or(fused::takes) {
         return fused::conv2d(x, w, bias, options);
     }
     portable(x, w, bias, options) // which also says what does not fit

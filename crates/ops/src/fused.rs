@@ -5,7 +5,7 @@
 //! are exact. The leaky rectifier's mask is read from the saved output and is a constant.
 
 use candle_core::{
-    CpuStorage, CustomOp1, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Storage, Tensor, bail,
+    CpuStorage, CustomOp1, CustomOp2, CustomOp3, D, DType, Layout, Result, Shape, Storage, Tensor, bail,
 };
 
 use crate::conv2d::ConvOptions;
@@ -56,6 +56,35 @@ pub(crate) fn conv2d(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, options: Con
         None => x.apply_op3(&w, &Tensor::zeros(outputs, DType::F32, x.device())?, Rectified(form, slope)),
         Some(bias) => x.apply_op3(&w, &bias.contiguous()?, Rectified(form, slope)),
     }
+}
+
+/// Sums of 2x2 pixels times a factor
+struct Halve(f32);
+/// Every pixel as 2x2 equal ones, times a factor: the adjoint of [`Halve`]
+struct Double(f32);
+/// `x / rms(x)`
+struct PixelNorm;
+/// `(x, g)` to the gradient of [`PixelNorm`]'s input
+struct PixelNormGradient;
+
+/// Whether fused operators take this tensor.
+pub(crate) fn takes(t: &Tensor) -> bool {
+    t.device().is_cpu() && t.dtype() == DType::F32 && t.elem_count() > 0
+}
+
+/// Average pooling over 2x2 pixels of even sides.
+pub(crate) fn avg_pool2(x: &Tensor) -> Result<Tensor> {
+    x.contiguous()?.apply_op1(Halve(0.25))
+}
+
+/// Nearest-neighbour doubling.
+pub(crate) fn upsample2(x: &Tensor) -> Result<Tensor> {
+    x.contiguous()?.apply_op1(Double(1.0))
+}
+
+/// [`crate::norm::pixel_norm`] of a tensor of rank 1 or more.
+pub(crate) fn pixel_norm(x: &Tensor) -> Result<Tensor> {
+    x.contiguous()?.apply_op1(PixelNorm)
 }
 
 /// Whether a gradient of `w` is wanted; anything but a variable must get one.
@@ -274,5 +303,94 @@ impl CustomOp1 for Spread {
 
     fn bwd(&self, _: &Tensor, _: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
         g.contiguous()?.apply_op1(BiasGradient(self.0.clone())).map(Some)
+    }
+}
+
+impl CustomOp1 for Halve {
+    fn name(&self) -> &'static str {
+        "halve"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, lx: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (b, h, w, c) = lx.shape().dims4()?;
+        let y = cpu::halve(Level::detect(), slice(x, lx)?, w, c, self.0);
+        Ok((CpuStorage::F32(y), (b, h / 2, w / 2, c).into()))
+    }
+
+    fn bwd(&self, _: &Tensor, _: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
+        g.contiguous()?.apply_op1(Double(self.0)).map(Some)
+    }
+}
+
+impl CustomOp1 for Double {
+    fn name(&self) -> &'static str {
+        "double"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, lx: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (b, h, w, c) = lx.shape().dims4()?;
+        let y = cpu::double(slice(x, lx)?, w, c, self.0);
+        Ok((CpuStorage::F32(y), (b, 2 * h, 2 * w, c).into()))
+    }
+
+    fn bwd(&self, _: &Tensor, _: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
+        g.contiguous()?.apply_op1(Halve(self.0)).map(Some)
+    }
+}
+
+impl CustomOp1 for PixelNorm {
+    fn name(&self) -> &'static str {
+        "pixel-norm"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, lx: &Layout) -> Result<(CpuStorage, Shape)> {
+        let channels = *lx.dims().last().expect("a dimension");
+        let y = cpu::pixel_norm(Level::detect(), slice(x, lx)?, None, channels);
+        Ok((CpuStorage::F32(y), lx.shape().clone()))
+    }
+
+    fn bwd(&self, x: &Tensor, _: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
+        x.apply_op2(&g.contiguous()?, PixelNormGradient).map(Some)
+    }
+}
+
+impl CustomOp2 for PixelNormGradient {
+    fn name(&self) -> &'static str {
+        "pixel-norm-gradient"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        lx: &Layout,
+        g: &CpuStorage,
+        lg: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let channels = *lx.dims().last().expect("a dimension");
+        let dx = cpu::pixel_norm(Level::detect(), slice(x, lx)?, Some(slice(g, lg)?), channels);
+        Ok((CpuStorage::F32(dx), lx.shape().clone()))
+    }
+
+    /// The Jacobian `r - r³·x·x^T/C` is symmetric: that of `g` is the operator itself. That of `x`
+    /// is made of candle's operators; only penalties through a norm need it.
+    fn bwd(
+        &self,
+        x: &Tensor,
+        g: &Tensor,
+        _: &Tensor,
+        c: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let c = c.contiguous()?;
+        let dg = g.track_op().then(|| x.apply_op2(&c, PixelNormGradient)).transpose()?;
+        if !x.track_op() {
+            return Ok((None, dg));
+        }
+        let mean = |a: &Tensor, b: &Tensor| a.mul(b)?.mean_keepdim(D::Minus1);
+        let r = mean(x, x)?.affine(1.0, 1e-8)?.sqrt()?.recip()?;
+        let r3 = (r.sqr()? * &r)?;
+        let (cx, gx, cg) = (mean(&c, x)?, mean(g, x)?, mean(&c, g)?);
+        let along = ((r3.mul(&r.sqr()?)?.mul(&cx)?.mul(&gx)? * 3.0)? - r3.mul(&cg)?)?;
+        let across = (c.broadcast_mul(&gx)? + g.broadcast_mul(&cx)?)?.broadcast_mul(&r3)?;
+        Ok((Some((x.broadcast_mul(&along)? - across)?), dg))
     }
 }

@@ -2,6 +2,8 @@
 
 use candle_core::{Result, Tensor, bail};
 
+use crate::fused;
+
 /// Pixelwise feature normalisation.
 ///
 /// `b = a / sqrt(mean_c(a²) + 1e-8)`, ProGAN §4.2 (arXiv:1710.10196).
@@ -12,6 +14,9 @@ use candle_core::{Result, Tensor, bail};
 /// # Errors
 /// If `x` is a scalar.
 pub fn pixel_norm(x: &Tensor) -> Result<Tensor> {
+    if fused::takes(x) && x.rank() > 0 {
+        return fused::pixel_norm(x);
+    }
     let mean_square = x.sqr()?.mean_keepdim(candle_core::D::Minus1)?;
     x.broadcast_div(&mean_square.affine(1.0, 1e-8)?.sqrt()?)
 }

@@ -1,10 +1,12 @@
 //! Halving and doubling a picture, and crossing between NCHW and NHWC.
 //!
-//! Everything is made of reshapes, broadcasts and means, whose gradients candle computes rightly
-//! for tensors with several consumers. Its own `upsample_nearest2d` is not used: its backward
+//! `f32` on the CPU has operators of its own; all else is made of reshapes, broadcasts and means,
+//! whose gradients candle computes rightly for tensors with several consumers. Its own `upsample_nearest2d` is not used: its backward
 //! overwrites the gradient of its input instead of adding to it.
 
 use candle_core::{Result, Tensor, bail};
+
+use crate::fused;
 
 /// Nearest-neighbour doubling: every pixel becomes 2x2 equal ones.
 ///
@@ -15,6 +17,9 @@ use candle_core::{Result, Tensor, bail};
 /// If `x` is not rank 4.
 pub fn upsample2(x: &Tensor) -> Result<Tensor> {
     let (b, h, w, c) = x.dims4()?;
+    if fused::takes(x) {
+        return fused::upsample2(x);
+    }
     x.reshape((b, h, 1, w, 1, c))?.broadcast_as((b, h, 2, w, 2, c))?.reshape((b, 2 * h, 2 * w, c))
 }
 
@@ -29,6 +34,9 @@ pub fn avg_pool2(x: &Tensor) -> Result<Tensor> {
     let (b, h, w, c) = x.dims4()?;
     if h % 2 != 0 || w % 2 != 0 {
         bail!("average pooling halves both sides, and {h}x{w} has an odd one");
+    }
+    if fused::takes(x) {
+        return fused::avg_pool2(x);
     }
     x.reshape((b, h / 2, 2, w / 2, 2, c))?.sum((2, 4))?.affine(0.25, 0.0)
 }

@@ -17,8 +17,10 @@ mod winograd;
 
 use std::mem::MaybeUninit;
 
+pub(crate) use elementwise::{bias_gradient, double, halve, pixel_norm, spread};
 pub(crate) use simd::Level;
 use tile::{Epilogue, Pictures};
+use winograd::Weights;
 
 /// The shapes of a convolution.
 #[derive(Clone, Copy, Debug)]
@@ -110,7 +112,9 @@ pub(crate) fn forward(
     assert!(x.len() == shapes.x_len() && w.len() == shapes.w_len());
     let epilogue = Epilogue { bias, slope, mask, down: false };
     if shapes.winograd() {
-        winograd::convolve(level, &shapes.x(x), w, scale, shapes.outputs, &epilogue)
+        let Shapes { inputs, outputs, .. } = *shapes;
+        let weights = Weights { data: w, inputs, outputs, turned: false, scale };
+        winograd::convolve(level, &shapes.x(x), &weights, &epilogue)
     } else {
         patches::forward(level, shapes, x, w, scale, &epilogue)
     }
@@ -128,10 +132,9 @@ pub(crate) fn input_gradient(
     assert!(g.len() == shapes.y_len() && w.len() == shapes.w_len());
     if shapes.winograd() {
         let epilogue = Epilogue { down: shapes.up, ..Epilogue::default() };
-        scratch::with(w.len(), |turned| {
-            winograd::turned(w, shapes.inputs, shapes.outputs, turned);
-            winograd::convolve(level, &shapes.g(g, mask), turned, scale, shapes.inputs, &epilogue)
-        })
+        let (inputs, outputs) = (shapes.outputs, shapes.inputs);
+        let weights = Weights { data: w, inputs, outputs, turned: true, scale };
+        winograd::convolve(level, &shapes.g(g, mask), &weights, &epilogue)
     } else {
         patches::input_gradient(level, shapes, g, mask, w, scale)
     }
@@ -159,17 +162,56 @@ fn filled(len: usize, fill: impl FnOnce(&mut [MaybeUninit<f32>])) -> Vec<f32> {
     let mut out = Vec::with_capacity(len);
     fill(&mut out.spare_capacity_mut()[..len]);
     // SAFETY: the capacity is there, and `fill`, a function of this module, has written every
-    // number: the rows of tiles cover the output, and each tile writes all its pixels.
+    // number: the rows of tiles cover the output, and each tile writes all its pixels; the blocks of
+    // pixels of a norm cover it, too.
     unsafe { out.set_len(len) };
     out
 }
 
-/// The sum of `mask ⊙ g` over all pixels.
-pub(crate) fn bias_gradient(level: Level, g: &[f32], mask: Mask, channels: usize) -> Vec<f32> {
-    elementwise::bias_gradient(level, g, mask, channels)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// `row` for every pixel, times the mask.
-pub(crate) fn spread(row: &[f32], mask: Mask, pixels: usize) -> Vec<f32> {
-    elementwise::spread(row, mask, pixels)
+    fn numbers(len: usize, seed: u64) -> Vec<f32> {
+        use rand_distr::{Distribution, StandardNormal};
+        let mut rng = crate::rng::Key::new(seed).rng();
+        (0..len).map(|_| StandardNormal.sample(&mut rng)).collect()
+    }
+
+    fn assert_close(got: &[f32], want: &[f32], what: &str) {
+        let largest = want.iter().fold(1e-9f32, |m, v| m.max(v.abs()));
+        let worst = got.iter().zip(want).fold(0f32, |m, (g, w)| m.max((g - w).abs()));
+        assert!(got.len() == want.len() && worst < 1e-5 * largest, "{what}: {worst} of {largest}");
+    }
+
+    /// Every level of this processor computes what the plainest does.
+    #[test]
+    fn levels_agree() {
+        for (height, inputs, outputs, kernel, padding, up) in [
+            (9, 33, 17, 3, 1, false),
+            (20, 16, 65, 3, 1, false),
+            (3, 7, 40, 3, 1, true),
+            (12, 3, 33, 1, 0, false),
+            (6, 17, 5, 4, 1, false),
+        ] {
+            let s = Shapes { batch: 3, height, width: 9, inputs, outputs, kernel, padding, up };
+            let (x, w) = (numbers(s.x_len(), 1), numbers(s.w_len(), 2));
+            let (g, y, bias) = (numbers(s.y_len(), 3), numbers(s.y_len(), 4), numbers(outputs, 5));
+            let mask = Some((&y[..], 0.2));
+            let all = |level| {
+                [
+                    forward(level, &s, &x, &w, 0.5, Some(&bias), Some(0.2), mask),
+                    input_gradient(level, &s, &g, mask, &w, 0.5),
+                    weight_gradient(level, &s, &x, &g, mask, 0.5),
+                    bias_gradient(level, &g, mask, outputs),
+                ]
+            };
+            let want = all(Level::available()[Level::available().len() - 1]);
+            for &level in Level::available() {
+                for (got, want) in all(level).iter().zip(&want) {
+                    assert_close(got, want, &format!("{level:?} {s:?}"));
+                }
+            }
+        }
+    }
 }

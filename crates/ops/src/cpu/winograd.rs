@@ -21,12 +21,63 @@ fn panel_width(columns: usize, first: usize) -> usize {
     PANEL.min(padded(columns) - first)
 }
 
-/// `w`, `(3, 3, i, o)`, to panels of transformed weights: each of `(36, i, up to 32)`.
+/// The weights of a convolution as it is computed: `inputs` and `outputs` are those of the pictures
+/// read and written.
+#[derive(Clone, Copy)]
+pub(super) struct Weights<'a> {
+    /// `(3, 3, inputs, outputs)`, or `(3, 3, outputs, inputs)` if `turned`.
+    pub(super) data: &'a [f32],
+    pub(super) inputs: usize,
+    pub(super) outputs: usize,
+    /// Whether the convolution is the gradient of that with these weights.
+    pub(super) turned: bool,
+    pub(super) scale: f32,
+}
+
+impl Weights<'_> {
+    /// Transforms one panel of output channels, to `(36, inputs, up to 32)`.
+    fn transform(&self, level: Level, panel: usize, out: &mut [f32]) {
+        let Self { data, inputs, outputs, scale, .. } = *self;
+        let first = panel * PANEL;
+        let width = panel_width(outputs, first);
+        let columns = width.min(outputs - first);
+        if !self.turned {
+            let (row, tap) = (outputs, inputs * outputs);
+            level.run(TransformWeights { w: &data[first..], row, tap, inputs, columns, width, scale, out });
+            return;
+        }
+        scratch::with(9 * inputs * PANEL, |w| {
+            for (tap, w) in w.chunks_exact_mut(inputs * PANEL).enumerate() {
+                let data = &data[((8 - tap) * outputs + first) * inputs..][..columns * inputs];
+                transpose_into(data, inputs, w);
+            }
+            let (row, tap) = (PANEL, inputs * PANEL);
+            level.run(TransformWeights { w, row, tap, inputs, columns, width, scale, out });
+        });
+    }
+}
+
+/// `(up to 32, columns)` to `(columns, 32)`, the rest of whose rows is left as it was.
+fn transpose_into(data: &[f32], columns: usize, out: &mut [f32]) {
+    const BLOCK: usize = 16;
+    for first in (0..columns).step_by(BLOCK) {
+        let block = &mut out[first * PANEL..(first + BLOCK).min(columns) * PANEL];
+        for (r, row) in data.chunks_exact(columns).enumerate() {
+            for (out, value) in block.chunks_exact_mut(PANEL).zip(&row[first..]) {
+                out[r] = *value;
+            }
+        }
+    }
+}
+
+/// Transforms `columns` output channels of nine taps, `tap` apart, of input channels `row` apart.
 struct TransformWeights<'a> {
     w: &'a [f32],
+    row: usize,
+    tap: usize,
     inputs: usize,
-    outputs: usize,
-    panel: usize,
+    columns: usize,
+    width: usize,
     scale: f32,
     out: &'a mut [f32],
 }
@@ -34,37 +85,18 @@ struct TransformWeights<'a> {
 impl Kernel for TransformWeights<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let first = self.panel * PANEL;
-        let width = panel_width(self.outputs, first);
-        for i in 0..self.inputs {
-            let taps = &self.w[i * self.outputs + first..];
-            let columns = width.min(self.outputs - first);
-            let out = &mut self.out[i * width..];
-            let (tap, position) = (self.inputs * self.outputs, self.inputs * width);
-            tile::weights(s, taps, tap, columns, self.scale, out, position, width);
-        }
-    }
-}
-
-/// The weights of the input's gradient, seen as a convolution: `(3, 3, i, o)` to `(3, 3, o, i)`, turned.
-pub(super) fn turned(w: &[f32], inputs: usize, outputs: usize, out: &mut [f32]) {
-    const BLOCK: usize = 16;
-    assert!(w.len() == 9 * inputs * outputs && out.len() == w.len());
-    out.par_chunks_mut(inputs * outputs).enumerate().for_each(|(tap, out)| {
-        let w = &w[(8 - tap) * inputs * outputs..][..inputs * outputs];
-        transpose_into(w, inputs, outputs, out, BLOCK);
-    });
-}
-
-/// `(rows, columns)` to `(columns, rows)`.
-fn transpose_into(w: &[f32], rows: usize, columns: usize, out: &mut [f32], block: usize) {
-    for r0 in (0..rows).step_by(block) {
-        let r1 = (r0 + block).min(rows);
-        for c in 0..columns {
-            let out = &mut out[c * rows + r0..c * rows + r1];
-            for (r, out) in (r0..r1).zip(out) {
-                *out = w[r * columns + c];
-            }
+        let Self { w, row, tap, inputs, columns, width, scale, out } = self;
+        for i in 0..inputs {
+            tile::weights(
+                s,
+                &w[i * row..],
+                tap,
+                columns,
+                scale,
+                &mut out[i * width..],
+                inputs * width,
+                width,
+            );
         }
     }
 }
@@ -215,27 +247,24 @@ impl Kernel for Outputs<'_, '_> {
     }
 }
 
-/// `w` convolved with the pictures, `w` being `(3, 3, channels, outputs)`; half the pictures' sides
-/// if the epilogue adds pixels up.
+/// The weights convolved with the pictures; half the pictures' sides if the epilogue adds pixels up.
 pub(super) fn convolve(
     level: Level,
     pictures: &Pictures,
-    w: &[f32],
-    scale: f32,
-    outputs: usize,
+    weights: &Weights,
     epilogue: &Epilogue,
 ) -> Vec<f32> {
     pictures.check();
-    let inputs = pictures.channels;
-    assert!(w.len() == 9 * inputs * outputs);
+    let Weights { inputs, outputs, .. } = *weights;
+    assert!(weights.data.len() == 9 * inputs * outputs && inputs == pictures.channels);
     let shift = usize::from(epilogue.down);
     let len = pictures.batch * (pictures.height >> shift) * (pictures.width >> shift) * outputs;
     super::filled(len, |out| {
         let mut rows = split_rows(pictures, outputs, epilogue.down, out);
         if pictures.tiles() <= FEW {
-            convolve_few(level, pictures, w, scale, outputs, epilogue, &mut rows);
+            convolve_few(level, pictures, weights, epilogue, &mut rows);
         } else {
-            convolve_many(level, pictures, w, scale, outputs, epilogue, &mut rows);
+            convolve_many(level, pictures, weights, epilogue, &mut rows);
         }
     })
 }
@@ -266,21 +295,20 @@ fn split_rows<'a>(
 fn convolve_many(
     level: Level,
     pictures: &Pictures,
-    w: &[f32],
-    scale: f32,
-    outputs: usize,
+    weights: &Weights,
     epilogue: &Epilogue,
     rows: &mut [Rows],
 ) {
-    let inputs = pictures.channels;
+    let Weights { inputs, outputs, .. } = *weights;
     let across = pictures.tiles_across();
     let block = tiles_per_block(inputs, outputs);
     let rows_per_task = (block / across).max(1);
-    scratch::with(POSITIONS * inputs * padded(outputs), |weights| {
-        weights.par_chunks_mut(POSITIONS * inputs * PANEL).enumerate().for_each(|(panel, out)| {
-            level.run(TransformWeights { w, inputs, outputs, panel, scale, out });
-        });
-        let weights = &*weights;
+    scratch::with(POSITIONS * inputs * padded(outputs), |panels| {
+        panels
+            .par_chunks_mut(POSITIONS * inputs * PANEL)
+            .enumerate()
+            .for_each(|(panel, out)| weights.transform(level, panel, out));
+        let weights = &*panels;
         rows.par_chunks_mut(rows_per_task).enumerate().for_each(|(task, rows)| {
             let start = task * rows_per_task * across;
             let end = start + rows.len() * across;
@@ -306,13 +334,12 @@ fn tiles_per_block(inputs: usize, outputs: usize) -> usize {
 fn convolve_few(
     level: Level,
     pictures: &Pictures,
-    w: &[f32],
-    scale: f32,
-    outputs: usize,
+    weights: &Weights,
     epilogue: &Epilogue,
     rows: &mut [Rows],
 ) {
-    let (inputs, tiles) = (pictures.channels, pictures.tiles());
+    let Weights { inputs, outputs, .. } = *weights;
+    let tiles = pictures.tiles();
     let row = padded(inputs);
     const STEP: usize = 12;
     let counts: Vec<usize> = (0..tiles).step_by(STEP).map(|t| STEP.min(tiles - t)).collect();
@@ -328,9 +355,9 @@ fn convolve_few(
         let v = &*v;
         m.par_chunks_mut(panel_len).enumerate().with_max_len(1).for_each(|(panel, m)| {
             let width = panel_width(outputs, panel * PANEL);
-            scratch::with(POSITIONS * inputs * width, |weights| {
-                level.run(TransformWeights { w, inputs, outputs, panel, scale, out: weights });
-                level.run(PanelSums { v, counts: &counts, inputs, weights, width, m });
+            scratch::with(POSITIONS * inputs * width, |out| {
+                weights.transform(level, panel, out);
+                level.run(PanelSums { v, counts: &counts, inputs, weights: out, width, m });
             });
         });
         let sums = Sums { data: m, panel: panel_len, position: tiles * PANEL, tile: PANEL };
@@ -367,15 +394,18 @@ impl Kernel for Factors<'_> {
     }
 }
 
-/// Adds the products of chunks of tiles for one position.
+/// Adds the products of chunks of tiles for one position and some input channels.
 struct Correlate<'a> {
     factors: &'a [f32],
     chunks: usize,
     chunk_len: usize,
     position: usize,
+    /// Channels of the whole input, and those computed here.
     inputs: usize,
+    first: usize,
+    count: usize,
     outputs: usize,
-    /// `(inputs, padded outputs)`
+    /// `(count, padded outputs)`
     du: &'a mut [f32],
     add: bool,
 }
@@ -389,9 +419,9 @@ impl Kernel for Correlate<'_> {
         while first < m_row {
             let width = panel_width(self.outputs, first);
             Product {
-                a: &self.factors[self.position * CHUNK * v_row..],
+                a: &self.factors[self.position * CHUNK * v_row + self.first..],
                 strides: Strides { row: 1, depth: v_row, chunk: self.chunk_len },
-                rows: self.inputs,
+                rows: self.count,
                 k: CHUNK,
                 chunks: self.chunks,
                 b: &self.factors[m_start + first..],
@@ -411,9 +441,9 @@ impl Kernel for Correlate<'_> {
 
 /// Transforms some input channels' gradients back to taps.
 struct TransformBack<'a, 'b> {
+    /// Begins at the first channel of position 0.
     du: &'a [f32],
-    first: usize,
-    inputs: usize,
+    position: usize,
     outputs: usize,
     scale: f32,
     taps: &'a mut [&'b mut [f32]],
@@ -438,10 +468,16 @@ impl Kernel for TransformBack<'_, '_> {
                 &mut t7[at.clone()],
                 &mut t8[at],
             ];
-            let du = &self.du[(self.first + i) * row..];
-            tile::weights_back(s, du, self.inputs * row, self.scale, &mut taps);
+            tile::weights_back(s, &self.du[i * row..], self.position, self.scale, &mut taps);
         }
     }
+}
+
+/// The nine taps of each block of `channels` input channels.
+fn split_taps(dw: &mut [f32], inputs: usize, outputs: usize, channels: usize) -> Vec<Vec<&mut [f32]>> {
+    let mut taps: Vec<_> =
+        dw.chunks_mut(inputs * outputs).map(|tap| tap.chunks_mut(channels * outputs)).collect();
+    (0..inputs.div_ceil(channels)).map(|_| taps.iter_mut().filter_map(Iterator::next).collect()).collect()
 }
 
 /// Gradient of the weights `(3, 3, i, o)` from the input and the output's gradient.
@@ -456,31 +492,78 @@ pub(super) fn weight_gradient(level: Level, x: &Pictures, g: &Pictures, scale: f
     let at_once = (65536 / inputs.max(outputs)).clamp(128, 1024) / CHUNK;
     let at_once = at_once.min(chunks);
     let mut dw = vec![0.0; 9 * inputs * outputs];
+    let transform = |first: usize, factors: &mut [f32]| {
+        factors.par_chunks_mut(chunk_len).enumerate().for_each(|(chunk, out)| {
+            level.run(Factors { x, g, first: (first + chunk) * CHUNK, out });
+        });
+    };
+    if chunks * CHUNK <= FEW {
+        // The sums of a few channels stay in cache until they are transformed back.
+        const CHANNELS: usize = 24;
+        scratch::with(chunks * chunk_len, |factors| {
+            transform(0, factors);
+            let factors = &*factors;
+            split_taps(&mut dw, inputs, outputs, CHANNELS)
+                .par_iter_mut()
+                .enumerate()
+                .with_max_len(1)
+                .for_each(|(block, taps)| {
+                    let (first, count) = (block * CHANNELS, taps[0].len() / outputs);
+                    let position_len = count * m_row;
+                    scratch::with(POSITIONS * position_len, |du| {
+                        for (position, du) in du.chunks_exact_mut(position_len).enumerate() {
+                            let add = false;
+                            level.run(Correlate {
+                                factors,
+                                chunks,
+                                chunk_len,
+                                position,
+                                inputs,
+                                first,
+                                count,
+                                outputs,
+                                du,
+                                add,
+                            });
+                        }
+                        level.run(TransformBack { du, position: position_len, outputs, scale, taps });
+                    });
+                });
+        });
+        return dw;
+    }
     let du_len = POSITIONS * inputs * m_row;
     scratch::with(du_len + at_once * chunk_len, |buffer| {
         let (du, factors) = buffer.split_at_mut(du_len);
-        for first in (0..chunks).step_by(at_once) {
-            let count = at_once.min(chunks - first);
-            let factors = &mut factors[..count * chunk_len];
-            factors.par_chunks_mut(chunk_len).enumerate().for_each(|(chunk, out)| {
-                level.run(Factors { x, g, first: (first + chunk) * CHUNK, out });
-            });
+        for begin in (0..chunks).step_by(at_once) {
+            let chunks = at_once.min(chunks - begin);
+            let factors = &mut factors[..chunks * chunk_len];
+            transform(begin, factors);
             let factors = &*factors;
             du.par_chunks_mut(inputs * m_row).enumerate().with_max_len(1).for_each(|(position, du)| {
-                let (chunks, add) = (count, first > 0);
-                level.run(Correlate { factors, chunks, chunk_len, position, inputs, outputs, du, add });
+                let (first, count, add) = (0, inputs, begin > 0);
+                level.run(Correlate {
+                    factors,
+                    chunks,
+                    chunk_len,
+                    position,
+                    inputs,
+                    first,
+                    count,
+                    outputs,
+                    du,
+                    add,
+                });
             });
         }
         let du = &*du;
         const CHANNELS: usize = 8;
-        let mut taps: Vec<_> =
-            dw.chunks_mut(inputs * outputs).map(|tap| tap.chunks_mut(CHANNELS * outputs)).collect();
-        let mut blocks: Vec<Vec<&mut [f32]>> = (0..inputs.div_ceil(CHANNELS))
-            .map(|_| taps.iter_mut().filter_map(Iterator::next).collect())
-            .collect();
-        blocks.par_iter_mut().enumerate().for_each(|(block, taps)| {
-            level.run(TransformBack { du, first: block * CHANNELS, inputs, outputs, scale, taps });
-        });
+        split_taps(&mut dw, inputs, outputs, CHANNELS).par_iter_mut().enumerate().for_each(
+            |(block, taps)| {
+                let du = &du[block * CHANNELS * m_row..];
+                level.run(TransformBack { du, position: inputs * m_row, outputs, scale, taps });
+            },
+        );
     });
     dw
 }
