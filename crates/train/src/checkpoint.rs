@@ -75,6 +75,10 @@ impl Draft {
     pub fn commit(self, folder: &Path, keep: usize) -> Result<PathBuf> {
         let name = format!("{PREFIX}{:08}", self.step);
         let path = folder.join(&name);
+        if Checkpoint::open(&path).is_ok_and(|there| there.files == self.files) {
+            // Stopping right after a periodic checkpoint asks for it again: it stays as it is.
+            return Ok(path);
+        }
         let temporary = folder.join(format!("{TEMPORARY}{name}"));
         let write = || -> std::io::Result<()> {
             fs::create_dir_all(folder)?;

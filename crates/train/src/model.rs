@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
 use t2f_data::Image;
 use t2f_gan::Growth;
@@ -15,7 +16,7 @@ use t2f_text::Tokenizer;
 
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::painter::{Painter, to_pictures};
+use crate::painter::{BuildText, Painter, to_pictures};
 use crate::{atomic, device, tensors};
 
 /// Where a model comes from.
@@ -82,9 +83,21 @@ impl Model {
     /// If there is no such file, it is not a model of this format, a tensor is missing, left over,
     /// of another shape or not finite (the message lists them), or the device is not there.
     pub fn load(path: &Path, device_name: &str) -> Result<Self> {
+        Self::read(path, device_name, None)
+    }
+
+    /// As [`load`](Self::load), for a model whose encoder the configuration has no name for.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load), and if the encoder cannot be built.
+    pub fn load_with_text(path: &Path, device_name: &str, text: &BuildText) -> Result<Self> {
+        Self::read(path, device_name, Some(text))
+    }
+
+    fn read(path: &Path, device_name: &str, text: Option<&BuildText>) -> Result<Self> {
         let file = file_of(path);
         let bytes = std::fs::read(&file).map_err(|error| Error::file(&file, error))?;
-        Self::from_bytes(&bytes, &device::open(device_name)?).map_err(|error| match error {
+        Self::parse(&bytes, &device::open(device_name)?, text).map_err(|error| match error {
             Error::State(message) => Error::file(&file, message),
             error => Error::file(&file, error),
         })
@@ -95,6 +108,10 @@ impl Model {
     /// # Errors
     /// As [`load`](Self::load).
     pub fn from_bytes(bytes: &[u8], device: &Device) -> Result<Self> {
+        Self::parse(bytes, device, None)
+    }
+
+    fn parse(bytes: &[u8], device: &Device, text: Option<&BuildText>) -> Result<Self> {
         let (tensors, json) = tensors::from_bytes(bytes).map_err(Error::State)?;
         let metadata: Metadata = serde_json::from_str(&json).map_err(|error| {
             Error::State(format!("not a t2f model: its metadata cannot be read: {error}"))
@@ -104,14 +121,21 @@ impl Model {
             return Err(Error::State(format!("model format {found}, and this build reads format {FORMAT}")));
         }
         let tokenizer = Tokenizer::from_json(&metadata.tokenizer)?;
+        let paint = |vb: VarBuilder| match text {
+            Some(text) => {
+                let text = text(tokenizer.clone(), vb.pp("text"))?;
+                Painter::with_text(&metadata.config, text, vb)
+            }
+            None => Painter::new(&metadata.config, tokenizer.clone(), vb),
+        };
         let expected = Parameters::drawn(t2f_ops::rng::Key::new(0));
-        Painter::new(&metadata.config, tokenizer.clone(), expected.builder(DType::F32, device))?;
+        paint(expected.builder(DType::F32, device))?;
         let tensors: BTreeMap<String, Tensor> = tensors
             .into_iter()
             .map(|(name, tensor)| Ok((name, tensor.to_dtype(DType::F32)?.to_device(device)?)))
             .collect::<Result<_>>()?;
         expected.set(&tensors)?;
-        let painter = Painter::new(&metadata.config, tokenizer, expected.frozen_builder(DType::F32, device))?;
+        let painter = paint(expected.frozen_builder(DType::F32, device))?;
         Ok(Self {
             config: metadata.config,
             growth: metadata.growth,

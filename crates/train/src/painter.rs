@@ -12,6 +12,11 @@ use t2f_text::{TextEncoder, Tokenizer};
 use crate::config::Config;
 use crate::error::Result;
 
+/// How an encoder is built: from the words of the training captions and parameters named
+/// `text.…`. [`t2f_text::TextConfig::build`] is one; an encoder of another crate brings its own and
+/// is free to ignore the tokenizer.
+pub type BuildText<'a> = dyn Fn(Tokenizer, VarBuilder) -> t2f_text::Result<Box<dyn TextEncoder>> + 'a;
+
 /// What turns `(caption, noise)` into a picture.
 pub struct Painter {
     /// Captions → `(B, E)`.
@@ -28,7 +33,14 @@ impl Painter {
     /// # Errors
     /// If a stored parameter is missing or has another shape.
     pub fn new(config: &Config, tokenizer: Tokenizer, vb: VarBuilder) -> Result<Self> {
-        let text = config.text.build(tokenizer, vb.pp("text"))?;
+        Self::with_text(config, config.text.build(tokenizer, vb.pp("text"))?, vb)
+    }
+
+    /// As [`new`](Self::new), around an encoder that is built already.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_text(config: &Config, text: Box<dyn TextEncoder>, vb: VarBuilder) -> Result<Self> {
         let conditioning = config.gan.conditioning(text.embedding_size(), vb.pp("conditioning"))?;
         let generator = config.gan.generator(vb.pp("generator"))?;
         Ok(Self { text, conditioning, generator })

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -41,40 +41,29 @@ pub trait Recorder {
 pub struct JsonLines {
     path: PathBuf,
     file: File,
-    length: u64,
 }
 
 impl JsonLines {
-    /// Opens the file, cut to its first `length` bytes: what lies beyond was written after the
-    /// checkpoint that is being resumed, and will be written again.
+    /// Opens the file, cut before the first line that is torn or whose `step` is above `step`: what
+    /// follows was written after the checkpoint that is being resumed, and will be written again.
+    ///
+    /// A length in the checkpoint would do too, were it not that the pace is in the lines: runs
+    /// that compute the same would have checkpoints that differ.
     ///
     /// # Errors
-    /// If it cannot be opened, or is shorter than `length`.
-    pub fn open(path: &Path, length: u64) -> Result<Self> {
-        let attempt = || -> std::io::Result<(File, u64)> {
+    /// If it cannot be opened.
+    pub fn open(path: &Path, step: u64) -> Result<Self> {
+        let attempt = || -> std::io::Result<File> {
             let mut file =
                 OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
-            let found = file.metadata()?.len();
-            file.set_len(length.min(found))?;
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes)?;
+            file.set_len(length_until(&bytes, step) as u64)?;
             file.seek(SeekFrom::End(0))?;
-            Ok((file, found))
+            Ok(file)
         };
-        let (file, found) = attempt().map_err(|error| Error::file(path, error))?;
-        if found < length {
-            let message = format!("has {found} bytes, and the checkpoint was written when it had {length}");
-            return Err(Error::file(path, message));
-        }
-        Ok(Self { path: path.to_owned(), file, length })
-    }
-
-    /// Bytes written so far.
-    pub fn len(&self) -> u64 {
-        self.length
-    }
-
-    /// Whether nothing has been written yet.
-    pub fn is_empty(&self) -> bool {
-        self.length == 0
+        let file = attempt().map_err(|error| Error::file(path, error))?;
+        Ok(Self { path: path.to_owned(), file })
     }
 
     /// Makes the lines durable.
@@ -90,10 +79,17 @@ impl Recorder for JsonLines {
     fn record(&mut self, row: &Row) -> Result<()> {
         let mut line = serde_json::to_string(&row.0).map_err(|error| Error::file(&self.path, error))?;
         line.push('\n');
-        self.file.write_all(line.as_bytes()).map_err(|error| Error::file(&self.path, error))?;
-        self.length += line.len() as u64;
-        Ok(())
+        self.file.write_all(line.as_bytes()).map_err(|error| Error::file(&self.path, error))
     }
+}
+
+/// The bytes of the leading whole lines whose `step` is at most `step`.
+fn length_until(bytes: &[u8], step: u64) -> usize {
+    let early = |line: &&[u8]| {
+        let values = line.ends_with(b"\n").then(|| serde_json::from_slice::<BTreeMap<String, f64>>(line).ok());
+        values.flatten().and_then(|values| values.get("step").copied()).is_some_and(|of| of <= step as f64)
+    };
+    bytes.split_inclusive(|&byte| byte == b'\n').take_while(early).map(<[u8]>::len).sum()
 }
 
 /// The rows of a statistics file, and what is wrong with the lines that are none.
@@ -126,17 +122,20 @@ mod tests {
     }
 
     #[test]
-    fn reopening_at_a_length_drops_what_came_after() {
+    fn reopening_at_a_step_drops_what_came_after_and_what_is_torn() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("stats.jsonl");
         let mut stats = JsonLines::open(&path, 0).unwrap();
-        stats.record(&row(1)).unwrap();
-        let length = stats.len();
-        stats.record(&row(2)).unwrap();
-        let mut stats = JsonLines::open(&path, length).unwrap();
-        stats.record(&row(3)).unwrap();
-        assert_eq!(read(&path).unwrap(), (vec![row(1), row(3)], vec![]));
-        assert!(JsonLines::open(&path, 10_000).is_err());
+        (1..=3).for_each(|step| stats.record(&row(step)).unwrap());
+        let mut stats = JsonLines::open(&path, 1).unwrap();
+        stats.record(&row(4)).unwrap();
+        assert_eq!(read(&path).unwrap(), (vec![row(1), row(4)], vec![]));
+        stats.file.write_all(b"{\"step\":5.0}").unwrap();
+        let mut stats = JsonLines::open(&path, 9).unwrap();
+        stats.record(&row(6)).unwrap();
+        assert_eq!(read(&path).unwrap(), (vec![row(1), row(4), row(6)], vec![]));
+        JsonLines::open(&path, 0).unwrap();
+        assert_eq!(read(&path).unwrap(), (vec![], vec![]));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
 use t2f_data::Batch;
 use t2f_gan::{AdversarialLoss, Discriminator, Growth, Pair, Parts};
 use t2f_ops::grad::gradients;
@@ -24,7 +25,7 @@ use crate::checkpoint::{Checkpoint, Draft};
 use crate::config::Config;
 use crate::ema::Ema;
 use crate::error::{Error, Result};
-use crate::painter::Painter;
+use crate::painter::{BuildText, Painter};
 use crate::schedule::Stage;
 
 /// The networks of a run, their optimisers and their average.
@@ -67,17 +68,30 @@ impl Networks {
     /// # Errors
     /// If the device fails or the configuration's sizes do not fit one another.
     pub fn new(config: &Config, tokenizer: &Tokenizer, device: &Device) -> Result<Self> {
+        Self::with_text(config, tokenizer, device, &|tokenizer, vb| config.text.build(tokenizer, vb))
+    }
+
+    /// As [`new`](Self::new), with an encoder that the configuration has no name for.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and if the encoder cannot be built.
+    pub fn with_text(
+        config: &Config,
+        tokenizer: &Tokenizer,
+        device: &Device,
+        text: &BuildText,
+    ) -> Result<Self> {
+        let paint = |vb: VarBuilder| Painter::with_text(config, text(tokenizer.clone(), vb.pp("text"))?, vb);
         let key = Key::new(config.seed).child("init");
         let painting = Parameters::drawn(key.child("painting"));
         let judging = Parameters::drawn(key.child("judging"));
-        let painter = Painter::new(config, tokenizer.clone(), painting.builder(DType::F32, device))?;
+        let painter = paint(painting.builder(DType::F32, device))?;
         let embedding_size = painter.text.embedding_size();
         let discriminator = config.gan.discriminator(embedding_size, judging.builder(DType::F32, device))?;
         let frozen_discriminator =
             config.gan.discriminator(embedding_size, judging.frozen_builder(DType::F32, device))?;
         let ema = Ema::new(&painting, config.ema)?;
-        let average =
-            Painter::new(config, tokenizer.clone(), ema.parameters().frozen_builder(DType::F32, device))?;
+        let average = paint(ema.parameters().frozen_builder(DType::F32, device))?;
         Ok(Self {
             painter_adam: Adam::new(&painting, config.optimizer.generator)?,
             judge_adam: Adam::new(&judging, config.optimizer.discriminator)?,

@@ -2,7 +2,7 @@
 //!
 //! Everything that happens is a function of the number of images shown and of the run's seed, so
 //! a run that stops anywhere continues to the same bits: a checkpoint needs the tensors, the
-//! progress, the open averages of the statistics, and how long the logs were.
+//! progress and the open averages of the statistics.
 
 use std::collections::BTreeMap;
 use std::mem::take;
@@ -22,6 +22,7 @@ use crate::checkpoint::{self, Draft};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::model::{Model, Provenance};
+use crate::painter::{BuildText, Painter};
 use crate::recorder::{JsonLines, Recorder, Row};
 use crate::run_dir::RunDir;
 use crate::samples::Samples;
@@ -104,8 +105,6 @@ pub struct Progress {
     pub step: u64,
     /// Images shown: the position of the loader and of the schedule.
     pub images: u64,
-    /// Length of `stats.jsonl` in bytes.
-    pub stats_bytes: u64,
     /// Sums of the losses since the last tick.
     pub sums: BTreeMap<String, f64>,
     /// How often each loss was added since the last tick.
@@ -139,11 +138,25 @@ impl Trainer {
     /// If the configuration does not hold together, the data cannot be opened, the device is not
     /// there, or the folder cannot be written.
     pub fn create(config: Config, overrides: &[String], out: &Path) -> Result<Self> {
+        let text = config.text.clone();
+        Self::create_with_text(config, overrides, out, &|tokenizer, vb| text.build(tokenizer, vb))
+    }
+
+    /// As [`create`](Self::create), with an encoder that the configuration has no name for.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create), and if the encoder cannot be built.
+    pub fn create_with_text(
+        config: Config,
+        overrides: &[String],
+        out: &Path,
+        text: &BuildText,
+    ) -> Result<Self> {
         config.check()?;
         let device = crate::device::open(&config.device)?;
         let splits = config.data.open(config.gan.resolution)?;
         let tokenizer = train_tokenizer(&config, &splits)?;
-        let networks = Networks::new(&config, &tokenizer, &device)?;
+        let networks = Networks::with_text(&config, &tokenizer, &device, text)?;
         let run = RunDir::claim(out, &config, splits.train.name(), overrides)?;
         let progress = Progress { data: splits.train.fingerprint(), ..Progress::default() };
         let trainer = Self::assemble(config, device, tokenizer, splits, networks, run, progress)?;
@@ -159,6 +172,21 @@ impl Trainer {
     pub fn resume(run: &Path) -> Result<Self> {
         let run = RunDir::open(run)?;
         let config = run.config()?;
+        let text = config.text.clone();
+        Self::restore(run, config, &|tokenizer, vb| text.build(tokenizer, vb))
+    }
+
+    /// As [`resume`](Self::resume), for a run of [`create_with_text`](Self::create_with_text).
+    ///
+    /// # Errors
+    /// As [`resume`](Self::resume), and if the encoder cannot be built.
+    pub fn resume_with_text(run: &Path, text: &BuildText) -> Result<Self> {
+        let run = RunDir::open(run)?;
+        let config = run.config()?;
+        Self::restore(run, config, text)
+    }
+
+    fn restore(run: RunDir, config: Config, text: &BuildText) -> Result<Self> {
         let device = crate::device::open(&config.device)?;
         let splits = config.data.open(config.gan.resolution)?;
         let checkpoint = checkpoint::load_latest(&run.checkpoints())?;
@@ -172,7 +200,7 @@ impl Trainer {
             )));
         }
         let tokenizer = Tokenizer::from_json(checkpoint.text("tokenizer.json")?)?;
-        let mut networks = Networks::new(&config, &tokenizer, &device)?;
+        let mut networks = Networks::with_text(&config, &tokenizer, &device, text)?;
         networks.load(&checkpoint, &progress.painter_steps, &progress.judge_steps)?;
         Self::assemble(config, device, tokenizer, splits, networks, run, progress)
     }
@@ -188,7 +216,7 @@ impl Trainer {
     ) -> Result<Self> {
         let schedule = Schedule::new(&config.schedule, config.gan.max_level(), splits.train.len())?;
         let samples = Samples::choose(&splits, config.output.samples, Key::new(config.seed))?;
-        let stats = JsonLines::open(&run.stats(), progress.stats_bytes)?;
+        let stats = JsonLines::open(&run.stats(), progress.step)?;
         Ok(Self { config, device, tokenizer, splits, schedule, networks, samples, run, stats, progress })
     }
 
@@ -200,6 +228,16 @@ impl Trainer {
     /// How far the run is.
     pub fn progress(&self) -> &Progress {
         &self.progress
+    }
+
+    /// What draws with the averaged parameters, as they are now.
+    pub fn average(&self) -> &Painter {
+        &self.networks.average
+    }
+
+    /// Where the networks are.
+    pub fn device(&self) -> &Device {
+        &self.device
     }
 
     /// Trains until the schedule is complete or `watch` breaks, and leaves the run so that it can
@@ -290,7 +328,6 @@ impl Trainer {
         losses.iter().for_each(|(name, &value)| row.set(name, value));
         row.set("Timing/images_per_sec", images_per_sec);
         self.stats.record(&row)?;
-        self.progress.stats_bytes = self.stats.len();
         Ok(Tick {
             step: self.progress.step,
             images: self.progress.images,
@@ -339,8 +376,10 @@ impl Trainer {
     }
 
     /// The stage of the last batch shown.
-    fn stage(&self) -> Stage {
-        self.schedule.at(self.progress.images.saturating_sub(1))
+    pub fn stage(&self) -> Stage {
+        let shown = self.progress.images;
+        let size = self.schedule.at(shown.saturating_sub(1)).batch_size as u64;
+        self.schedule.at(shown.saturating_sub(size))
     }
 }
 

@@ -1,0 +1,121 @@
+//! Resumed equals uninterrupted, bit for bit; and the number of workers changes nothing.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use t2f_train::config::Config;
+use t2f_train::trainer::{Outcome, Trainer};
+
+use crate::tiny::{config, newest_checkpoint, run_to, run_whole, stats};
+
+/// What a run leaves that must not depend on how it got there.
+#[derive(PartialEq)]
+struct Left {
+    checkpoint: BTreeMap<String, Vec<u8>>,
+    model: Vec<u8>,
+    stats: Vec<BTreeMap<String, f64>>,
+}
+
+fn left(run: &Path) -> Left {
+    let model = std::fs::read(run.join("model.safetensors")).unwrap();
+    Left { checkpoint: newest_checkpoint(run), model, stats: stats(run) }
+}
+
+fn whole(config: Config, out: &Path) -> Left {
+    let mut trainer = Trainer::create(config, &[], out).unwrap();
+    run_whole(&mut trainer);
+    left(trainer.run_dir().path())
+}
+
+/// Trains to each of `stops` in a process of its own, then to the end.
+fn interrupted(config: Config, out: &Path, stops: &[u64]) -> Left {
+    let mut trainer = Trainer::create(config, &[], out).unwrap();
+    let run = trainer.run_dir().path().to_owned();
+    for &stop in stops {
+        assert_eq!(run_to(&mut trainer, stop), Outcome::Stopped);
+        assert_eq!(trainer.progress().step, stop);
+        drop(trainer);
+        trainer = Trainer::resume(&run).unwrap();
+        assert_eq!(trainer.progress().step, stop);
+    }
+    run_whole(&mut trainer);
+    left(&run)
+}
+
+#[track_caller]
+fn assert_same(found: &Left, expected: &Left, what: &str) {
+    assert_eq!(found.stats, expected.stats, "{what}");
+    let names: Vec<_> = expected.checkpoint.keys().collect();
+    assert_eq!(found.checkpoint.keys().collect::<Vec<_>>(), names, "{what}");
+    for (name, bytes) in &expected.checkpoint {
+        assert!(found.checkpoint[name] == *bytes, "{what}: {name} differs");
+    }
+    assert!(found.model == expected.model, "{what}: the model differs");
+}
+
+#[test]
+fn resumed_run_equals_uninterrupted_run() {
+    let out = tempfile::tempdir().unwrap();
+    let expected = whole(config(&[]), out.path());
+    assert!(expected.checkpoint.contains_key("trainer_state.json") && expected.stats.len() > 10);
+    // 16 steps at 4x4, 12 that fade 8x8 in, 12 more; ticks at multiples of 3, checkpoints of 5.
+    let stops: [&[u64]; 8] = [&[0], &[1], &[15], &[16], &[17], &[22], &[28], &[4, 13, 20, 21, 39]];
+    for stops in stops {
+        let found = interrupted(config(&[]), out.path(), stops);
+        assert_same(&found, &expected, &format!("stopped after {stops:?}"));
+    }
+}
+
+#[test]
+fn resumed_run_equals_uninterrupted_run_with_every_other_state_there_is() {
+    let out = tempfile::tempdir().unwrap();
+    let more = [
+        "optimizer.reset_at_level=true",
+        "optimizer.n_critic=2",
+        "loss.kind=wgan-gp",
+        "schedule.batch_sizes=[4,8]",
+        "schedule.stable_kimg=[0.064,0.032]",
+    ];
+    let expected = whole(config(&more), out.path());
+    // The batch is 8 from step 16 on.
+    for stops in [&[16][..], &[15, 16]] {
+        let found = interrupted(config(&more), out.path(), stops);
+        assert_same(&found, &expected, &format!("stopped after {stops:?}"));
+    }
+}
+
+#[test]
+fn a_killed_run_continues_from_its_last_checkpoint_to_the_same_bits() {
+    let out = tempfile::tempdir().unwrap();
+    let expected = whole(config(&[]), out.path());
+    for (killed_at, checkpointed_at) in [(9, 5), (18, 15), (27, 25)] {
+        let run = killed_after(killed_at, out.path());
+        let mut trainer = Trainer::resume(&run).unwrap();
+        assert_eq!(trainer.progress().step, checkpointed_at);
+        run_whole(&mut trainer);
+        assert_same(&left(&run), &expected, &format!("killed after {killed_at}"));
+    }
+}
+
+/// A run folder as a kill after `steps` leaves it: no checkpoint of that moment, the statistics
+/// ahead of the newest checkpoint and torn in the middle of a line.
+fn killed_after(steps: u64, out: &Path) -> PathBuf {
+    let mut trainer = Trainer::create(config(&[]), &[], out).unwrap();
+    let run = trainer.run_dir().path().to_owned();
+    assert_eq!(run_to(&mut trainer, steps), Outcome::Stopped);
+    drop(trainer);
+    std::fs::remove_dir_all(run.join(format!("checkpoints/step-{steps:08}"))).unwrap();
+    let stats = run.join("stats.jsonl");
+    let mut text = std::fs::read_to_string(&stats).unwrap();
+    text.push_str("{\"Loss/D/to");
+    std::fs::write(&stats, text).unwrap();
+    run
+}
+
+#[test]
+fn the_number_of_workers_changes_nothing() {
+    let out = tempfile::tempdir().unwrap();
+    let one = whole(config(&["output.workers=1"]), out.path());
+    let three = whole(config(&["output.workers=3"]), out.path());
+    assert_same(&three, &one, "three workers");
+}

@@ -1,0 +1,80 @@
+//! A run of forty steps that takes a second, driven through the library.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use t2f_train::config::Config;
+use t2f_train::recorder;
+use t2f_train::trainer::{Event, Outcome, Trainer};
+
+/// Images a step.
+pub const BATCH: u64 = 4;
+
+/// Forty steps on 64 drawn faces: sixteen at 4x4, twelve fading 8x8 in, twelve more. A row of
+/// statistics every three steps, a checkpoint every five. `more` wins.
+pub fn config(more: &[&str]) -> Config {
+    let small = [
+        "name=tiny",
+        "device=cpu",
+        "gan.resolution=8",
+        "gan.channels=[8,8]",
+        "gan.latent_size=12",
+        "gan.code_size=8",
+        "gan.compressed_size=8",
+        "text.embedding_size=8",
+        "text.hidden_size=8",
+        "data.train_images=64",
+        "data.val_images=4",
+        "data.test_images=4",
+        "schedule.batch_sizes=[4]",
+        "schedule.fade_kimg=[0,0.048]",
+        "schedule.stable_kimg=[0.064,0.048]",
+        "output.tick_kimg=0.012",
+        "output.sample_kimg=0.08",
+        "output.checkpoint_kimg=0.02",
+        "output.samples=2",
+    ];
+    let lines: Vec<String> = small.iter().chain(more).map(|&line| line.to_owned()).collect();
+    Config::resolve(Some("quick"), None, &lines).unwrap()
+}
+
+/// Trains until `steps` have been taken in all, and asks to stop there.
+pub fn run_to(trainer: &mut Trainer, steps: u64) -> Outcome {
+    let mut watch = |event: &Event| match event {
+        Event::Started { images, .. } | Event::Stepped { images } if *images >= steps * BATCH => {
+            ControlFlow::Break(())
+        }
+        _ => ControlFlow::Continue(()),
+    };
+    trainer.run(&mut watch).unwrap()
+}
+
+/// Trains until the schedule is complete.
+pub fn run_whole(trainer: &mut Trainer) {
+    assert_eq!(run_to(trainer, u64::MAX / BATCH), Outcome::Finished);
+}
+
+/// Every file of the newest checkpoint, by name.
+pub fn newest_checkpoint(run: &Path) -> BTreeMap<String, Vec<u8>> {
+    let folder = run.join("checkpoints");
+    let newest = folder.join(fs::read_to_string(folder.join("LATEST")).unwrap());
+    let files = fs::read_dir(newest).unwrap().map(|entry| entry.unwrap().path());
+    files.map(|path| (name(&path), fs::read(&path).unwrap())).collect()
+}
+
+/// The rows of `stats.jsonl` without what the clock says.
+pub fn stats(run: &Path) -> Vec<BTreeMap<String, f64>> {
+    let (rows, faults) = recorder::read(&run.join("stats.jsonl")).unwrap();
+    assert_eq!(faults, Vec::<String>::new());
+    let timeless = |row: &recorder::Row| {
+        let values = row.values().clone().into_iter();
+        values.filter(|(name, _)| !name.starts_with("Timing/")).collect()
+    };
+    rows.iter().map(timeless).collect()
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap().to_string_lossy().into_owned()
+}
