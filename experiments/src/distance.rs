@@ -52,7 +52,8 @@ fn pairs<'a>(a: &'a Image, b: &'a Image) -> impl Iterator<Item = f64> + 'a {
 fn enlarged(image: &Image, width: usize) -> Image {
     let factor = width / image.width;
     let height = image.height * factor;
-    let pixels = (0..width * height).flat_map(|i| image.pixel(i % width / factor, i / width / factor)).collect();
+    let pixels =
+        (0..width * height).flat_map(|i| image.pixel(i % width / factor, i / width / factor)).collect();
     Image { width, height, pixels }
 }
 

@@ -28,7 +28,8 @@ impl Expected {
     /// If it cannot be read.
     pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join("expected.json");
-        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text =
+            std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         serde_json::from_str(&text).with_context(|| format!("{} is not as expected", path.display()))
     }
 }

@@ -19,7 +19,12 @@ pub fn config(folder: &Path, overrides: &[String]) -> Result<Config> {
 ///
 /// # Errors
 /// As [`Trainer::create`] and [`Trainer::run`].
-pub fn train(config: Config, overrides: &[String], out: &Path, report: &mut dyn FnMut(&Tick)) -> Result<PathBuf> {
+pub fn train(
+    config: Config,
+    overrides: &[String],
+    out: &Path,
+    report: &mut dyn FnMut(&Tick),
+) -> Result<PathBuf> {
     let mut trainer = Trainer::create(config, overrides, out)?;
     train_to(&mut trainer, u64::MAX, report)?;
     Ok(trainer.run_dir().path().to_owned())

@@ -40,7 +40,8 @@ fn a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpoint() 
 
 #[test]
 fn a_gradient_that_is_not_finite_is_named() {
-    let rates = ["optimizer.discriminator.lr=1e6", "optimizer.generator.lr=1e12", "output.checkpoint_kimg=10"];
+    let rates =
+        ["optimizer.discriminator.lr=1e6", "optimizer.generator.lr=1e12", "output.checkpoint_kimg=10"];
     let (error, step) = broken(&rates);
     let message = error.to_string();
     assert!(message.contains("the gradient of ") && message.contains(".weight"), "{message}");

@@ -86,7 +86,8 @@ impl Recorder for JsonLines {
 /// The bytes of the leading whole lines whose `step` is at most `step`.
 fn length_until(bytes: &[u8], step: u64) -> usize {
     let early = |line: &&[u8]| {
-        let values = line.ends_with(b"\n").then(|| serde_json::from_slice::<BTreeMap<String, f64>>(line).ok());
+        let values =
+            line.ends_with(b"\n").then(|| serde_json::from_slice::<BTreeMap<String, f64>>(line).ok());
         values.flatten().and_then(|values| values.get("step").copied()).is_some_and(|of| of <= step as f64)
     };
     bytes.split_inclusive(|&byte| byte == b'\n').take_while(early).map(<[u8]>::len).sum()
