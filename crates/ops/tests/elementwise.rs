@@ -30,7 +30,8 @@ fn outputs_and_gradients_of_both_orders() -> Result<()> {
             let x = normal(Key::new(4), shape, DType::F32, &Device::Cpu)?;
             let (got, want) = (all(operator, &x, DType::F32)?, all(operator, &x, DType::F64)?);
             for (order, (got, want)) in got.iter().zip(&want).enumerate() {
-                let largest = want.iter().fold(1e-9f64, |m, v| m.max(v.abs()));
+                // Over one channel pixel norm is the sign, and its gradients vanish but for rounding.
+                let largest = want.iter().fold(0.1f64, |m, v| m.max(v.abs()));
                 let worst = got.iter().zip(want).fold(0f64, |m, (g, w)| m.max((g - w).abs()));
                 assert_eq!(got.len(), want.len());
                 assert!(worst < 1e-5 * largest, "{name} {shape:?} order {order}: {worst:e} of {largest:e}");

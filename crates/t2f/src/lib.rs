@@ -1,4 +1,4 @@
-//! The command line: `train`, `generate`, `plot`, `data`.
+//! The command line: `train`, `generate`, `metrics`, `plot`, `data`.
 //!
 //! One file a subcommand: its options, how they are checked against each other, and what it
 //! prints. The work is done by the libraries, which never print. [`run`] is the whole program, so
@@ -8,6 +8,7 @@ mod data;
 mod dry_run;
 mod failure;
 mod generate;
+mod metrics;
 mod plot;
 mod progress;
 mod seeds;
@@ -47,6 +48,8 @@ enum Command {
     Train(train::Options),
     /// Draw faces from captions
     Generate(generate::Options),
+    /// Measure whether faces say what their captions say
+    Metrics(metrics::Options),
     /// Draw the loss curves of one or more runs
     Plot(plot::Options),
     /// Look at a dataset, check it, export the drawn one
@@ -69,6 +72,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let outcome = match cli.command {
         Command::Train(options) => train::run(&options),
         Command::Generate(options) => generate::run(&options),
+        Command::Metrics(options) => metrics::run(&options),
         Command::Plot(options) => plot::run(&options),
         Command::Data(command) => data::run(&command),
     };

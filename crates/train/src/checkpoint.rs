@@ -56,8 +56,9 @@ impl Draft {
     /// # Errors
     /// If a tensor is not finite (training must not continue from it) or cannot be read.
     pub fn tensors(&mut self, file: &str, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
-        let bytes =
-            tensors::to_bytes(tensors, "").map_err(|error| Error::State(format!("{file}: {error}")))?;
+        let bytes = tensors::all_finite(tensors)
+            .and_then(|()| tensors::to_bytes(tensors, ""))
+            .map_err(|error| Error::State(format!("{file} {error}")))?;
         self.files.insert(file.to_owned(), bytes);
         Ok(())
     }

@@ -29,12 +29,19 @@ pub fn from_bytes(bytes: &[u8]) -> Result<(BTreeMap<String, Tensor>, String), St
     let stored =
         candle_core::safetensors::load_buffer(bytes, &Device::Cpu).map_err(|error| error.to_string())?;
     let tensors: BTreeMap<String, Tensor> = stored.into_iter().collect();
+    all_finite(&tensors)?;
+    Ok((tensors, json))
+}
+
+/// # Errors
+/// If a tensor holds a NaN or an infinity; each is named.
+pub fn all_finite(tensors: &BTreeMap<String, Tensor>) -> Result<(), String> {
     let bad: Vec<&str> =
         tensors.iter().filter(|(_, tensor)| !finite(tensor)).map(|(name, _)| name.as_str()).collect();
-    if !bad.is_empty() {
-        return Err(format!("holds NaN or infinity in {}", bad.join(", ")));
+    match bad.as_slice() {
+        [] => Ok(()),
+        bad => Err(format!("holds NaN or infinity in {}", bad.join(", "))),
     }
-    Ok((tensors, json))
 }
 
 fn finite(tensor: &Tensor) -> bool {
