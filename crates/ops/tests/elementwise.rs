@@ -23,7 +23,8 @@ fn all(f: fn(&Tensor) -> Result<Tensor>, x: &Tensor, dtype: DType) -> Result<[Ve
 
 #[test]
 fn outputs_and_gradients_of_both_orders() -> Result<()> {
-    let operators: [(&str, fn(&Tensor) -> Result<Tensor>); 3] =
+    type Operator = fn(&Tensor) -> Result<Tensor>;
+    let operators: [(&str, Operator); 3] =
         [("pixel norm", pixel_norm), ("average pooling", avg_pool2), ("doubling", upsample2)];
     for (name, operator) in operators {
         for shape in [(1, 2, 2, 1), (2, 4, 6, 3), (3, 2, 8, 17), (1, 34, 32, 40)] {
