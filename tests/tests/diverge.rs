@@ -35,7 +35,7 @@ fn a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpoint() 
     let (error, step) = broken(&["optimizer.discriminator.lr=1e30", "output.checkpoint_kimg=10"]);
     assert!(matches!(error, Error::Diverged { .. }), "{error}");
     let message = error.to_string();
-    assert!(message.contains("the loss of the discriminator is"), "{message}");
+    assert!(message.contains("the loss of the ") && message.contains(" is NaN"), "{message}");
     assert_eq!(step, 4);
 }
 
@@ -45,7 +45,7 @@ fn a_gradient_that_is_not_finite_is_named() {
         ["optimizer.discriminator.lr=1e6", "optimizer.generator.lr=1e12", "output.checkpoint_kimg=10"];
     let (error, step) = broken(&rates);
     let message = error.to_string();
-    assert!(message.contains("the gradient of ") && message.contains(".weight"), "{message}");
+    assert!(message.contains("the gradient of conditioning.transformer.bias is"), "{message}");
     assert_eq!(step, 4);
 }
 
