@@ -89,7 +89,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     atomic::write(path, bytes)
 }
 
-/// Reads a PNG file that [`write`] wrote.
+/// Reads a PNG file that [`write`](fn@write) wrote.
 ///
 /// # Errors
 /// If it cannot be read, or is no such file.
