@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 use candle_nn::VarBuilder;
-use t2f_ops::norm::pixel_norm;
+use t2f_ops::norm::{modulated_pixel_norm, pixel_norm};
 use t2f_ops::resample::{to_nchw, upsample2};
 
 use crate::config::{Compat, GanConfig};
@@ -49,7 +49,9 @@ pub struct GrowingGenerator {
 struct Block {
     conv_1: Conv,
     conv_2: Conv,
-    modulation: Option<Modulation>,
+    /// Gamma and beta of [`modulated_pixel_norm`], linear in the latent, through which the text
+    /// reaches every resolution. Starts as identity.
+    modulation: Option<Conv>,
 }
 
 impl GrowingGenerator {
@@ -69,8 +71,8 @@ impl GrowingGenerator {
         let mut blocks = Vec::new();
         for (i, pair) in widths.windows(2).enumerate() {
             let vb = vb.pp("layers").pp(i);
-            let modulation =
-                config.modulation.then(|| Modulation::new(latent_size, pair[1], &vb.pp("modulation")));
+            let shape = ConvShape { kernel: 1, inputs: latent_size, outputs: 2 * pair[1] };
+            let modulation = config.modulation.then(|| Conv::silent(shape, &vb.pp("modulation")));
             blocks.push(Block {
                 conv_1: conv(pair[0], pair[1], &vb.pp("conv_1"))?.upsampling(),
                 conv_2: conv(pair[1], pair[1], &vb.pp("conv_2"))?,
@@ -88,10 +90,11 @@ impl GrowingGenerator {
 
 impl Block {
     fn forward(&self, x: &Tensor, latent: &Tensor) -> Result<Tensor> {
-        let mut x = pixel_norm(&self.conv_1.forward(x)?)?; // (B, 2H, 2W, C)
-        if let Some(modulation) = &self.modulation {
-            x = modulation.forward(&x, latent)?;
-        }
+        let x = self.conv_1.forward(x)?; // (B, 2H, 2W, C)
+        let x = match &self.modulation {
+            Some(modulation) => modulated_pixel_norm(&x, &modulation.forward_vector(latent)?)?,
+            None => pixel_norm(&x)?,
+        };
         Ok(pixel_norm(&self.conv_2.forward(&x)?)?)
     }
 }
@@ -127,23 +130,5 @@ impl Generator for GrowingGenerator {
 
     fn max_level(&self) -> usize {
         self.blocks.len()
-    }
-}
-
-/// `x · (1 + gamma) + beta`, with gamma and beta per channel and linear in the latent: DF-GAN's
-/// affine (arXiv:2008.05865), which lets the text reach every resolution. Starts as identity.
-struct Modulation(Conv);
-
-impl Modulation {
-    fn new(inputs: usize, channels: usize, vb: &VarBuilder) -> Result<Self> {
-        let shape = ConvShape { kernel: 1, inputs, outputs: 2 * channels };
-        Ok(Self(Conv::silent(shape, vb)?))
-    }
-
-    fn forward(&self, x: &Tensor, latent: &Tensor) -> Result<Tensor> {
-        let (b, _, _, c) = x.dims4()?;
-        let both = self.0.forward_vector(latent)?.reshape((b, 1, 1, 2 * c))?;
-        let gamma = both.narrow(3, 0, c)?.affine(1.0, 1.0)?;
-        Ok(x.broadcast_mul(&gamma)?.broadcast_add(&both.narrow(3, c, c)?)?)
     }
 }

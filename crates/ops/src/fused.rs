@@ -10,7 +10,8 @@ use candle_core::{
 
 use crate::conv2d::ConvOptions;
 use crate::cpu::{self, Level, Shapes};
-use crate::grad::inputs_only;
+use crate::grad::{first_order, inputs_only};
+use crate::norm::gamma_beta;
 
 /// Shapes, scale and mask: what the three partners share.
 #[derive(Clone)]
@@ -64,8 +65,10 @@ struct Halve(f32);
 struct Double(f32);
 /// `x / rms(x)`
 struct PixelNorm;
-/// `(x, g)` to the gradient of [`PixelNorm`]'s input
+/// `(x, g)` to the gradient of [`PixelNorm`]'s input, where nothing asks for another
 struct PixelNormGradient;
+/// `(1 + gamma) · x / rms(x) + beta` of `x` and `(B, 2C)`
+struct ModulatedPixelNorm;
 
 /// Whether fused operators take this tensor.
 pub(crate) fn takes(t: &Tensor) -> bool {
@@ -85,6 +88,21 @@ pub(crate) fn upsample2(x: &Tensor) -> Result<Tensor> {
 /// [`crate::norm::pixel_norm`] of a tensor of rank 1 or more.
 pub(crate) fn pixel_norm(x: &Tensor) -> Result<Tensor> {
     x.contiguous()?.apply_op1(PixelNorm)
+}
+
+/// [`crate::norm::modulated_pixel_norm`]; shapes were checked.
+pub(crate) fn modulated_pixel_norm(x: &Tensor, affine: &Tensor) -> Result<Tensor> {
+    x.contiguous()?.apply_op2(&affine.contiguous()?, ModulatedPixelNorm)
+}
+
+/// The sum of the squares of a tensor's numbers.
+pub(crate) fn sum_of_squares(x: &Tensor) -> Result<f32> {
+    let x = x.contiguous()?;
+    let (storage, layout) = x.storage_and_layout();
+    match &*storage {
+        Storage::Cpu(storage) => Ok(cpu::sum_of_squares(Level::detect(), slice(storage, layout)?)),
+        _ => bail!("a fused operator's tensor is not on the CPU"),
+    }
 }
 
 /// Whether a gradient of `w` is wanted; anything but a variable must get one.
@@ -350,8 +368,22 @@ impl CustomOp1 for PixelNorm {
     }
 
     fn bwd(&self, x: &Tensor, _: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
-        x.apply_op2(&g.contiguous()?, PixelNormGradient).map(Some)
+        if first_order() {
+            return x.apply_op2(&g.contiguous()?, PixelNormGradient).map(Some);
+        }
+        Ok(Some(pixel_norm_gradient(x, &reciprocal_rms(x)?, g)?))
     }
+}
+
+/// `1 / sqrt(mean(x²) + 1e-8)` over the last dimension, of candle's operators.
+fn reciprocal_rms(x: &Tensor) -> Result<Tensor> {
+    x.sqr()?.mean_keepdim(D::Minus1)?.affine(1.0, 1e-8)?.sqrt()?.recip()
+}
+
+/// `r·g - r³·mean(x·g)·x`, of candle's operators.
+fn pixel_norm_gradient(x: &Tensor, r: &Tensor, g: &Tensor) -> Result<Tensor> {
+    let along = x.mul(g)?.mean_keepdim(D::Minus1)?.mul(&r.sqr()?.mul(r)?)?;
+    g.broadcast_mul(r)?.sub(&x.broadcast_mul(&along)?)
 }
 
 impl CustomOp2 for PixelNormGradient {
@@ -370,27 +402,60 @@ impl CustomOp2 for PixelNormGradient {
         let dx = cpu::pixel_norm(Level::detect(), slice(x, lx)?, Some(slice(g, lg)?), channels);
         Ok((CpuStorage::F32(dx), lx.shape().clone()))
     }
+}
 
-    /// The Jacobian `r - r³·x·x^T/C` is symmetric: that of `g` is the operator itself. That of `x`
-    /// is made of candle's operators; only penalties through a norm need it.
+impl CustomOp2 for ModulatedPixelNorm {
+    fn name(&self) -> &'static str {
+        "modulated-pixel-norm"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        lx: &Layout,
+        affine: &CpuStorage,
+        la: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (batch, _, _, channels) = lx.shape().dims4()?;
+        let (x, affine) = (slice(x, lx)?, slice(affine, la)?);
+        let y = cpu::modulated_pixel_norm(Level::detect(), x, affine, batch, channels);
+        Ok((CpuStorage::F32(y), lx.shape().clone()))
+    }
+
     fn bwd(
         &self,
         x: &Tensor,
-        g: &Tensor,
+        affine: &Tensor,
         _: &Tensor,
-        c: &Tensor,
+        g: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let c = c.contiguous()?;
-        let dg = g.track_op().then(|| x.apply_op2(&c, PixelNormGradient)).transpose()?;
-        if !x.track_op() {
-            return Ok((None, dg));
+        let (batch, _, _, channels) = x.dims4()?;
+        if !first_order() {
+            let (r, (gamma, _)) = (reciprocal_rms(x)?, gamma_beta(affine)?);
+            let dx = pixel_norm_gradient(x, &r, &g.broadcast_mul(&gamma.affine(1.0, 1.0)?)?)?;
+            let dgamma = g.mul(&x.broadcast_mul(&r)?)?.sum((1, 2))?;
+            return Ok((Some(dx), Some(Tensor::cat(&[dgamma, g.sum((1, 2))?], 1)?)));
         }
-        let mean = |a: &Tensor, b: &Tensor| a.mul(b)?.mean_keepdim(D::Minus1);
-        let r = mean(x, x)?.affine(1.0, 1e-8)?.sqrt()?.recip()?;
-        let r3 = (r.sqr()? * &r)?;
-        let (cx, gx, cg) = (mean(&c, x)?, mean(g, x)?, mean(&c, g)?);
-        let along = ((r3.mul(&r.sqr()?)?.mul(&cx)?.mul(&gx)? * 3.0)? - r3.mul(&cg)?)?;
-        let across = (c.broadcast_mul(&gx)? + g.broadcast_mul(&cx)?)?.broadcast_mul(&r3)?;
-        Ok((Some((x.broadcast_mul(&along)? - across)?), dg))
+        let g = g.contiguous()?;
+        let (storages, layouts): (Vec<_>, Vec<_>) =
+            [x, affine, &g].into_iter().map(Tensor::storage_and_layout).unzip();
+        let mut slices = Vec::with_capacity(3);
+        for (storage, layout) in storages.iter().zip(layouts) {
+            match &**storage {
+                Storage::Cpu(storage) => slices.push(slice(storage, layout)?),
+                _ => bail!("a fused operator's tensor is not on the CPU"),
+            }
+        }
+        let [x_slice, affine_slice, g_slice] = slices[..] else { unreachable!("three tensors") };
+        let (dx, d_affine) = cpu::modulated_pixel_norm_gradient(
+            Level::detect(),
+            x_slice,
+            affine_slice,
+            g_slice,
+            batch,
+            channels,
+        );
+        let dx = Tensor::from_vec(dx, x.shape(), x.device())?;
+        Ok((Some(dx), Some(Tensor::from_vec(d_affine, affine.shape(), x.device())?)))
     }
 }

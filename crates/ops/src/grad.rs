@@ -24,6 +24,13 @@ struct Threads {
 
 thread_local! {
     static INPUTS_ONLY: Cell<bool> = const { Cell::new(false) };
+    static FIRST_ORDER: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether the differentiation running on this thread is never differentiated itself: an operator's
+/// backward may then be one that has no backward of its own.
+pub fn first_order() -> bool {
+    FIRST_ORDER.get()
 }
 
 /// Whether the differentiation running on this thread wants no gradient of parameters: an operator
@@ -122,7 +129,10 @@ fn start() -> Result<Threads> {
         std::thread::Builder::new()
             .name(format!("grad-{name}"))
             .stack_size(64 << 20) // `sorted_nodes` recurses once per operator of the graph
-            .spawn(move || jobs.into_iter().for_each(|job| job()))?;
+            .spawn(move || {
+                FIRST_ORDER.set(name == "first-order");
+                jobs.into_iter().for_each(|job| job());
+            })?;
         let sender = Mutex::new(sender);
         let second = run(&sender, second_derivative_of_a_cube)?;
         let expected = Some(if name == "second-order" { 12.0 } else { 8.0 });

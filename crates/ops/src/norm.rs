@@ -1,6 +1,6 @@
 //! Pixelwise feature normalisation and minibatch standard deviation.
 
-use candle_core::{Result, Tensor, bail};
+use candle_core::{DType, Result, Tensor, bail};
 
 use crate::fused;
 
@@ -19,6 +19,33 @@ pub fn pixel_norm(x: &Tensor) -> Result<Tensor> {
     }
     let mean_square = x.sqr()?.mean_keepdim(candle_core::D::Minus1)?;
     x.broadcast_div(&mean_square.affine(1.0, 1e-8)?.sqrt()?)
+}
+
+/// [`pixel_norm`], then a scale and a shift of each channel: `(1 + gamma) · pixel_norm(x) + beta`,
+/// the affine by which a condition reaches a feature map (DF-GAN, arXiv:2008.05865, §3.2).
+///
+/// # Shapes
+/// `x` and result: `(B, H, W, C)`; `affine`: `(B, 2C)`, gamma then beta.
+///
+/// # Errors
+/// If a shape does not fit.
+pub fn modulated_pixel_norm(x: &Tensor, affine: &Tensor) -> Result<Tensor> {
+    let (b, _, _, c) = x.dims4()?;
+    if affine.dims() != [b, 2 * c] {
+        bail!("modulation of {:?} (B, H, W, C) by {:?}, expected (B, 2C)", x.dims(), affine.dims());
+    }
+    if fused::takes(x) && fused::takes(affine) {
+        return fused::modulated_pixel_norm(x, affine);
+    }
+    let (gamma, beta) = gamma_beta(affine)?;
+    pixel_norm(x)?.broadcast_mul(&gamma.affine(1.0, 1.0)?)?.broadcast_add(&beta)
+}
+
+/// Both halves of `(B, 2C)` as `(B, 1, 1, C)`.
+pub(crate) fn gamma_beta(affine: &Tensor) -> Result<(Tensor, Tensor)> {
+    let (b, both) = affine.dims2()?;
+    let affine = affine.reshape((b, 1, 1, both))?;
+    Ok((affine.narrow(3, 0, both / 2)?, affine.narrow(3, both / 2, both / 2)?))
 }
 
 /// Appends one channel that holds how much the images of a group differ.
@@ -46,10 +73,36 @@ pub fn minibatch_stddev(x: &Tensor, group: usize) -> Result<Tensor> {
     Tensor::cat(&[x, &map.contiguous()?], 3)
 }
 
+/// `Σ x²`: not finite if a number of `x` is not, or if one is so large that its square is not.
+///
+/// # Errors
+/// If the device fails.
+pub fn sum_of_squares(x: &Tensor) -> Result<f32> {
+    match fused::takes(x) {
+        true => fused::sum_of_squares(x),
+        false => x.to_dtype(DType::F32)?.sqr()?.sum_all()?.to_scalar::<f32>(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use candle_core::Device;
+
+    #[test]
+    fn sum_of_squares_adds_all_and_shows_what_is_not_finite() -> Result<()> {
+        for dtype in [DType::F32, DType::F64] {
+            let x = Tensor::arange(0f32, 100_000., &Device::Cpu)?.affine(1e-3, 0.0)?.to_dtype(dtype)?;
+            let want = (0..100_000).map(|i| (f64::from(i) * 1e-3).powi(2)).sum::<f64>();
+            let got = f64::from(sum_of_squares(&x.reshape((1000, 100))?.t()?)?);
+            assert!((got / want - 1.0).abs() < 1e-4, "{got}, expected {want}");
+            for bad in [f64::NAN, f64::INFINITY] {
+                let hole = Tensor::new(&[bad], &Device::Cpu)?.to_dtype(dtype)?;
+                assert!(!sum_of_squares(&Tensor::cat(&[&x, &hole, &x], 0)?)?.is_finite());
+            }
+        }
+        Ok(())
+    }
 
     #[test]
     fn pixel_norm_gives_unit_mean_square() -> Result<()> {

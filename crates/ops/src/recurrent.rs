@@ -6,7 +6,9 @@
 
 use std::sync::OnceLock;
 
-use candle_core::{CpuStorage, CustomOp2, DType, Device, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp2, DType, Layout, Result, Shape, Storage, Tensor, bail};
+
+use crate::cpu::{self, Level, SavedSequences, Sequences};
 
 /// The hidden states of one layer in one direction.
 ///
@@ -79,27 +81,10 @@ fn portable_sigmoid(x: &Tensor) -> Result<Tensor> {
     x.affine(0.5, 0.0)?.tanh()?.affine(0.5, 0.5)
 }
 
-fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + (-x).exp())
-}
-
-/// `tanh(x) = 2σ(2x) - 1`: one exponential instead of the library's slower function.
-fn tanh(x: f32) -> f32 {
-    2.0 * sigmoid(2.0 * x) - 1.0
-}
-
 struct Recurrence {
     lengths: Box<[usize]>,
     reverse: bool,
-    saved: OnceLock<Saved>,
-}
-
-/// What the backward needs of the forward.
-struct Saved {
-    /// `(B, T, 4H)`: the gates after their nonlinearities.
-    gates: Vec<f32>,
-    /// `(B, T, H)`: the cells after each step.
-    cells: Vec<f32>,
+    saved: OnceLock<SavedSequences>,
 }
 
 fn contiguous<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
@@ -121,43 +106,13 @@ impl CustomOp2 for Recurrence {
         w: &CpuStorage,
         lw: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let (batch, steps, width) = lx.shape().dims3()?;
-        let hidden = width / 4;
+        let (_, steps, width) = lx.shape().dims3()?;
+        let sequences = Sequences { lengths: &self.lengths, steps, hidden: width / 4, reverse: self.reverse };
         let (x, w) = (contiguous(x, lx)?, contiguous(w, lw)?);
-        let recurrent = Tensor::from_slice(w, (width, hidden), &Device::Cpu)?.t()?.contiguous()?;
-        let mut gates = vec![0f32; batch * steps * width];
-        let mut cells = vec![0f32; batch * steps * hidden];
-        let mut states = vec![0f32; batch * steps * hidden];
-        let mut h = vec![0f32; batch * hidden];
-        let mut c = vec![0f32; batch * hidden];
-        for (at, t) in order(steps, self.reverse).enumerate() {
-            let through = match at {
-                0 => vec![0f32; batch * width],
-                _ => product(&h, (batch, hidden), &recurrent)?,
-            };
-            for b in 0..batch {
-                let (h, c) = (&mut h[b * hidden..][..hidden], &mut c[b * hidden..][..hidden]);
-                let row = b * steps + t;
-                if t < self.lengths[b] {
-                    let gates = &mut gates[row * width..][..width];
-                    let sums = x[row * width..][..width].iter().zip(&through[b * width..]);
-                    gates.iter_mut().zip(sums).for_each(|(gate, (x, y))| *gate = x + y);
-                    let (sigmoids, rest) = gates.split_at_mut(2 * hidden);
-                    let (candidates, outputs) = rest.split_at_mut(hidden);
-                    sigmoids.iter_mut().chain(outputs.iter_mut()).for_each(|gate| *gate = sigmoid(*gate));
-                    candidates.iter_mut().for_each(|gate| *gate = tanh(*gate));
-                    for k in 0..hidden {
-                        c[k] = sigmoids[hidden + k] * c[k] + sigmoids[k] * candidates[k];
-                        h[k] = outputs[k] * tanh(c[k]);
-                    }
-                }
-                cells[row * hidden..][..hidden].copy_from_slice(c);
-                states[row * hidden..][..hidden].copy_from_slice(h);
-            }
-        }
+        let (states, saved) = cpu::lstm(Level::detect(), &sequences, x, w);
         // A second forward of the same operator would compute the same.
-        let _ = self.saved.set(Saved { gates, cells });
-        Ok((CpuStorage::F32(states), (batch, steps, hidden).into()))
+        let _ = self.saved.set(saved);
+        Ok((CpuStorage::F32(states), (self.lengths.len(), steps, width / 4).into()))
     }
 
     fn bwd(
@@ -167,59 +122,31 @@ impl CustomOp2 for Recurrence {
         states: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let (batch, steps, width) = x.dims3()?;
-        let hidden = width / 4;
-        let Some(Saved { gates, cells }) = self.saved.get() else { bail!("lstm: backward before forward") };
-        let grad = grad.flatten_all()?.to_vec1::<f32>()?;
-        let recurrent = w.detach();
-        let mut through = vec![0f32; batch * steps * width]; // the gradient of x
-        let mut dh = vec![0f32; batch * hidden];
-        let mut dc = vec![0f32; batch * hidden];
-        let mut now = vec![0f32; batch * width];
-        // Against the order of the forward.
-        for t in order(steps, !self.reverse) {
-            now.fill(0.0);
-            let before = if self.reverse { (t + 1 < steps).then(|| t + 1) } else { t.checked_sub(1) };
-            for b in 0..batch {
-                let row = b * steps + t;
-                let dh = &mut dh[b * hidden..][..hidden];
-                let dc = &mut dc[b * hidden..][..hidden];
-                dh.iter_mut().zip(&grad[row * hidden..]).for_each(|(dh, g)| *dh += g);
-                if t >= self.lengths[b] {
-                    continue;
-                }
-                let (gates, cells_now) = (&gates[row * width..][..width], &cells[row * hidden..][..hidden]);
-                let cells_before = before.map(|s| &cells[(b * steps + s) * hidden..][..hidden]);
-                let now = &mut now[b * width..][..width];
-                for k in 0..hidden {
-                    let (i, f, g, o) =
-                        (gates[k], gates[hidden + k], gates[2 * hidden + k], gates[3 * hidden + k]);
-                    let tc = tanh(cells_now[k]);
-                    let d = dc[k] + dh[k] * o * (1.0 - tc * tc);
-                    now[k] = d * g * i * (1.0 - i);
-                    now[hidden + k] = d * cells_before.map_or(0.0, |c| c[k]) * f * (1.0 - f);
-                    now[2 * hidden + k] = d * i * (1.0 - g * g);
-                    now[3 * hidden + k] = dh[k] * tc * o * (1.0 - o);
-                    dc[k] = d * f;
-                }
-                through[row * width..][..width].copy_from_slice(now);
-            }
-            let back = product(&now, (batch, width), &recurrent)?;
-            for b in (0..batch).filter(|&b| t < self.lengths[b]) {
-                dh[b * hidden..][..hidden].copy_from_slice(&back[b * hidden..][..hidden]);
-            }
-        }
-        let through = Tensor::from_vec(through, (batch * steps, width), x.device())?;
-        // The gradient of W h is taken at the state before each step.
-        let zero = Tensor::zeros((batch, 1, hidden), DType::F32, x.device())?;
-        let states = states.detach();
-        let previous = match self.reverse {
-            false => Tensor::cat(&[&zero, &states.narrow(1, 0, steps - 1)?], 1)?,
-            true => Tensor::cat(&[&states.narrow(1, 1, steps - 1)?, &zero], 1)?,
-        };
-        let dw = through.t()?.matmul(&previous.reshape((batch * steps, hidden))?)?;
-        let dx = through.reshape((batch, steps, width))?;
+        let (_, steps, width) = x.dims3()?;
+        let Some(saved) = self.saved.get() else { bail!("lstm: backward before forward") };
+        let sequences = Sequences { lengths: &self.lengths, steps, hidden: width / 4, reverse: self.reverse };
+        let grad = grad.contiguous()?;
+        let (storages, w_storage) =
+            ([states.storage_and_layout(), grad.storage_and_layout()], w.storage_and_layout());
+        let [states, grad] = storages.each_ref().map(|(storage, layout)| on_cpu(storage, layout));
+        let (dx, dw) = cpu::lstm_gradient(
+            Level::detect(),
+            &sequences,
+            saved,
+            states?,
+            on_cpu(&w_storage.0, w_storage.1)?,
+            grad?,
+        );
+        let dx = Tensor::from_vec(dx, x.shape(), x.device())?;
+        let dw = Tensor::from_vec(dw, w.shape(), w.device())?;
         Ok((Some(dx.apply_op2(x, Once)?), Some(dw.apply_op2(w, Once)?)))
+    }
+}
+
+fn on_cpu<'a>(storage: &'a Storage, layout: &Layout) -> Result<&'a [f32]> {
+    match storage {
+        Storage::Cpu(storage) => contiguous(storage, layout),
+        _ => bail!("the recurrence needs tensors on the CPU"),
     }
 }
 
@@ -242,17 +169,12 @@ impl CustomOp2 for Once {
     }
 }
 
-/// `rows · matrix` for a few rows.
-fn product(rows: &[f32], shape: (usize, usize), matrix: &Tensor) -> Result<Vec<f32>> {
-    Tensor::from_slice(rows, shape, matrix.device())?.matmul(matrix)?.flatten_all()?.to_vec1()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::grad::gradients;
     use crate::rng::{Key, normal};
-    use candle_core::Var;
+    use candle_core::{Device, Var};
 
     fn setup(seed: u64) -> Result<(Var, Var, Tensor)> {
         let draw =

@@ -2,6 +2,7 @@
 
 use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
+use t2f_ops::conv2d::{ConvOptions, conv2d};
 use t2f_ops::recurrent;
 
 /// One or more layers, in one direction or both.
@@ -76,9 +77,11 @@ impl Lstm {
 impl Direction {
     fn forward(&self, x: &Tensor, lengths: &[usize]) -> Result<Tensor> {
         let (batch, steps, width) = x.dims3()?;
-        let inputs = x.reshape((batch * steps, width))?.matmul(&self.weight_ih.t()?)?;
-        let inputs = inputs.broadcast_add(&self.bias_ih.add(&self.bias_hh)?)?;
-        let inputs = inputs.reshape((batch, steps, self.weight_hh.dim(0)?))?; // (B, T, 4H)
-        recurrent::lstm(&inputs, &self.weight_hh, lengths, self.reverse)
+        let gates = self.weight_hh.dim(0)?;
+        let weight = self.weight_ih.t()?.reshape((1, 1, width, gates))?;
+        let bias = self.bias_ih.add(&self.bias_hh)?;
+        let x = x.reshape((batch, steps, 1, width))?;
+        let inputs = conv2d(&x, &weight, Some(&bias), ConvOptions::default())?;
+        recurrent::lstm(&inputs.reshape((batch, steps, gates))?, &self.weight_hh, lengths, self.reverse)
     }
 }

@@ -91,6 +91,11 @@ impl Adam {
         Ok(())
     }
 
+    /// Changes the step size and keeps the moments: for schedules.
+    pub fn set_lr(&mut self, lr: f64) {
+        self.config.lr = lr;
+    }
+
     /// Forgets the moments, as ProGAN does when a level begins.
     ///
     /// # Errors

@@ -11,12 +11,13 @@
 use std::collections::BTreeMap;
 
 use candle_core::backprop::GradStore;
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::VarBuilder;
 use t2f_data::Batch;
 use t2f_gan::{AdversarialLoss, Discriminator, Growth, Pair, Parts};
 use t2f_ops::grad::gradients;
 use t2f_ops::init::Parameters;
+use t2f_ops::norm::sum_of_squares;
 use t2f_ops::rng::{self, Key};
 use t2f_text::Tokenizer;
 
@@ -128,7 +129,10 @@ impl Networks {
         let size = batch.captions.len();
         let key = key.child("step").at(step);
         let real = at.reals(&batch.images(&self.device)?)?;
-        let (embedding, mismatched) = self.embed(batch)?; // (B, E) both
+        // Both halves see the embeddings as a leaf: the encoder is differentiated once, at the end.
+        let Embedded { encoded, leaf, places } = self.embed(batch)?;
+        let embedding = leaf.as_tensor().narrow(0, 0, size)?; // (B, E)
+        let mismatched = leaf.as_tensor().index_select(&places, 0)?; // (B, E)
         let latent_size = self.painter.generator.latent_size();
         let noise = rng::normal(key.child("noise"), (size, latent_size), DType::F32, &self.device)?;
         let (conditioned, latent) = self.painter.latent(&embedding, &noise)?;
@@ -136,7 +140,7 @@ impl Networks {
         let mut losses = Losses::new();
 
         let held = |t: &Tensor| if self.text_learns_from_discriminator { t.clone() } else { t.detach() };
-        let mut text_gradients = None;
+        let mut from_judging = None;
         for repeat in 0..self.discriminator_steps {
             let pair = Pair {
                 real: &real,
@@ -149,11 +153,11 @@ impl Networks {
             };
             let parts = self.loss.discriminator(self.discriminator.as_ref(), &pair)?;
             let total = parts.total()?;
-            let grads = checked_gradients(&total, "discriminator", &self.judging)?;
+            let mut grads = checked_gradients(&total, "discriminator", &self.judging)?;
             self.judge_adam.step(&grads)?;
             if repeat == 0 {
                 record(&mut losses, "D", &parts, &total);
-                text_gradients = self.text_learns_from_discriminator.then_some(grads);
+                from_judging = grads.remove(&leaf);
             }
         }
 
@@ -162,8 +166,15 @@ impl Networks {
         parts.push("kl", conditioned.kl.affine(self.kl_weight, 0.0)?);
         let total = parts.total()?;
         let mut grads = checked_gradients(&total, "generator", &self.painting)?;
-        if let Some(text) = text_gradients {
-            add_gradients(&mut grads, &text, &self.painting)?;
+        let from_painting = grads.remove(&leaf);
+        if let Some(gradient) = sum(from_painting, from_judging)? {
+            let text =
+                checked_gradients(&encoded.mul(&gradient)?.sum_all()?, "text encoder", &self.painting)?;
+            for (_, var) in self.painting.vars() {
+                if let Some(gradient) = text.get(&var) {
+                    grads.insert(&var, gradient.clone());
+                }
+            }
         }
         self.painter_adam.step(&grads)?;
         self.ema.update(size as u64, images_shown)?;
@@ -210,9 +221,9 @@ impl Networks {
         self.judge_adam.load(&checkpoint.tensors(JUDGE_ADAM)?, judge_steps)
     }
 
-    /// Embeddings of the captions and of the mismatched ones. Mismatches are mostly captions of
-    /// the same batch, so each text is encoded once.
-    fn embed(&self, batch: &Batch) -> Result<(Tensor, Tensor)> {
+    /// Embeddings of the captions, then of those mismatched ones that are none of them: mostly
+    /// mismatches are captions of the same batch, and each text is encoded once.
+    fn embed(&self, batch: &Batch) -> Result<Embedded> {
         let size = batch.captions.len();
         let mut texts = batch.captions.clone();
         let mut places = Vec::with_capacity(size);
@@ -223,10 +234,20 @@ impl Networks {
             });
             places.push(place as u32);
         }
-        let embedding = self.painter.text.encode(&texts)?;
-        let places = Tensor::from_vec(places, size, &self.device)?;
-        Ok((embedding.narrow(0, 0, size)?, embedding.index_select(&places, 0)?))
+        let encoded = self.painter.text.encode(&texts)?;
+        let leaf = Var::from_tensor(&encoded.detach())?;
+        Ok(Embedded { encoded, leaf, places: Tensor::from_vec(places, size, &self.device)? })
     }
+}
+
+/// The texts of a batch, encoded: `(N, E)`, the first B of which are the captions.
+struct Embedded {
+    /// With the encoder's graph.
+    encoded: Tensor,
+    /// The same numbers, where that graph is cut.
+    leaf: Var,
+    /// For each image the row of the text that does not belong to it.
+    places: Tensor,
 }
 
 fn record(losses: &mut Losses, network: &str, parts: &Parts, total: &Tensor) {
@@ -243,7 +264,7 @@ fn checked_gradients(loss: &Tensor, network: &str, parameters: &Parameters) -> R
     let grads = gradients(loss)?;
     for (name, var) in parameters.vars() {
         let Some(gradient) = grads.get(&var) else { continue };
-        let norm = gradient.sqr()?.sum_all()?.to_scalar::<f32>()?;
+        let norm = sum_of_squares(gradient)?;
         if !norm.is_finite() {
             return Err(Error::Diverged { what: format!("the gradient of {name}"), value: norm });
         }
@@ -251,14 +272,9 @@ fn checked_gradients(loss: &Tensor, network: &str, parameters: &Parameters) -> R
     Ok(grads)
 }
 
-fn add_gradients(grads: &mut GradStore, more: &GradStore, parameters: &Parameters) -> Result<()> {
-    for (_, var) in parameters.vars() {
-        let Some(extra) = more.get(&var) else { continue };
-        let sum = match grads.get(&var) {
-            Some(gradient) => gradient.add(extra)?,
-            None => extra.clone(),
-        };
-        grads.insert(&var, sum);
-    }
-    Ok(())
+fn sum(a: Option<Tensor>, b: Option<Tensor>) -> Result<Option<Tensor>> {
+    Ok(match (a, b) {
+        (Some(a), Some(b)) => Some(a.add(&b)?),
+        (a, b) => a.or(b),
+    })
 }

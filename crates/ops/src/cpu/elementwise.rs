@@ -2,11 +2,11 @@
 
 use rayon::prelude::*;
 
+use super::Mask;
 use super::simd::{Kernel, Level, Simd};
-use super::{Mask, filled};
 
 /// Pixels that one task sums.
-const PIXELS: usize = 512;
+pub(super) const PIXELS: usize = 512;
 
 struct Sum<'a> {
     g: &'a [f32],
@@ -55,6 +55,32 @@ pub(crate) fn bias_gradient(level: Level, g: &[f32], mask: Mask, channels: usize
     sum
 }
 
+struct Squares<'a> {
+    x: &'a [f32],
+    sum: &'a mut f32,
+}
+
+impl Kernel for Squares<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        // SAFETY: the slice has its own length.
+        *self.sum = unsafe { dot(s, self.x.as_ptr(), self.x.as_ptr(), self.x.len()) };
+    }
+}
+
+/// `Σ x²`, added up in blocks.
+pub(crate) fn sum_of_squares(level: Level, x: &[f32]) -> f32 {
+    const BLOCK: usize = 1 << 14;
+    let block = |x: &[f32]| {
+        let mut sum = 0.0;
+        level.run(Squares { x, sum: &mut sum });
+        sum
+    };
+    let mut sums = vec![0.0; x.len().div_ceil(BLOCK)];
+    sums.par_iter_mut().zip(x.par_chunks(BLOCK)).with_min_len(4).for_each(|(sum, x)| *sum = block(x));
+    sums.iter().sum()
+}
+
 /// `row` for every pixel, times the mask.
 pub(crate) fn spread(row: &[f32], mask: Mask, pixels: usize) -> Vec<f32> {
     let mut out = row.repeat(pixels);
@@ -68,47 +94,10 @@ pub(crate) fn spread(row: &[f32], mask: Mask, pixels: usize) -> Vec<f32> {
     out
 }
 
-/// `x` and `g` of a few pixels to the pixel norm of `x`, or, with `g`, its backward.
-struct PixelNorm<'a> {
-    x: &'a [f32],
-    g: Option<&'a [f32]>,
-    channels: usize,
-    out: &'a mut [std::mem::MaybeUninit<f32>],
-}
-
-impl Kernel for PixelNorm<'_> {
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        let Self { x, g, channels, out } = self;
-        assert!(out.len() == x.len() && x.len().is_multiple_of(channels));
-        if let Some(g) = g {
-            assert!(g.len() == x.len());
-        }
-        let mut start = 0;
-        while start < x.len() {
-            // SAFETY: a whole pixel of each slice, whose lengths were compared, begins at `start`.
-            unsafe {
-                let x = x.as_ptr().add(start);
-                let out = out.as_mut_ptr().cast::<f32>().add(start);
-                let r = 1.0 / (dot(s, x, x, channels) / channels as f32 + 1e-8).sqrt();
-                match g {
-                    None => combine(s, (r, x), (0.0, x), channels, out),
-                    Some(g) => {
-                        let g = g.as_ptr().add(start);
-                        let along = dot(s, x, g, channels) / channels as f32;
-                        combine(s, (r, g), (-along * r * r * r, x), channels, out);
-                    }
-                }
-            }
-            start += channels;
-        }
-    }
-}
-
 /// # Safety
 /// `n` numbers can be read from each.
 #[inline(always)]
-unsafe fn dot<S: Simd>(s: S, a: *const f32, b: *const f32, n: usize) -> f32 {
+pub(super) unsafe fn dot<S: Simd>(s: S, a: *const f32, b: *const f32, n: usize) -> f32 {
     let mut sum = s.splat(0.0);
     let mut at = 0;
     let mut lanes = [0f32; 16];
@@ -126,38 +115,6 @@ unsafe fn dot<S: Simd>(s: S, a: *const f32, b: *const f32, n: usize) -> f32 {
         total += lane;
     }
     total
-}
-
-/// `p·a + q·b`
-///
-/// # Safety
-/// `n` numbers can be read from `a` and `b`, and written to `out`.
-#[inline(always)]
-unsafe fn combine<S: Simd>(s: S, a: (f32, *const f32), b: (f32, *const f32), n: usize, out: *mut f32) {
-    let (p, q) = (s.splat(a.0), s.splat(b.0));
-    let mut at = 0;
-    // SAFETY: the caller's promise; the last vector is cut.
-    unsafe {
-        while at < n {
-            let sum = s.mul(p, s.load_first(a.1.add(at), n - at));
-            let sum = s.fma(q, s.load_first(b.1.add(at), n - at), sum);
-            s.store_first(out.add(at), sum, n - at);
-            at += S::LANES;
-        }
-    }
-}
-
-/// `r·x` with `r = 1 / sqrt(mean(x²) + 1e-8)` over each pixel's channels, or with `g` its backward
-/// `r·g - r³·mean(x·g)·x`.
-pub(crate) fn pixel_norm(level: Level, x: &[f32], g: Option<&[f32]>, channels: usize) -> Vec<f32> {
-    let block = PIXELS * channels;
-    assert!(x.len().is_multiple_of(channels) && g.is_none_or(|g| g.len() == x.len()));
-    filled(x.len(), |out| {
-        out.par_chunks_mut(block).enumerate().for_each(|(i, out)| {
-            let range = i * block..i * block + out.len();
-            level.run(PixelNorm { x: &x[range.clone()], g: g.map(|g| &g[range]), channels, out });
-        });
-    })
 }
 
 struct Halve<'a> {

@@ -10,14 +10,18 @@
 mod elementwise;
 mod gemm;
 mod patches;
+mod pixel_norm;
 mod scratch;
+mod sequence;
 mod simd;
 mod tile;
 mod winograd;
 
 use std::mem::MaybeUninit;
 
-pub(crate) use elementwise::{bias_gradient, double, halve, pixel_norm, spread};
+pub(crate) use elementwise::{bias_gradient, double, halve, spread, sum_of_squares};
+pub(crate) use pixel_norm::{modulated_pixel_norm, modulated_pixel_norm_gradient, pixel_norm};
+pub(crate) use sequence::{SavedSequences, Sequences, lstm, lstm_gradient};
 pub(crate) use simd::Level;
 use tile::{Epilogue, Pictures};
 use winograd::Weights;

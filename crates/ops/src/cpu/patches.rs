@@ -100,12 +100,12 @@ fn patch(shapes: &Shapes, x: &[f32], row: usize, out: &mut [f32]) {
 
 /// The right factor, `k` rows of `n`, or its transpose as it lies in memory.
 #[derive(Clone, Copy)]
-struct Right<'a> {
-    data: &'a [f32],
-    k: usize,
-    n: usize,
-    transposed: bool,
-    scale: f32,
+pub(super) struct Right<'a> {
+    pub(super) data: &'a [f32],
+    pub(super) k: usize,
+    pub(super) n: usize,
+    pub(super) transposed: bool,
+    pub(super) scale: f32,
 }
 
 impl Right<'_> {
@@ -243,7 +243,8 @@ fn multiply(level: Level, left: Left, rows: usize, right: &Right, epilogue: &Epi
     out
 }
 
-fn with_panels<R>(right: &Right, f: impl FnOnce(&[f32]) -> R) -> R {
+/// Calls `f` with all panels of the right factor, packed.
+pub(super) fn with_panels<R>(right: &Right, f: impl FnOnce(&[f32]) -> R) -> R {
     scratch::with(right.k * padded(right.n), |b| {
         b.par_chunks_mut(right.k * PANEL).enumerate().for_each(|(panel, b)| right.pack(panel, b));
         f(b)
