@@ -40,6 +40,9 @@ pub struct GanConfig {
     pub conditioning: ConditioningKind,
     /// Where the discriminator sees the text. Default `concat` (T2F's).
     pub head: Head,
+    /// A head that tells which text of the batch belongs to which image. Default none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contrast: Option<ContrastConfig>,
     /// Whether the latent modulates every block of the generator (DF-GAN). Default no.
     pub modulation: bool,
     /// Another program whose layers are reproduced exactly, with what we hold to be its mistakes,
@@ -69,6 +72,24 @@ pub enum Head {
     /// unconditional score plus a projection (Miyato and Koyama, arXiv:1802.05637). A second text
     /// for the same image costs almost nothing.
     Projection,
+}
+
+/// The contrastive head of the discriminator and its loss, see [`crate::contrast`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ContrastConfig {
+    /// Size of the space in which images and texts meet. Default 64; at least 1.
+    pub size: usize,
+    /// Cosines are divided by this. Default 0.1 (XMC-GAN's); above 0.
+    pub temperature: f64,
+    /// Weight in both players' losses. Default 1; above 0.
+    pub weight: f64,
+}
+
+impl Default for ContrastConfig {
+    fn default() -> Self {
+        Self { size: 64, temperature: 0.1, weight: 1.0 }
+    }
 }
 
 /// A program whose layers are reproduced exactly.
@@ -107,6 +128,7 @@ impl Default for GanConfig {
             stddev_group: 4,
             conditioning: ConditioningKind::default(),
             head: Head::default(),
+            contrast: None,
             modulation: false,
             compat: None,
         }

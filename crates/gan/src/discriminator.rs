@@ -6,6 +6,7 @@ use t2f_ops::norm::minibatch_stddev;
 use t2f_ops::resample::{avg_pool2, to_nhwc};
 
 use crate::config::{Compat, GanConfig, Head};
+use crate::contrast::Contrast;
 use crate::error::{Result, check};
 use crate::growth::Growth;
 use crate::layers::{Conv, ConvShape};
@@ -32,6 +33,19 @@ pub trait Discriminator: Send + Sync {
     /// If a shape does not fit.
     fn score(&self, features: &Tensor, embedding: &Tensor) -> Result<Tensor>;
 
+    /// A loss of its own, already weighted, that tells which text of the batch belongs to which
+    /// image; none by default.
+    ///
+    /// # Shapes
+    /// `features`: as [`features`](Self::features) returned them, `embedding`: `(B, E)`; the result
+    /// is a scalar.
+    ///
+    /// # Errors
+    /// If a shape does not fit.
+    fn contrast(&self, _features: &Tensor, _embedding: &Tensor) -> Result<Option<Tensor>> {
+        Ok(None)
+    }
+
     /// Both parts at once.
     ///
     /// # Shapes
@@ -53,7 +67,8 @@ pub trait Discriminator: Send + Sync {
 ///
 /// Parameters: `rgb_to_features.{level}`, `layers.{level-1}.conv_{1,2}`,
 /// `final_block.{compressor,conv_1,conv_2,conv_3,conv_4}` (`final_block.projection` in place of
-/// `compressor` and `conv_2` for the projection head).
+/// `compressor` and `conv_2` for the projection head), and, with `contrast`,
+/// `contrast.{image,text}`.
 pub struct GrowingDiscriminator {
     compat: Option<Compat>,
     stddev_group: usize,
@@ -63,6 +78,7 @@ pub struct GrowingDiscriminator {
     end: End,
     conv_3: Conv,
     conv_4: Conv,
+    contrast: Option<Contrast>,
 }
 
 struct Block {
@@ -123,6 +139,10 @@ impl GrowingDiscriminator {
             end,
             conv_3: rectified(4, c, c, last.pp("conv_3"))?,
             conv_4: linear(c, 1, last.pp("conv_4"))?,
+            contrast: config
+                .contrast
+                .map(|contrast| Contrast::new(contrast, c, embedding_size, compat, &vb.pp("contrast")))
+                .transpose()?,
         })
     }
 
@@ -182,6 +202,10 @@ impl Discriminator for GrowingDiscriminator {
             }
         };
         Ok(score.reshape(b)?)
+    }
+
+    fn contrast(&self, features: &Tensor, embedding: &Tensor) -> Result<Option<Tensor>> {
+        self.contrast.as_ref().map(|head| head.loss(features, embedding)).transpose()
     }
 }
 

@@ -14,6 +14,7 @@
 
 pub mod conditioning;
 pub mod config;
+pub mod contrast;
 pub mod discriminator;
 mod error;
 pub mod generator;
@@ -22,7 +23,7 @@ mod layers;
 pub mod loss;
 
 pub use conditioning::{Conditioned, ConditioningAugmentation, ConditioningKind};
-pub use config::{Channels, Compat, GanConfig, Head, ParameterRow};
+pub use config::{Channels, Compat, ContrastConfig, GanConfig, Head, ParameterRow};
 pub use discriminator::{Discriminator, GrowingDiscriminator};
 pub use error::{Error, Result};
 pub use generator::{Generator, GrowingGenerator};

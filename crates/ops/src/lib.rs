@@ -16,9 +16,9 @@ mod fused;
 pub mod grad;
 pub mod init;
 pub mod norm;
+pub mod process;
 pub mod recurrent;
 pub mod resample;
 pub mod rng;
-pub mod threads;
 
 pub use candle_core::{DType, Device, Result, Shape, Tensor, Var};

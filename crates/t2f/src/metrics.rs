@@ -50,7 +50,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let oracle = Oracle::embedded(resolution)?.ok_or_else(|| {
         failure(
             format!("there is no classifier for faces of {resolution} pixels in this build"),
-            "faces of 32 pixels can be measured",
+            "faces of 32 pixels, or a power of two times that, can be measured",
         )
     })?;
     let splits = model.config().data.open(resolution)?;

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 /// # Errors
 /// If the name is none of these, the build lacks the feature, or the driver refuses.
 pub fn open(name: &str) -> Result<Device> {
-    t2f_ops::threads::leave_to_rayon();
+    t2f_ops::process::prepare();
     let (kind, index) = match name.split_once(':') {
         Some((kind, index)) => (kind, Some(index)),
         None => (name, None),

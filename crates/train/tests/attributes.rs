@@ -22,7 +22,8 @@ fn oracle() -> Oracle {
 fn tensor(images: &[Image]) -> Tensor {
     let pixels: Vec<f32> =
         images.iter().flat_map(|image| &image.pixels).map(|&byte| f32::from(byte) / 127.5 - 1.0).collect();
-    let pixels = Tensor::from_vec(pixels, (images.len(), SIDE, SIDE, 3), &Device::Cpu).unwrap();
+    let side = images[0].width;
+    let pixels = Tensor::from_vec(pixels, (images.len(), side, side, 3), &Device::Cpu).unwrap();
     pixels.permute((0, 3, 1, 2)).unwrap()
 }
 
@@ -32,8 +33,12 @@ fn faces(count: u64) -> Vec<Attributes> {
 }
 
 fn draw(faces: &[Attributes], purpose: &str) -> Tensor {
+    draw_at(SIDE, faces, purpose)
+}
+
+fn draw_at(side: usize, faces: &[Attributes], purpose: &str) -> Tensor {
     let key = key().child(purpose);
-    let image = |(index, face)| render(face, SIDE, key.at(index as u64));
+    let image = |(index, face)| render(face, side, key.at(index as u64));
     tensor(&faces.iter().enumerate().map(image).collect::<Vec<_>>())
 }
 
@@ -181,11 +186,26 @@ fn features_of_a_face_do_not_depend_on_its_neighbours() -> Result<()> {
 }
 
 #[test]
+fn larger_faces_are_seen_as_well() -> Result<()> {
+    let (oracle, faces) = (Oracle::embedded(64)?.unwrap(), faces(400));
+    let seen = oracle.predict(&draw_at(64, &faces, "larger"))?;
+    for factor in oracle.scored_factors() {
+        let shown: Vec<_> = faces.iter().zip(&seen).filter(|(face, _)| face.get(*factor).is_some()).collect();
+        let right = shown.iter().filter(|(face, seen)| seen.get(*factor) == face.get(*factor)).count();
+        let share = right as f64 / shown.len() as f64;
+        assert!(share > 0.95, "{}: {share} of {}", factor.name(), shown.len());
+    }
+    Ok(())
+}
+
+#[test]
 fn what_does_not_fit_the_oracle_is_named() {
-    assert!(Oracle::embedded(48).unwrap().is_none());
-    let wrong = Tensor::zeros((2, 3, 64, 64), DType::F32, &Device::Cpu).unwrap();
+    for side in [4, 16, 48] {
+        assert!(Oracle::embedded(side).unwrap().is_none(), "{side}");
+    }
+    let wrong = Tensor::zeros((2, 3, 48, 48), DType::F32, &Device::Cpu).unwrap();
     let message = oracle().predict(&wrong).unwrap_err().to_string();
-    assert!(message.contains("64") && message.contains("32"), "{message}");
+    assert!(message.contains("48") && message.contains("32"), "{message}");
     assert!(Oracle::from_bytes(b"no oracle").is_err());
 }
 

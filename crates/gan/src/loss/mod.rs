@@ -171,6 +171,9 @@ pub trait AdversarialLoss: Send + Sync {
             mismatched: wrong.map(|texts| d.score(&real, texts)).transpose()?,
         };
         let mut parts = self.discriminator_terms(&scores)?;
+        if let Some(contrast) = d.contrast(&real, batch.embedding)? {
+            parts.push("contrast", contrast);
+        }
         parts.0.extend(self.penalties(d, batch, &scores)?.0);
         Ok(parts)
     }
@@ -190,9 +193,14 @@ pub trait AdversarialLoss: Send + Sync {
         embedding: &Tensor,
         at: Growth,
     ) -> Result<Parts> {
-        let fake = d.forward(fake, embedding, at)?;
+        let features = d.features(fake, at)?;
+        let fake = d.score(&features, embedding)?;
         let real = real.filter(|_| self.needs_reals_for_generator());
         let real = real.map(|images| d.forward(images, embedding, at)).transpose()?;
-        self.generator_terms(&fake, real.as_ref())
+        let mut parts = self.generator_terms(&fake, real.as_ref())?;
+        if let Some(contrast) = d.contrast(&features, embedding)? {
+            parts.push("contrast", contrast);
+        }
+        Ok(parts)
     }
 }

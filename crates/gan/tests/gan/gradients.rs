@@ -165,7 +165,7 @@ fn losses() -> Vec<LossConfig> {
 
 #[test]
 fn discriminator_losses() -> Result<()> {
-    let nets = Nets::new(&smaller(tiny::config()), DType::F64)?.shaken()?;
+    let nets = Nets::new(&smaller(tiny::contrasting(tiny::config())), DType::F64)?.shaken()?;
     let at = Growth::stable(0);
     let batch = Batch::new(&nets, at)?;
     for config in losses() {
@@ -179,7 +179,7 @@ fn discriminator_losses() -> Result<()> {
 
 #[test]
 fn generator_losses_through_a_frozen_discriminator() -> Result<()> {
-    let nets = Nets::new(&smaller(tiny::config()), DType::F64)?.shaken()?;
+    let nets = Nets::new(&smaller(tiny::contrasting(tiny::config())), DType::F64)?.shaken()?;
     let batch = Batch::new(&nets, FADING)?;
     let latent = nets.normal("latent", (2, tiny::LATENT))?;
     for config in losses() {

@@ -2,8 +2,8 @@
 
 use candle_core::{DType, Device, Shape, Tensor};
 use t2f_gan::{
-    Channels, Compat, ConditioningAugmentation, ConditioningKind, Discriminator, GanConfig, Generator, Head,
-    Result,
+    Channels, Compat, ConditioningAugmentation, ConditioningKind, ContrastConfig, Discriminator, GanConfig,
+    Generator, Head, Result,
 };
 use t2f_ops::init::Parameters;
 use t2f_ops::rng::{self, Key};
@@ -30,6 +30,12 @@ pub fn compat() -> GanConfig {
 
 pub fn projection() -> GanConfig {
     GanConfig { head: Head::Projection, modulation: true, ..config() }
+}
+
+/// The same with a contrastive head.
+pub fn contrasting(config: GanConfig) -> GanConfig {
+    let contrast = Some(ContrastConfig { size: 2, temperature: 0.5, weight: 0.7 });
+    GanConfig { contrast, ..config }
 }
 
 /// The three networks of one configuration, their parameters, and constants in their type.

@@ -225,17 +225,14 @@ pub struct Oracle {
 }
 
 impl Oracle {
-    /// The oracle that comes with this build for faces of `resolution` pixels a side; `None` where
-    /// there is none.
+    /// The oracle that comes with this build, if it can look at faces of `resolution` pixels a side:
+    /// of 32, or a power of two times that, which it sees halved to 32.
     ///
     /// # Errors
     /// If the embedded file does not fit this build.
     pub fn embedded(resolution: usize) -> Result<Option<Self>> {
-        let bytes: &[u8] = match resolution {
-            32 => include_bytes!("../../assets/oracle-32.safetensors"),
-            _ => return Ok(None),
-        };
-        Self::from_bytes(bytes).map(Some)
+        let oracle = Self::from_bytes(include_bytes!("../../assets/oracle-32.safetensors"))?;
+        Ok(oracle.halvings(resolution).map(|_| oracle))
     }
 
     /// Reads an oracle's file.
@@ -263,7 +260,8 @@ impl Oracle {
     /// What is seen on each image.
     ///
     /// # Shapes
-    /// `images`: `(B, 3, R, R)` in `[-1, 1]`, of the resolution that the oracle was trained on.
+    /// `images`: `(B, 3, S, S)` in `[-1, 1]`, where S is the resolution that the oracle was trained
+    /// on, or a power of two times that: larger images are halved by averaging.
     ///
     /// # Errors
     /// If the shape is another.
@@ -294,17 +292,32 @@ impl Oracle {
     }
 
     fn in_batches<T>(&self, images: &Tensor, look: impl Fn(&Tensor) -> Result<T>) -> Result<Vec<T>> {
-        let side = self.record.resolution;
-        let count = match *images.dims() {
-            [count, 3, height, width] if (height, width) == (side, side) => count,
-            ref dims => {
-                return Err(Error::State(format!(
-                    "the oracle was shown images {dims:?}, expected (B, 3, {side}, {side})"
-                )));
-            }
+        let (count, halvings) = match *images.dims() {
+            [count, 3, height, width] if height == width => (count, self.halvings(width)),
+            _ => (0, None),
+        };
+        let Some(halvings) = halvings else {
+            let (dims, side) = (images.dims(), self.record.resolution);
+            return Err(Error::State(format!(
+                "the oracle was shown images {dims:?}, expected (B, 3, S, S) with S {side} or a power of two times that"
+            )));
         };
         let images = images.detach().to_device(&Device::Cpu)?.to_dtype(DType::F32)?;
-        (0..count).step_by(BATCH).map(|from| look(&images.i(from..count.min(from + BATCH))?)).collect()
+        let some = |from: usize| {
+            let mut images = images.i(from..count.min(from + BATCH))?;
+            for _ in 0..halvings {
+                images = images.avg_pool2d(2)?;
+            }
+            look(&images)
+        };
+        (0..count).step_by(BATCH).map(some).collect()
+    }
+
+    /// How often a side is halved before it is looked at; `None` where that does not lead there.
+    fn halvings(&self, side: usize) -> Option<u32> {
+        let own = self.record.resolution;
+        let times = (side / own).checked_ilog2()?;
+        (own << times == side).then_some(times)
     }
 
     /// The factors that are scored, in order.

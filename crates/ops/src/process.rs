@@ -1,0 +1,57 @@
+//! What a process that trains should settle before it starts: who works in parallel, and what
+//! happens to memory that is given back.
+
+use std::sync::Once;
+
+/// Turns candle's own workers off, tells it how many threads rayon has, and keeps freed memory.
+/// Each is left alone where the environment has a word on it. Only the first call does anything;
+/// it must come before candle's first operator on the CPU.
+///
+/// - On the CPU candle hands even small operators to worker threads of its own and spins until
+///   they are done; beside rayon's workers, which run our kernels, that takes a third of a step.
+/// - It counts the processor's cores anew, by reading `/proc/cpuinfo`, at every matrix product
+///   that the environment does not answer for.
+/// - Every operator allocates its result, and glibc returns large blocks to the system when they
+///   are freed: their pages are then mapped, and zeroed, again in every step.
+pub fn prepare() {
+    static DONE: Once = Once::new();
+    DONE.call_once(|| {
+        set("RAYON_NUM_THREADS", &rayon::current_num_threads().to_string());
+        set("CANDLE_NUM_THREADS", "1");
+        keep_memory();
+    });
+}
+
+#[allow(unsafe_code)]
+fn set(variable: &str, value: &str) {
+    if std::env::var_os(variable).is_none() {
+        // SAFETY: the standard library locks the environment for its own readers; a C library that
+        // reads it at the same moment is the hazard left, and none is linked by default.
+        unsafe { std::env::set_var(variable, value) };
+    }
+}
+
+/// The size, in bytes, from which glibc still maps a block of its own: its largest setting.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const MAPPED: libc::c_int = 32 << 20;
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[allow(unsafe_code)]
+fn keep_memory() {
+    let settings = [
+        ("MALLOC_MMAP_THRESHOLD_", libc::M_MMAP_THRESHOLD, MAPPED),
+        ("MALLOC_TRIM_THRESHOLD_", libc::M_TRIM_THRESHOLD, libc::c_int::MAX),
+        // One heap: what one thread frees serves the next.
+        ("MALLOC_ARENA_MAX", libc::M_ARENA_MAX, 1),
+    ];
+    for (variable, setting, value) in settings {
+        if std::env::var_os(variable).is_none() {
+            // SAFETY: mallopt takes any value, may be called at any time, and refuses by returning
+            // 0, after which memory is returned as before.
+            unsafe { libc::mallopt(setting, value) };
+        }
+    }
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn keep_memory() {}
