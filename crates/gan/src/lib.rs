@@ -12,6 +12,7 @@
 //! Images are `(B, 3, H, W)` in `[-1, 1]` at every public function; inside, feature maps are
 //! `(B, H, W, C)`.
 
+pub mod augment;
 pub mod conditioning;
 pub mod config;
 pub mod contrast;
@@ -22,6 +23,7 @@ pub mod growth;
 mod layers;
 pub mod loss;
 
+pub use augment::AugmentConfig;
 pub use conditioning::{Conditioned, ConditioningAugmentation, ConditioningKind};
 pub use config::{Channels, Compat, ContrastConfig, GanConfig, Head, ParameterRow};
 pub use discriminator::{Discriminator, GrowingDiscriminator};

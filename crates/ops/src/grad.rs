@@ -131,6 +131,7 @@ fn start() -> Result<Threads> {
             .stack_size(64 << 20) // `sorted_nodes` recurses once per operator of the graph
             .spawn(move || {
                 FIRST_ORDER.set(name == "first-order");
+                crate::process::join_pool();
                 jobs.into_iter().for_each(|job| job());
             })?;
         let sender = Mutex::new(sender);

@@ -3,9 +3,10 @@
 
 use std::sync::Once;
 
-/// Turns candle's own workers off, tells it how many threads rayon has, and keeps freed memory.
-/// Each is left alone where the environment has a word on it. Only the first call does anything;
-/// it must come before candle's first operator on the CPU.
+/// Turns candle's own workers off, tells it how many threads rayon has, keeps freed memory, and
+/// makes the calling thread a worker of a pool of its own. The first three are left alone where
+/// the environment has a word on them. Only the first call does anything; it must come before
+/// candle's first operator on the CPU.
 ///
 /// - On the CPU candle hands even small operators to worker threads of its own and spins until
 ///   they are done; beside rayon's workers, which run our kernels, that takes a third of a step.
@@ -19,7 +20,18 @@ pub fn prepare() {
         set("RAYON_NUM_THREADS", &rayon::current_num_threads().to_string());
         set("CANDLE_NUM_THREADS", "1");
         keep_memory();
+        join_pool();
     });
+}
+
+/// Makes the calling thread one of a new pool's workers, so that our operators run on it and on
+/// others beside it. To a thread outside, rayon hands the whole operator over, and both change
+/// threads twice for each. A thread that is in a pool stays there.
+pub(crate) fn join_pool() {
+    if let Ok(pool) = rayon::ThreadPoolBuilder::new().use_current_thread().build() {
+        // Its workers sleep, and end with the process.
+        std::mem::forget(pool);
+    }
 }
 
 #[allow(unsafe_code)]

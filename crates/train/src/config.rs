@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use t2f_data::DataConfig;
-use t2f_gan::{GanConfig, LossConfig};
+use t2f_gan::{AugmentConfig, GanConfig, LossConfig};
 use t2f_text::TextConfig;
 use toml::{Table, Value};
 
@@ -40,6 +40,8 @@ pub struct Config {
     pub gan: GanConfig,
     /// The adversarial loss.
     pub loss: LossConfig,
+    /// What happens to images before the discriminator sees them.
+    pub augment: AugmentConfig,
     /// The optimisers.
     pub optimizer: OptimizerConfig,
     /// The average of the parameters.
@@ -124,6 +126,7 @@ impl Default for Config {
             text: TextConfig::default(),
             gan: GanConfig::default(),
             loss: LossConfig::default(),
+            augment: AugmentConfig::default(),
             optimizer: OptimizerConfig::default(),
             ema: EmaConfig::default(),
             schedule: ScheduleConfig::default(),
@@ -207,6 +210,7 @@ impl Config {
     pub fn check(&self) -> Result<()> {
         self.gan.check()?;
         self.loss.build()?;
+        self.augment.check()?;
         let schedule = Schedule::new(&self.schedule, self.gan.max_level(), 1)?;
         let wrong = |message: String| Err(Error::Config(message));
         if self.name.is_empty() || !self.name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))

@@ -14,7 +14,7 @@ use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::VarBuilder;
 use t2f_data::Batch;
-use t2f_gan::{AdversarialLoss, Discriminator, Growth, Pair, Parts};
+use t2f_gan::{AdversarialLoss, AugmentConfig, Discriminator, Growth, Pair, Parts};
 use t2f_ops::grad::gradients;
 use t2f_ops::init::Parameters;
 use t2f_ops::norm::sum_of_squares;
@@ -48,6 +48,7 @@ pub struct Networks {
     /// Average of `painting`.
     pub ema: Ema,
     loss: Box<dyn AdversarialLoss>,
+    augment: AugmentConfig,
     kl_weight: f64,
     discriminator_steps: usize,
     text_learns_from_discriminator: bool,
@@ -97,6 +98,7 @@ impl Networks {
             painter_adam: Adam::new(&painting, config.optimizer.generator)?,
             judge_adam: Adam::new(&judging, config.optimizer.discriminator)?,
             loss: config.loss.build()?,
+            augment: config.augment,
             kl_weight: config.optimizer.kl_weight,
             discriminator_steps: config.optimizer.n_critic,
             text_learns_from_discriminator: config.optimizer.text_learns_from_discriminator,
@@ -137,14 +139,19 @@ impl Networks {
         let noise = rng::normal(key.child("noise"), (size, latent_size), DType::F32, &self.device)?;
         let (conditioned, latent) = self.painter.latent(&embedding, &noise)?;
         let fake = self.painter.generator.forward(&latent, at)?; // (B, 3, H, W)
+        // Every look of a discriminator changes its images anew.
+        let seen = |images: &Tensor, player: &str, repeat: u64, which: &str| {
+            self.augment.apply(images, key.child("augment").child(player).at(repeat).child(which))
+        };
         let mut losses = Losses::new();
 
         let held = |t: &Tensor| if self.text_learns_from_discriminator { t.clone() } else { t.detach() };
         let mut from_judging = None;
         for repeat in 0..self.discriminator_steps {
+            let judged = |images: &Tensor, which: &str| seen(images, "discriminator", repeat as u64, which);
             let pair = Pair {
-                real: &real,
-                fake: &fake.detach(),
+                real: &judged(&real, "real")?,
+                fake: &judged(&fake.detach(), "fake")?,
                 embedding: &held(&embedding),
                 mismatched: Some(&held(&mismatched)),
                 at,
@@ -162,7 +169,8 @@ impl Networks {
         }
 
         let judge = self.frozen_discriminator.as_ref();
-        let mut parts = self.loss.generator(judge, &fake, Some(&real), &embedding.detach(), at)?;
+        let (shown, beside) = (seen(&fake, "generator", 0, "fake")?, seen(&real, "generator", 0, "real")?);
+        let mut parts = self.loss.generator(judge, &shown, Some(&beside), &embedding.detach(), at)?;
         parts.push("kl", conditioned.kl.affine(self.kl_weight, 0.0)?);
         let total = parts.total()?;
         let mut grads = checked_gradients(&total, "generator", &self.painting)?;
