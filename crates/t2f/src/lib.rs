@@ -12,6 +12,7 @@ mod metrics;
 mod plot;
 mod progress;
 mod seeds;
+mod shipped;
 mod signals;
 mod source;
 mod terminal;

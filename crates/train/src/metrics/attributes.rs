@@ -4,13 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use t2f_data::{Claims, Factor};
-use t2f_ops::rng::{Key, below};
+use t2f_ops::rng::Key;
 
+use super::estimate::{Estimate, resamples};
 use super::oracle::Prediction;
 use crate::error::{Error, Result};
-
-/// How often captions are drawn anew for the intervals.
-const RESAMPLES: usize = 1000;
 
 /// A caption's claims, and what the oracle sees on the faces that belong to it.
 #[derive(Clone, Debug)]
@@ -21,17 +19,6 @@ pub struct Judged<'a> {
     pub drawn: Vec<Prediction>,
     /// On the caption's own picture in the data.
     pub real: Prediction,
-}
-
-/// A number and the 95 % of bootstrap resamples of the captions in the middle.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Estimate {
-    /// On all captions.
-    pub value: f64,
-    /// The 2.5th percentile.
-    pub low: f64,
-    /// The 97.5th percentile.
-    pub high: f64,
 }
 
 /// The scores of one factor, in `[0, 1]`.
@@ -103,30 +90,15 @@ struct Part {
 /// If there are fewer than two captions, a caption has no face, or nothing is claimed about a
 /// scored factor.
 pub fn attribute_agreement(scored: &[Factor], judged: &[Judged], key: Key) -> Result<Agreement> {
-    let faces: usize = judged.iter().map(|caption| caption.drawn.len()).sum();
-    if judged.len() < 2 || judged.iter().any(|caption| caption.drawn.is_empty()) {
-        return Err(Error::State(format!(
-            "attribute agreement of {} captions and {faces} faces, expected at least two captions and a face of each",
-            judged.len()
-        )));
-    }
-    let parts: Vec<Part> = judged.iter().filter_map(|caption| part(scored, judged, caption, faces)).collect();
-    if parts.is_empty() {
-        return Err(Error::State("no caption claims anything about a factor that is scored".into()));
-    }
+    let parts = parts(scored, judged)?;
     let all = Scores::of(scored.len(), parts.iter());
-    let mut stream = key.child("bootstrap").rng();
-    let resamples: Vec<Scores> = (0..RESAMPLES)
-        .map(|_| {
-            let drawn: Vec<usize> = parts.iter().map(|_| below(&mut stream, parts.len())).collect();
-            Scores::of(scored.len(), drawn.into_iter().map(|index| &parts[index]))
-        })
+    let resampled: Vec<Scores> = resamples(parts.len(), key)
+        .map(|members| Scores::of(scored.len(), members.into_iter().map(|index| &parts[index])))
         .collect();
-    let estimate = |of: fn(&Scores) -> f64| Estimate::new(of(&all), resamples.iter().map(of).collect());
-    let normalised = all.normalised().map(|value| {
-        let resampled = resamples.iter().filter_map(Scores::normalised).collect();
-        Estimate::new(value, resampled)
-    });
+    let estimate = |of: fn(&Scores) -> f64| Estimate::new(of(&all), resampled.iter().map(of).collect());
+    let normalised = all
+        .normalised()
+        .map(|value| Estimate::new(value, resampled.iter().filter_map(Scores::normalised).collect()));
     let shares = |sums: &Sums| FactorAgreement {
         claims: sums.claims as usize,
         agreement: sums.agreement / sums.claims,
@@ -143,6 +115,50 @@ pub fn attribute_agreement(scored: &[Factor], judged: &[Judged], key: Key) -> Re
         exact: estimate(|scores| scores.exact),
         factors: factors.map(|(factor, sums)| (*factor, shares(sums))).collect(),
     })
+}
+
+/// CompGap: AAn on captions of ordinary faces less AAn on captions that ask for reserved pairs of
+/// values ([`RESERVED`](t2f_data::procedural::RESERVED)), which training never shows together.
+/// About 0 for a generator that has learnt the factors, above it for one that has learnt faces.
+///
+/// Each side has its own chance and ceiling; the interval resamples both. `None` where a ceiling is
+/// not above chance.
+///
+/// # Errors
+/// As for [`attribute_agreement`], for either set.
+pub fn composition_gap(
+    scored: &[Factor],
+    ordinary: &[Judged],
+    reserved: &[Judged],
+    key: Key,
+) -> Result<Option<Estimate>> {
+    let sides = [parts(scored, ordinary)?, parts(scored, reserved)?];
+    let normalised = |side: usize, members: &[usize]| {
+        Scores::of(scored.len(), members.iter().map(|&index| &sides[side][index])).normalised()
+    };
+    let all = |side: usize| normalised(side, &(0..sides[side].len()).collect::<Vec<_>>());
+    let (Some(first), Some(second)) = (all(0), all(1)) else { return Ok(None) };
+    let pairs = resamples(sides[0].len(), key.child("ordinary"))
+        .zip(resamples(sides[1].len(), key.child("reserved")));
+    let gap =
+        |(first, second): (Vec<usize>, Vec<usize>)| Some(normalised(0, &first)? - normalised(1, &second)?);
+    Ok(Some(Estimate::new(first - second, pairs.filter_map(gap).collect())))
+}
+
+/// The parts of all captions that claim anything about a scored factor.
+fn parts(scored: &[Factor], judged: &[Judged]) -> Result<Vec<Part>> {
+    let faces: usize = judged.iter().map(|caption| caption.drawn.len()).sum();
+    if judged.len() < 2 || judged.iter().any(|caption| caption.drawn.is_empty()) {
+        return Err(Error::State(format!(
+            "attribute agreement of {} captions and {faces} faces, expected at least two captions and a face of each",
+            judged.len()
+        )));
+    }
+    let parts: Vec<Part> = judged.iter().filter_map(|caption| part(scored, judged, caption, faces)).collect();
+    if parts.is_empty() {
+        return Err(Error::State("no caption claims anything about a factor that is scored".into()));
+    }
+    Ok(parts)
 }
 
 fn part(scored: &[Factor], judged: &[Judged], caption: &Judged, faces: usize) -> Option<Part> {
@@ -198,16 +214,5 @@ impl Scores {
         let chance = self.mean(|sums| sums.chance);
         let room = self.mean(|sums| sums.ceiling) - chance;
         (room > 1e-9).then(|| (self.mean(|sums| sums.agreement) - chance) / room)
-    }
-}
-
-impl Estimate {
-    fn new(value: f64, mut resampled: Vec<f64>) -> Self {
-        resampled.sort_by(f64::total_cmp);
-        let at = |share: f64| {
-            let index = (share * resampled.len().saturating_sub(1) as f64).round() as usize;
-            resampled.get(index).copied().unwrap_or(value)
-        };
-        Self { value, low: at(0.025), high: at(0.975) }
     }
 }
