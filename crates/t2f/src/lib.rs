@@ -1,9 +1,10 @@
-//! The command line: `train`, `generate`, `metrics`, `plot`, `data`.
+//! The command line: `train`, `generate`, `metrics`, `plot`, `data`, `bench`.
 //!
 //! One file a subcommand: its options, how they are checked against each other, and what it
 //! prints. The work is done by the libraries, which never print. [`run`] is the whole program, so
 //! that another binary (a test) can be it.
 
+mod bench;
 mod data;
 mod dry_run;
 mod failure;
@@ -56,6 +57,8 @@ enum Command {
     /// Look at a dataset, check it, export the drawn one
     #[command(subcommand)]
     Data(data::Command),
+    /// Measure the training step, beside PyTorch if wanted
+    Bench(bench::Options),
 }
 
 /// Runs the program on its arguments, the first of which is its name. Exit code 0 for success, 2
@@ -76,6 +79,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Metrics(options) => metrics::run(&options),
         Command::Plot(options) => plot::run(&options),
         Command::Data(command) => data::run(&command),
+        Command::Bench(options) => bench::run(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

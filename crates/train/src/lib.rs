@@ -29,6 +29,7 @@ pub mod story;
 mod tensors;
 pub mod timelapse;
 pub mod trainer;
+pub mod yardstick;
 
 pub use canvas::enlarged;
 pub use error::{Error, Result};

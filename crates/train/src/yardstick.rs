@@ -1,0 +1,407 @@
+//! The yardstick of `t2f bench`: one training step of fixed networks on fixed random data, and a
+//! check that another program computes the same.
+//!
+//! The step is [`Networks::step`], whole: both losses, both optimisers, the average. Only the text
+//! encoder is left out, whose place a table of random embeddings takes. The check computes both
+//! losses on weights that [`formula`] gives, which is easily written in any language.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
+use serde::{Deserialize, Serialize};
+use t2f_data::Batch;
+use t2f_gan::{Channels, GanConfig, Growth, LossConfig, Pair};
+use t2f_ops::conv2d::{ConvOptions, conv2d};
+use t2f_ops::grad::gradients;
+use t2f_ops::init::Parameters;
+use t2f_ops::rng::{self, Key};
+use t2f_text::{TextEncoder, Tokenizer};
+
+use crate::config::Config;
+use crate::error::Result;
+use crate::schedule::Stage;
+use crate::step::Networks;
+
+/// What is measured. The same fields, as JSON, tell another program what to measure.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Yardstick {
+    /// Feature maps at each level, from 4x4 upwards.
+    pub channels: Vec<usize>,
+    /// Size of the generator's input.
+    pub latent_size: usize,
+    /// How much of it is text code.
+    pub code_size: usize,
+    /// Size of a text's embedding.
+    pub embedding_size: usize,
+    /// Size to which the discriminator compresses it.
+    pub compressed_size: usize,
+    /// Images a step.
+    pub batch: usize,
+    /// The level that is trained: 0 is 4x4, each level doubles.
+    pub level: usize,
+    /// Weight of its newest layers, in `(0, 1]`.
+    pub alpha: f64,
+    /// The loss.
+    pub loss: Loss,
+}
+
+/// The losses that are measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Loss {
+    /// Wasserstein with gradient penalty and drift, matching-aware.
+    WganGp,
+    /// Non-saturating logistic, without penalty and without mismatched texts.
+    Ns,
+}
+
+impl Loss {
+    /// The name on the command line and in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::WganGp => "wgan-gp",
+            Self::Ns => "ns",
+        }
+    }
+
+    fn config(self) -> LossConfig {
+        match self {
+            Self::WganGp => LossConfig::WganGp { lambda: 10.0, drift: 0.001, matching_aware: true },
+            Self::Ns => {
+                LossConfig::Logistic { r1_gamma: 0.0, r1_interval: 16, r1_sigma: 0.0, matching_aware: false }
+            }
+        }
+    }
+}
+
+impl Yardstick {
+    /// T2F's network for 64x64 (its 2.conf): latent 256, compressed embedding 32, batch 16, half
+    /// faded in. Above 64x64 it has one level more for each doubling.
+    pub fn wide(level: usize, loss: Loss) -> Self {
+        let levels = (level + 1).max(5);
+        Self {
+            channels: (0..levels).map(|level| 256 >> level.saturating_sub(3)).collect(),
+            latent_size: 256,
+            code_size: 128,
+            embedding_size: 512,
+            compressed_size: 32,
+            batch: 16,
+            level,
+            alpha: 0.5,
+            loss,
+        }
+    }
+
+    /// The same with the widths of the preset `quick`, for up to 32x32.
+    pub fn narrow(level: usize, loss: Loss) -> Self {
+        Self {
+            channels: vec![96, 96, 64, 48],
+            latent_size: 128,
+            code_size: 96,
+            embedding_size: 128,
+            ..Self::wide(level, loss)
+        }
+    }
+
+    /// The side of the images in pixels.
+    pub fn resolution(&self) -> usize {
+        4 << self.level
+    }
+
+    fn growth(&self) -> Growth {
+        Growth { level: self.level, alpha: self.alpha }
+    }
+
+    /// The configuration of a run that takes this step.
+    pub fn config(&self) -> Config {
+        let gan = GanConfig {
+            resolution: 4 << (self.channels.len().max(1) - 1),
+            latent_size: self.latent_size,
+            code_size: self.code_size,
+            compressed_size: self.compressed_size,
+            channels: Channels::List(self.channels.clone()),
+            ..GanConfig::default()
+        };
+        let mut config = Config { gan, loss: self.loss.config(), ..Config::default() };
+        config.optimizer.text_learns_from_discriminator = false;
+        config
+    }
+
+    /// Networks with drawn parameters and a batch, ready to be stepped.
+    ///
+    /// # Errors
+    /// If the sizes do not fit one another or the device fails.
+    pub fn training(&self, device: &Device) -> Result<Training> {
+        let config = self.config();
+        config.gan.check()?;
+        let key = Key::new(config.seed).child("yardstick");
+        let table = rng::normal(key.child("texts"), (self.batch, self.embedding_size), DType::F32, device)?;
+        let words = (0..self.batch).map(|i| i.to_string());
+        let captions: Vec<String> = words.collect();
+        let tokenizer = Tokenizer::train(captions.iter(), 1, 10_000, None)?;
+        let encoder = |_: Tokenizer, _: VarBuilder| -> t2f_text::Result<Box<dyn TextEncoder>> {
+            Ok(Box::new(Table(table.clone())))
+        };
+        let networks = Networks::with_text(&config, &tokenizer, device, &encoder)?;
+        let side = self.resolution();
+        let images =
+            rng::uniform(key.child("images"), self.batch * 3 * side * side, DType::F32, &Device::Cpu)?;
+        let mut mismatched = captions.clone();
+        mismatched.rotate_left(1);
+        let batch = Batch {
+            indices: (0..self.batch).collect(),
+            resolution: side,
+            images: images.affine(2.0, -1.0)?.to_vec1()?,
+            captions,
+            mismatched,
+            claims: Vec::new(),
+            attributes: vec![None; self.batch],
+            substituted: 0,
+        };
+        let stage = Stage { level: self.level, resolution: side, alpha: self.alpha, batch_size: self.batch };
+        Ok(Training { networks, batch, stage, key, steps: 0 })
+    }
+
+    /// Both losses, the norms of their gradients and the numbers of parameters, on the weights and
+    /// data that [`formula`] gives.
+    ///
+    /// # Errors
+    /// If the sizes do not fit one another or the device fails.
+    pub fn parity(&self, device: &Device) -> Result<Parity> {
+        let config = self.config();
+        let painting = Parameters::drawn(Key::new(0));
+        let judging = Parameters::drawn(Key::new(0));
+        let (paint, judge) = (painting.builder(DType::F32, device), judging.builder(DType::F32, device));
+        let generator = config.gan.generator(paint.pp("generator"))?;
+        let conditioning = config.gan.conditioning(self.embedding_size, paint.pp("conditioning"))?;
+        let discriminator = config.gan.discriminator(self.embedding_size, judge.pp("discriminator"))?;
+        let frozen = config.gan.discriminator(
+            self.embedding_size,
+            judging.frozen_builder(DType::F32, device).pp("discriminator"),
+        )?;
+        for set in [&painting, &judging] {
+            let by_formula = set.tensors().into_iter().map(|(name, tensor)| {
+                let values = formula(&name, tensor.dims(), device)?;
+                Ok((name, values))
+            });
+            set.set(&by_formula.collect::<candle_core::Result<BTreeMap<_, _>>>()?)?;
+        }
+        let (b, side) = (self.batch, self.resolution());
+        let real = formula("real", &[b, 3, side, side], device)?.affine(1.0 / 3f64.sqrt(), 0.0)?;
+        let embedding = formula("embedding", &[b, self.embedding_size], device)?;
+        let mismatched = formula("mismatched", &[b, self.embedding_size], device)?;
+        let noise = formula("noise", &[b, self.latent_size], device)?;
+
+        let conditioned = conditioning.forward(&embedding, &noise.narrow(1, 0, self.code_size)?)?;
+        let rest = noise.narrow(1, self.code_size, self.latent_size - self.code_size)?;
+        let latent = Tensor::cat(&[&conditioned.code, &rest], 1)?;
+        let fake = generator.forward(&latent, self.growth())?;
+        let key = Key::new(0).child("parity");
+        let loss = config.loss.build()?;
+        let pair = Pair {
+            real: &real,
+            fake: &fake.detach(),
+            embedding: &embedding,
+            mismatched: Some(&mismatched),
+            at: self.growth(),
+            key,
+            step: 0,
+        };
+        let on_judge = loss.discriminator(discriminator.as_ref(), &pair)?.total()?;
+        let mut parts = loss.generator(frozen.as_ref(), &fake, None, &embedding, self.growth())?;
+        parts.push("kl", conditioned.kl.affine(config.optimizer.kl_weight, 0.0)?);
+        let on_painter = parts.total()?;
+        // The images of the penalty, as `gan::loss::penalty` draws them.
+        let mix = rng::uniform(key.child("interpolation"), b, DType::F32, &Device::Cpu)?.to_vec1()?;
+        Ok(Parity {
+            mix,
+            discriminator_parameters: judging.count(),
+            generator_parameters: painting.count(),
+            discriminator_loss: f64::from(on_judge.to_scalar::<f32>()?),
+            generator_loss: f64::from(on_painter.to_scalar::<f32>()?),
+            discriminator_gradient: gradient_norm(&on_judge, &judging)?,
+            generator_gradient: gradient_norm(&on_painter, &painting)?,
+        })
+    }
+
+    /// Operations of a step in 10⁹, had every convolution been done directly, and each gradient
+    /// once: a product and a sum are two.
+    ///
+    /// A network's forward pass, its gradient of inputs and that of weights are as much work each.
+    /// The generator takes all three. The discriminator takes them for real and generated images,
+    /// and the first two in the generator's half; for the gradient penalty it takes each twice.
+    pub fn gflop(&self) -> f64 {
+        let discriminator = match self.loss {
+            Loss::WganGp => 3 + 3 + 6 + 2,
+            Loss::Ns => 3 + 3 + 2,
+        };
+        let (generator_pass, discriminator_pass) = self.passes();
+        (3.0 * generator_pass + f64::from(discriminator) * discriminator_pass) / 1e9
+    }
+
+    /// Operations of a forward pass of the generator and of the discriminator, direct convolution.
+    fn passes(&self) -> (f64, f64) {
+        let c = |level: usize| self.channels[level] as f64;
+        let conv = |side: usize, kernel: f64, inputs: f64, outputs: f64| {
+            2.0 * self.batch as f64 * (side * side) as f64 * kernel * kernel * inputs * outputs
+        };
+        let mut generator = conv(4, 1.0, self.latent_size as f64, c(0)) + conv(4, 3.0, c(0), c(0));
+        let mut discriminator = conv(4, 3.0, c(0) + 1.0, c(0))
+            + conv(4, 1.0, c(0) + self.compressed_size as f64, c(0))
+            + conv(1, 4.0, c(0), c(0));
+        for level in 1..=self.level {
+            let (below, here, side) = (c(level - 1), c(level), 4 << level);
+            generator += conv(side, 3.0, below, here) + conv(side, 3.0, here, here);
+            discriminator += conv(side, 3.0, here, here) + conv(side, 3.0, here, below);
+        }
+        let rgb = conv(self.resolution(), 1.0, 3.0, c(self.level));
+        (generator + rgb, discriminator + rgb)
+    }
+}
+
+/// Networks and the batch that they are trained on, again and again.
+pub struct Training {
+    /// The networks, their optimisers and their average.
+    pub networks: Networks,
+    batch: Batch,
+    stage: Stage,
+    key: Key,
+    steps: u64,
+}
+
+impl Training {
+    /// Takes one step and returns the losses of discriminator and generator.
+    ///
+    /// # Errors
+    /// If one is not finite.
+    pub fn step(&mut self) -> Result<(f32, f32)> {
+        let shown = self.steps * self.batch.len() as u64;
+        let losses = self.networks.step(&self.batch, &self.stage, self.key, self.steps, shown)?;
+        self.steps += 1;
+        let total = |name: &str| -> Result<f32> {
+            let found = losses.iter().find(|(other, _)| other == name);
+            Ok(found.map_or(Ok(f32::NAN), |(_, value)| value.to_dtype(DType::F32)?.to_scalar())?)
+        };
+        Ok((total("Loss/D/total")?, total("Loss/G/total")?))
+    }
+}
+
+/// What two programs must agree on before their times are compared.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Parity {
+    /// Share of the real image in each image of the gradient penalty; the other program is given
+    /// these.
+    #[serde(default)]
+    pub mix: Vec<f32>,
+    /// Scalars in the discriminator.
+    pub discriminator_parameters: usize,
+    /// Scalars in generator and conditioning augmentation.
+    pub generator_parameters: usize,
+    /// The discriminator's loss, penalties included.
+    pub discriminator_loss: f64,
+    /// The generator's loss, divergence included.
+    pub generator_loss: f64,
+    /// Euclidean norm of the first's gradient.
+    pub discriminator_gradient: f64,
+    /// Euclidean norm of the second's gradient.
+    pub generator_gradient: f64,
+}
+
+impl Parity {
+    /// The largest relative difference of losses and norms; infinite if parameter counts differ.
+    pub fn distance(&self, other: &Self) -> f64 {
+        let counts = |p: &Self| (p.discriminator_parameters, p.generator_parameters);
+        if counts(self) != counts(other) {
+            return f64::INFINITY;
+        }
+        let values = |p: &Self| {
+            [p.discriminator_loss, p.generator_loss, p.discriminator_gradient, p.generator_gradient]
+        };
+        let relative = |(a, b): (f64, f64)| match (a - b).abs() / a.abs().max(1e-3) {
+            difference if difference.is_finite() => difference,
+            _ => f64::INFINITY,
+        };
+        values(self).into_iter().zip(values(other)).map(relative).fold(0.0, f64::max)
+    }
+}
+
+/// Numbers that any program can compute from a name: the i-th (from 1) is the `i`-th output of
+/// splitmix64 (Steele et al., 2014) seeded with the 64-bit FNV-1a hash of the name; its upper 24
+/// bits, as `u` in `[0, 1)`, give `√3·(2u - 1)`, uniform with variance 1. A name that ends in
+/// `bias` gives a tenth of that.
+///
+/// # Shapes
+/// The result has shape `dims`, in row-major order.
+///
+/// # Errors
+/// If the device refuses the copy.
+pub fn formula(name: &str, dims: &[usize], device: &Device) -> candle_core::Result<Tensor> {
+    let hash = name
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+    let scale = 3f64.sqrt() * if name.ends_with("bias") { 0.1 } else { 1.0 };
+    let value = |i: u64| {
+        let z = hash.wrapping_add(i.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let unit = ((z ^ (z >> 31)) >> 40) as f64 / f64::from(1 << 24);
+        ((2.0 * unit - 1.0) * scale) as f32
+    };
+    let count = dims.iter().product::<usize>() as u64;
+    Tensor::from_vec((1..=count).map(value).collect::<Vec<f32>>(), dims, device)
+}
+
+fn gradient_norm(loss: &Tensor, parameters: &Parameters) -> Result<f64> {
+    let grads = gradients(loss)?;
+    let mut square = 0.0;
+    for (_, var) in parameters.vars() {
+        if let Some(gradient) = grads.get(&var) {
+            square += gradient.to_dtype(DType::F64)?.sqr()?.sum_all()?.to_scalar::<f64>()?;
+        }
+    }
+    Ok(square.sqrt())
+}
+
+/// Operations a second, in 10⁹, of the fastest large matrix product at hand: candle's or a 1x1
+/// convolution of `t2f_ops`.
+///
+/// # Errors
+/// If the device fails.
+pub fn gemm_peak(device: &Device) -> Result<f64> {
+    const SIDE: usize = 1024;
+    let draw = |shape: &[usize]| rng::uniform(Key::new(0), shape, DType::F32, device);
+    let (a, b) = (draw(&[SIDE, SIDE])?, draw(&[SIDE, SIDE])?);
+    let (pixels, weights) = (a.reshape((1, 32, 32, SIDE))?, b.reshape((1, 1, SIDE, SIDE))?);
+    let mut fastest = f64::MAX;
+    for _ in 0..10 {
+        let start = Instant::now();
+        a.matmul(&b)?;
+        fastest = fastest.min(start.elapsed().as_secs_f64());
+        let start = Instant::now();
+        conv2d(&pixels, &weights, None, ConvOptions::default())?;
+        fastest = fastest.min(start.elapsed().as_secs_f64());
+    }
+    Ok(2.0 * (SIDE as f64).powi(3) / fastest / 1e9)
+}
+
+/// Row `i` of a table is the embedding of the caption `i`.
+struct Table(Tensor);
+
+impl TextEncoder for Table {
+    fn encode(&self, captions: &[String]) -> t2f_text::Result<Tensor> {
+        let rows = self.0.dim(0)? as u32;
+        let row = |caption: &String| caption.parse::<u32>().unwrap_or(0) % rows;
+        let rows: Vec<u32> = captions.iter().map(row).collect();
+        Ok(self.0.index_select(&Tensor::new(rows, self.0.device())?, 0)?)
+    }
+
+    fn embedding_size(&self) -> usize {
+        self.0.dims()[1]
+    }
+
+    fn unknown_words(&self, _: &str) -> t2f_text::Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+}

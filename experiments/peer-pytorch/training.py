@@ -1,0 +1,124 @@
+"""One training step of the yardstick in PyTorch, in the ways a PyTorch user may write it.
+
+The loss and what is updated are the project's: D step, G step, Adam(0, 0.99) on both, average of
+everything that draws. The variants differ in how much is computed twice:
+
+faithful   as T2F writes it: the fake drawn anew for the second half, its graph built in the first
+           half too, D's weight gradients computed and thrown away in the second, the real images
+           shown twice for the two texts, the average a loop
+tuned      fake under no_grad in the first half, D frozen in the second, fused Adam, foreach average
+shared     as tuned, and the project's own economies: one batch of fakes for both halves, one pass
+           over the real images for both texts
+compile    as shared, through torch.compile, save where the penalty is differentiated twice, which
+           torch.compile refuses
+`-cl` is the same with channels-last tensors.
+"""
+
+import torch
+import torch.nn.functional as F
+
+from network import Discriminator, Painter
+
+VARIANTS = ("faithful", "tuned", "tuned-cl", "shared", "shared-cl", "compile", "compile-cl")
+KL_WEIGHT, DRIFT, LAMBDA, DECAY = 2.0, 0.001, 10.0, 0.999
+
+
+class Losses:
+    """The two losses, on networks `paint` and `judge`; `judge_twice` is differentiated twice."""
+
+    def __init__(self, judge, features, score, judge_twice, yardstick):
+        self.judge, self.features, self.score, self.judge_twice = judge, features, score, judge_twice
+        self.wgan = yardstick["loss"] == "wgan-gp"
+        self.at = (yardstick["level"], yardstick["alpha"])
+
+    def penalty(self, real, fake, embedding, mix):
+        mixed = (fake + mix * (real - fake)).requires_grad_(True)
+        scores = self.judge_twice(mixed, embedding, *self.at)
+        (gradient,) = torch.autograd.grad(scores.sum(), mixed, create_graph=True)
+        norms = (gradient.square().flatten(1).sum(1) + 1e-12).sqrt()
+        return LAMBDA * (norms - 1).square().mean()
+
+    def discriminator(self, real, fake, embedding, wrong, mix, share_reals):
+        on_fake = self.judge(fake, embedding, *self.at)
+        if not self.wgan:
+            return F.softplus(on_fake).mean() + F.softplus(-self.judge(real, embedding, *self.at)).mean()
+        if share_reals:
+            features = self.features(real, *self.at)
+            on_real, on_wrong = self.score(features, embedding), self.score(features, wrong)
+        else:
+            on_real, on_wrong = self.judge(real, embedding, *self.at), self.judge(real, wrong, *self.at)
+        adversarial = 0.5 * on_fake.mean() + 0.5 * on_wrong.mean() - on_real.mean()
+        return adversarial + DRIFT * on_real.square().mean() + self.penalty(real, fake, embedding, mix)
+
+    def generator(self, fake, kl, embedding):
+        scores = self.judge(fake, embedding, *self.at)
+        adversarial = -scores.mean() if self.wgan else F.softplus(-scores).mean()
+        return adversarial + KL_WEIGHT * kl
+
+
+class Training:
+    def __init__(self, yardstick, variant):
+        torch.manual_seed(3)
+        y = self.yardstick = yardstick
+        kind, _, layout = variant.partition("-")
+        self.faithful, self.shared = kind == "faithful", kind in ("shared", "compile")
+        self.painter = Painter(y)
+        self.judge = Discriminator(y["channels"], y["embedding_size"], y["compressed_size"])
+        self.format = torch.channels_last if layout == "cl" else torch.contiguous_format
+        self.painter.to(memory_format=self.format)
+        self.judge.to(memory_format=self.format)
+        wrap = torch.compile if kind == "compile" else lambda f: f
+        self.paint = wrap(self.painter.forward)
+        self.losses = Losses(
+            wrap(self.judge.forward), wrap(self.judge.features), wrap(self.judge.score), self.judge.forward, y
+        )
+        options = {"lr": 1e-3, "betas": (0.0, 0.99), "eps": 1e-8}
+        if not self.faithful:
+            options["fused"] = True
+        self.paint_adam = torch.optim.Adam(self.painter.parameters(), **options)
+        self.judge_adam = torch.optim.Adam(self.judge.parameters(), **options)
+        self.average = [p.detach().clone() for p in self.painter.parameters()]
+        self.batch = y["batch"]
+        side = 4 << y["level"]
+        self.real = self.laid_out(torch.rand(self.batch, 3, side, side) * 2 - 1)
+        self.embedding = torch.randn(self.batch, y["embedding_size"])
+        self.wrong = self.embedding.roll(1, 0)
+
+    def laid_out(self, images):
+        return images.contiguous(memory_format=self.format)
+
+    def draw(self):
+        noise = torch.randn(self.batch, self.yardstick["latent_size"])
+        fake, kl = self.paint(self.embedding, noise, *self.losses.at)
+        return self.laid_out(fake), kl
+
+    def step(self):
+        mix = torch.rand(self.batch, 1, 1, 1)
+        fake = kl = None
+        if self.shared:
+            fake, kl = self.draw()
+            shown = fake.detach()
+        else:
+            with torch.set_grad_enabled(self.faithful):
+                shown = self.draw()[0].detach()
+        loss = self.losses.discriminator(self.real, shown, self.embedding, self.wrong, mix, self.shared)
+        self.judge_adam.zero_grad()
+        loss.backward()
+        self.judge_adam.step()
+
+        if not self.faithful:
+            self.judge.requires_grad_(False)
+        if fake is None:
+            fake, kl = self.draw()
+        loss = self.losses.generator(fake, kl, self.embedding)
+        self.paint_adam.zero_grad()
+        loss.backward()
+        self.paint_adam.step()
+        self.judge.requires_grad_(True)
+        with torch.no_grad():
+            if self.faithful:
+                for average, p in zip(self.average, self.painter.parameters()):
+                    average.copy_(DECAY * average + (1 - DECAY) * p)
+            else:
+                torch._foreach_lerp_(self.average, list(self.painter.parameters()), 1 - DECAY)
+        return loss.item()

@@ -1,0 +1,121 @@
+"""The PyTorch side of `t2f bench --peer`. Needs torch and nothing else.
+
+    python twin.py parity '{"channels": [8, 8], …, "mix": [0.5, …]}'
+        losses, norms of their gradients and parameter counts on weights that `formula` gives,
+        as one line of JSON
+    python twin.py step VARIANT '{"channels": [8, 8], …}'
+        answers each line N on standard input with the times of N training steps and the CPU
+        time of one, in ms, and the process's peak memory in MB, as one line of JSON
+    python twin.py generate '{"channels": [8, 8], …}' COUNT FILE
+        draws COUNT images, at most 64 at once, and writes them as PNG or PNGs
+"""
+
+import json
+import resource
+import sys
+import time
+
+import torch
+
+from network import Discriminator, Painter, load
+from training import VARIANTS, Losses, Training
+
+
+def formula(name, shape):
+    """Numbers that both sides can compute: splitmix64 from the FNV-1a of the name, as uniform
+    numbers of variance 1 (biases: a tenth of that), in the order of the project's layout."""
+    state = 0xCBF29CE484222325
+    for byte in name.encode():
+        state = (state ^ byte) * 0x100000001B3 % 2**64
+
+    def signed(x):  # int64 arithmetic wraps as unsigned does
+        return x - 2**64 if x >= 2**63 else x
+
+    def shifted(z, by):  # a logical shift to the right
+        return (z >> by) & ((1 << (64 - by)) - 1)
+
+    count = 1
+    for size in shape:
+        count *= size
+    z = torch.arange(1, count + 1, dtype=torch.int64) * signed(0x9E3779B97F4A7C15) + signed(state)
+    z = (z ^ shifted(z, 30)) * signed(0xBF58476D1CE4E5B9)
+    z = (z ^ shifted(z, 27)) * signed(0x94D049BB133111EB)
+    unit = shifted(z ^ shifted(z, 31), 40).to(torch.float64) / 2**24
+    scale = 3**0.5 * (0.1 if name.endswith("bias") else 1.0)
+    return ((2 * unit - 1) * scale).to(torch.float32).reshape(tuple(shape))
+
+
+def parity(y):
+    painter = Painter(y)
+    judge = Discriminator(y["channels"], y["embedding_size"], y["compressed_size"])
+    load(painter, formula)
+    load(judge, lambda name, shape: formula(f"discriminator.{name}", shape))
+    batch, side = y["batch"], 4 << y["level"]
+    real = formula("real", (batch, 3, side, side)) / 3**0.5
+    embedding = formula("embedding", (batch, y["embedding_size"]))
+    wrong = formula("mismatched", (batch, y["embedding_size"]))
+    noise = formula("noise", (batch, y["latent_size"]))
+    mix = torch.tensor(y["mix"]).view(batch, 1, 1, 1)
+
+    losses = Losses(judge, judge.features, judge.score, judge, y)
+    fake, kl = painter(embedding, noise, *losses.at)
+    on_judge = losses.discriminator(real, fake.detach(), embedding, wrong, mix, share_reals=True)
+    on_judge.backward()
+    norms = {"discriminator_gradient": gradient_norm(judge)}
+    on_painter = losses.generator(fake, kl, embedding)
+    on_painter.backward()
+    norms["generator_gradient"] = gradient_norm(painter)
+    count = lambda network: sum(p.numel() for p in network.parameters())
+    return {
+        "discriminator_parameters": count(judge),
+        "generator_parameters": count(painter),
+        "discriminator_loss": on_judge.item(),
+        "generator_loss": on_painter.item(),
+        **norms,
+    }
+
+
+def gradient_norm(network):
+    return sum(p.grad.double().square().sum() for p in network.parameters() if p.grad is not None).sqrt().item()
+
+
+def memory_mb():
+    """Peak resident memory of this process: interpreter, libraries, weights and activations."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def serve(variant, y):
+    training = Training(y, variant)
+    say({"ready": variant})
+    for line in sys.stdin:
+        times, cpu = [], time.process_time()
+        for _ in range(int(line)):
+            start = time.perf_counter()
+            training.step()
+            times.append((time.perf_counter() - start) * 1e3)
+        cpu = (time.process_time() - cpu) * 1e3 / len(times)
+        say({"ms": times, "cpu_ms": cpu, "memory_mb": memory_mb()})
+
+
+def say(answer):
+    print(json.dumps(answer), flush=True)
+
+
+def main():
+    command, *rest = sys.argv[1:]
+    if command == "parity":
+        y = json.loads(rest[0])
+        torch.set_num_threads(y["threads"])
+        say(parity(y))
+    elif command == "step" and rest[0] in VARIANTS:
+        y = json.loads(rest[1])
+        torch.set_num_threads(y["threads"])
+        serve(rest[0], y)
+    elif command == "variants":
+        say({"variants": VARIANTS, "torch": torch.__version__})
+    else:
+        sys.exit(__doc__)
+
+
+if __name__ == "__main__":
+    main()
