@@ -155,7 +155,7 @@ impl GanConfig {
     }
 
     /// The feature maps at each level, of a configuration that is valid.
-    pub(crate) fn checked_channels(&self) -> Result<Vec<usize>> {
+    pub fn checked_channels(&self) -> Result<Vec<usize>> {
         let r = self.resolution;
         check(r >= 4 && r.is_power_of_two(), "resolution", r, "a power of two, at least 4")?;
         check(self.latent_size > 0, "latent_size", self.latent_size, "at least 1")?;

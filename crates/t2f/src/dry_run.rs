@@ -2,6 +2,7 @@
 
 use candle_core::Device;
 use t2f_train::config::Config;
+use t2f_train::footprint::Footprint;
 use t2f_train::schedule::Schedule;
 use t2f_train::step::Networks;
 use t2f_train::trainer::train_tokenizer;
@@ -22,28 +23,30 @@ pub fn describe(config: &Config) -> anyhow::Result<()> {
     result(&format!("# text encoder, conditioning, generator: {} parameters", networks.painting.count()));
     result(&format!("# discriminator: {} parameters", networks.judging.count()));
 
+    let footprint = Footprint::estimate(config, networks.painting.count(), networks.judging.count(), images)?;
+    let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+    result(&format!(
+        "# memory: about {} MiB on the CPU (parameters and optimisers {}, feature maps {}, images {})",
+        mib(footprint.total()),
+        mib(footprint.parameters),
+        mib(footprint.activations),
+        mib(footprint.images)
+    ));
+
     let schedule = Schedule::new(&config.schedule, config.gan.max_level(), images)?;
     result("# schedule:  level     from kimg   faded in       until   batch");
     let kimg = |images: u64| images as f64 / 1000.0;
-    let mut start = 0;
-    while start < schedule.total_images() {
+    for (start, faded, end) in schedule.phases() {
         let stage = schedule.at(start);
-        let of_level =
-            |images: u64| images < schedule.total_images() && schedule.at(images).level == stage.level;
-        let batch = stage.batch_size as u64;
-        let mut end = start;
-        let mut faded = start;
-        while of_level(end) {
-            faded += if schedule.at(end).alpha < 1.0 { batch } else { 0 };
-            end += batch;
-        }
         let side = stage.resolution;
-        let (from, faded, until) = (kimg(start), kimg(faded), kimg(end));
         result(&format!(
-            "# {:>13} {from:>15.1} {faded:>10.1} {until:>11.1} {batch:>7}",
-            format!("{side}x{side}")
+            "# {:>13} {:>15.1} {:>10.1} {:>11.1} {:>7}",
+            format!("{side}x{side}"),
+            kimg(start),
+            kimg(faded),
+            kimg(end),
+            stage.batch_size
         ));
-        start = end;
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ pub mod curves;
 pub mod device;
 pub mod ema;
 mod error;
+pub mod footprint;
 mod lettering;
 pub mod metrics;
 pub mod model;

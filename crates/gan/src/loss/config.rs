@@ -97,6 +97,17 @@ impl LossConfig {
         }
     }
 
+    /// Whether a penalty is differentiated twice, which keeps a larger graph.
+    pub fn second_order(&self) -> bool {
+        match *self {
+            Self::WganGp { lambda, .. } => lambda > 0.0,
+            Self::Lsgan { .. } => false,
+            Self::Hinge { r1_gamma, r1_sigma, .. }
+            | Self::RelativisticHinge { r1_gamma, r1_sigma, .. }
+            | Self::Logistic { r1_gamma, r1_sigma, .. } => r1_gamma > 0.0 && r1_sigma == 0.0,
+        }
+    }
+
     /// Checks the ranges and builds the loss.
     ///
     /// # Errors
