@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use candle_core::Device;
 use clap::{Parser, Subcommand};
 use t2f_experiments::fade_in::{self, Outcome};
 use t2f_experiments::overfit::{self, Expected};
 use t2f_experiments::training;
-use t2f_train::model::Model;
+use t2f_train::model::{Model, halved};
 use t2f_train::trainer::Tick;
 
 /// Named experiments: train, measure, compare with what is expected.
@@ -39,6 +40,13 @@ enum Experiment {
         #[arg(default_value = "experiments/02-fade-in")]
         folder: PathBuf,
     },
+    /// A run's model with its weights in 16 bits, as the program brings one along
+    Ship {
+        /// A model.safetensors
+        model: PathBuf,
+        /// The file to write
+        file: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -46,6 +54,7 @@ fn main() -> ExitCode {
     let done = match &options.experiment {
         Experiment::Overfit { folder } => overfit(folder, &options),
         Experiment::FadeIn { folder } => fade_in(folder, &options),
+        Experiment::Ship { model, file } => ship(model, file),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -92,6 +101,15 @@ fn fade_in(folder: &Path, options: &Options) -> Result<bool> {
     say(&format!("t2f plot {} {} --out fade-in.svg", on.run.display(), off.run.display()));
     let gentler = |(on, off): (&fade_in::Switch, &fade_in::Switch)| on.change < off.change;
     Ok(on.switches.iter().zip(&off.switches).all(gentler))
+}
+
+fn ship(model: &Path, file: &Path) -> Result<bool> {
+    let bytes = std::fs::read(model).with_context(|| format!("cannot read {}", model.display()))?;
+    let bytes = halved(&bytes)?;
+    Model::from_bytes(&bytes, &Device::Cpu)?;
+    std::fs::write(file, &bytes).with_context(|| format!("cannot write {}", file.display()))?;
+    say(&format!("{}: {} bytes", file.display(), bytes.len()));
+    Ok(true)
 }
 
 /// Markdown; a column a run.

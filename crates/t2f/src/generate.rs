@@ -13,7 +13,7 @@ use t2f_train::sheet::{self, Layout, Row};
 
 use crate::failure::{because, usage};
 use crate::seeds::Seeds;
-use crate::terminal;
+use crate::{shipped, terminal};
 
 /// Pictures drawn at once.
 const BATCH: usize = 16;
@@ -22,7 +22,8 @@ const BATCH: usize = 16;
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  t2f generate --model runs/00000-procedural-quick \"a bald man with a beard and round glasses\"
+  t2f generate \"a bald man with a beard and round glasses\"
+  t2f generate --model runs/00000-procedural-quick \"a young woman with red hair\"
   t2f generate --model RUN --seeds 0-7 --grid \"a young woman\" \"an old woman\"
   t2f generate --model RUN --captions captions.txt --seeds 0,1,4-6 --out faces
   t2f generate --model model.safetensors --truncation 0.7 --out face.png \"a smiling man\"
@@ -33,9 +34,9 @@ pub struct Options {
     /// What to draw; every caption is drawn with every seed
     #[arg(value_name = "CAPTION")]
     prompts: Vec<String>,
-    /// The model: a run folder or a model.safetensors
+    /// The model: a run folder or a model.safetensors [default: the one that comes with the program]
     #[arg(short, long, value_name = "PATH")]
-    model: PathBuf,
+    model: Option<PathBuf>,
     /// A file of captions, one a line; empty lines and lines that start with # are skipped; - is
     /// standard input
     #[arg(long, value_name = "FILE")]
@@ -83,7 +84,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
             "add `--grid`, or let `--out` name a folder",
         ));
     }
-    let model = load(options)?;
+    let model = shipped::load(options.model.as_deref(), &options.device)?;
     warn_of_unknown_words(&model, &captions);
 
     let jobs: Vec<(&String, u64)> =
@@ -138,20 +139,6 @@ fn captions(options: &Options) -> anyhow::Result<Vec<String>> {
         ));
     }
     Ok(captions)
-}
-
-fn load(options: &Options) -> anyhow::Result<Model> {
-    let path = &options.model;
-    Model::load(path, &options.device).map_err(|error| {
-        because(
-            error,
-            format!("cannot load the model `{}`", path.display()),
-            format!(
-                "name a finished run or its model.safetensors; `{} train` makes one",
-                terminal::program()
-            ),
-        )
-    })
 }
 
 fn warn_of_unknown_words(model: &Model, captions: &[String]) {

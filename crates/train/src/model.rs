@@ -200,6 +200,18 @@ impl Model {
     }
 }
 
+/// The bytes of a model file with its weights in 16 bits: half the size, to be passed on.
+///
+/// # Errors
+/// If they are no safetensors, or a weight is too large for 16 bits.
+pub fn halved(bytes: &[u8]) -> Result<Vec<u8>> {
+    let (stored, json) = tensors::from_bytes(bytes).map_err(Error::State)?;
+    let half = |(name, tensor): (String, Tensor)| Ok((name, tensor.to_dtype(DType::F16)?));
+    let halves: BTreeMap<String, Tensor> = stored.into_iter().map(half).collect::<Result<_>>()?;
+    tensors::all_finite(&halves).map_err(Error::State)?;
+    tensors::to_bytes(&halves, &json).map_err(Error::State)
+}
+
 /// The model file of a path that a user names: a run folder or a file.
 fn file_of(path: &Path) -> PathBuf {
     if path.is_dir() { path.join("model.safetensors") } else { path.to_owned() }
