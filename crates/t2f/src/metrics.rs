@@ -1,18 +1,25 @@
-//! `t2f metrics`: does the face say what the caption says?
+//! `t2f metrics`: does the face say what the caption says, and is it a face?
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::json;
-use t2f_train::metrics::estimate::Estimate;
-use t2f_train::metrics::faces::{FaceScores, FaceTest};
+use t2f_data::{DataConfig, Splits};
+use t2f_train::metrics::faces::FaceScores;
+use t2f_train::metrics::features::{FeatureExtractor, OracleFeatures};
+use t2f_train::metrics::inception::{Inception, Resize};
+use t2f_train::metrics::measure::{Group, Measurement, Plan, part};
 use t2f_train::metrics::oracle::Oracle;
-use t2f_train::metrics::report::{MetricRow, Protocol};
+use t2f_train::metrics::report::{MetricRow, Protocol, rows};
 use t2f_train::metrics::sample::Request;
 use t2f_train::model::Model;
 
-use crate::failure::{because, failure};
+use crate::failure::{because, failure, usage};
 use crate::{shipped, terminal};
+
+/// The side that the classifier of drawn faces was trained at.
+const SIDE: usize = 32;
 
 /// The options of `t2f metrics`.
 #[derive(Args)]
@@ -20,21 +27,24 @@ use crate::{shipped, terminal};
 Examples:
   t2f metrics runs/00000-procedural-quick
   t2f metrics model.safetensors --count 2000 --faces 2 --seed 1 --json scores.json
+  t2f metrics RUN --metrics features --inception pt_inception-2015-12-05-6726825d.pth
+  t2f metrics RUN --metrics swd,ms-ssim,memorisation,retrieval --cache ~/.cache/t2f
 
-One face is drawn for a caption of each test image, and a classifier of drawn faces, trained by the
-experiment `oracle`, looks whether what the caption claims is there. AA is the share of claims that
-is; chance, the share when captions are exchanged; ceiling, the share on the true pictures; and
-AAn = (AA - chance) / (ceiling - chance). CompGap is what AAn falls by where captions ask for two
-values that training never shows together; edits change one phrase of a caption and keep the noise;
-paraphrases keep the claims and change the words; diversity is the distance from the data of what
-captions leave open. All are means over the factors that the classifier sees rightly in 98 % of
-held-out faces. Only models of the drawn faces can be measured so. Rows are added to
-metric-<name>.jsonl of a run; docs/metrics.md has the formulas.")]
+faces: one face is drawn for a caption of each test image, and a classifier of drawn faces looks
+whether what the caption claims is there: AA, chance, ceiling, and AAn = (AA - chance) / (ceiling -
+chance); exact captions; CompGap on pairs of values that training never shows together; edits of one
+phrase; paraphrases; diversity of what captions leave open. Only models of drawn faces have these.
+features: Frechet and kernel distances (fid_*, kid_*), precision, recall, density, coverage, on the
+classifier's features, and on Inception's where you bring its weights. Names ending in _real are what
+real pictures reach. Rows go to metric-<name>.jsonl of a run; docs/metrics.md has the formulas.")]
 pub struct Options {
     /// A run folder or a model.safetensors [default: the model that comes with the program]
     #[arg(value_name = "MODEL")]
     model: Option<PathBuf>,
-    /// Captions of the test part
+    /// What to compute [default: faces,features for drawn faces, else features,swd,ms-ssim,memorisation]
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "LIST", hide_default_value = true)]
+    metrics: Vec<Metric>,
+    /// Captions of the split
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(2..), value_name = "N")]
     count: u32,
     /// Faces of each caption
@@ -43,6 +53,18 @@ pub struct Options {
     /// Seed of the first face
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Part of the data that captions and real pictures are from
+    #[arg(long, default_value = "test", value_parser = ["test", "val", "train"])]
+    split: String,
+    /// Inception's weights: the .pth of pytorch-fid or torch-fidelity, or the same as safetensors
+    #[arg(long, value_name = "FILE")]
+    inception: Option<PathBuf>,
+    /// How pictures are resized for Inception: as clean-fid, torch-fidelity or pytorch-fid do
+    #[arg(long, default_value = "clean", value_parser = ["clean", "tensorflow", "pytorch"])]
+    resize: String,
+    /// A folder for what is computed of real pictures, to be used again
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
     /// Write everything as JSON, too
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -51,96 +73,157 @@ pub struct Options {
     device: String,
 }
 
+/// What `--metrics` accepts.
+#[derive(Clone, Copy, ValueEnum)]
+enum Metric {
+    Faces,
+    Features,
+    Swd,
+    MsSsim,
+    Memorisation,
+    Retrieval,
+}
+
+impl From<Metric> for Group {
+    fn from(metric: Metric) -> Self {
+        match metric {
+            Metric::Faces => Self::Faces,
+            Metric::Features => Self::Features,
+            Metric::Swd => Self::Swd,
+            Metric::MsSsim => Self::MsSsim,
+            Metric::Memorisation => Self::Memorisation,
+            Metric::Retrieval => Self::Retrieval,
+        }
+    }
+}
+
 /// Runs `t2f metrics`.
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let model = shipped::load(options.model.as_deref(), &options.device)?;
-    let resolution = model.resolution();
-    let oracle = Oracle::embedded(resolution)?.ok_or_else(|| {
-        failure(
-            format!("there is no classifier for faces of {resolution} pixels in this build"),
-            "faces of 32 pixels, or a power of two times that, can be measured",
-        )
-    })?;
-    let splits = model.config().data.open(resolution)?;
-    let request =
-        Request::first(splits.test.as_ref(), options.count as usize, options.faces as usize, options.seed)?;
+    let splits = model.config().data.open(model.resolution())?;
+    let groups = groups(options, &model);
+    let oracle = oracle(&model, &groups)?;
+    let features = OracleFeatures::new(&oracle)?;
+    let inception = inception(options)?;
+    let mut extractors: Vec<&dyn FeatureExtractor> = vec![&features];
+    extractors.extend(inception.as_ref().map(|inception| inception as &dyn FeatureExtractor));
+    let data = part(&splits, &options.split)?;
+    let request = Request::first(data, options.count as usize, options.faces as usize, options.seed)?;
     let draw = |captions: &[String], seeds: &[u64]| model.draw(captions, seeds, 1.0);
-    let test = FaceTest {
+    let plan = Plan {
         draw: &draw,
-        oracle: &oracle,
-        test: splits.test.as_ref(),
-        test_comb: splits.test_comb.as_deref(),
+        splits: &splits,
+        split: &options.split,
+        request: &request,
+        groups: &groups,
+        oracle: Some(&oracle),
+        extractors: &extractors,
+        cache: options.cache.as_deref(),
         seed: options.seed,
     };
-    let scores = test.measure(&request, &mut |_| Ok(()))?;
-    let protocol = protocol(&model, &oracle, splits.test.fingerprint(), &request, options.seed)?;
-    print(&scores, &protocol);
+    let measurement = plan.run()?;
+    let protocol = protocol(options, &model, &splits, &request, &features)?;
+    let rows = rows(&measurement, &protocol);
+    print(&rows, measurement.faces.as_ref(), &protocol);
     if let Some(run) = options.model.as_deref().filter(|path| path.is_dir()) {
-        rows(&scores, &protocol).iter().try_for_each(|row| row.append(run).map(drop))?;
+        rows.iter().try_for_each(|row| row.append(run).map(drop))?;
     }
     if let Some(file) = &options.json {
-        let json = serde_json::to_vec_pretty(&summary(&scores, &protocol))?;
+        let json = serde_json::to_vec_pretty(&summary(&rows, &measurement, &protocol))?;
         std::fs::write(file, json)
             .map_err(|error| because(error, "cannot write the JSON", "check `--json`"))?;
     }
     Ok(())
 }
 
+fn groups(options: &Options, model: &Model) -> BTreeSet<Group> {
+    let drawn = matches!(model.config().data, DataConfig::Procedural(_));
+    let default: &[Group] = match drawn {
+        true => &[Group::Faces, Group::Features],
+        false => &[Group::Features, Group::Swd, Group::MsSsim, Group::Memorisation],
+    };
+    match options.metrics.as_slice() {
+        [] => default.iter().copied().collect(),
+        named => named.iter().map(|metric| (*metric).into()).collect(),
+    }
+}
+
+/// The classifier of drawn faces. Where no face is judged, its features will do for pictures of any
+/// size, which are resized for it.
+fn oracle(model: &Model, groups: &BTreeSet<Group>) -> anyhow::Result<Oracle> {
+    let (side, judged) = (model.resolution(), groups.contains(&Group::Faces));
+    if judged && !matches!(model.config().data, DataConfig::Procedural(_)) {
+        return Err(usage(
+            "`--metrics faces` needs a model of drawn faces, whose captions are known to be true",
+            "leave `faces` out for photographs",
+        ));
+    }
+    let fitting = Oracle::embedded(side)?;
+    let oracle = if judged { fitting } else { fitting.or(Oracle::embedded(SIDE)?) };
+    oracle.ok_or_else(|| {
+        failure(
+            format!("there is no classifier for faces of {side} pixels in this build"),
+            format!("faces of {SIDE} pixels, or a power of two times that, can be measured; for others leave `faces` out"),
+        )
+    })
+}
+
+fn inception(options: &Options) -> anyhow::Result<Option<Inception>> {
+    let Some(file) = &options.inception else { return Ok(None) };
+    let resize = Resize::ALL.into_iter().find(|resize| resize.name() == options.resize);
+    let resize = resize.unwrap_or(Resize::Clean);
+    let device = t2f_train::device::open(&options.device)?;
+    let inception = Inception::load(file, resize, &device).map_err(|error| {
+        because(
+            error,
+            "cannot load Inception",
+            "give pt_inception-2015-12-05-6726825d.pth of github.com/mseitzer/pytorch-fid",
+        )
+    })?;
+    if inception.name().ends_with("unverified") {
+        terminal::warn(&format!(
+            "{} is not one of the published files, and its metrics say `unverified`",
+            file.display()
+        ));
+    }
+    Ok(Some(inception))
+}
+
 fn protocol(
+    options: &Options,
     model: &Model,
-    oracle: &Oracle,
-    data: String,
+    splits: &Splits,
     request: &Request,
-    seed: u64,
+    features: &OracleFeatures,
 ) -> anyhow::Result<Protocol> {
     Ok(Protocol {
-        split: "test".into(),
-        data,
+        split: options.split.clone(),
+        data: part(splits, &options.split)?.fingerprint(),
         n: request.len() * request.faces(),
         captions: request.len(),
-        seed,
+        seed: options.seed,
         resolution: model.resolution(),
         resize: "none".into(),
-        features: "oracle".into(),
-        features_hash: oracle_hash(oracle)?,
+        features: features.name().into(),
+        features_hash: features.hash().into(),
         model_hash: model.hash().into(),
         kimg: model.provenance().kimg,
     })
 }
 
-/// What tells oracles apart: blake3 of the record of how it was trained and how often it is right.
-fn oracle_hash(oracle: &Oracle) -> anyhow::Result<String> {
-    Ok(blake3::hash(&serde_json::to_vec(oracle.record())?).to_hex().to_string())
-}
-
-/// The numbers that have one name in files and one on the screen.
-fn estimates(scores: &FaceScores) -> Vec<(&'static str, &'static str, Estimate)> {
-    let agreement = &scores.agreement;
-    let gap = scores.composition.as_ref().and_then(|composition| composition.gap);
-    let all = [
-        ("aa", "AA", Some(agreement.agreement)),
-        ("chance", "chance", Some(agreement.chance)),
-        ("ceiling", "ceiling", Some(agreement.ceiling)),
-        ("aan", "AAn", agreement.normalised),
-        ("exact", "exact@caption", Some(agreement.exact)),
-        ("comp_gap", "CompGap", gap),
-        ("edit_flip", "edit flip rate", Some(scores.edits.flip)),
-        ("edit_leak", "edit leakage", Some(scores.edits.leak)),
-        ("paraphrase", "paraphrase", Some(scores.paraphrase.consistency)),
-        ("diversity", "diversity", Some(scores.diversity.distance)),
-    ];
-    all.into_iter().filter_map(|(key, name, estimate)| Some((key, name, estimate?))).collect()
-}
-
-fn print(scores: &FaceScores, protocol: &Protocol) {
+fn print(rows: &[MetricRow], faces: Option<&FaceScores>, protocol: &Protocol) {
     terminal::result(&format!(
         "{} faces for {} captions of {}, seeds from {}; 95 % intervals",
         protocol.n, protocol.captions, protocol.data, protocol.seed
     ));
-    for (_, name, value) in estimates(scores) {
-        terminal::result(&format!("{name:<14} {:.3}  [{:.3}, {:.3}]", value.value, value.low, value.high));
+    for row in rows {
+        let interval = match (row.low, row.high) {
+            (Some(low), Some(high)) => format!("  [{low:.3}, {high:.3}]"),
+            _ => String::new(),
+        };
+        terminal::result(&format!("{:<24} {:.3}{interval}", row.key, row.value));
     }
-    for (factor, shares) in &scores.agreement.factors {
+    for (factor, shares) in faces.iter().flat_map(|faces| &faces.agreement.factors) {
         terminal::result(&format!(
             "  {:<14} {:.3}  chance {:.3}  ceiling {:.3}  {} claims",
             factor.name(),
@@ -152,18 +235,21 @@ fn print(scores: &FaceScores, protocol: &Protocol) {
     }
 }
 
-fn rows(scores: &FaceScores, protocol: &Protocol) -> Vec<MetricRow> {
-    estimates(scores).iter().map(|(key, _, value)| MetricRow::new(key, value, protocol)).collect()
-}
-
 /// Each number under its key, its interval under the key with `_ci`, the protocol, and everything
-/// else under `faces`.
-fn summary(scores: &FaceScores, protocol: &Protocol) -> serde_json::Value {
+/// else under `details`.
+fn summary(rows: &[MetricRow], measurement: &Measurement, protocol: &Protocol) -> serde_json::Value {
     let mut all = json!(protocol);
-    for (key, _, value) in estimates(scores) {
-        all[key] = json!(value.value);
-        all[format!("{key}_ci")] = json!([value.low, value.high]);
+    // What could not be computed is null, not missing.
+    if measurement.faces.is_some() {
+        all["aan"] = json!(null);
+        all["comp_gap"] = json!(null);
     }
-    all["faces"] = json!(scores);
+    for row in rows {
+        all[&row.key] = json!(row.value);
+        if let (Some(low), Some(high)) = (row.low, row.high) {
+            all[format!("{}_ci", row.key)] = json!([low, high]);
+        }
+    }
+    all["details"] = json!(measurement);
     all
 }

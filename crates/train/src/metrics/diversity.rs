@@ -24,7 +24,7 @@ pub struct Prior(BTreeMap<Factor, Histogram>);
 pub struct Diversity {
     /// The total variation between what is seen where the caption is silent and the prior, a mean
     /// over factors: 0 for the variety of the data, near 1 for a generator that draws one face.
-    /// The interval is the basic bootstrap's, since few faces alone give a distance above 0.
+    /// The bias of few faces, as far as the bootstrap finds it, is taken off.
     pub distance: Estimate,
     /// The distance of each factor.
     pub factors: BTreeMap<Factor, f64>,
@@ -93,9 +93,9 @@ pub fn diversity(prior: &Prior, seen: &[(&Claims, Prediction)], key: Key) -> Res
     let mean = |members: &[usize]| {
         mean_of_means(distances(members).into_iter().flatten().map(|distance| (0, distance)), 1)
     };
-    let distance = Estimate::bootstrap(seen.len(), key, mean)
+    let distance = Estimate::bootstrap_distance(seen.len(), key, mean)
         .ok_or_else(|| Error::State("captions leave no scored factor open".into()))?;
     let all = distances(&(0..seen.len()).collect::<Vec<_>>());
     let factors = scored.iter().zip(all).filter_map(|(factor, distance)| Some((*factor, distance?)));
-    Ok(Diversity { distance: distance.mirrored(), factors: factors.collect() })
+    Ok(Diversity { distance, factors: factors.collect() })
 }

@@ -6,11 +6,26 @@
 //! Formulas, sources and protocol are in `docs/metrics.md`.
 
 pub mod attributes;
+pub mod class_score;
 pub mod diversity;
 pub mod edits;
 pub mod estimate;
 pub mod faces;
+pub mod features;
+pub mod inception;
+pub mod kernel;
+pub mod measure;
+pub mod memorisation;
+pub mod moments;
+pub mod ms_ssim;
+pub mod neighbours;
 pub mod oracle;
 pub mod paraphrase;
 pub mod report;
+pub mod resize;
+pub mod retrieval;
 pub mod sample;
+pub mod sliced_wasserstein;
+pub mod statistics;
+pub mod symmetric;
+pub mod weights;

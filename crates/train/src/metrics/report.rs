@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::estimate::Estimate;
+use super::faces::FaceScores;
+use super::measure::{FeatureScores, Measurement};
 use crate::atomic;
 use crate::error::{Error, Result};
 
@@ -28,7 +30,7 @@ pub struct Protocol {
     pub resize: String,
     /// What the pictures are seen by.
     pub features: String,
-    /// blake3 of what it was made from.
+    /// What tells features of one name apart, a blake3; empty where there is nothing to tell apart.
     pub features_hash: String,
     /// blake3 of the model's file.
     pub model_hash: String,
@@ -36,10 +38,20 @@ pub struct Protocol {
     pub kimg: f64,
 }
 
+impl Protocol {
+    fn seen_by(&self, features: &str, hash: &str, resize: &str) -> Self {
+        let (features, features_hash, resize) = (features.into(), hash.into(), resize.into());
+        Self { features, features_hash, resize, ..self.clone() }
+    }
+}
+
 /// A line of `metric-<name>.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MetricRow {
-    /// The metric with its features and N: `aan500`, `fid_oracle2k`.
+    /// The metric: `aan`, `fid_oracle`.
+    #[serde(skip)]
+    pub key: String,
+    /// The metric with N: `aan500`, `fid_oracle2k`.
     pub metric: String,
     /// Its value.
     pub value: f64,
@@ -55,15 +67,15 @@ pub struct MetricRow {
 }
 
 impl MetricRow {
-    /// A row without an interval. `name` is completed by N.
-    pub fn plain(name: &str, value: f64, protocol: &Protocol) -> Self {
-        let metric = format!("{name}{}", short(protocol.n));
-        Self { metric, value, low: None, high: None, protocol: protocol.clone() }
+    /// A row without an interval.
+    pub fn plain(key: &str, value: f64, protocol: &Protocol) -> Self {
+        let metric = format!("{key}{}", short(protocol.n));
+        Self { key: key.into(), metric, value, low: None, high: None, protocol: protocol.clone() }
     }
 
-    /// A row with an interval. `name` is completed by N.
-    pub fn new(name: &str, value: &Estimate, protocol: &Protocol) -> Self {
-        let plain = Self::plain(name, value.value, protocol);
+    /// A row with an interval.
+    pub fn new(key: &str, value: &Estimate, protocol: &Protocol) -> Self {
+        let plain = Self::plain(key, value.value, protocol);
         Self { low: Some(value.low), high: Some(value.high), ..plain }
     }
 
@@ -83,6 +95,81 @@ impl MetricRow {
         lines.push(b'\n');
         atomic::write(&path, &lines)?;
         Ok(path)
+    }
+}
+
+/// Every number of a measurement as a row, in the order in which they are read. `protocol` says
+/// what the faces were seen by; other metrics name their own features.
+pub fn rows(measurement: &Measurement, protocol: &Protocol) -> Vec<MetricRow> {
+    let mut rows = Vec::new();
+    if let Some(faces) = &measurement.faces {
+        face_rows(faces, protocol, &mut rows);
+    }
+    for (name, scores) in &measurement.features {
+        let protocol = protocol.seen_by(name, &scores.features_hash, &scores.resize);
+        feature_rows(name, scores, &protocol, &mut rows);
+    }
+    let pixels = protocol.seen_by("pixels", "", "none");
+    if let Some(swd) = &measurement.swd {
+        rows.push(MetricRow::plain(
+            "swd_x1000",
+            swd.mean_x1000,
+            &Protocol { n: swd.pictures, ..pixels.clone() },
+        ));
+    }
+    if let Some(similarity) = &measurement.ms_ssim {
+        rows.push(MetricRow::new("ms_ssim", &similarity.drawn, &pixels));
+        rows.push(MetricRow::new("ms_ssim_real", &similarity.real, &pixels));
+    }
+    if let Some(memorisation) = &measurement.memorisation {
+        let boxed = protocol.seen_by("pixels", "", "box to 32");
+        rows.push(MetricRow::new("nearest_ratio", &memorisation.ratio, &boxed));
+        rows.push(MetricRow::new("near_copies", &memorisation.near_copies, &boxed));
+    }
+    if let Some(retrieval) = &measurement.retrieval {
+        let head = protocol.seen_by("retrieval head", &retrieval.features_hash, "box to 32");
+        rows.push(MetricRow::new("r_precision", &retrieval.drawn, &head));
+        rows.push(MetricRow::new("r_precision_real", &retrieval.real, &head));
+    }
+    rows
+}
+
+fn face_rows(faces: &FaceScores, protocol: &Protocol, rows: &mut Vec<MetricRow>) {
+    let agreement = &faces.agreement;
+    let gap = faces.composition.as_ref().and_then(|composition| composition.gap);
+    let all = [
+        ("aa", Some(agreement.agreement)),
+        ("chance", Some(agreement.chance)),
+        ("ceiling", Some(agreement.ceiling)),
+        ("aan", agreement.normalised),
+        ("exact", Some(agreement.exact)),
+        ("comp_gap", gap),
+        ("edit_flip", Some(faces.edits.flip)),
+        ("edit_flip_real", Some(faces.edits_real.flip)),
+        ("edit_leak", Some(faces.edits.leak)),
+        ("edit_leak_real", Some(faces.edits_real.leak)),
+        ("paraphrase", Some(faces.paraphrase.consistency)),
+        ("diversity", Some(faces.diversity.distance)),
+        ("diversity_real", Some(faces.diversity_real.distance)),
+    ];
+    rows.extend(all.into_iter().filter_map(|(key, value)| Some(MetricRow::new(key, &value?, protocol))));
+}
+
+fn feature_rows(name: &str, scores: &FeatureScores, protocol: &Protocol, rows: &mut Vec<MetricRow>) {
+    for (distances, of) in [(Some(&scores.drawn), ""), (scores.train.as_ref(), "_real")] {
+        let Some(distances) = distances else { continue };
+        let key = |metric: &str| format!("{metric}_{name}{of}");
+        rows.push(MetricRow::plain(&key("fid"), distances.frechet, protocol));
+        rows.push(MetricRow::new(&key("kid"), &distances.kernel.distance, protocol));
+        if let Some(neighbourhood) = &distances.neighbourhood {
+            rows.push(MetricRow::plain(&key("precision"), neighbourhood.precision, protocol));
+            rows.push(MetricRow::plain(&key("recall"), neighbourhood.recall, protocol));
+            rows.push(MetricRow::plain(&key("density"), neighbourhood.density, protocol));
+            rows.push(MetricRow::plain(&key("coverage"), neighbourhood.coverage, protocol));
+        }
+        if let Some(score) = &distances.inception_score {
+            rows.push(MetricRow::new(&key("is"), score, protocol));
+        }
     }
 }
 
