@@ -3,20 +3,30 @@
     python twin.py parity '{"channels": [8, 8], …, "mix": [0.5, …]}'
         losses, norms of their gradients and parameter counts on weights that `formula` gives,
         as one line of JSON
+    python twin.py golden golden.json
+        computes the parity of each case in the file anew, and writes it back
     python twin.py step VARIANT '{"channels": [8, 8], …}'
         answers each line N on standard input with the times of N training steps and the CPU
         time of one, in ms, and the process's peak memory in MB, as one line of JSON
-    python twin.py generate '{"channels": [8, 8], …}' COUNT FILE
-        draws COUNT images, at most 64 at once, and writes them as PNG or PNGs
+    python twin.py variants
+        their names, and PyTorch's version
+    python twin.py model '{"channels": [8, 8], …}' FILE
+        writes an untrained model
+    python twin.py generate FILE COUNT FOLDER
+        draws COUNT faces from it into PNGs
+    python twin.py draw eager|eager-cl|compile|compile-cl FILE COUNT
+        as `step`, with the times of drawing COUNT faces
 """
 
 import json
+import os
 import resource
 import sys
 import time
 
 import torch
 
+import drawing
 from network import Discriminator, Painter, load
 from training import VARIANTS, Losses, Training
 
@@ -84,14 +94,13 @@ def memory_mb():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def serve(variant, y):
-    training = Training(y, variant)
-    say({"ready": variant})
+def serve(job):
+    say({"ready": True})
     for line in sys.stdin:
         times, cpu = [], time.process_time()
         for _ in range(int(line)):
             start = time.perf_counter()
-            training.step()
+            job()
             times.append((time.perf_counter() - start) * 1e3)
         cpu = (time.process_time() - cpu) * 1e3 / len(times)
         say({"ms": times, "cpu_ms": cpu, "memory_mb": memory_mb()})
@@ -102,19 +111,31 @@ def say(answer):
 
 
 def main():
-    command, *rest = sys.argv[1:]
-    if command == "parity":
-        y = json.loads(rest[0])
-        torch.set_num_threads(y["threads"])
-        say(parity(y))
-    elif command == "step" and rest[0] in VARIANTS:
-        y = json.loads(rest[1])
-        torch.set_num_threads(y["threads"])
-        serve(rest[0], y)
-    elif command == "variants":
-        say({"variants": VARIANTS, "torch": torch.__version__})
-    else:
-        sys.exit(__doc__)
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count())))
+    match sys.argv[1:]:
+        case ["variants"]:
+            say({"variants": VARIANTS, "torch": torch.__version__})
+        case ["parity", yardstick]:
+            say(parity(json.loads(yardstick)))
+        case ["golden", path]:
+            with open(path) as file:
+                cases = json.load(file)
+            for case in cases:
+                mix = case["parity"]["mix"]
+                case["parity"] = {"mix": mix, **parity({**case["yardstick"], "mix": mix})}
+            with open(path, "w") as file:
+                json.dump(cases, file, indent=1)
+        case ["step", variant, yardstick] if variant in VARIANTS:
+            serve(Training(json.loads(yardstick), variant).step)
+        case ["model", yardstick, path]:
+            drawing.save(json.loads(yardstick), path)
+            say({"wrote": path})
+        case ["generate", path, count, folder]:
+            drawing.generate(path, int(count), folder)
+        case ["draw", variant, path, count]:
+            serve(drawing.Drawing(drawing.load(path), variant, int(count)))
+        case _:
+            sys.exit(__doc__)
 
 
 if __name__ == "__main__":

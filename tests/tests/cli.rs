@@ -9,8 +9,9 @@ use crate::program::{Ran, run};
 #[test]
 fn help_of_every_command_has_examples() {
     let here = Path::new(".");
-    let commands: [&[&str]; 8] = [
+    let commands: [&[&str]; 9] = [
         &[],
+        &["bench"],
         &["train"],
         &["generate"],
         &["plot"],
@@ -30,7 +31,10 @@ fn help_of_every_command_has_examples() {
 #[test]
 fn wrong_values_are_answered_with_what_is_accepted() {
     let folder = tempfile::tempdir().unwrap();
-    let cases: [(&[&str], &[&str]); 13] = [
+    let cases: [(&[&str], &[&str]); 16] = [
+        (&["bench", "--resolutions", "48"], &["--resolutions", "power of two"]),
+        (&["bench", "--loss", "hinge"], &["hinge", "wgan-gp"]),
+        (&["bench", "--variants", "shared"], &["--peer"]),
         (&["data", "preview", "--resolution", "63"], &["--resolution", "power of two"]),
         (&["data", "preview", "--data", "imagenet"], &["imagenet", "procedural, folder:PATH"]),
         (&["train", "--data", "lfw"], &["lfw:IMAGES,CAPTIONS"]),

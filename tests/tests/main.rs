@@ -1,5 +1,6 @@
 //! One binary, a module a promise.
 
+mod bench;
 mod cli;
 mod diverge;
 mod overfit;

@@ -1,10 +1,14 @@
-//! `t2f bench`: how long a training step takes, in how much memory, beside PyTorch.
+//! `t2f bench`: how long a training step takes, in how much memory, beside PyTorch; what its parts
+//! take, what drawing a face takes, and what a run takes besides its steps.
 //!
 //! Every program that is compared runs in a process of its own, waits for its turn, and is asked
 //! for a few steps at a time, so that whatever else the machine does meets all of them alike.
 
+mod generation;
 mod peer;
 mod row;
+mod run;
+mod stock;
 mod table;
 mod worker;
 
@@ -12,22 +16,29 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
+use serde_json::json;
+use t2f_train::yardstick::operators::OperatorTime;
 use t2f_train::yardstick::{Loss, Yardstick};
 
 use crate::failure::{because, usage};
-use crate::terminal;
 use peer::Peer;
 use row::Row;
-use worker::Worker;
+use worker::{Job, Worker};
+
+/// Side of the images at which `--stock` measures, in pixels; candle's own backward is slow.
+const STOCK_RESOLUTION: usize = 16;
 
 /// The options of `t2f bench`.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   t2f bench                                     4x4 to 64x64, both losses, wide and narrow network
-  t2f bench --resolutions 16,32 --loss ns --network wide
   t2f bench --peer python3 --json bench.json    beside PyTorch, in turn
+  t2f bench --resolutions 16 --loss ns --network wide --stock
   t2f bench --peer python3 --variants shared,shared-cl --resolutions 8
+  t2f bench operators --resolutions 64          each operator of the wide network
+  t2f bench generation --peer python3           from a caption to a face
+  t2f bench run                                 to the first step; a whole run of the preset quick
 
 One step is everything between two batches: the discriminator's step, the generator's, Adam on
 both, the average; on random images and embeddings, with a level half faded in. `wide` is T2F's
@@ -36,6 +47,9 @@ experiments/peer-pytorch takes the same step in turn, after a check that paramet
 gradients on the same weights are the same; the fastest of its variants counts. On a machine that
 does other work, too, compare the CPU times, and set OMP_WAIT_POLICY=passive for the twin.")]
 pub struct Options {
+    /// What to measure
+    #[arg(value_enum, default_value = "steps", hide_default_value = true, value_name = "WHAT")]
+    what: What,
     /// Sides of the images in pixels, 4 to 1024
     #[arg(long, value_delimiter = ',', default_value = "4,8,16,32,64", value_name = "LIST", value_parser = level)]
     resolutions: Vec<usize>,
@@ -63,12 +77,30 @@ pub struct Options {
     /// Variants of the twin [default: all]
     #[arg(long, value_delimiter = ',', value_name = "LIST", requires = "peer")]
     variants: Vec<String>,
+    /// Measure candle without this project's operators, too, at 16x16
+    #[arg(long)]
+    stock: bool,
+    /// For `run`: one setting of the run, by its path; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
     /// Write everything as JSON, too
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Be the process that is measured
     #[arg(long, hide = true, value_name = "JOB", exclusive = true)]
     worker: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// Training steps (default)
+    Steps,
+    /// The operators of the largest resolution's networks, one at a time
+    Operators,
+    /// From a caption to a 64x64 face
+    Generation,
+    /// A run of the preset quick: its start, and how much of it is steps
+    Run,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -125,38 +157,84 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     if let Some(job) = &options.worker {
         return worker::serve(job);
     }
+    let available = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = options.threads.map_or(available, |threads| threads as usize);
+    let peer = match (&options.peer, options.what) {
+        (Some(python), What::Steps | What::Generation) => {
+            Some(Peer::open(python, &options.twin, threads, &options.variants)?)
+        }
+        _ => None,
+    };
+    let json = |body: serde_json::Value| write_json(options, threads, peer.as_ref(), body);
+    match options.what {
+        What::Steps => steps(options, threads, peer.as_ref()),
+        What::Operators => json(json!({ "operators": operators(options, threads)? })),
+        What::Generation => {
+            json(json!({ "generation": generation::measure(peer.as_ref(), options.rounds, threads)? }))
+        }
+        What::Run => json(json!({ "run": run::measure(&options.overrides, options.rounds, threads)? })),
+    }
+}
+
+fn steps(options: &Options, threads: usize, peer: Option<&Peer>) -> anyhow::Result<()> {
     let yardsticks = options.yardsticks();
     if yardsticks.is_empty() {
         return Err(usage("there is nothing to measure", "the narrow network ends at 32x32"));
     }
-    let available = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = options.threads.map_or(available, |threads| threads as usize);
-    let peer =
-        options.peer.as_ref().map(|python| Peer::open(python, &options.twin, threads, &options.variants));
-    let peer = peer.transpose()?;
     let peak = worker::gemm_peak(threads)?;
-    table::heading(threads, peak, peer.as_ref());
+    table::heading(threads, peak, peer);
     let mut rows = Vec::new();
     for (network, yardstick) in &yardsticks {
-        let distance = peer.as_ref().map(|peer| peer.check(yardstick)).transpose()?;
-        let mut ours = Worker::ours(yardstick, threads)?;
-        let mut others = match &peer {
-            Some(peer) => peer.workers(yardstick)?,
-            None => Vec::new(),
-        };
+        let parity = peer.map(|peer| peer.check(yardstick)).transpose()?;
+        let mut ours = Worker::ours(&Job::Step(yardstick.clone()), threads)?;
+        let mut others = peer.map(|peer| peer.workers(yardstick)).transpose()?.unwrap_or_default();
         let turns = row::measure(&mut ours, &mut others, options.rounds, options.steps)
             .with_context(|| format!("{network} network at {0}x{0}", yardstick.resolution()))?;
-        let row = Row::new(network, yardstick, peak, distance, turns);
+        drop((ours, others));
+        let mut row = Row::new(network, yardstick, peak, parity, turns);
+        if options.stock && yardstick.resolution() == STOCK_RESOLUTION {
+            let mut stock = Worker::ours(&Job::Stock(yardstick.clone()), threads)?;
+            stock.take(1)?;
+            let turn = stock.take(1)?;
+            row.candle_ms = Some(turn.ms[0]);
+            row.candle_memory_mb = Some(turn.memory_mb);
+        }
         table::line(&row);
         rows.push(row);
-        if let Some(file) = &options.json {
-            let json = table::json(threads, peak, peer.as_ref(), &rows)?;
-            std::fs::write(file, json)
-                .map_err(|error| because(error, "cannot write the JSON", "check `--json`"))?;
-        }
+        // Long measurements leave what they have if they are interrupted.
+        write_json(options, threads, peer, json!({ "rows": rows, "gemm_gflops": peak }))?;
     }
-    if let Some(summary) = table::summary(&rows) {
-        terminal::result(&summary);
-    }
+    table::summary(&rows);
     Ok(())
+}
+
+fn operators(options: &Options, threads: usize) -> anyhow::Result<Vec<OperatorTime>> {
+    let [(_, yardstick), ..] = &options.yardsticks()[..] else {
+        return Err(usage("there is nothing to measure", "the narrow network ends at 32x32"));
+    };
+    let level = options.resolutions.iter().copied().max().unwrap_or(yardstick.level);
+    let yardstick = match options.network.first() {
+        Some(Network::Narrow) => Yardstick::narrow(level.min(3), Loss::Ns),
+        _ => Yardstick::wide(level, Loss::Ns),
+    };
+    let worker = Worker::ours(&Job::Operators(yardstick), threads)?;
+    let times: Vec<OperatorTime> = serde_json::from_value(worker.hello.clone())?;
+    table::operators(&times);
+    Ok(times)
+}
+
+/// Writes what was measured, and on what, where `--json` says.
+fn write_json(
+    options: &Options,
+    threads: usize,
+    peer: Option<&Peer>,
+    mut body: serde_json::Value,
+) -> anyhow::Result<()> {
+    let Some(file) = &options.json else { return Ok(()) };
+    body["version"] = json!(env!("CARGO_PKG_VERSION"));
+    body["processor"] = json!(table::processor());
+    body["threads"] = json!(threads);
+    body["torch"] = json!(peer.map(|peer| &peer.torch));
+    std::fs::write(file, serde_json::to_vec_pretty(&body)?)
+        .map_err(|error| because(error, "cannot write the JSON", "check `--json`"))
 }

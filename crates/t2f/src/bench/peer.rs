@@ -12,6 +12,8 @@ use crate::failure::{failure, usage};
 
 /// The largest relative difference of losses that counts as the same work.
 const LOSS_TOLERANCE: f64 = 1e-4;
+/// The same for the norms of gradients, which leaky rectifiers at zero make less certain.
+const GRADIENT_TOLERANCE: f64 = 5e-3;
 
 /// A Python with PyTorch and the script that it runs.
 pub struct Peer {
@@ -52,37 +54,54 @@ impl Peer {
     }
 
     /// Makes sure that the twin's network has as many parameters, and on the same weights the same
-    /// losses and gradients. Returns the largest relative difference.
+    /// losses and gradients. Returns the relative difference of the losses.
     pub fn check(&self, yardstick: &Yardstick) -> anyhow::Result<f64> {
         let ours = yardstick.parity(&t2f_train::device::open("cpu")?)?;
-        let mut job = self.job(yardstick)?;
+        let mut job = serde_json::to_value(yardstick)?;
         job["mix"] = json!(ours.mix);
         let theirs: Parity = serde_json::from_value(self.ask(&["parity", &job.to_string()])?)
             .context("the twin's answer to `parity`")?;
-        let distance = ours.distance(&theirs);
-        if distance > LOSS_TOLERANCE {
+        let (loss, gradient) = (ours.loss_distance(&theirs), ours.gradient_distance(&theirs));
+        if loss > LOSS_TOLERANCE || gradient > GRADIENT_TOLERANCE {
             return Err(failure(
                 format!(
-                    "the PyTorch twin computes something else (relative difference {distance:.1e}): \
-                     {theirs:?} instead of {ours:?}"
+                    "the PyTorch twin computes something else (losses differ by {loss:.1e}, norms of \
+                     gradients by {gradient:.1e}): {theirs:?} instead of {ours:?}"
                 ),
                 "the two are no longer the same network: correct experiments/peer-pytorch",
             ));
         }
-        Ok(distance)
+        Ok(loss)
     }
 
     /// A waiting process for each variant.
     pub fn workers(&self, yardstick: &Yardstick) -> anyhow::Result<Vec<Worker>> {
-        let job = self.job(yardstick)?.to_string();
+        let job = serde_json::to_string(yardstick)?;
         let start = |variant: &String| Worker::start(variant, self.command().args(["step", variant, &job]));
         self.variants.iter().map(start).collect()
     }
 
-    fn job(&self, yardstick: &Yardstick) -> anyhow::Result<Value> {
-        let mut job = serde_json::to_value(yardstick)?;
-        job["threads"] = json!(self.threads);
-        Ok(job)
+    /// Has the twin write an untrained model of the same sizes.
+    pub fn write_model(&self, yardstick: &Yardstick, file: &Path) -> anyhow::Result<()> {
+        let job = serde_json::to_string(yardstick)?;
+        self.ask(&["model", &job, &file.to_string_lossy()]).map(drop)
+    }
+
+    /// The command that draws so many faces from a model into a folder, at most 64 at once.
+    pub fn generate(&self, model: &Path, count: usize, out: &Path) -> Command {
+        let mut command = self.command();
+        command.arg("generate").arg(model).arg(count.to_string()).arg(out);
+        command
+    }
+
+    /// A waiting process for each way in which the twin draws a batch.
+    pub fn painters(&self, model: &Path, count: usize) -> anyhow::Result<Vec<Worker>> {
+        let start = |variant: &&str| {
+            let mut command = self.command();
+            command.args(["draw", variant]).arg(model).arg(count.to_string());
+            Worker::start(variant, &mut command)
+        };
+        ["eager", "eager-cl", "compile", "compile-cl"].iter().map(start).collect()
     }
 
     fn command(&self) -> Command {

@@ -45,9 +45,15 @@ pub struct Row {
     pub gflops: f64,
     /// The same as a share of the fastest matrix product. Above 1 where less arithmetic is done.
     pub gemm_share: f64,
-    /// The largest relative difference between our losses and gradients and the twin's.
+    /// The relative difference between our losses and the twin's on the same weights.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parity: Option<f64>,
+    /// Milliseconds of the step with nothing but candle's own operators.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub candle_ms: Option<f64>,
+    /// Peak memory of that process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub candle_memory_mb: Option<f64>,
     /// What PyTorch did.
     #[serde(flatten)]
     pub peer: Option<PeerRow>,
@@ -134,6 +140,8 @@ impl Row {
             gflops,
             gemm_share: gflops / peak,
             parity,
+            candle_ms: None,
+            candle_memory_mb: None,
             peer: PeerRow::new(ours, &turns[1..]),
         }
     }
@@ -160,7 +168,7 @@ impl PeerRow {
 }
 
 /// The value below which a share of the values lie, between the two nearest ones.
-fn quantile(values: &[f64], share: f64) -> f64 {
+pub fn quantile(values: &[f64], share: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
     let at = share * (sorted.len().max(1) - 1) as f64;

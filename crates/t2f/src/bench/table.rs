@@ -1,6 +1,6 @@
 //! What `t2f bench` prints and writes.
 
-use serde_json::json;
+use t2f_train::yardstick::operators::OperatorTime;
 
 use super::peer::Peer;
 use super::row::{PeerRow, Row};
@@ -41,39 +41,53 @@ pub fn line(row: &Row) {
         ));
     }
     terminal::result(&text);
+    if let (Some(ms), Some(mb)) = (row.candle_ms, row.candle_memory_mb) {
+        let times = ms / row.step_ms;
+        terminal::result(&format!("| ↳ candle alone | | | {ms:.0} ({times:.1}x) | | | {mb:.0} |"));
+    }
 }
 
-/// The geometric mean of the ratios.
-pub fn summary(rows: &[Row]) -> Option<String> {
+/// The geometric means of the ratios, where there are any.
+pub fn summary(rows: &[Row]) {
     let peers: Vec<&PeerRow> = rows.iter().filter_map(|row| row.peer.as_ref()).collect();
+    if peers.is_empty() {
+        return;
+    }
     let mean = |ratio: fn(&PeerRow) -> f64| {
         (peers.iter().map(|peer| ratio(peer).ln()).sum::<f64>() / peers.len() as f64).exp()
     };
-    (!peers.is_empty()).then(|| {
-        format!(
-            "\ngeometric mean of {} rows: {:.2} times PyTorch's speed, {:.2} by CPU time, {:.2} of its memory",
-            peers.len(),
-            mean(|peer| peer.ratio),
-            mean(|peer| peer.cpu_ratio),
-            mean(|peer| peer.memory_ratio)
-        )
-    })
+    terminal::result(&format!(
+        "\ngeometric mean of {} rows: {:.2} times PyTorch's speed, {:.2} by CPU time, {:.2} of its memory",
+        peers.len(),
+        mean(|peer| peer.ratio),
+        mean(|peer| peer.cpu_ratio),
+        mean(|peer| peer.memory_ratio)
+    ));
 }
 
-/// Everything, as `--json` writes it.
-pub fn json(threads: usize, peak: f64, peer: Option<&Peer>, rows: &[Row]) -> serde_json::Result<Vec<u8>> {
-    serde_json::to_vec_pretty(&json!({
-        "rows": rows,
-        "version": env!("CARGO_PKG_VERSION"),
-        "torch": peer.map(|peer| &peer.torch),
-        "processor": processor(),
-        "threads": threads,
-        "gemm_gflops": peak,
-    }))
+/// A table of operators.
+pub fn operators(times: &[OperatorTime]) {
+    terminal::result(
+        "| operator | forward ms | GFLOP/s | input gradient ms | GFLOP/s | weight gradient ms | GFLOP/s |",
+    );
+    terminal::result("|---|---|---|---|---|---|---|");
+    for row in times {
+        let cell = |ms: f64| match row.gflop > 0.0 {
+            true => format!("{ms:.2} | {:.0}", row.gflop / ms * 1e3),
+            false => format!("{ms:.2} |"),
+        };
+        terminal::result(&format!(
+            "| {} | {} | {} | {} |",
+            row.name,
+            cell(row.forward_ms),
+            cell(row.input_gradient_ms),
+            row.weight_gradient_ms.map_or("|".into(), cell)
+        ));
+    }
 }
 
 /// The processor's name, where the system says it.
-fn processor() -> String {
+pub fn processor() -> String {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
     name.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.trim().to_owned())

@@ -1,28 +1,55 @@
-//! A process that takes training steps when it is asked to: ours, or one that speaks the same way.
+//! A process that does a job so many times when it is asked to: ours, or one that speaks the same
+//! way.
 //!
 //! It says that it is ready with a line of JSON, and answers each line `N` on standard input with
 //! a line `{"ms": [N times], "cpu_ms": …, "memory_mb": …}`. It ends with its input.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
 use anyhow::Context;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use t2f_train::yardstick::Yardstick;
+use t2f_train::model::Model;
+use t2f_train::yardstick::{Yardstick, operators};
 
+use super::stock::Stock;
 use crate::failure::failure;
 use crate::terminal;
 
-/// The job that measures the matrix product instead.
-const GEMM: &str = "gemm";
+/// What a process of ours does.
+#[derive(Serialize, Deserialize)]
+pub enum Job {
+    /// Measures the fastest matrix product, once.
+    Gemm,
+    /// Times each operator of a yardstick's networks, once.
+    Operators(Yardstick),
+    /// Takes training steps.
+    Step(Yardstick),
+    /// Takes training steps with nothing but candle's own operators.
+    Stock(Yardstick),
+    /// Draws so many faces of one caption at once from a model file.
+    Draw(PathBuf, usize),
+    /// Trains the preset `quick`, to the first step or to the end.
+    Run {
+        /// Settings, as with `t2f train --set`.
+        overrides: Vec<String>,
+        /// Where the run folder is made.
+        out: PathBuf,
+        /// Whether the first step is all.
+        first_step: bool,
+    },
+}
 
 /// A process waiting for its turn.
 pub struct Worker {
     /// What it runs.
     pub name: String,
-    hello: Value,
+    /// The line with which it said that it is ready.
+    pub hello: Value,
     child: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
@@ -40,9 +67,19 @@ pub struct Turn {
 }
 
 impl Worker {
-    /// This program, for a yardstick.
-    pub fn ours(yardstick: &Yardstick, threads: usize) -> anyhow::Result<Self> {
-        Self::start("t2f", &mut ourselves(&serde_json::to_string(yardstick)?, threads)?)
+    /// This program, on a job.
+    pub fn ours(job: &Job, threads: usize) -> anyhow::Result<Self> {
+        let mut command = Command::new(ourselves()?);
+        command.args(["bench", "--worker", &serde_json::to_string(job)?]);
+        command.env("RAYON_NUM_THREADS", threads.to_string());
+        if matches!(job, Job::Gemm | Job::Stock(_)) {
+            command.env("CANDLE_NUM_THREADS", threads.to_string());
+        }
+        if matches!(job, Job::Stock(_)) {
+            command.env("CANDLE_GRAD_DO_NOT_DETACH", "1"); // or second derivatives are wrong
+        }
+        let name = if matches!(job, Job::Stock(_)) { "candle" } else { "t2f" };
+        Self::start(name, &mut command)
     }
 
     /// Starts a process and waits until it is ready.
@@ -108,36 +145,54 @@ impl Drop for Worker {
     }
 }
 
-/// This program as a worker on `job`.
-fn ourselves(job: &str, threads: usize) -> anyhow::Result<Command> {
-    let mut command = Command::new(std::env::current_exe().context("this program does not know its path")?);
-    command.args(["bench", "--worker", job]).env("RAYON_NUM_THREADS", threads.to_string());
-    if job == GEMM {
-        command.env("CANDLE_NUM_THREADS", threads.to_string());
-    }
-    Ok(command)
+/// The path of this program.
+pub fn ourselves() -> anyhow::Result<PathBuf> {
+    std::env::current_exe().context("this program does not know its path")
 }
 
 /// Works on a job until the input ends: what the process of [`Worker::ours`] does.
 pub fn serve(job: &str) -> anyhow::Result<()> {
     let device = t2f_train::device::open("cpu")?;
-    if job == GEMM {
-        terminal::result(&json!({ "gflops": t2f_train::yardstick::gemm_peak(&device)? }).to_string());
-        return Ok(());
+    match serde_json::from_str(job).context("`--worker` takes a job as JSON")? {
+        Job::Gemm => {
+            terminal::result(&json!({ "gflops": operators::gemm_peak(&device)? }).to_string());
+            Ok(())
+        }
+        Job::Operators(yardstick) => {
+            let times = operators::times(&yardstick, &device)?;
+            terminal::result(&serde_json::to_string(&times)?);
+            Ok(())
+        }
+        Job::Step(yardstick) => {
+            let mut training = yardstick.training(&device)?;
+            answer_turns(|| training.step().map(drop).map_err(anyhow::Error::new))
+        }
+        Job::Stock(yardstick) => {
+            let mut training = Stock::new(&yardstick)?;
+            answer_turns(|| training.step().map_err(anyhow::Error::new))
+        }
+        Job::Run { overrides, out, first_step } => super::run::train(&overrides, &out, first_step),
+        Job::Draw(path, count) => {
+            let model = Model::load(&path, "cpu")?;
+            let captions = vec![super::generation::CAPTION.to_owned(); count];
+            let seeds: Vec<u64> = (0..count as u64).collect();
+            answer_turns(|| model.draw(&captions, &seeds, 1.0).map(drop).map_err(anyhow::Error::new))
+        }
     }
-    let yardstick: Yardstick = serde_json::from_str(job).context("`--worker` takes a yardstick as JSON")?;
-    let mut training = yardstick.training(&device)?;
-    terminal::result(&json!({ "ready": "t2f" }).to_string());
+}
+
+fn answer_turns(mut job: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<()> {
+    terminal::result(&json!({ "ready": true }).to_string());
     for line in std::io::stdin().lines() {
-        let steps: usize = line?.trim().parse().context("a number of steps was expected")?;
+        let times: usize = line?.trim().parse().context("a number of turns was expected")?;
         let cpu = cpu_ms();
-        let mut ms = Vec::with_capacity(steps);
-        for _ in 0..steps {
+        let mut ms = Vec::with_capacity(times);
+        for _ in 0..times {
             let start = Instant::now();
-            training.step()?;
+            job()?;
             ms.push(start.elapsed().as_secs_f64() * 1e3);
         }
-        let cpu = (cpu_ms() - cpu) / steps.max(1) as f64;
+        let cpu = (cpu_ms() - cpu) / times.max(1) as f64;
         terminal::result(&json!({ "ms": ms, "cpu_ms": cpu, "memory_mb": memory_mb() }).to_string());
     }
     Ok(())
@@ -145,7 +200,7 @@ pub fn serve(job: &str) -> anyhow::Result<()> {
 
 /// Operations a second of the fastest large matrix product on so many threads, in 10⁹.
 pub fn gemm_peak(threads: usize) -> anyhow::Result<f64> {
-    let worker = Worker::start("matrix product", &mut ourselves(GEMM, threads)?)?;
+    let worker = Worker::ours(&Job::Gemm, threads)?;
     worker.hello["gflops"].as_f64().context("the matrix product was not measured")
 }
 
