@@ -40,9 +40,8 @@ pub struct GanConfig {
     pub conditioning: ConditioningKind,
     /// Where the discriminator sees the text. Default `concat` (T2F's).
     pub head: Head,
-    /// A head that tells which text of the batch belongs to which image. Default none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub contrast: Option<ContrastConfig>,
+    /// A head that tells which text of the batch belongs to which image. Default: none.
+    pub contrast: ContrastConfig,
     /// Whether the latent modulates every block of the generator (DF-GAN). Default no.
     pub modulation: bool,
     /// Another program whose layers are reproduced exactly, with what we hold to be its mistakes,
@@ -78,7 +77,7 @@ pub enum Head {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ContrastConfig {
-    /// Size of the space in which images and texts meet. Default 64; at least 1.
+    /// Size of the space in which images and texts meet; 0 leaves the head out. Default 0.
     pub size: usize,
     /// Cosines are divided by this. Default 0.1 (XMC-GAN's); above 0.
     pub temperature: f64,
@@ -88,7 +87,7 @@ pub struct ContrastConfig {
 
 impl Default for ContrastConfig {
     fn default() -> Self {
-        Self { size: 64, temperature: 0.1, weight: 1.0 }
+        Self { size: 0, temperature: 0.1, weight: 1.0 }
     }
 }
 
@@ -128,7 +127,7 @@ impl Default for GanConfig {
             stddev_group: 4,
             conditioning: ConditioningKind::default(),
             head: Head::default(),
-            contrast: None,
+            contrast: ContrastConfig::default(),
             modulation: false,
             compat: None,
         }

@@ -21,23 +21,25 @@ pub(crate) struct Contrast {
 }
 
 impl Contrast {
-    /// Asks `vb` for `{image,text}.{weight,bias}`.
+    /// Asks `vb` for `{image,text}.{weight,bias}`; none if the size is 0.
     pub fn new(
         config: ContrastConfig,
         channels: usize,
         embedding_size: usize,
         compat: Option<Compat>,
         vb: &VarBuilder,
-    ) -> Result<Self> {
+    ) -> Result<Option<Self>> {
         let ContrastConfig { size, temperature, weight } = config;
-        check(size > 0, "contrast.size", size, "at least 1")?;
         for (name, value) in [("contrast.temperature", temperature), ("contrast.weight", weight)] {
             check(value > 0.0 && value.is_finite(), name, value, "a finite number above 0")?;
+        }
+        if size == 0 {
+            return Ok(None);
         }
         let linear = |inputs, name: &str| {
             Conv::new(ConvShape { kernel: 1, inputs, outputs: size }, compat, &vb.pp(name))
         };
-        Ok(Self { image: linear(channels, "image")?, text: linear(embedding_size, "text")?, config })
+        Ok(Some(Self { image: linear(channels, "image")?, text: linear(embedding_size, "text")?, config }))
     }
 
     /// `weight` times [`contrastive`] of features `(B, H, W, C)`, averaged over pixels, and texts

@@ -67,7 +67,7 @@ pub trait Discriminator: Send + Sync {
 ///
 /// Parameters: `rgb_to_features.{level}`, `layers.{level-1}.conv_{1,2}`,
 /// `final_block.{compressor,conv_1,conv_2,conv_3,conv_4}` (`final_block.projection` in place of
-/// `compressor` and `conv_2` for the projection head), and, with `contrast`,
+/// `compressor` and `conv_2` for the projection head), and, with a contrastive head,
 /// `contrast.{image,text}`.
 pub struct GrowingDiscriminator {
     compat: Option<Compat>,
@@ -139,10 +139,7 @@ impl GrowingDiscriminator {
             end,
             conv_3: rectified(4, c, c, last.pp("conv_3"))?,
             conv_4: linear(c, 1, last.pp("conv_4"))?,
-            contrast: config
-                .contrast
-                .map(|contrast| Contrast::new(contrast, c, embedding_size, compat, &vb.pp("contrast")))
-                .transpose()?,
+            contrast: Contrast::new(config.contrast, c, embedding_size, compat, &vb.pp("contrast"))?,
         })
     }
 

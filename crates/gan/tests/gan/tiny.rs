@@ -34,7 +34,7 @@ pub fn projection() -> GanConfig {
 
 /// The same with a contrastive head.
 pub fn contrasting(config: GanConfig) -> GanConfig {
-    let contrast = Some(ContrastConfig { size: 2, temperature: 0.5, weight: 0.7 });
+    let contrast = ContrastConfig { size: 2, temperature: 0.5, weight: 0.7 };
     GanConfig { contrast, ..config }
 }
 
