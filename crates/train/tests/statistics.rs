@@ -84,7 +84,8 @@ fn pictures_of_another_size_are_resized_and_the_filter_is_named() -> Result<()> 
     let look = |image: &Image| -> Result<_> { Ok(features.look(std::slice::from_ref(image))?.features) };
     let apart = |a, b: &_| -> Result<f32> { Ok(look(a)?.sub(&look(b)?)?.sqr()?.sum_all()?.to_scalar()?) };
     for side in [64, 128, 48] {
-        let same = apart(&of_side(side)?, &small)?;
+        let image = of_side(side)?;
+        let same = apart(&image, &small)?;
         assert!(same < 0.5 * apart(&other, &small)?, "the same face of {side} pixels is {same} apart");
     }
     let wide = Image::filled(32, 16, [0; 3]);
