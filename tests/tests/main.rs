@@ -1,10 +1,17 @@
 //! One binary, a module a promise.
 
+mod bad_data;
 mod cli;
+mod commit;
+mod corrupt;
 mod diverge;
+mod fuzz;
+mod kills;
 mod overfit;
 mod program;
 mod resume;
+mod room;
 mod run;
+mod signals;
 mod swap;
 mod tiny;

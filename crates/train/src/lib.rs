@@ -5,12 +5,13 @@
 //! whoever watches by [`trainer::Event`].
 
 pub mod adam;
-mod atomic;
 mod canvas;
 pub mod checkpoint;
 pub mod config;
 pub mod curves;
 pub mod device;
+pub mod disk;
+pub mod divergence;
 pub mod ema;
 mod error;
 mod lettering;
@@ -29,6 +30,7 @@ pub mod story;
 mod tensors;
 pub mod timelapse;
 pub mod trainer;
+mod weights;
 
 pub use canvas::enlarged;
 pub use error::{Error, Result};
