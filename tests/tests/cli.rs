@@ -64,7 +64,7 @@ fn wrong_values_are_answered_with_what_is_accepted() {
 fn options_that_exclude_each_other_are_both_named() {
     let folder = tempfile::tempdir().unwrap();
     let cases: [(&[&str], [&str; 2]); 4] = [
-        (&["train", "--resume", "r", "--device", "cpu"], ["--resume", "--device"]),
+        (&["train", "--resume", "r", "--data", "procedural"], ["--resume", "--data"]),
         (&["train", "--resume", "r", "--preset", "quick"], ["--resume", "--preset"]),
         (&["train", "--resume", "r", "--set", "seed=1"], ["--resume", "--set"]),
         (&["generate", "--model", "m", "--seeds", "0-3", "--out", "x.png", "a"], ["--out x.png", "--seeds"]),

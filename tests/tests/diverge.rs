@@ -1,13 +1,22 @@
-//! Training that leaves the finite numbers stops, says where, and keeps what was good.
+//! Training that leaves the finite numbers stops, says where, and keeps what was good; it goes back
+//! and on, more slowly, if it is told to.
 
+use std::fs;
 use std::ops::ControlFlow;
 
+use candle_core::{Device, Tensor, Var};
+use t2f_data::{Batch, Loader};
+use t2f_ops::rng::Key;
 use t2f_train::Error;
 use t2f_train::checkpoint;
+use t2f_train::config::Config;
 use t2f_train::model::Model;
-use t2f_train::trainer::{Progress, Trainer};
+use t2f_train::schedule::{Schedule, Stage};
+use t2f_train::step::Networks;
+use t2f_train::trainer::{Progress, Trainer, train_tokenizer};
 
-use crate::tiny::{config, run_to};
+use crate::program::run;
+use crate::tiny::{config, run_to, run_whole};
 
 /// Trains four good steps, then with other learning rates until it breaks.
 fn broken(rates: &[&str]) -> (Error, u64) {
@@ -17,7 +26,7 @@ fn broken(rates: &[&str]) -> (Error, u64) {
     run_to(&mut trainer, 4);
     drop(trainer);
     let wild = config(rates).to_toml().unwrap();
-    std::fs::write(run.join("config.toml"), wild).unwrap();
+    fs::write(run.join("config.toml"), wild).unwrap();
     let mut trainer = Trainer::resume(&run).unwrap();
     let error = trainer.run(&mut |_| ControlFlow::Continue(())).unwrap_err();
     drop(trainer);
@@ -27,13 +36,16 @@ fn broken(rates: &[&str]) -> (Error, u64) {
         kept.tensors(file).unwrap(); // refuses what is not finite
     }
     Model::load(&run, "cpu").unwrap(); // that of the last good checkpoint
+    let report: serde_json::Value =
+        serde_json::from_slice(&fs::read(run.join("diverged.json")).unwrap()).unwrap();
+    assert!(error.to_string().contains(report["cause"].as_str().unwrap()), "{report}");
     (error, step)
 }
 
 #[test]
 fn a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpoint() {
     let (error, step) = broken(&["optimizer.discriminator.lr=1e30", "output.checkpoint_kimg=10"]);
-    assert!(matches!(error, Error::Diverged { .. }), "{error}");
+    assert!(matches!(error, Error::Divergence { .. }), "{error}");
     let message = error.to_string();
     assert!(message.contains("the loss of the ") && message.contains(" is NaN"), "{message}");
     assert_eq!(step, 4);
@@ -55,4 +67,197 @@ fn parameters_that_are_not_finite_never_become_a_checkpoint() {
     let message = error.to_string();
     assert!(message.contains("painter.safetensors") && message.contains("generator."), "{message}");
     assert_eq!(step, 4);
+}
+
+/// Networks after a step, the batch of the next, and where the schedule stands.
+struct Bench {
+    networks: Networks,
+    batch: Batch,
+    stage: Stage,
+}
+
+impl Bench {
+    fn new(config: &Config) -> Self {
+        let splits = config.data.open(config.gan.resolution).unwrap();
+        let tokenizer = train_tokenizer(config, &splits).unwrap();
+        let networks = Networks::new(config, &tokenizer, &Device::Cpu).unwrap();
+        let loader = Loader::new(splits.train.clone(), Key::new(0));
+        let schedule = Schedule::new(&config.schedule, config.gan.max_level(), splits.train.len()).unwrap();
+        // In the midst of the fade-in, where every parameter has a part.
+        let stage = schedule.at(88);
+        let batch = loader.batch(88, 4, stage.resolution).unwrap();
+        let mut bench = Self { networks, batch, stage };
+        bench.step(22).unwrap();
+        bench
+    }
+
+    fn step(&mut self, step: u64) -> t2f_train::Result<()> {
+        self.networks.step(&self.batch, &self.stage, Key::new(0), step, step * 4).map(drop)
+    }
+
+    /// Steps until it is noticed, and how long that took.
+    fn noticed(&mut self) -> (Error, u64) {
+        (23..26).find_map(|step| Some((self.step(step).err()?, step - 22))).expect("nobody noticed")
+    }
+}
+
+/// Puts a value in the first place of a parameter.
+fn poison(var: &Var, value: f32) {
+    let mut values: Vec<f32> = var.flatten_all().unwrap().to_vec1().unwrap();
+    values[0] = value;
+    var.set(&Tensor::from_vec(values, var.shape(), &Device::Cpu).unwrap()).unwrap();
+}
+
+#[test]
+fn a_nan_or_an_infinity_anywhere_in_the_networks_stops_the_step_with_its_cause() {
+    let config = config(&[]);
+    let places: Vec<String> = {
+        let networks = Bench::new(&config).networks;
+        let vars = networks.painting.vars().into_iter().chain(networks.judging.vars());
+        vars.map(|(name, _)| name).filter(|name| !name.starts_with("text.embedding")).collect()
+    };
+    assert!(places.len() >= 20, "{places:?}");
+    for (i, place) in places.iter().enumerate() {
+        let mut bench = Bench::new(&config);
+        let value = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY][i % 3];
+        let vars = bench.networks.painting.vars().into_iter().chain(bench.networks.judging.vars());
+        poison(&vars.into_iter().find(|(name, _)| name == place).unwrap().1, value);
+        let (error, steps) = bench.noticed();
+        assert!(matches!(error, Error::Diverged { .. }) && steps == 1, "{place} {value}: {error}");
+    }
+}
+
+#[test]
+fn a_nan_or_an_infinity_in_the_images_stops_the_step_with_its_cause() {
+    for value in [f32::NAN, f32::INFINITY] {
+        let mut bench = Bench::new(&config(&[]));
+        bench.batch.images[7] = value;
+        let (error, steps) = bench.noticed();
+        assert!(
+            error.to_string().contains("the loss of the discriminator") && steps == 1,
+            "{value}: {error}"
+        );
+    }
+}
+
+#[test]
+fn a_nan_in_the_moments_stops_the_run_with_the_tensors_named() {
+    for judge in [true, false] {
+        let mut bench = Bench::new(&config(&[]));
+        let adam = if judge { &mut bench.networks.judge_adam } else { &mut bench.networks.painter_adam };
+        let (mut tensors, steps) = (adam.tensors(), adam.steps());
+        let (_, moment) = tensors.iter_mut().find(|(name, _)| name.ends_with(".weight.square")).unwrap();
+        *moment = moment.affine(0.0, f64::NAN).unwrap();
+        adam.load(&tensors, &steps).unwrap();
+        let (error, steps) = bench.noticed();
+        // The step that takes the moments makes bad parameters of them; the next sees it, or this
+        // one, where the other half of it reads them.
+        assert!(matches!(error, Error::Diverged { .. }) && steps <= 2, "{judge}: {error}");
+    }
+}
+
+#[test]
+fn the_average_is_checked_when_it_is_saved() {
+    let bench = Bench::new(&config(&[]));
+    poison(&bench.networks.ema.parameters().vars()[0].1, f32::NAN);
+    let mut draft = checkpoint::Draft::new(1, &Progress::default()).unwrap();
+    let message = bench.networks.save(&mut draft).unwrap_err().to_string();
+    assert!(message.contains("average.safetensors") && message.contains("NaN"), "{message}");
+}
+
+/// A run of four good steps whose configuration makes it diverge from there on, until the learning
+/// rate is low enough.
+fn wild(out: &std::path::Path, rate: &str) -> std::path::PathBuf {
+    let mut trainer = Trainer::create(config(&[]), &[], out).unwrap();
+    let run = trainer.run_dir().path().to_owned();
+    run_to(&mut trainer, 4);
+    let rate = format!("optimizer.discriminator.lr={rate}");
+    fs::write(run.join("config.toml"), config(&[&rate, "output.checkpoint_kimg=10"]).to_toml().unwrap())
+        .unwrap();
+    run
+}
+
+#[test]
+fn a_rollback_goes_back_with_half_the_rate_and_is_recorded_for_good() {
+    let out = tempfile::tempdir().unwrap();
+    let run = wild(out.path(), "1e30");
+    let mut trainer = Trainer::resume(&run).unwrap();
+    let error = trainer.run(&mut |_| ControlFlow::Continue(())).unwrap_err();
+    assert!(trainer.progress().step > 4 || error.to_string().contains("step 4"), "{error}");
+    let back = trainer.roll_back(&error).unwrap().clone();
+    assert_eq!((back.to_step, back.rate), (4, 0.5));
+    assert!(back.cause.contains("the loss of the"), "{back:?}");
+    assert_eq!(trainer.progress().step, 4);
+    drop(trainer);
+    // A kill right after does not undo it, and the next halves again.
+    let mut trainer = Trainer::resume(&run).unwrap();
+    assert_eq!(trainer.progress().rollbacks, [back]);
+    let error = trainer.run(&mut |_| ControlFlow::Continue(())).unwrap_err();
+    assert_eq!(trainer.roll_back(&error).unwrap().rate, 0.25);
+    drop(trainer);
+    assert_eq!(Trainer::resume(&run).unwrap().progress().rollbacks.len(), 2);
+    let names: Vec<_> =
+        fs::read_dir(run.join("checkpoints")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert!(names.iter().any(|name| name == "step-00000004-3"), "{names:?}");
+}
+
+#[test]
+fn the_rate_after_a_rollback_is_the_one_that_is_trained_with() {
+    // With all of the discriminator's rate halved by the rollback, the run equals one whose
+    // configuration says half from the same checkpoint on.
+    let out = tempfile::tempdir().unwrap();
+    let settings = |rate: &str| {
+        config(&[&format!("optimizer.generator.lr={rate}"), &format!("optimizer.discriminator.lr={rate}")])
+    };
+    let finish = |halve: bool| {
+        let mut trainer = Trainer::create(settings("1e-3"), &[], out.path()).unwrap();
+        let run = trainer.run_dir().path().to_owned();
+        run_to(&mut trainer, 4);
+        if halve {
+            let cause = Error::State("a test".into());
+            trainer.roll_back(&cause).unwrap();
+            drop(trainer);
+        } else {
+            drop(trainer);
+            fs::write(run.join("config.toml"), settings("5e-4").to_toml().unwrap()).unwrap();
+        }
+        run_whole(&mut Trainer::resume(&run).unwrap());
+        let last = checkpoint::load_latest(&run.join("checkpoints")).unwrap();
+        last.tensors("painter.safetensors").unwrap()
+    };
+    let (rolled, edited) = (finish(true), finish(false));
+    for (name, tensor) in &rolled {
+        let values = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        assert_eq!(values(tensor), values(&edited[name]), "{name}");
+    }
+}
+
+#[test]
+fn the_program_rolls_back_as_often_as_it_may() {
+    let out = tempfile::tempdir().unwrap();
+    let of_run = wild(out.path(), "1e30");
+    let resume =
+        |times: &str| run(out.path(), &["train", "--resume", of_run.to_str().unwrap(), "--rollback", times]);
+    let ran = resume("2");
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    assert_eq!(ran.err.matches("back to the checkpoint of step 4").count(), 2, "{}", ran.err);
+    assert!(
+        ran.err.contains("with 0.25 of the learning rate") && ran.err.contains("the training diverged"),
+        "{}",
+        ran.err
+    );
+    // In all, not each time it is started.
+    assert_eq!(resume("2").err.matches("back to the checkpoint").count(), 0);
+    assert_eq!(resume("3").err.matches("with 0.125 of the learning rate").count(), 1);
+}
+
+#[test]
+fn two_more_losses_name_what_is_not_finite() {
+    for kind in ["loss.kind=wgan-gp", "loss.kind=lsgan"] {
+        let mut bench = Bench::new(&config(&[kind]));
+        let (_, var) = bench.networks.judging.vars().swap_remove(1);
+        poison(&var, f32::NAN);
+        let (error, steps) = bench.noticed();
+        assert!(matches!(error, Error::Diverged { .. }) && steps == 1, "{kind}: {error}");
+    }
 }

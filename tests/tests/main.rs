@@ -1,11 +1,18 @@
 //! One binary, a module a promise.
 
+mod bad_data;
 mod bench;
 mod cli;
+mod commit;
+mod corrupt;
 mod diverge;
+mod fuzz;
+mod kills;
 mod overfit;
 mod program;
 mod resume;
+mod room;
 mod run;
+mod signals;
 mod swap;
 mod tiny;

@@ -10,6 +10,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
+use crate::text_file;
 
 const IMAGE_KEYS: [&str; 4] = ["image", "filename", "file_name", "file"];
 const TEXT_KEYS: [&str; 5] = ["descriptions", "description", "captions", "caption", "text"];
@@ -28,7 +29,7 @@ pub(crate) struct Described {
 /// If the file is not there (saying where to ask for it) or has another form.
 pub(crate) fn read(path: &Path) -> Result<(Vec<Described>, usize)> {
     let file = if path.is_dir() { path.join("clean.json") } else { path.to_path_buf() };
-    let text = match std::fs::read_to_string(&file) {
+    let text = match text_file::read(&file) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Err(Error::file(
@@ -39,8 +40,7 @@ pub(crate) fn read(path: &Path) -> Result<(Vec<Described>, usize)> {
         }
         Err(error) => return Err(Error::file(file, error)),
     };
-    let value: Value = serde_json::from_str(text.trim_start_matches('\u{feff}'))
-        .map_err(|error| Error::file(&file, error))?;
+    let value: Value = serde_json::from_str(&text).map_err(|error| Error::file(&file, error))?;
     let Value::Array(entries) = value else {
         return Err(Error::file(file, "expected a JSON list of images with their descriptions"));
     };

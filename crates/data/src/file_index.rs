@@ -1,6 +1,6 @@
 //! Finding the files that captions speak of, however they spell them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use unicode_normalization::UnicodeNormalization;
@@ -20,11 +20,17 @@ pub(crate) struct FileIndex {
 }
 
 impl FileIndex {
-    /// Reads the folder and those within it, hidden ones left out.
+    /// Reads the folder and those within it, hidden ones left out, each once: links that lead back
+    /// are not followed.
     pub(crate) fn scan(root: &Path) -> Result<Self> {
         let mut index = Self { root: root.into(), by_path: HashMap::new(), by_name: HashMap::new() };
         let mut folders = vec![root.to_path_buf()];
+        let mut seen = HashSet::new();
         while let Some(folder) = folders.pop() {
+            let real = folder.canonicalize().map_err(|error| Error::file(&folder, error))?;
+            if !seen.insert(real) {
+                continue;
+            }
             let entries = std::fs::read_dir(&folder).map_err(|error| Error::file(&folder, error))?;
             for entry in entries {
                 let path = entry.map_err(|error| Error::file(&folder, error))?.path();

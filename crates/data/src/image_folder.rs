@@ -19,6 +19,7 @@ use crate::fit::Fit;
 use crate::pictures::{Part, Picture, Reading, check_fractions, open, part_of};
 use crate::preflight::{BadFile, PreflightReport};
 use crate::procedural::{Attributes, Claims};
+use crate::text_file;
 use crate::visual::CaptionFilter;
 
 const CAPTION_COLUMNS: [&str; 5] = ["captions", "caption", "prompt", "text", "description"];
@@ -187,10 +188,10 @@ fn columns(row: &Map<String, Value>) -> String {
 /// The rows of a folder's metadata file, as objects from column to value.
 fn read_rows(folder: &Path) -> Result<(PathBuf, Vec<Map<String, Value>>)> {
     let (jsonl, table) = (folder.join("metadata.jsonl"), folder.join("metadata.csv"));
-    let read = |path: &Path| std::fs::read_to_string(path).map_err(|error| Error::file(path, error));
+    let read = |path: &Path| text_file::read(path).map_err(|error| Error::file(path, error));
     if jsonl.is_file() {
         let text = read(&jsonl)?;
-        let lines = text.trim_start_matches('\u{feff}').lines().filter(|line| !line.trim().is_empty());
+        let lines = text.lines().filter(|line| !line.trim().is_empty());
         let row = |(number, line): (usize, &str)| {
             serde_json::from_str(line).map_err(|error| Error::file(&jsonl, format!("row {number}: {error}")))
         };
@@ -201,7 +202,7 @@ fn read_rows(folder: &Path) -> Result<(PathBuf, Vec<Map<String, Value>>)> {
         let reason = format!("neither metadata.jsonl nor metadata.csv; {}", nearest(&folder.join("x")));
         return Err(Error::file(folder, reason));
     }
-    let mut records = csv::parse(read(&table)?.trim_start_matches('\u{feff}')).into_iter();
+    let mut records = csv::parse(&read(&table)?).into_iter();
     let header = records.next().unwrap_or_default();
     let row =
         |record: Vec<String>| header.iter().cloned().zip(record.into_iter().map(Value::String)).collect();

@@ -5,14 +5,16 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use t2f_train::Error;
 use t2f_train::config::Config;
+use t2f_train::run_dir::RunDir;
 use t2f_train::story;
 use t2f_train::trainer::{Event, Outcome, Trainer};
 
 use crate::dry_run;
 use crate::failure::because;
 use crate::progress::{Display, Status};
-use crate::signals::StopRequest;
+use crate::signals::Signals;
 use crate::source::Source;
 use crate::terminal::{self, program, quoted};
 
@@ -31,7 +33,8 @@ Examples:
   t2f train --resume runs/00000-procedural-quick
 
 The order is preset, --config, --data, --device, --set: what comes later wins. Ctrl-C finishes the
-step, saves and exits; the run can be resumed. A second Ctrl-C ends it at once.")]
+step, saves and exits; the run can be resumed. A second Ctrl-C ends it at once. SIGTERM does the
+same; SIGUSR1 saves now and goes on.")]
 pub struct Options {
     /// A named configuration to start from [default: quick, unless there is --config]
     #[arg(long, value_name = "NAME")]
@@ -48,12 +51,16 @@ pub struct Options {
     /// Where the run folder is made
     #[arg(short, long, default_value = "runs", value_name = "FOLDER")]
     out: PathBuf,
-    /// Continue the run in this folder with the configuration it has
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["preset", "config", "overrides", "data", "device", "out"])]
+    /// Continue the run in this folder with the configuration it has; --device may differ
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["preset", "config", "overrides", "data", "out"])]
     resume: Option<PathBuf>,
     /// Where to compute: auto, cpu, cuda, cuda:N or metal
     #[arg(long)]
     device: Option<String>,
+    /// Where the training diverges, return to the last good checkpoint with half the learning rate,
+    /// at most N times a run
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    rollback: usize,
     /// Print the resolved configuration and what it would train, and stop
     #[arg(short = 'n', long)]
     dry_run: bool,
@@ -69,9 +76,9 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
             return dry_run::describe(&Config::from_file(&run.join("config.toml"))?);
         }
         let hint = format!("name a run folder; `{} train` starts a new run", program());
-        let trainer = Trainer::resume(run)
+        let trainer = resume(run, options.device.as_deref())
             .map_err(|error| because(error, format!("cannot resume `{}`", run.display()), hint))?;
-        return drive(trainer, options.plain);
+        return drive(trainer, options);
     }
     let overrides = overrides(options);
     let config = resolve(options, &overrides)?;
@@ -81,7 +88,18 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let hint = format!("`{} train -n` resolves and checks without training", program());
     let trainer = Trainer::create(config, &overrides, &options.out)
         .map_err(|error| because(error, "cannot start the run", hint))?;
-    drive(trainer, options.plain)
+    drive(trainer, options)
+}
+
+/// Opens a run to continue it, on another device if one is named.
+fn resume(run: &Path, device: Option<&str>) -> t2f_train::Result<Trainer> {
+    let run = RunDir::open(run)?;
+    let mut config = run.config()?;
+    if let Some(device) = device {
+        config.device = device.to_owned();
+    }
+    let text = config.text.clone();
+    Trainer::restore(run, config, &|tokenizer, vb| text.build(tokenizer, vb))
 }
 
 /// What `--data`, `--device` and `--set` say, in this order.
@@ -108,15 +126,16 @@ fn resolve(options: &Options, overrides: &[String]) -> anyhow::Result<Config> {
 }
 
 /// Trains to the end, or to the first signal, and says how to go on.
-fn drive(mut trainer: Trainer, plain: bool) -> anyhow::Result<()> {
-    let stop = StopRequest::listen()?;
+fn drive(mut trainer: Trainer, options: &Options) -> anyhow::Result<()> {
+    let signals = Signals::listen()?;
     let run = trainer.run_dir().path().to_path_buf();
-    let mut display = Display::new(plain);
-    display.log_to(OpenOptions::new().create(true).append(true).open(trainer.run_dir().log())?);
-    let outcome = trainer.run(&mut |event| {
-        show(&mut display, event);
-        if stop.is_set() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    });
+    let mut display = Display::new(options.plain);
+    let log = trainer.run_dir().log();
+    let opened = OpenOptions::new().create(true).append(true).open(&log);
+    let hint = "the run folder must be writable";
+    display
+        .log_to(opened.map_err(|error| because(error, format!("cannot write `{}`", log.display()), hint))?);
+    let outcome = train(&mut trainer, &signals, &mut display, options.rollback);
     display.finish();
     let outcome = outcome.map_err(|error| {
         display.note(&format!("stopped: {error}"));
@@ -138,6 +157,36 @@ fn drive(mut trainer: Trainer, plain: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Trains until it is complete or a signal stops it; saves where one asks for that; returns to the
+/// last good checkpoint where it diverges, as often in a run as it may.
+fn train(
+    trainer: &mut Trainer,
+    signals: &Signals,
+    display: &mut Display,
+    rollbacks: usize,
+) -> t2f_train::Result<Outcome> {
+    loop {
+        let outcome = trainer.run(&mut |event| {
+            show(display, event);
+            if signals.pending() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        match outcome {
+            Ok(Outcome::Stopped) if !signals.stop() => {
+                signals.saved();
+                display.note("saved as asked; going on");
+            }
+            Err(error @ Error::Divergence { .. }) if trainer.progress().rollbacks.len() < rollbacks => {
+                display.note(&format!("{error}"));
+                let back = trainer.roll_back(&error)?;
+                let (step, rate) = (back.to_step, back.rate);
+                display
+                    .note(&format!("back to the checkpoint of step {step} with {rate} of the learning rate"));
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
 fn path(run: &Path) -> String {
     quoted(&run.to_string_lossy())
 }
@@ -150,6 +199,9 @@ fn show(display: &mut Display, event: &Event) {
             let total = kimg(*total_images);
             display.total(*total_images);
             display.note(&format!("run {} on {device}{from}, {total:.1} kimg in all", run.display()));
+        }
+        Event::Restored { checkpoint, verified } => {
+            display.note(&format!("continues from {}: {verified}", checkpoint.display()));
         }
         Event::Stepped { images } => display.position(*images),
         Event::Tick(tick) => display.status(&Status {

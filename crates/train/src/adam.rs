@@ -42,6 +42,8 @@ struct Slot {
 /// Adam, one slot of state a parameter, in name order.
 pub struct Adam {
     config: AdamConfig,
+    /// What the learning rate is multiplied by.
+    scale: f64,
     slots: BTreeMap<String, Slot>,
 }
 
@@ -56,7 +58,7 @@ impl Adam {
             Ok(Slot { square: var.zeros_like()?, mean, steps: 0, var })
         };
         let slots = parameters.vars().into_iter().map(|(name, var)| Ok((name, slot(var)?)));
-        Ok(Self { config, slots: slots.collect::<Result<_>>()? })
+        Ok(Self { config, scale: 1.0, slots: slots.collect::<Result<_>>()? })
     }
 
     /// One update of every parameter that `grads` has a gradient for:
@@ -71,6 +73,7 @@ impl Adam {
     /// If the device fails.
     pub fn step(&mut self, grads: &GradStore) -> Result<()> {
         let AdamConfig { lr, beta1, beta2, epsilon } = self.config;
+        let lr = lr * self.scale;
         for slot in self.slots.values_mut() {
             let Some(gradient) = grads.get(&slot.var) else { continue };
             let gradient = gradient.contiguous()?;
@@ -94,6 +97,11 @@ impl Adam {
     /// Changes the step size and keeps the moments: for schedules.
     pub fn set_lr(&mut self, lr: f64) {
         self.config.lr = lr;
+    }
+
+    /// Multiplies the learning rate of the configuration from here on.
+    pub fn scale_rate(&mut self, scale: f64) {
+        self.scale = scale;
     }
 
     /// Forgets the moments, as ProGAN does when a level begins.

@@ -1,20 +1,19 @@
 //! Checkpoints that are there in full or not at all, and that prove it when they are read.
 //!
 //! `checkpoints/step-00001200/` holds safetensors and text files, `trainer_state.json`, and
-//! `manifest.json` with the blake3 hash of every other file. The folder is written under a
-//! temporary name, synced, renamed, and read back; then `LATEST` names it; only then do older ones
-//! go. A reader takes the newest that verifies.
+//! `manifest.json` with the blake3 hash of every other file and of every tensor. The folder is
+//! written under a temporary name, synced, renamed, and read back; then `LATEST` names it; only
+//! then do older ones go. A reader takes the newest that verifies, whatever `LATEST` says.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use candle_core::Tensor;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::atomic;
+use crate::disk::{self, Disk};
 use crate::error::{Error, Result};
 use crate::tensors;
 
@@ -22,7 +21,8 @@ const MANIFEST: &str = "manifest.json";
 const STATE: &str = "trainer_state.json";
 const LATEST: &str = "LATEST";
 const PREFIX: &str = "step-";
-const TEMPORARY: &str = ".tmp-";
+/// Marks the temporary names of checkpoints: a run folder has one writer at a time.
+const MARK: &str = "run";
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -30,15 +30,20 @@ struct Manifest {
     format: u32,
     step: u64,
     files: BTreeMap<String, String>,
+    /// Hash of each tensor of each file of tensors: names what is damaged.
+    #[serde(default)]
+    tensors: BTreeMap<String, BTreeMap<String, String>>,
 }
 
-/// The version of the folder's layout that this build writes and reads.
-const FORMAT: u32 = 1;
+/// The version of the folder's layout that this build writes. It reads version 1, too, which has
+/// no hashes of tensors.
+const FORMAT: u32 = 2;
 
 /// A checkpoint being put together, in memory.
 pub struct Draft {
     step: u64,
     files: BTreeMap<String, Vec<u8>>,
+    tensors: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 impl Draft {
@@ -48,7 +53,8 @@ impl Draft {
     /// If the state cannot be written as JSON.
     pub fn new(step: u64, state: &impl Serialize) -> Result<Self> {
         let state = serde_json::to_vec_pretty(state).map_err(|error| Error::State(error.to_string()))?;
-        Ok(Self { step, files: BTreeMap::from([(STATE.to_owned(), state)]) })
+        let files = BTreeMap::from([(STATE.to_owned(), state)]);
+        Ok(Self { step, files, tensors: BTreeMap::new() })
     }
 
     /// Adds a file of tensors.
@@ -56,9 +62,12 @@ impl Draft {
     /// # Errors
     /// If a tensor is not finite (training must not continue from it) or cannot be read.
     pub fn tensors(&mut self, file: &str, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
-        let bytes = tensors::all_finite(tensors)
-            .and_then(|()| tensors::to_bytes(tensors, ""))
-            .map_err(|error| Error::State(format!("{file} {error}")))?;
+        if let Some((name, value)) = tensors::first_not_finite(tensors) {
+            return Err(Error::Diverged { what: format!("{name} of {file}"), value });
+        }
+        let state = |error| Error::State(format!("{file} {error}"));
+        let bytes = tensors::to_bytes(tensors, "").map_err(state)?;
+        self.tensors.insert(file.to_owned(), tensors::hashes(&bytes).map_err(state)?);
         self.files.insert(file.to_owned(), bytes);
         Ok(())
     }
@@ -70,47 +79,98 @@ impl Draft {
 
     /// Puts the checkpoint on the disk under `folder` and removes all but the newest `keep`.
     ///
+    /// A checkpoint of the same step that verifies is never touched: if it holds the same it
+    /// stays, and if not, the new one gets a name with a number behind it.
+    ///
     /// # Errors
-    /// If anything cannot be written, or does not read back as written. Older checkpoints are
-    /// still there then.
-    pub fn commit(self, folder: &Path, keep: usize) -> Result<PathBuf> {
-        let name = format!("{PREFIX}{:08}", self.step);
-        let path = folder.join(&name);
-        if Checkpoint::open(&path).is_ok_and(|there| there.files == self.files) {
-            // Stopping right after a periodic checkpoint asks for it again: it stays as it is.
-            return Ok(path);
+    /// If there is no room, anything cannot be written, or it does not read back as written. Older
+    /// checkpoints are still there then.
+    pub fn commit(self, disk: &dyn Disk, folder: &Path, keep: usize) -> Result<PathBuf> {
+        if !folder.is_dir() {
+            let made = disk.make_folder(folder).and_then(|()| disk.sync(disk::folder_of(folder)));
+            made.map_err(|error| Error::file(folder, format!("cannot be made: {error}")))?;
         }
-        let temporary = folder.join(format!("{TEMPORARY}{name}"));
-        let write = || -> std::io::Result<()> {
-            fs::create_dir_all(folder)?;
-            for stale in [&temporary, &path] {
-                if stale.exists() {
-                    fs::remove_dir_all(stale)?;
-                }
+        let path = match self.place(folder) {
+            Place::Kept(path) => path,
+            Place::Free(path) => {
+                self.write(disk, folder, &path)?;
+                Checkpoint::open(&path)?;
+                path
             }
-            fs::create_dir(&temporary)?;
-            let hash = |bytes: &Vec<u8>| blake3::hash(bytes).to_hex().to_string();
-            let files = self.files.iter().map(|(file, bytes)| (file.clone(), hash(bytes))).collect();
-            let manifest = serde_json::to_vec_pretty(&Manifest { format: FORMAT, step: self.step, files })?;
+        };
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        disk::replace(disk, &folder.join(LATEST), name.as_bytes())?;
+        prune(disk, folder, keep.max(1))?;
+        Ok(path)
+    }
+
+    fn place(&self, folder: &Path) -> Place {
+        let bare = format!("{PREFIX}{:08}", self.step);
+        let mut path = folder.join(&bare);
+        let mut number = 1;
+        while path.exists() {
+            if Checkpoint::open(&path).is_ok_and(|there| there.files == self.files) {
+                // Stopping right after a periodic checkpoint asks for it again.
+                return Place::Kept(path);
+            }
+            number += 1;
+            path = folder.join(format!("{bare}-{number}"));
+        }
+        Place::Free(path)
+    }
+
+    fn write(&self, disk: &dyn Disk, folder: &Path, path: &Path) -> Result<()> {
+        let hash = |bytes: &Vec<u8>| blake3::hash(bytes).to_hex().to_string();
+        let files = self.files.iter().map(|(file, bytes)| (file.clone(), hash(bytes))).collect();
+        let manifest = Manifest { format: FORMAT, step: self.step, files, tensors: self.tensors.clone() };
+        let manifest =
+            serde_json::to_vec_pretty(&manifest).map_err(|error| Error::State(error.to_string()))?;
+        let need: usize = self.files.values().map(Vec::len).sum::<usize>() + manifest.len();
+        require_room(disk, folder, need as u64, "a checkpoint")?;
+        let temporary = disk::temporary(path, MARK);
+        let attempt = || -> std::io::Result<()> {
+            if temporary.exists() {
+                disk.remove(&temporary)?;
+            }
+            disk.make_folder(&temporary)?;
             for (file, bytes) in
                 self.files.iter().map(|(f, b)| (f.as_str(), b)).chain([(MANIFEST, &manifest)])
             {
-                let mut out = fs::File::create_new(temporary.join(file))?;
-                out.write_all(bytes)?;
-                out.sync_all()?;
+                disk.write(&temporary.join(file), bytes)?;
+                disk.sync(&temporary.join(file))?;
             }
-            atomic::sync_folder(&temporary)?;
-            fs::rename(&temporary, &path)?;
-            atomic::sync_folder(folder)
+            disk.sync(&temporary)?;
+            disk.rename(&temporary, path)?;
+            disk.sync(folder)
         };
-        write().map_err(|error| {
-            let need: usize = self.files.values().map(Vec::len).sum();
-            Error::file(&path, format!("checkpoint of {need} bytes cannot be written: {error}"))
-        })?;
-        Checkpoint::open(&path)?;
-        atomic::write(&folder.join(LATEST), name.as_bytes())?;
-        prune(folder, keep.max(1))?;
-        Ok(path)
+        attempt().map_err(|error| {
+            let error = disk::cannot_write(disk, path, need as u64, &error);
+            let _ = disk.remove(&temporary);
+            error
+        })
+    }
+}
+
+/// Where a draft goes.
+enum Place {
+    /// It is there already.
+    Kept(PathBuf),
+    /// Nothing has this name.
+    Free(PathBuf),
+}
+
+/// Fails unless `need` bytes can be written in a folder. A file system that does not say is
+/// trusted.
+///
+/// # Errors
+/// If there is no room; the message says how much it takes and how much there is.
+pub fn require_room(disk: &dyn Disk, folder: &Path, need: u64, what: &str) -> Result<()> {
+    match disk.free(folder) {
+        Ok(free) if free < need => {
+            let (need, free) = (disk::bytes(need), disk::bytes(free));
+            Err(Error::file(folder, format!("has no room for {what}: it takes {need}, and {free} are free")))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -119,21 +179,23 @@ impl Draft {
 pub struct Checkpoint {
     path: PathBuf,
     files: BTreeMap<String, Vec<u8>>,
+    tensors: usize,
+    passed_over: Vec<String>,
 }
 
 impl Checkpoint {
     /// Reads one checkpoint folder and compares every file with the manifest.
     ///
     /// # Errors
-    /// If a file is missing, left over or differs; the message lists every one.
+    /// If a file is missing or differs; the message lists every one, and the tensors that differ.
     pub fn open(path: &Path) -> Result<Self> {
-        let read =
-            |name: &str| fs::read(path.join(name)).map_err(|error| Error::file(path.join(name), error));
-        let manifest = read(MANIFEST)?;
+        let file = path.join(MANIFEST);
+        let manifest = fs::read(&file).map_err(|error| Error::file(&file, error))?;
         let manifest: Manifest =
-            serde_json::from_slice(&manifest).map_err(|error| Error::file(path.join(MANIFEST), error))?;
-        if manifest.format != FORMAT {
-            let message = format!("has format {}, and this build reads format {FORMAT}", manifest.format);
+            serde_json::from_slice(&manifest).map_err(|error| Error::file(&file, error))?;
+        if !(1..=FORMAT).contains(&manifest.format) {
+            let message =
+                format!("has format {}, and this build reads formats 1 to {FORMAT}", manifest.format);
             return Err(Error::file(path, message));
         }
         let mut files = BTreeMap::new();
@@ -143,14 +205,25 @@ impl Checkpoint {
                 Ok(bytes) if blake3::hash(&bytes).to_hex().as_str() == hash => {
                     files.insert(name.clone(), bytes);
                 }
-                Ok(_) => wrong.push(format!("{name} is damaged")),
+                Ok(bytes) => wrong.push(damage(name, &bytes, manifest.tensors.get(name))),
                 Err(error) => wrong.push(format!("{name}: {error}")),
             }
         }
         if !wrong.is_empty() {
             return Err(Error::file(path, wrong.join("; ")));
         }
-        Ok(Self { path: path.to_owned(), files })
+        let tensors = manifest.tensors.values().map(BTreeMap::len).sum();
+        Ok(Self { path: path.to_owned(), files, tensors, passed_over: Vec::new() })
+    }
+
+    /// What was verified, in words.
+    pub fn verified(&self) -> String {
+        format!("{} files with {} tensors, every hash verified", self.files.len(), self.tensors)
+    }
+
+    /// What is wrong with the newer ones that [`load_latest`] passed over.
+    pub fn passed_over(&self) -> &[String] {
+        &self.passed_over
     }
 
     /// Where it lies.
@@ -190,6 +263,26 @@ impl Checkpoint {
     }
 }
 
+/// What is wrong with a file, down to the tensors where it can still be read as such.
+fn damage(name: &str, bytes: &[u8], expected: Option<&BTreeMap<String, String>>) -> String {
+    let Some(expected) = expected else { return format!("{name} is damaged") };
+    let Ok(found) = tensors::hashes(bytes) else { return format!("{name} is damaged or cut short") };
+    let differs = |(tensor, hash): &(&String, &String)| found.get(*tensor) != Some(*hash);
+    let tensors: Vec<&str> = expected.iter().filter(differs).map(|(tensor, _)| tensor.as_str()).collect();
+    match tensors.as_slice() {
+        [] => format!("{name} is damaged outside its tensors"),
+        tensors => format!("{name} is damaged in {}", tensors.join(", ")),
+    }
+}
+
+/// How many checkpoints there are under `folder`, good or not.
+///
+/// # Errors
+/// If the folder cannot be read.
+pub fn count(folder: &Path) -> Result<usize> {
+    Ok(steps(folder)?.len())
+}
+
 /// The newest checkpoint under `folder` that verifies; damaged ones are passed over with a
 /// warning.
 ///
@@ -199,7 +292,7 @@ pub fn load_latest(folder: &Path) -> Result<Checkpoint> {
     let mut wrong = Vec::new();
     for path in steps(folder)?.into_iter().rev() {
         match Checkpoint::open(&path) {
-            Ok(checkpoint) => return Ok(checkpoint),
+            Ok(checkpoint) => return Ok(Checkpoint { passed_over: wrong, ..checkpoint }),
             Err(error) => {
                 tracing::warn!("checkpoint passed over: {error}");
                 wrong.push(error.to_string());
@@ -213,7 +306,7 @@ pub fn load_latest(folder: &Path) -> Result<Checkpoint> {
     Err(Error::file(folder, message))
 }
 
-/// Checkpoint folders in order of their steps.
+/// Checkpoint folders in order of their steps, and of their numbers where a step has several.
 fn steps(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -223,21 +316,24 @@ fn steps(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = BTreeMap::new();
     for entry in entries {
         let name = entry.map_err(|error| Error::file(folder, error))?.file_name();
-        let step = name
-            .to_str()
-            .and_then(|name| name.strip_prefix(PREFIX))
-            .and_then(|step| step.parse::<u64>().ok());
-        if let Some(step) = step {
-            found.insert(step, folder.join(name));
+        let place = name.to_str().and_then(|name| name.strip_prefix(PREFIX)).and_then(|name| {
+            let (step, number) = name.split_once('-').unwrap_or((name, "1"));
+            Some((step.parse::<u64>().ok()?, number.parse::<u64>().ok()?))
+        });
+        if let Some(place) = place {
+            found.insert(place, folder.join(name));
         }
     }
     Ok(found.into_values().collect())
 }
 
-fn prune(folder: &Path, keep: usize) -> Result<()> {
-    let steps = steps(folder)?;
-    for path in steps.iter().rev().skip(keep) {
-        fs::remove_dir_all(path).map_err(|error| Error::file(path, error))?;
+/// Removes all but the newest `keep`, each under a temporary name, so that what is half removed is
+/// not taken for a checkpoint.
+fn prune(disk: &dyn Disk, folder: &Path, keep: usize) -> Result<()> {
+    for path in steps(folder)?.iter().rev().skip(keep) {
+        let gone = disk::temporary(path, "gone");
+        let removed = disk.rename(path, &gone).and_then(|()| disk.remove(&gone));
+        removed.map_err(|error| Error::file(path, format!("cannot be removed: {error}")))?;
     }
     Ok(())
 }
@@ -245,6 +341,7 @@ fn prune(folder: &Path, keep: usize) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::OsDisk;
     use candle_core::Device;
 
     fn draft(step: u64) -> Draft {
@@ -263,7 +360,7 @@ mod tests {
     fn what_is_committed_comes_back_and_old_ones_go() {
         let folder = tempfile::tempdir().unwrap();
         for step in 1..=5 {
-            draft(step).commit(folder.path(), 2).unwrap();
+            draft(step).commit(&OsDisk, folder.path(), 2).unwrap();
         }
         assert_eq!(steps(folder.path()).unwrap().len(), 2);
         assert_eq!(fs::read_to_string(folder.path().join(LATEST)).unwrap(), "step-00000005");
@@ -280,8 +377,8 @@ mod tests {
     #[test]
     fn a_flipped_bit_or_a_cut_in_any_file_is_found_and_the_previous_is_taken() {
         let folder = tempfile::tempdir().unwrap();
-        draft(1).commit(folder.path(), 3).unwrap();
-        let newest = draft(2).commit(folder.path(), 3).unwrap();
+        draft(1).commit(&OsDisk, folder.path(), 3).unwrap();
+        let newest = draft(2).commit(&OsDisk, folder.path(), 3).unwrap();
         for entry in fs::read_dir(&newest).unwrap() {
             let file = entry.unwrap().path();
             let good = fs::read(&file).unwrap();
@@ -301,12 +398,12 @@ mod tests {
     #[test]
     fn a_write_that_was_cut_short_leaves_the_last_good_one() {
         let folder = tempfile::tempdir().unwrap();
-        draft(1).commit(folder.path(), 3).unwrap();
-        let torn = folder.path().join(".tmp-step-00000002");
+        draft(1).commit(&OsDisk, folder.path(), 3).unwrap();
+        let torn = folder.path().join(".tmp-run-step-00000002");
         fs::create_dir(&torn).unwrap();
         fs::write(torn.join(STATE), b"{").unwrap();
         assert_eq!(step_of(&load_latest(folder.path()).unwrap()), 1);
-        draft(2).commit(folder.path(), 3).unwrap();
+        draft(2).commit(&OsDisk, folder.path(), 3).unwrap();
         assert!(!torn.exists());
     }
 
@@ -315,7 +412,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let message = load_latest(folder.path()).unwrap_err().to_string();
         assert!(message.contains("holds no checkpoint"), "{message}");
-        let path = draft(7).commit(folder.path(), 3).unwrap();
+        let path = draft(7).commit(&OsDisk, folder.path(), 3).unwrap();
         fs::write(path.join("tokenizer.json"), b"[]").unwrap();
         let message = load_latest(folder.path()).unwrap_err().to_string();
         assert!(message.contains("tokenizer.json is damaged"), "{message}");

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use t2f_data::DataConfig;
-use t2f_gan::{AugmentConfig, GanConfig, LossConfig};
+use t2f_gan::{AugmentConfig, Channels, GanConfig, LossConfig};
 use t2f_text::TextConfig;
 use toml::{Table, Value};
 
@@ -253,6 +253,7 @@ impl Config {
         if let Some((name, _)) = counts.iter().find(|(_, count)| *count == 0) {
             return wrong(format!("{name} is 0, and must be at least 1"));
         }
+        self.check_sizes()?;
         if self.optimizer.kl_weight < 0.0 || self.ema.ramp_up < 0.0 {
             return wrong("optimizer.kl_weight and ema.ramp_up must be at least 0".into());
         }
@@ -263,6 +264,36 @@ impl Config {
             );
         }
         Ok(())
+    }
+}
+
+impl Config {
+    /// No size that is a slip of the finger, or a damaged file's: sums and products of sizes stay
+    /// far from overflowing.
+    fn check_sizes(&self) -> Result<()> {
+        const MOST: usize = 1 << 16;
+        let TextConfig::Lstm(lstm) = &self.text;
+        let widest = match &self.gan.channels {
+            Channels::Halving(widest) => *widest,
+            Channels::List(list) => list.iter().max().copied().unwrap_or(0),
+        };
+        let sizes = [
+            ("gan.resolution", self.gan.resolution, 1024),
+            ("gan.latent_size", self.gan.latent_size, MOST),
+            ("gan.compressed_size", self.gan.compressed_size, MOST),
+            ("gan.channels", widest, MOST),
+            ("text.embedding_size", lstm.embedding_size, MOST),
+            ("text.hidden_size", lstm.hidden_size, MOST),
+            ("text.layers", lstm.layers, 64),
+            ("text.max_length", lstm.max_length, MOST),
+            ("output.workers", self.output.workers, 1024),
+        ];
+        match sizes.iter().find(|(_, size, most)| size > most) {
+            Some((name, size, most)) => {
+                Err(Error::Config(format!("{name} is {size}, and must be at most {most}")))
+            }
+            None => Ok(()),
+        }
     }
 }
 

@@ -32,6 +32,16 @@ pub enum Error {
         /// Its value.
         value: f32,
     },
+    /// The training diverged, and this is where it stood.
+    #[error("{cause} at step {step}{}", listed(.not_finite))]
+    Divergence {
+        /// What was found first.
+        cause: String,
+        /// Steps taken before.
+        step: u64,
+        /// Every tensor of the training that is not finite by then.
+        not_finite: Vec<String>,
+    },
     /// Saved state does not fit what it is loaded into.
     #[error("{0}")]
     State(String),
@@ -69,3 +79,13 @@ impl Error {
 
 /// The result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
+
+fn listed(not_finite: &[String]) -> String {
+    const MOST: usize = 5;
+    let more = match not_finite.len().saturating_sub(MOST) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let names: Vec<&str> = not_finite.iter().take(MOST).map(String::as_str).collect();
+    if names.is_empty() { String::new() } else { format!("; not finite: {}{more}", names.join(", ")) }
+}

@@ -5,12 +5,13 @@
 //! whoever watches by [`trainer::Event`].
 
 pub mod adam;
-mod atomic;
 mod canvas;
 pub mod checkpoint;
 pub mod config;
 pub mod curves;
 pub mod device;
+pub mod disk;
+pub mod divergence;
 pub mod ema;
 mod error;
 pub mod footprint;
@@ -30,6 +31,7 @@ pub mod story;
 mod tensors;
 pub mod timelapse;
 pub mod trainer;
+mod weights;
 pub mod yardstick;
 
 pub use canvas::enlarged;

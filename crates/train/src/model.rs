@@ -11,13 +11,13 @@ use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
 use t2f_data::Image;
 use t2f_gan::Growth;
-use t2f_ops::init::Parameters;
 use t2f_text::Tokenizer;
 
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::painter::{BuildText, Painter, to_pictures};
-use crate::{atomic, device, tensors};
+use crate::weights::Weights;
+use crate::{device, disk, tensors};
 
 /// Where a model comes from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -65,6 +65,24 @@ impl Model {
         growth: Growth,
         provenance: Provenance,
     ) -> Result<()> {
+        let bytes = Self::to_bytes(config, tokenizer, tensors, growth, provenance)?;
+        disk::replace(&disk::OsDisk, path, &bytes)
+    }
+
+    /// The bytes of a model file.
+    ///
+    /// # Errors
+    /// If a tensor is not finite.
+    pub fn to_bytes(
+        config: &Config,
+        tokenizer: &Tokenizer,
+        tensors: &BTreeMap<String, Tensor>,
+        growth: Growth,
+        provenance: Provenance,
+    ) -> Result<Vec<u8>> {
+        if let Some((name, value)) = tensors::first_not_finite(tensors) {
+            return Err(Error::Diverged { what: format!("{name} of the model"), value });
+        }
         let metadata = Metadata {
             format: FORMAT,
             config: config.clone(),
@@ -72,16 +90,16 @@ impl Model {
             growth,
             provenance,
         };
-        let json = serde_json::to_string(&metadata).map_err(|error| Error::file(path, error))?;
-        let bytes = tensors::to_bytes(tensors, &json).map_err(|error| Error::file(path, error))?;
-        atomic::write(path, &bytes)
+        let json = serde_json::to_string(&metadata).map_err(|error| Error::State(error.to_string()))?;
+        tensors::to_bytes(tensors, &json).map_err(Error::State)
     }
 
     /// Reads a model file, or the one in a run folder, onto the named device.
     ///
     /// # Errors
-    /// If there is no such file, it is not a model of this format, a tensor is missing, left over,
-    /// of another shape or not finite (the message lists them), or the device is not there.
+    /// If there is no such file, it is not a model of this format, it is damaged, a tensor is
+    /// missing, left over, of another shape or type, or not finite (the message lists them), or the
+    /// device is not there.
     pub fn load(path: &Path, device_name: &str) -> Result<Self> {
         Self::read(path, device_name, None)
     }
@@ -120,6 +138,7 @@ impl Model {
             let found = metadata.format;
             return Err(Error::State(format!("model format {found}, and this build reads format {FORMAT}")));
         }
+        metadata.config.check()?;
         let tokenizer = Tokenizer::from_json(&metadata.tokenizer)?;
         let paint = |vb: VarBuilder| match text {
             Some(text) => {
@@ -128,14 +147,14 @@ impl Model {
             }
             None => Painter::new(&metadata.config, tokenizer.clone(), vb),
         };
-        let expected = Parameters::drawn(t2f_ops::rng::Key::new(0));
-        paint(expected.builder(DType::F32, device))?;
-        let tensors: BTreeMap<String, Tensor> = tensors
-            .into_iter()
-            .map(|(name, tensor)| Ok((name, tensor.to_dtype(DType::F32)?.to_device(device)?)))
-            .collect::<Result<_>>()?;
-        expected.set(&tensors)?;
-        let painter = paint(expected.frozen_builder(DType::F32, device))?;
+        // A model that is passed on has its weights in 16 bits; see `halved`.
+        let whole = |(name, tensor): (String, Tensor)| match tensor.dtype() {
+            DType::F16 => Ok((name, tensor.to_dtype(DType::F32)?)),
+            _ => Ok((name, tensor)),
+        };
+        let weights = Weights::new(tensors.into_iter().map(whole).collect::<Result<_>>()?);
+        let painter = paint(weights.builder(DType::F32, device))?;
+        weights.check()?;
         Ok(Self {
             config: metadata.config,
             growth: metadata.growth,

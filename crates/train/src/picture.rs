@@ -9,7 +9,7 @@ use std::path::Path;
 
 use t2f_data::Image;
 
-use crate::atomic;
+use crate::disk::{self, OsDisk};
 use crate::error::{Error, Result};
 use crate::provenance::Provenance;
 
@@ -86,7 +86,7 @@ pub fn write(path: &Path, picture: &Image, provenance: Option<&Provenance>) -> R
 /// # Errors
 /// If the file cannot be written; an older file of that name is then still there.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    atomic::write(path, bytes)
+    disk::replace(&OsDisk, path, bytes)
 }
 
 /// Reads a PNG file that [`write`](fn@write) wrote.

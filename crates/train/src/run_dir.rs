@@ -2,17 +2,23 @@
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::atomic;
 use crate::config::Config;
+use crate::disk::{self, Disk, OsDisk};
 use crate::error::{Error, Result};
+use crate::recorder::JsonLines;
 
 /// A run folder, locked for as long as this lives.
 #[derive(Debug)]
 pub struct RunDir {
     path: PathBuf,
+    disk: Arc<dyn Disk>,
     _lock: File,
 }
+
+/// Begins the last line of `config.toml`, which holds the blake3 hash of what is above.
+const SEAL: &str = "# blake3 of the lines above: ";
 
 impl RunDir {
     /// Makes `out/<NNNNN>-<data>-<name>` with the next free number, and writes `config.toml` and
@@ -33,22 +39,50 @@ impl RunDir {
                 Err(error) => return Err(Error::file(path, error)),
             }
         };
-        let lock = lock(&path)?;
-        atomic::write(&path.join("config.toml"), config.to_toml()?.as_bytes())?;
+        let run = Self { disk: Arc::new(OsDisk), _lock: lock(&path)?, path };
         let overrides: String = overrides.iter().map(|line| format!("{line}\n")).collect();
-        atomic::write(&path.join("overrides.txt"), overrides.as_bytes())?;
-        Ok(Self { path, _lock: lock })
+        run.write("overrides.txt", overrides.as_bytes())?;
+        // Last, since it makes the folder a run.
+        run.write("config.toml", sealed(&config.to_toml()?).as_bytes())?;
+        run.disk.sync(out).map_err(|error| Error::file(out, error))?;
+        Ok(run)
     }
 
-    /// Opens a run folder to continue it.
+    /// Opens a run folder to continue it, and clears away what a killed process was writing.
     ///
     /// # Errors
     /// If it is no run folder, or another process trains in it.
     pub fn open(path: &Path) -> Result<Self> {
+        Self::open_on(path, Arc::new(OsDisk))
+    }
+
+    /// As [`open`](Self::open), for a run that writes to a disk of the caller's.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_on(path: &Path, disk: Arc<dyn Disk>) -> Result<Self> {
         if !path.join("config.toml").is_file() {
             return Err(Error::file(path, "is not a run folder: there is no config.toml in it"));
         }
-        Ok(Self { path: path.to_owned(), _lock: lock(path)? })
+        let run = Self { path: path.to_owned(), _lock: lock(path)?, disk };
+        disk::clear_temporary(run.disk(), path)?;
+        disk::clear_temporary(run.disk(), &run.checkpoints())?;
+        Ok(run)
+    }
+
+    /// What the run writes to.
+    pub fn disk(&self) -> &dyn Disk {
+        self.disk.as_ref()
+    }
+
+    /// Puts a file in the folder, whole or not at all, and returns its path.
+    ///
+    /// # Errors
+    /// If it cannot be written; an older file of that name is then still there.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf> {
+        let path = self.path.join(name);
+        disk::replace(self.disk(), &path, bytes)?;
+        Ok(path)
     }
 
     /// Where it lies.
@@ -56,17 +90,35 @@ impl RunDir {
         &self.path
     }
 
-    /// The resolved configuration that the run was started with.
+    /// The resolved configuration that the run was started with. A file that is no longer what was
+    /// written is read as it is now, with a warning.
     ///
     /// # Errors
-    /// If it cannot be read.
+    /// If it cannot be read; the message names the key.
     pub fn config(&self) -> Result<Config> {
-        Config::from_file(&self.path.join("config.toml"))
+        let path = self.path.join("config.toml");
+        let config = Config::from_file(&path)?;
+        let text = fs::read_to_string(&path).map_err(|error| Error::file(&path, error))?;
+        if !is_sealed(&text) {
+            tracing::warn!(
+                "{}: edited or damaged since the run began (its last line does not fit); it is used as it is now",
+                path.display()
+            );
+        }
+        Ok(config)
     }
 
     /// `checkpoints/`.
     pub fn checkpoints(&self) -> PathBuf {
         self.path.join("checkpoints")
+    }
+
+    /// What to record statistics in: `stats.jsonl` up to a step.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub(crate) fn recorder(&self, step: u64) -> Result<JsonLines> {
+        JsonLines::open(self.disk.clone(), &self.stats(), step)
     }
 
     /// `stats.jsonl`.
@@ -83,6 +135,14 @@ impl RunDir {
     pub fn model(&self) -> PathBuf {
         self.path.join("model.safetensors")
     }
+}
+
+fn sealed(text: &str) -> String {
+    format!("{text}{SEAL}{}\n", blake3::hash(text.as_bytes()).to_hex())
+}
+
+fn is_sealed(text: &str) -> bool {
+    text.rfind(SEAL).is_some_and(|end| sealed(&text[..end]) == text)
 }
 
 fn next_number(out: &Path) -> Result<u32> {

@@ -118,7 +118,10 @@ impl Networks {
     /// `images_shown` is the progress before this batch, `key` the run's key.
     ///
     /// # Errors
-    /// If a loss or a gradient is not finite; no parameter has been changed by it then.
+    /// If a loss or a gradient is not finite. The half that it belongs to has changed no parameter
+    /// then; where it is the generator's, the discriminator has taken its steps already, so that
+    /// these networks are no longer those of before the call. A run goes on from its last
+    /// checkpoint.
     pub fn step(
         &mut self,
         batch: &Batch,

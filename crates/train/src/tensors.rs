@@ -6,26 +6,72 @@ use std::collections::{BTreeMap, HashMap};
 use candle_core::{DType, Device, Tensor};
 use safetensors::SafeTensors;
 
-/// The only key of the metadata; its value is JSON.
+/// The only key of the metadata. Its value is the seal, which is the blake3 hash of the whole file
+/// with zeros in the seal's place, followed by JSON. Files of older builds have the JSON alone.
 const KEY: &str = "t2f";
+/// How the value begins in the file.
+const START: &[u8] = b"\"t2f\":\"";
+/// Hexadecimal digits of a seal.
+const SEAL: usize = 64;
 
 /// Serialises tensors, in name order, with a JSON text beside them.
 ///
 /// # Errors
 /// If a tensor cannot be read from its device.
 pub fn to_bytes(tensors: &BTreeMap<String, Tensor>, json: &str) -> Result<Vec<u8>, String> {
-    let metadata = HashMap::from([(KEY.to_owned(), json.to_owned())]);
-    safetensors::serialize(tensors, Some(metadata)).map_err(|error| error.to_string())
+    let metadata = HashMap::from([(KEY.to_owned(), format!("{}{json}", "0".repeat(SEAL)))]);
+    let mut bytes = safetensors::serialize(tensors, Some(metadata)).map_err(|error| error.to_string())?;
+    let place = place_of_seal(&bytes).ok_or("the seal has no place")?;
+    let seal = blake3::hash(&bytes).to_hex();
+    bytes[place..place + SEAL].copy_from_slice(seal.as_bytes());
+    Ok(bytes)
+}
+
+/// Where the seal stands: after the first mention of the key, which is in the header.
+fn place_of_seal(bytes: &[u8]) -> Option<usize> {
+    let start = bytes.windows(START.len()).position(|window| window == START)? + START.len();
+    (start + SEAL <= bytes.len()).then_some(start)
+}
+
+/// Compares the seal with the rest of the file.
+fn check_seal(bytes: &[u8], seal: &str) -> Result<(), String> {
+    let place = place_of_seal(bytes).ok_or("the seal is not where it is written")?;
+    let mut hash = blake3::Hasher::new();
+    hash.update(&bytes[..place]).update(&[b'0'; SEAL]).update(&bytes[place + SEAL..]);
+    if hash.finalize().to_hex().as_str() == seal {
+        return Ok(());
+    }
+    Err("damaged: the content is not what was written (its blake3 hash differs)".into())
+}
+
+/// The blake3 hash of each tensor's bytes, by name.
+///
+/// # Errors
+/// If the bytes are no safetensors.
+pub fn hashes(bytes: &[u8]) -> Result<BTreeMap<String, String>, String> {
+    let file = SafeTensors::deserialize(bytes).map_err(|error| format!("not a safetensors file: {error}"))?;
+    let hash = |(name, view): (&str, safetensors::tensor::TensorView)| {
+        (name.to_owned(), blake3::hash(view.data()).to_hex().to_string())
+    };
+    Ok(file.iter().map(hash).collect())
 }
 
 /// Reads tensors and the JSON text back, on the CPU.
 ///
 /// # Errors
-/// If the bytes are no safetensors, or a tensor holds a NaN or an infinity (each is named).
+/// If the bytes are no safetensors, are not what was written, or a tensor holds a NaN or an
+/// infinity (each is named).
 pub fn from_bytes(bytes: &[u8]) -> Result<(BTreeMap<String, Tensor>, String), String> {
     let (_, header) =
         SafeTensors::read_metadata(bytes).map_err(|error| format!("not a safetensors file: {error}"))?;
-    let json = header.metadata().as_ref().and_then(|map| map.get(KEY)).cloned().unwrap_or_default();
+    let value = header.metadata().as_ref().and_then(|map| map.get(KEY)).cloned().unwrap_or_default();
+    let json = match value.split_at_checked(SEAL) {
+        Some((seal, json)) if seal.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+            check_seal(bytes, seal)?;
+            json.to_owned()
+        }
+        _ => value,
+    };
     let stored =
         candle_core::safetensors::load_buffer(bytes, &Device::Cpu).map_err(|error| error.to_string())?;
     let tensors: BTreeMap<String, Tensor> = stored.into_iter().collect();
@@ -33,12 +79,23 @@ pub fn from_bytes(bytes: &[u8]) -> Result<(BTreeMap<String, Tensor>, String), St
     Ok((tensors, json))
 }
 
+/// The first tensor in the order of names that holds a NaN or an infinity, and that value.
+pub fn first_not_finite(tensors: &BTreeMap<String, Tensor>) -> Option<(&str, f32)> {
+    let (name, tensor) = tensors.iter().find(|(_, tensor)| !finite(tensor))?;
+    let values = tensor.to_dtype(DType::F32).and_then(|t| t.flatten_all()).and_then(|t| t.to_vec1::<f32>());
+    let value = values.ok().and_then(|values| values.into_iter().find(|value| !value.is_finite()));
+    Some((name, value.unwrap_or(f32::NAN)))
+}
+
+/// The names of the tensors that hold a NaN or an infinity.
+pub fn not_finite(tensors: &BTreeMap<String, Tensor>) -> Vec<&str> {
+    tensors.iter().filter(|(_, tensor)| !finite(tensor)).map(|(name, _)| name.as_str()).collect()
+}
+
 /// # Errors
 /// If a tensor holds a NaN or an infinity; each is named.
 pub fn all_finite(tensors: &BTreeMap<String, Tensor>) -> Result<(), String> {
-    let bad: Vec<&str> =
-        tensors.iter().filter(|(_, tensor)| !finite(tensor)).map(|(name, _)| name.as_str()).collect();
-    match bad.as_slice() {
+    match not_finite(tensors).as_slice() {
         [] => Ok(()),
         bad => Err(format!("holds NaN or infinity in {}", bad.join(", "))),
     }

@@ -122,6 +122,12 @@ fn quantized(canvas: &Image, columns: u16, rows: u16) -> Frame<'static> {
     Frame::from_palette_pixels(columns, rows, pixels, fitted.palette.unwrap_or_default(), None)
 }
 
+/// The images shown by a sample's name: `000012` or `000012.064` thousands.
+fn images(kimg: &str) -> Option<u64> {
+    let (thousands, rest) = kimg.split_once('.').unwrap_or((kimg, "0"));
+    Some(thousands.parse::<u64>().ok()?.saturating_mul(1000).saturating_add(rest.parse().ok()?))
+}
+
 /// The samples of a run in the order in which they were drawn.
 fn samples(run: &Path) -> Result<Vec<PathBuf>> {
     let failed = |error| Error::file(run, error);
@@ -135,7 +141,7 @@ fn samples(run: &Path) -> Result<Vec<PathBuf>> {
         match middle {
             "_init" => found.push((0, path)),
             // Plus one, so that `fakes000000.png` comes after `fakes_init.png`.
-            kimg => found.extend(kimg.parse::<u64>().ok().map(|kimg| (kimg.saturating_add(1), path))),
+            kimg => found.extend(images(kimg).map(|images| (images.saturating_add(1), path))),
         }
     }
     found.sort();

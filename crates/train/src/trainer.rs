@@ -11,15 +11,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use candle_core::{DType, Device};
+use candle_core::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
-use t2f_data::{Loader, Prefetch, Request, Splits};
+use t2f_data::{Batch, Loader, Prefetch, Request, Splits};
 use t2f_gan::Growth;
 use t2f_ops::rng::Key;
 use t2f_text::Tokenizer;
 
-use crate::checkpoint::{self, Draft};
+use crate::checkpoint::{self, Checkpoint, Draft};
 use crate::config::Config;
+use crate::divergence::{self, Rollback, SLOWER};
 use crate::error::{Error, Result};
 use crate::model::{Model, Provenance};
 use crate::painter::{BuildText, Painter};
@@ -41,6 +42,13 @@ pub enum Event<'a> {
         images: u64,
         /// Images that the schedule shows in all.
         total_images: u64,
+    },
+    /// What the run continues from.
+    Restored {
+        /// The checkpoint.
+        checkpoint: &'a Path,
+        /// What of it was verified, in words.
+        verified: &'a str,
     },
     /// A step was taken.
     Stepped {
@@ -115,7 +123,17 @@ pub struct Progress {
     pub painter_steps: BTreeMap<String, u64>,
     /// As `painter_steps`, for the discriminator.
     pub judge_steps: BTreeMap<String, u64>,
+    /// Images that could not be read during the run and were replaced by others.
+    #[serde(default)]
+    pub substituted: u64,
+    /// Returns to a checkpoint, after a divergence each.
+    #[serde(default)]
+    pub rollbacks: Vec<Rollback>,
 }
+
+/// Images that may be replaced in a run whatever its length, and the share beyond.
+const FEW_SUBSTITUTES: u64 = 8;
+const MOST_SUBSTITUTES: f64 = 0.01;
 
 /// A run: its networks, its data, its folder and its progress.
 pub struct Trainer {
@@ -129,6 +147,8 @@ pub struct Trainer {
     run: RunDir,
     stats: JsonLines,
     progress: Progress,
+    /// The checkpoint that this continues from and what was verified of it, until it is told.
+    restored: Option<(PathBuf, String)>,
 }
 
 impl Trainer {
@@ -152,12 +172,21 @@ impl Trainer {
         out: &Path,
         text: &BuildText,
     ) -> Result<Self> {
+        Self::begin(config, text, |config, data| RunDir::claim(out, config, data, overrides))
+    }
+
+    /// Draws fresh networks and writes what a run begins with into a folder.
+    fn begin(
+        config: Config,
+        text: &BuildText,
+        folder: impl FnOnce(&Config, &str) -> Result<RunDir>,
+    ) -> Result<Self> {
         config.check()?;
         let device = crate::device::open(&config.device)?;
         let splits = config.data.open(config.gan.resolution)?;
         let tokenizer = train_tokenizer(&config, &splits)?;
         let networks = Networks::with_text(&config, &tokenizer, &device, text)?;
-        let run = RunDir::claim(out, &config, splits.train.name(), overrides)?;
+        let run = folder(&config, splits.train.name())?;
         let progress = Progress { data: splits.train.fingerprint(), ..Progress::default() };
         let trainer = Self::assemble(config, device, tokenizer, splits, networks, run, progress)?;
         trainer.samples.write_reals(&trainer.run, &trainer.splits)?;
@@ -165,10 +194,11 @@ impl Trainer {
         Ok(trainer)
     }
 
-    /// Continues a run from its newest checkpoint that verifies.
+    /// Continues a run from its newest checkpoint that verifies, or from its beginning where it
+    /// was ended before its first.
     ///
     /// # Errors
-    /// If the folder is no run, is in use, has no good checkpoint, or the data is not the same.
+    /// If the folder is no run, is in use, has lost its checkpoints, or the data is not the same.
     pub fn resume(run: &Path) -> Result<Self> {
         let run = RunDir::open(run)?;
         let config = run.config()?;
@@ -186,7 +216,15 @@ impl Trainer {
         Self::restore(run, config, text)
     }
 
-    fn restore(run: RunDir, config: Config, text: &BuildText) -> Result<Self> {
+    /// As [`resume`](Self::resume), in a folder that is open, with a configuration that may differ
+    /// from the folder's in what changes no result: the device, the output.
+    ///
+    /// # Errors
+    /// As [`resume`](Self::resume).
+    pub fn restore(run: RunDir, config: Config, text: &BuildText) -> Result<Self> {
+        if checkpoint::count(&run.checkpoints())? == 0 && !run.model().exists() {
+            return Self::begin(config, text, |_, _| Ok(run));
+        }
         let device = crate::device::open(&config.device)?;
         let splits = config.data.open(config.gan.resolution)?;
         let checkpoint = checkpoint::load_latest(&run.checkpoints())?;
@@ -202,7 +240,21 @@ impl Trainer {
         let tokenizer = Tokenizer::from_json(checkpoint.text("tokenizer.json")?)?;
         let mut networks = Networks::with_text(&config, &tokenizer, &device, text)?;
         networks.load(&checkpoint, &progress.painter_steps, &progress.judge_steps)?;
-        Self::assemble(config, device, tokenizer, splits, networks, run, progress)
+        let mut trainer = Self::assemble(config, device, tokenizer, splits, networks, run, progress)?;
+        trainer.remember(&checkpoint);
+        Ok(trainer)
+    }
+
+    fn remember(&mut self, checkpoint: &Checkpoint) {
+        self.restored = Some((checkpoint.path().to_owned(), checkpoint.verified()));
+        self.scale_rates();
+    }
+
+    /// Sets the learning rates to what the rollbacks so far have left of them.
+    fn scale_rates(&mut self) {
+        let rate = self.progress.rollbacks.last().map_or(1.0, |rollback| rollback.rate);
+        self.networks.painter_adam.scale_rate(rate);
+        self.networks.judge_adam.scale_rate(rate);
     }
 
     fn assemble(
@@ -216,8 +268,46 @@ impl Trainer {
     ) -> Result<Self> {
         let schedule = Schedule::new(&config.schedule, config.gan.max_level(), splits.train.len())?;
         let samples = Samples::choose(&splits, config.output.samples, Key::new(config.seed))?;
-        let stats = JsonLines::open(&run.stats(), progress.step)?;
-        Ok(Self { config, device, tokenizer, splits, schedule, networks, samples, run, stats, progress })
+        if !splits.report.bad.is_empty() {
+            run.write("bad_files.tsv", splits.report.bad_files_tsv().as_bytes())?;
+            splits.require_batch(config.schedule.batch_sizes.iter().max().copied().unwrap_or(2))?;
+        }
+        let stats = run.recorder(progress.step)?;
+        let restored = None;
+        Ok(Self {
+            config,
+            device,
+            tokenizer,
+            splits,
+            schedule,
+            networks,
+            samples,
+            run,
+            stats,
+            progress,
+            restored,
+        })
+    }
+
+    /// After a divergence: returns to the last good checkpoint with both learning rates halved, and
+    /// commits that at once, so that a kill does not undo it.
+    ///
+    /// # Errors
+    /// If there is no checkpoint yet, or a file cannot be read or written.
+    pub fn roll_back(&mut self, cause: &Error) -> Result<&Rollback> {
+        let checkpoint = checkpoint::load_latest(&self.run.checkpoints())?;
+        let from_step = self.progress.step;
+        let progress: Progress = checkpoint.state()?;
+        self.networks.load(&checkpoint, &progress.painter_steps, &progress.judge_steps)?;
+        self.progress = progress;
+        let rate = self.progress.rollbacks.last().map_or(1.0, |rollback| rollback.rate) * SLOWER;
+        let (to_step, cause) = (self.progress.step, cause.to_string());
+        self.progress.rollbacks.push(Rollback { from_step, to_step, cause, rate });
+        self.stats = self.run.recorder(to_step)?;
+        self.remember(&checkpoint);
+        self.commit()?;
+        let last = self.progress.rollbacks.last();
+        last.ok_or_else(|| Error::State("a rollback that was just made is gone".into()))
     }
 
     /// The folder of the run.
@@ -251,7 +341,11 @@ impl Trainer {
         let total_images = self.schedule.total_images();
         let device = crate::device::describe(&self.device);
         let images = self.progress.images;
+        self.require_room()?;
         let mut flow = watch(&Event::Started { run: self.run.path(), device: &device, images, total_images });
+        if let Some((checkpoint, verified)) = self.restored.take() {
+            let _ = watch(&Event::Restored { checkpoint: &checkpoint, verified: &verified });
+        }
         let mut batches = self.batches(key);
         let mut clock = Clock::start(self.progress.images);
 
@@ -266,8 +360,10 @@ impl Trainer {
                 self.begin_level(stage, watch)?;
             }
             let batch = batches.next().ok_or_else(|| Error::State("the loader ended early".into()))??;
-            let losses = self.networks.step(&batch, &stage, key, self.progress.step, shown)?;
+            let losses = self.networks.step(&batch, &stage, key, self.progress.step, shown);
+            let losses = losses.map_err(|error| self.explained(error, Some(&batch)))?;
             self.progress.add(&losses, batch.len())?;
+            self.progress.count_substitutes(batch.substituted)?;
 
             let now = self.progress.images;
             let due = |kimg: f64| crosses(shown, now, kimg) || now >= total_images;
@@ -287,6 +383,31 @@ impl Trainer {
         let model = self.run.model();
         let _ = watch(&Event::Finished { run: self.run.path(), model: &model });
         Ok(Outcome::Finished)
+    }
+
+    fn explained(&self, error: Error, batch: Option<&Batch>) -> Error {
+        divergence::explain(error, &self.networks, &self.progress, batch, &self.run)
+    }
+
+    /// Fails unless there is room for the checkpoints that are kept, the one being written, and
+    /// the model.
+    fn require_room(&self) -> Result<()> {
+        let networks = &self.networks;
+        let size = |tensors: BTreeMap<String, Tensor>| -> u64 {
+            tensors.values().map(|t| (t.elem_count() * t.dtype().size_in_bytes()) as u64).sum()
+        };
+        let model = size(networks.ema.tensors());
+        let checkpoint = model
+            + size(networks.painting.tensors())
+            + size(networks.judging.tensors())
+            + size(networks.painter_adam.tensors())
+            + size(networks.judge_adam.tensors());
+        let there = checkpoint::count(&self.run.checkpoints())?;
+        let kept = self.config.output.keep_checkpoints;
+        let to_come = (kept + 1).saturating_sub(there).max(1);
+        let what = format!("{to_come} checkpoints (`output.keep_checkpoints` is {kept}) and the model");
+        let need = checkpoint * to_come as u64 + 2 * model;
+        checkpoint::require_room(self.run.disk(), self.run.path(), need, &what)
     }
 
     fn begin_level(&mut self, stage: Stage, watch: &mut Watch) -> Result<()> {
@@ -326,6 +447,9 @@ impl Trainer {
         row.set("Progress/level", stage.level as f64);
         row.set("Progress/alpha", stage.alpha);
         losses.iter().for_each(|(name, &value)| row.set(name, value));
+        if self.progress.substituted > 0 {
+            row.set("Data/substituted", self.progress.substituted as f64);
+        }
         row.set("Timing/images_per_sec", images_per_sec);
         self.stats.record(&row)?;
         Ok(Tick {
@@ -344,27 +468,34 @@ impl Trainer {
             &self.networks.average,
             &self.stage(),
             self.progress.images,
+            self.config.output.sample_kimg,
             &self.device,
         )
     }
 
     fn checkpoint(&mut self, watch: &mut Watch) -> Result<()> {
+        let path = self.commit().map_err(|error| self.explained(error, None))?;
+        let _ = watch(&Event::Checkpointed(&path));
+        Ok(())
+    }
+
+    /// Puts a checkpoint and the model on the disk.
+    fn commit(&mut self) -> Result<PathBuf> {
         self.stats.sync()?;
         self.progress.painter_steps = self.networks.painter_adam.steps();
         self.progress.judge_steps = self.networks.judge_adam.steps();
         let mut draft = Draft::new(self.progress.step, &self.progress)?;
         self.networks.save(&mut draft)?;
         draft.text("tokenizer.json", self.tokenizer.to_json()?);
-        let path = draft.commit(&self.run.checkpoints(), self.config.output.keep_checkpoints)?;
+        let keep = self.config.output.keep_checkpoints;
+        let path = draft.commit(self.run.disk(), &self.run.checkpoints(), keep)?;
         self.save_model()?;
-        let _ = watch(&Event::Checkpointed(&path));
-        Ok(())
+        Ok(path)
     }
 
     /// Writes `model.safetensors` from the averaged parameters: there is one to draw from after
     /// every checkpoint.
-    fn save_model(&self) -> Result<()> {
-        let path = self.run.model();
+    fn save_model(&self) -> Result<PathBuf> {
         let stage = self.stage();
         let growth = Growth { level: stage.level, alpha: stage.alpha };
         let provenance = Provenance {
@@ -372,7 +503,9 @@ impl Trainer {
             data: self.progress.data.clone(),
             kimg: self.progress.images as f64 / 1000.0,
         };
-        Model::save(&path, &self.config, &self.tokenizer, &self.networks.ema.tensors(), growth, provenance)
+        let tensors = self.networks.ema.tensors();
+        let bytes = Model::to_bytes(&self.config, &self.tokenizer, &tensors, growth, provenance)?;
+        self.run.write("model.safetensors", &bytes)
     }
 
     /// The stage of the last batch shown.
@@ -393,6 +526,20 @@ impl Progress {
         self.step += 1;
         self.images += images as u64;
         Ok(())
+    }
+
+    /// Fails when too many images could not be read: the data is going away.
+    fn count_substitutes(&mut self, substituted: usize) -> Result<()> {
+        self.substituted += substituted as u64;
+        let most = FEW_SUBSTITUTES.max((self.images as f64 * MOST_SUBSTITUTES) as u64);
+        if self.substituted <= most {
+            return Ok(());
+        }
+        Err(Error::State(format!(
+            "{} of {} images shown could not be read and were replaced by others, at most {most} may be: \
+             files were lost or damaged since the run began; `data check` lists them",
+            self.substituted, self.images
+        )))
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::estimate::Estimate;
 use super::faces::FaceScores;
 use super::measure::{FeatureScores, Measurement};
-use crate::atomic;
+use crate::disk::{self, OsDisk};
 use crate::error::{Error, Result};
 
 /// How a number came about: all that must be equal for two numbers to be compared.
@@ -93,7 +93,7 @@ impl MetricRow {
         let row = serde_json::to_string(self).map_err(|error| Error::file(&path, error))?;
         lines.extend(row.bytes());
         lines.push(b'\n');
-        atomic::write(&path, &lines)?;
+        disk::replace(&OsDisk, &path, &lines)?;
         Ok(path)
     }
 }

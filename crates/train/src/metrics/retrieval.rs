@@ -12,8 +12,9 @@ use t2f_ops::rng::{Key, below};
 use self::head::{Head, small};
 use super::estimate::Estimate;
 use super::sample::Request;
+use crate::disk::{self, OsDisk};
 use crate::error::{Error, Result};
-use crate::{atomic, tensors};
+use crate::tensors;
 
 /// Captions that a picture is held against, its own included, AttnGAN (arXiv:1711.10485), §4.
 const CANDIDATES: usize = 100;
@@ -173,7 +174,7 @@ fn store(file: &Path, bytes: &[u8]) -> Result<()> {
     if let Some(folder) = file.parent() {
         std::fs::create_dir_all(folder).map_err(|error| Error::file(folder, error))?;
     }
-    atomic::write(file, bytes)
+    disk::replace(&OsDisk, file, bytes)
 }
 
 #[cfg(test)]

@@ -14,8 +14,9 @@ use super::kernel::{KernelDistance, SUBSETS, kernel_distance};
 use super::moments::{Moments, frechet};
 use super::neighbours::{K, Neighbourhood, neighbourhood};
 use super::sample::read_each;
+use crate::disk::{self, OsDisk};
 use crate::error::{Error, Result};
-use crate::{atomic, tensors};
+use crate::tensors;
 
 /// Feature rows that are kept as they are; the moments are of all.
 const KEPT: usize = 10_000;
@@ -168,7 +169,7 @@ impl Statistics {
         if let Some(folder) = file.parent() {
             std::fs::create_dir_all(folder).map_err(|error| Error::file(folder, error))?;
         }
-        atomic::write(file, &bytes)
+        disk::replace(&OsDisk, file, &bytes)
     }
 
     fn load(file: &Path, origin: &Origin) -> Result<Self> {

@@ -1,0 +1,20 @@
+//! Text files of others: UTF-8, with or without a byte order mark.
+
+use std::io::Result;
+use std::path::Path;
+
+/// The text of a file, without its byte order mark.
+///
+/// # Errors
+/// If it cannot be read, or is not UTF-8; the message says where.
+pub(crate) fn read(path: &Path) -> Result<String> {
+    let mut text = String::from_utf8(std::fs::read(path)?).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+        std::io::Error::other(format!("not UTF-8 text at byte {at}, in line {line}: save it as UTF-8"))
+    })?;
+    if text.starts_with('\u{feff}') {
+        text.drain(..'\u{feff}'.len_utf8());
+    }
+    Ok(text)
+}

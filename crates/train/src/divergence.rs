@@ -1,0 +1,88 @@
+//! What is said, kept and done when the training leaves the finite numbers.
+//!
+//! The run stops with the cause, and `diverged.json` holds what it takes to look into it: the step,
+//! the tensors that are not finite by then, the images and the captions of the batch. Whoever runs
+//! it may return to the last good checkpoint with lower learning rates ([`Rollback`]).
+
+use std::collections::BTreeMap;
+
+use candle_core::Tensor;
+use serde::{Deserialize, Serialize};
+use t2f_data::Batch;
+
+use crate::error::Error;
+use crate::run_dir::RunDir;
+use crate::step::Networks;
+use crate::tensors;
+use crate::trainer::Progress;
+
+/// What each return to a checkpoint multiplies both learning rates by.
+pub const SLOWER: f64 = 0.5;
+
+/// A return to the last good checkpoint.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rollback {
+    /// Steps taken when the training diverged.
+    pub from_step: u64,
+    /// Steps taken at the checkpoint that it returned to.
+    pub to_step: u64,
+    /// What was not finite.
+    pub cause: String,
+    /// What both learning rates of the configuration are multiplied by since.
+    pub rate: f64,
+}
+
+/// `diverged.json`.
+#[derive(Serialize)]
+struct Report<'a> {
+    step: u64,
+    images: u64,
+    cause: String,
+    not_finite: Vec<String>,
+    batch: &'a [usize],
+    captions: &'a [String],
+}
+
+/// Makes an [`Error::Divergence`] of an [`Error::Diverged`], with a report in the run folder. Other
+/// errors stay what they are.
+pub(crate) fn explain(
+    error: Error,
+    networks: &Networks,
+    progress: &Progress,
+    batch: Option<&Batch>,
+    run: &RunDir,
+) -> Error {
+    let Error::Diverged { .. } = error else { return error };
+    let not_finite = not_finite(networks);
+    let report = Report {
+        step: progress.step,
+        images: progress.images,
+        cause: error.to_string(),
+        not_finite: not_finite.clone(),
+        batch: batch.map_or(&[], |batch| &batch.indices),
+        captions: batch.map_or(&[], |batch| &batch.captions),
+    };
+    // The cause matters more than whether its report could be written.
+    let written = serde_json::to_vec_pretty(&report).ok().map(|json| run.write("diverged.json", &json));
+    if let Some(Err(error)) = written {
+        tracing::warn!("{error}");
+    }
+    Error::Divergence { cause: error.to_string(), step: progress.step, not_finite }
+}
+
+/// Every tensor of the training that holds a NaN or an infinity, by group and name.
+fn not_finite(networks: &Networks) -> Vec<String> {
+    let groups: [(&str, BTreeMap<String, Tensor>); 5] = [
+        ("parameter", networks.painting.tensors()),
+        ("parameter", networks.judging.tensors()),
+        ("average of", networks.ema.tensors()),
+        ("moment", networks.painter_adam.tensors()),
+        ("moment", networks.judge_adam.tensors()),
+    ];
+    let of = |(group, tensors): (&str, BTreeMap<String, Tensor>)| -> Vec<String> {
+        let names = tensors::not_finite(&tensors).into_iter();
+        names.map(|name| format!("{group} {name}")).collect()
+    };
+    groups.into_iter().flat_map(of).collect()
+}

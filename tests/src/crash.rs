@@ -1,0 +1,293 @@
+//! Power cuts: what may be left of a sequence of changes when the medium keeps only what was
+//! synced, all of it, or anything in between.
+//!
+//! `kill -9` does not show what a sync is for: the kernel writes on after the process is gone. Here
+//! every change is recorded, and the disk is rebuilt as of any moment. A file's content is certain
+//! up to its last sync and a name once its folder was synced; of the rest, each change is kept or
+//! dropped by a draw, and a file's unsynced content is there in whole, in part or not at all.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rand_core::Rng;
+use t2f_ops::rng::{self, Key};
+use t2f_train::disk::{Disk, OsDisk};
+
+/// One change.
+#[derive(Clone, Debug)]
+enum Change {
+    Folder(PathBuf),
+    Write(PathBuf, Vec<u8>),
+    Append(PathBuf, Vec<u8>),
+    Cut(PathBuf, u64),
+    Sync(PathBuf),
+    Rename(PathBuf, PathBuf),
+    Remove(PathBuf),
+    /// Something was promised to be on the disk.
+    Promise(u64),
+}
+
+/// The disk of the machine, with a record of what was done to it. Paths are kept relative to a root.
+#[derive(Debug)]
+pub struct Recorded {
+    root: PathBuf,
+    changes: Mutex<Vec<Change>>,
+}
+
+/// What survives of the changes that were not synced.
+#[derive(Clone, Copy, Debug)]
+pub enum Survival {
+    /// None.
+    Nothing,
+    /// All.
+    Everything,
+    /// Each or not, by a draw from this number.
+    Drawn(u64),
+}
+
+impl Recorded {
+    /// Records changes under `root`, which is taken to be durable and empty.
+    pub fn new(root: &Path) -> Self {
+        Self { root: root.to_owned(), changes: Mutex::default() }
+    }
+
+    /// Notes that from here on a crash must leave at least `what`.
+    pub fn promise(&self, what: u64) {
+        self.lock().push(Change::Promise(what));
+    }
+
+    /// The number of moments at which the power can fail.
+    pub fn moments(&self) -> usize {
+        self.lock().len() + 1
+    }
+
+    /// Builds what is left after a power cut at a moment in an empty folder, and returns the last
+    /// promise before it.
+    ///
+    /// # Errors
+    /// If the folder cannot be written.
+    pub fn crash(&self, moment: usize, survival: Survival, into: &Path) -> io::Result<Option<u64>> {
+        let changes = self.lock();
+        let mut medium = Medium::default();
+        let mut promise = None;
+        for change in &changes[..moment] {
+            match change {
+                Change::Promise(what) => promise = Some(*what),
+                change => medium.apply(change),
+            }
+        }
+        drop(changes);
+        medium.write(survival, into)?;
+        Ok(promise)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Change>> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn did(
+        &self,
+        outcome: io::Result<()>,
+        change: impl FnOnce(&dyn Fn(&Path) -> PathBuf) -> Change,
+    ) -> io::Result<()> {
+        outcome?;
+        let relative = |path: &Path| path.strip_prefix(&self.root).unwrap_or(path).to_owned();
+        self.lock().push(change(&relative));
+        Ok(())
+    }
+}
+
+impl Disk for Recorded {
+    fn make_folder(&self, path: &Path) -> io::Result<()> {
+        self.did(OsDisk.make_folder(path), |of| Change::Folder(of(path)))
+    }
+    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.did(OsDisk.write(path, bytes), |of| Change::Write(of(path), bytes.to_vec()))
+    }
+    fn append(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.did(OsDisk.append(path, bytes), |of| Change::Append(of(path), bytes.to_vec()))
+    }
+    fn cut(&self, path: &Path, length: u64) -> io::Result<()> {
+        self.did(OsDisk.cut(path, length), |of| Change::Cut(of(path), length))
+    }
+    fn sync(&self, path: &Path) -> io::Result<()> {
+        self.did(OsDisk.sync(path), |of| Change::Sync(of(path)))
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.did(OsDisk.rename(from, to), |of| Change::Rename(of(from), of(to)))
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.did(OsDisk.remove(path), |of| Change::Remove(of(path)))
+    }
+    fn free(&self, folder: &Path) -> io::Result<u64> {
+        OsDisk.free(folder)
+    }
+}
+
+/// A change of a folder's names.
+#[derive(Clone, Debug)]
+enum Naming {
+    Folder(PathBuf),
+    File(PathBuf, usize),
+    Rename(PathBuf, PathBuf),
+    Remove(PathBuf),
+}
+
+#[derive(Debug, Default)]
+struct File {
+    now: Vec<u8>,
+    synced: Vec<u8>,
+}
+
+/// Files and the history of their names.
+#[derive(Debug, Default)]
+struct Medium {
+    files: Vec<File>,
+    /// Changes of names, and whether each is durable.
+    history: Vec<(Naming, bool)>,
+    /// The names as a running process sees them; folders have no file.
+    names: BTreeMap<PathBuf, Option<usize>>,
+}
+
+impl Medium {
+    fn apply(&mut self, change: &Change) {
+        match change {
+            Change::Folder(path) => self.name(Naming::Folder(path.clone())),
+            Change::Write(path, bytes) => {
+                let file = self.file(path);
+                self.files[file].now.clone_from(bytes);
+            }
+            Change::Append(path, bytes) => {
+                let file = self.file(path);
+                self.files[file].now.extend(bytes);
+            }
+            Change::Cut(path, length) => {
+                let file = self.file(path);
+                self.files[file].now.truncate(*length as usize);
+            }
+            Change::Rename(from, to) => self.name(Naming::Rename(from.clone(), to.clone())),
+            Change::Remove(path) => {
+                // The deepest first, one name at a time.
+                let under: Vec<PathBuf> =
+                    self.names.keys().rev().filter(|name| name.starts_with(path)).cloned().collect();
+                under.into_iter().for_each(|name| self.name(Naming::Remove(name)));
+            }
+            Change::Sync(path) => match self.names.get(path) {
+                Some(Some(file)) => {
+                    let file = &mut self.files[*file];
+                    file.synced.clone_from(&file.now);
+                }
+                _ => self.sync_names(path),
+            },
+            Change::Promise(_) => {}
+        }
+    }
+
+    /// The file of a name, made if there is none.
+    fn file(&mut self, path: &Path) -> usize {
+        if let Some(Some(file)) = self.names.get(path) {
+            return *file;
+        }
+        self.files.push(File::default());
+        self.name(Naming::File(path.to_owned(), self.files.len() - 1));
+        self.files.len() - 1
+    }
+
+    fn name(&mut self, naming: Naming) {
+        rename(&mut self.names, &naming);
+        self.history.push((naming, false));
+    }
+
+    fn sync_names(&mut self, folder: &Path) {
+        for (naming, durable) in &mut self.history {
+            *durable |= match naming {
+                Naming::Folder(path) | Naming::File(path, _) | Naming::Remove(path) => is_in(path, folder),
+                Naming::Rename(from, to) => is_in(from, folder) && is_in(to, folder),
+            };
+        }
+    }
+
+    fn write(&self, survival: Survival, into: &Path) -> io::Result<()> {
+        let mut draw = match survival {
+            Survival::Drawn(seed) => Some(Key::new(seed).rng()),
+            _ => None,
+        };
+        let mut survives = |durable: bool| match (&mut draw, survival) {
+            (Some(draw), _) => durable || draw.next_u64().is_multiple_of(2),
+            (None, Survival::Everything) => true,
+            (None, _) => durable,
+        };
+        let mut names = BTreeMap::new();
+        for (naming, durable) in &self.history {
+            if survives(*durable) {
+                rename(&mut names, naming);
+            }
+        }
+        let mut draw = match survival {
+            Survival::Drawn(seed) => Some(Key::new(seed).child("content").rng()),
+            _ => None,
+        };
+        for (path, file) in &names {
+            let path = into.join(path);
+            // A name whose folder did not survive is lost with it.
+            let has_home = path.parent().is_some_and(Path::is_dir);
+            match file.filter(|_| has_home).map(|file| &self.files[file]) {
+                None if has_home => fs::create_dir(&path)?,
+                None => {}
+                Some(file) => fs::write(&path, file.content(survival, draw.as_mut()))?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl File {
+    fn content(&self, survival: Survival, draw: Option<&mut impl Rng>) -> &[u8] {
+        match (survival, draw) {
+            (Survival::Everything, _) => &self.now,
+            (Survival::Drawn(_), Some(draw)) if self.now != self.synced => match rng::below(draw, 3) {
+                0 => &self.synced,
+                1 => &self.now,
+                // What is synced stays where bytes were added, and is in doubt where they were replaced.
+                _ if self.now.starts_with(&self.synced) => {
+                    let added = self.now.len() - self.synced.len();
+                    &self.now[..self.synced.len() + rng::below(draw, added + 1)]
+                }
+                _ => &self.now[..rng::below(draw, self.now.len() + 1)],
+            },
+            _ => &self.synced,
+        }
+    }
+}
+
+fn is_in(path: &Path, folder: &Path) -> bool {
+    path.parent() == Some(folder)
+}
+
+/// Applies a change of names; one that has become impossible, since another was lost, does nothing.
+fn rename(names: &mut BTreeMap<PathBuf, Option<usize>>, naming: &Naming) {
+    match naming {
+        Naming::Folder(path) => {
+            names.insert(path.clone(), None);
+        }
+        Naming::File(path, file) => {
+            names.insert(path.clone(), Some(*file));
+        }
+        Naming::Remove(path) => {
+            names.remove(path);
+        }
+        Naming::Rename(from, to) => {
+            let moved: Vec<PathBuf> = names.keys().filter(|name| name.starts_with(from)).cloned().collect();
+            for name in moved {
+                let rest = name.strip_prefix(from).unwrap_or(Path::new(""));
+                let new = if rest.as_os_str().is_empty() { to.clone() } else { to.join(rest) };
+                if let Some(file) = names.remove(&name) {
+                    names.insert(new, file);
+                }
+            }
+        }
+    }
+}

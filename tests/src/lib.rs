@@ -1,0 +1,33 @@
+//! What breaks things on purpose: disks that die, forget or fill up, processes that are killed at
+//! random, bytes that are mutated until a parser panics.
+//!
+//! The tests of this package use it in the small; the program `faults` runs the same for as long
+//! as it is told to.
+
+pub mod crash;
+pub mod disks;
+pub mod fuzz;
+pub mod kill;
+
+use std::collections::BTreeMap;
+
+use candle_core::{Device, Tensor};
+use t2f_train::checkpoint::{Checkpoint, Draft};
+
+/// A small checkpoint of a step, with two files of tensors.
+pub fn draft(step: u64) -> Draft {
+    let mut draft = Draft::new(step, &BTreeMap::from([("step", step)])).expect("a state can be written");
+    for (file, size) in [("painter.safetensors", 40), ("average.safetensors", 10)] {
+        let values: Vec<f32> = (0..size).map(|i| (i * step) as f32).collect();
+        let tensor = Tensor::new(values, &Device::Cpu).expect("a tensor can be made");
+        let tensors = BTreeMap::from([("a".to_owned(), tensor.clone()), ("b".to_owned(), tensor)]);
+        draft.tensors(file, &tensors).expect("tensors can be written");
+    }
+    draft.text("tokenizer.json", "{}".into());
+    draft
+}
+
+/// The step of a checkpoint of [`draft`].
+pub fn step_of(checkpoint: &Checkpoint) -> u64 {
+    checkpoint.state::<BTreeMap<String, u64>>().map_or(0, |state| state["step"])
+}

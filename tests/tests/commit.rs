@@ -1,0 +1,174 @@
+//! The commit protocol has no window: whatever stops it, and whenever, the last good checkpoint is
+//! found, and what was promised is there.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use faults::crash::{Recorded, Survival};
+use faults::disks::{End, Mortal};
+use faults::{draft, step_of};
+use t2f_train::checkpoint::{Checkpoint, load_latest};
+use t2f_train::disk::{OsDisk, clear_temporary};
+use t2f_train::model::Model;
+use t2f_train::recorder;
+use t2f_train::run_dir::RunDir;
+use t2f_train::trainer::{Event, Progress, Trainer};
+
+use crate::tiny::{config, run_to, run_whole, stats};
+
+/// The folder holds a checkpoint of at least `promised`, and takes another.
+fn check_folder(folder: &Path, promised: u64, what: &str) {
+    match load_latest(folder) {
+        Ok(found) => assert!(step_of(&found) >= promised, "{what}: found {}", found.path().display()),
+        Err(error) => assert_eq!(promised, 0, "{what}: {error}"),
+    }
+    clear_temporary(&OsDisk, folder).unwrap();
+    draft(9).commit(&OsDisk, folder, 1).unwrap_or_else(|error| panic!("{what}: {error}"));
+    assert_eq!(step_of(&load_latest(folder).unwrap()), 9, "{what}");
+    assert_eq!(std::fs::read_to_string(folder.join("LATEST")).unwrap(), "step-00000009", "{what}");
+}
+
+#[test]
+fn a_process_killed_at_any_change_leaves_the_last_good_checkpoint() {
+    let mut points = 0;
+    for midst in ["", "midst"] {
+        for changes in 1.. {
+            let home = tempfile::tempdir().unwrap();
+            let folder = home.path().join("checkpoints");
+            let mut child = Command::new(env!("CARGO_BIN_EXE_faults"));
+            let ran = child
+                .args(["commit", folder.to_str().unwrap(), &changes.to_string(), midst])
+                .output()
+                .unwrap();
+            let out = String::from_utf8(ran.stdout).unwrap();
+            if ran.status.success() {
+                assert!(out.contains("three checkpoints"), "{out}");
+                break;
+            }
+            assert_eq!(ran.status.code(), None, "killed, not failed: {out}");
+            let promised = out.lines().last().map_or(0, |line| line.parse().unwrap());
+            check_folder(&folder, promised, &format!("killed at change {changes} {midst}"));
+            points += 1;
+        }
+    }
+    assert!(points > 100, "only {points} points");
+}
+
+#[test]
+fn a_power_cut_at_any_moment_leaves_what_was_promised() {
+    let home = tempfile::tempdir().unwrap();
+    let disk = Recorded::new(home.path());
+    let folder = home.path().join("checkpoints");
+    for step in 1..=4 {
+        draft(step).commit(&disk, &folder, 2).unwrap();
+        disk.promise(step);
+    }
+    let mut survivals = vec![Survival::Nothing, Survival::Everything];
+    survivals.extend((0..4).map(Survival::Drawn));
+    let (mut cuts, mut fell_back) = (0, 0);
+    for moment in 0..disk.moments() {
+        for &survival in &survivals {
+            let left = tempfile::tempdir().unwrap();
+            let promised = disk.crash(moment, survival, left.path()).unwrap().unwrap_or(0);
+            let what = format!("power cut at change {moment}, {survival:?}");
+            let folder = left.path().join("checkpoints");
+            fell_back += usize::from(load_latest(&folder).is_ok_and(|found| step_of(&found) == promised));
+            if folder.exists() {
+                check_folder(&folder, promised, &what);
+            } else {
+                assert_eq!(promised, 0, "{what}");
+            }
+            cuts += 1;
+        }
+    }
+    assert!(cuts > 500 && fell_back > 100, "{cuts} cuts, {fell_back} to what was promised");
+}
+
+#[test]
+fn a_power_cut_in_a_run_keeps_checkpoint_statistics_and_model_together() {
+    let out = tempfile::tempdir().unwrap();
+    let mut trainer = Trainer::create(config(&["output.keep_checkpoints=2"]), &[], out.path()).unwrap();
+    let run = trainer.run_dir().path().to_owned();
+    run_to(&mut trainer, 1);
+    drop(trainer);
+    // Whatever the recording is to know of, it must see being made.
+    std::fs::remove_file(run.join("stats.jsonl")).unwrap();
+    let disk = Arc::new(Recorded::new(&run));
+    let mut trainer = restored(&run, disk.clone());
+    let recording = disk.clone();
+    let mut watch = |event: &Event| {
+        if let Event::Checkpointed(path) = event {
+            recording.promise(Checkpoint::open(path).unwrap().state::<Progress>().unwrap().step);
+        }
+        ControlFlow::Continue(())
+    };
+    trainer.run(&mut watch).unwrap();
+    drop(trainer);
+    let whole = stats(&run);
+    for moment in (0..disk.moments()).step_by(5) {
+        for survival in [Survival::Nothing, Survival::Drawn(moment as u64)] {
+            let left = tempfile::tempdir().unwrap();
+            // What was there before the recording.
+            std::fs::create_dir(left.path().join("checkpoints")).unwrap();
+            let promised = disk.crash(moment, survival, left.path()).unwrap();
+            let what = format!("power cut at change {moment}, {survival:?}");
+            let Some(promised) = promised else { continue };
+            let found = load_latest(&left.path().join("checkpoints"))
+                .unwrap_or_else(|error| panic!("{what}: {error}"));
+            let step = found.state::<Progress>().unwrap().step;
+            assert!(step >= promised, "{what}: {step} of {promised}");
+            let (rows, _) = recorder::read(&left.path().join("stats.jsonl")).unwrap();
+            let until = |rows: Vec<f64>| rows.into_iter().filter(|of| *of <= step as f64).collect::<Vec<_>>();
+            let found = until(rows.iter().map(|row| row.values()["step"]).collect());
+            let expected = until(whole.iter().map(|row| row["step"]).collect());
+            assert_eq!(found, expected, "{what}");
+            Model::load(left.path(), "cpu").unwrap_or_else(|error| panic!("{what}: {error}"));
+        }
+    }
+}
+
+fn restored(run: &Path, disk: Arc<dyn t2f_train::disk::Disk>) -> Trainer {
+    let run = RunDir::open_on(run, disk).unwrap();
+    let config = run.config().unwrap();
+    let text = config.text.clone();
+    Trainer::restore(run, config, &|tokenizer, vb| text.build(tokenizer, vb)).unwrap()
+}
+
+#[test]
+fn a_run_whose_disk_dies_anywhere_is_resumed_to_the_same_bits() {
+    let out = tempfile::tempdir().unwrap();
+    let settings = config(&["schedule.stable_kimg=[0.064,0]"]);
+    let mut whole = Trainer::create(settings.clone(), &[], out.path()).unwrap();
+    run_whole(&mut whole);
+    let expected = faults::kill::Left::of(whole.run_dir().path()).unwrap();
+    for (i, changes) in [1, 2, 17, 29, 44, 58, 73].into_iter().enumerate() {
+        let run = Trainer::create(settings.clone(), &[], out.path()).unwrap().run_dir().path().to_owned();
+        let disk = Arc::new(Mortal::new(changes, i % 2 == 0, End::Error));
+        let mut trainer = restored(&run, Arc::new(OsDisk));
+        run_to(&mut trainer, 2);
+        drop(trainer);
+        let died = restored(&run, disk.clone()).run(&mut |_| ControlFlow::Continue(()));
+        assert!(died.is_err() && disk.is_dead(), "the run ended before change {changes}");
+        run_whole(&mut Trainer::resume(&run).unwrap());
+        let found = faults::kill::Left::of(&run).unwrap();
+        found.compare(&expected).unwrap_or_else(|error| panic!("after {changes} changes: {error}"));
+    }
+}
+
+#[test]
+fn a_run_killed_before_its_first_checkpoint_begins_again() {
+    let out = tempfile::tempdir().unwrap();
+    let mut whole = Trainer::create(config(&[]), &[], out.path()).unwrap();
+    run_whole(&mut whole);
+    let expected = faults::kill::Left::of(whole.run_dir().path()).unwrap();
+    let run = Trainer::create(config(&[]), &[], out.path()).unwrap().run_dir().path().to_owned();
+    std::fs::write(run.join("stats.jsonl"), "{\"step\":3.0}\n").unwrap();
+    run_whole(&mut Trainer::resume(&run).unwrap());
+    faults::kill::Left::of(&run).unwrap().compare(&expected).unwrap();
+    // A run that has lost its checkpoints is not one that never had any.
+    std::fs::remove_dir_all(run.join("checkpoints")).unwrap();
+    let message = Trainer::resume(&run).err().unwrap().to_string();
+    assert!(message.contains("holds no checkpoint"), "{message}");
+}
