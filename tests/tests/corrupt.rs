@@ -49,7 +49,7 @@ fn any_damage_to_a_checkpoint_is_found_and_the_previous_one_is_taken() {
             let found = load_latest(folder.path()).unwrap();
             let same = name == "manifest.json" && step_of(&found) == 2;
             assert!(same || step_of(&found) == 1, "{name}");
-            if !same {
+            if !same && name != "manifest.json" {
                 assert!(found.passed_over()[0].contains(name), "{:?}", found.passed_over());
             }
             flips += 1;
@@ -113,14 +113,18 @@ fn a_resume_from_a_damaged_run_warns_and_goes_on_or_says_what_is_wrong() {
     assert!(ran.code == 1 && ran.err.contains("config.toml"), "{}", ran.err);
     undo();
 
-    // Still a configuration, of another run: said, and not more, for people edit it, too.
-    let _ = damage("config.toml", &|bytes| {
-        let text = String::from_utf8(bytes.clone())
-            .unwrap()
-            .replace("half_life_kimg = 10.0", "half_life_kimg = 90.0");
-        assert_ne!(text.as_bytes(), bytes.as_slice());
-        *bytes = text.into_bytes();
+    let undo = damage("config.toml", &|bytes| {
+        let text = String::from_utf8(bytes.clone()).unwrap();
+        *bytes = text.replace("half_life_kimg = 10.0", "half_life_kimg = 90.0").into_bytes();
     });
+    let ran = resume();
+    assert!(
+        ran.code == 1 && ran.err.contains("edited or damaged") && ran.err.contains("# edited"),
+        "{}",
+        ran.err
+    );
+    undo();
+
     // The newest checkpoint, in its optimiser's state.
     let _ = damage("checkpoints/step-00000012/painter_adam.safetensors", &|bytes| {
         *bytes.last_mut().unwrap() ^= 4
@@ -130,7 +134,6 @@ fn a_resume_from_a_damaged_run_warns_and_goes_on_or_says_what_is_wrong() {
     let ran = resume();
     assert_eq!(ran.code, 0, "{}", ran.err);
     for needle in [
-        "edited or damaged since the run began",
         "checkpoint passed over",
         "painter_adam.safetensors is damaged in",
         "step-00000010",

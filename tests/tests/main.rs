@@ -13,6 +13,7 @@ mod program;
 mod resume;
 mod room;
 mod run;
+mod shipped;
 mod signals;
 mod swap;
 mod tiny;
