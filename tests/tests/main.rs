@@ -3,6 +3,7 @@
 mod bench;
 mod cli;
 mod diverge;
+mod measure;
 mod overfit;
 mod program;
 mod resume;

@@ -82,10 +82,10 @@ fn pictures_of_another_size_are_resized_and_the_filter_is_named() -> Result<()> 
     let small = faces(Split::Test, 4).image(0)?;
     let other = faces(Split::Test, 4).image(1)?;
     let look = |image: &Image| -> Result<_> { Ok(features.look(std::slice::from_ref(image))?.features) };
-    let apart = |a: &Image, b: &Image| -> Result<f32> { Ok(look(a)?.sub(&look(b)?)?.sqr()?.sum_all()?.to_scalar()?) };
+    let apart =
+        |a: &Image, b: &Image| -> Result<f32> { Ok(look(a)?.sub(&look(b)?)?.sqr()?.sum_all()?.to_scalar()?) };
     for side in [64, 128, 48] {
-        let image = of_side(side)?;
-        let same = apart(&image, &small)?;
+        let same = apart(&of_side(side)?, &small)?;
         assert!(same < 0.5 * apart(&other, &small)?, "the same face of {side} pixels is {same} apart");
     }
     let wide = Image::filled(32, 16, [0; 3]);
