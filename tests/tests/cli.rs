@@ -9,11 +9,12 @@ use crate::program::{Ran, run};
 #[test]
 fn help_of_every_command_has_examples() {
     let here = Path::new(".");
-    let commands: [&[&str]; 9] = [
+    let commands: [&[&str]; 10] = [
         &[],
         &["bench"],
         &["train"],
         &["generate"],
+        &["metrics"],
         &["plot"],
         &["data"],
         &["data", "preview"],
@@ -31,7 +32,7 @@ fn help_of_every_command_has_examples() {
 #[test]
 fn wrong_values_are_answered_with_what_is_accepted() {
     let folder = tempfile::tempdir().unwrap();
-    let cases: [(&[&str], &[&str]); 16] = [
+    let cases: [(&[&str], &[&str]); 19] = [
         (&["bench", "--resolutions", "48"], &["--resolutions", "power of two"]),
         (&["bench", "--loss", "hinge"], &["hinge", "wgan-gp"]),
         (&["bench", "--variants", "shared"], &["--peer"]),
@@ -46,6 +47,9 @@ fn wrong_values_are_answered_with_what_is_accepted() {
         (&["generate", "--model", "m", "--seeds", "x", "a"], &["`0,1,4-6`"]),
         (&["generate", "--model", "m", "--truncation", "2", "a"], &["--truncation", "from 0 to 1"]),
         (&["generate", "--model", "m"], &["no caption", "--captions"]),
+        (&["metrics", "m", "--split", "all"], &["all", "test", "val", "train"]),
+        (&["metrics", "m", "--metrics", "beauty"], &["beauty", "faces", "ms-ssim"]),
+        (&["metrics", "m", "--count", "1"], &["--count", "2.."]),
         (&["paint"], &["paint", "--help"]),
     ];
     for (arguments, needles) in cases {
@@ -84,6 +88,7 @@ fn what_is_not_there_is_named_with_a_hint() {
         &["train", "--preset", "fastest"],
         &["train", "--set", "gan.colour=1"],
         &["generate", "--model", "runs/none", "a man"],
+        &["metrics", "runs/none"],
         &["generate", "--model", "m", "--captions", "none.txt"],
     ] {
         let Ran { code, err, .. } = run(folder.path(), arguments);

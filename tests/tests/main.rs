@@ -8,6 +8,7 @@ mod corrupt;
 mod diverge;
 mod fuzz;
 mod kills;
+mod measure;
 mod overfit;
 mod program;
 mod resume;

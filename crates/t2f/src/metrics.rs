@@ -109,6 +109,14 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     extractors.extend(inception.as_ref().map(|inception| inception as &dyn FeatureExtractor));
     let data = part(&splits, &options.split)?;
     let request = Request::first(data, options.count as usize, options.faces as usize, options.seed)?;
+    if request.len() < options.count as usize {
+        terminal::warn(&format!(
+            "the {} split has {} images, and `--count` asks for {}",
+            options.split,
+            request.len(),
+            options.count
+        ));
+    }
     let draw = |captions: &[String], seeds: &[u64]| model.draw(captions, seeds, 1.0);
     let plan = Plan {
         draw: &draw,

@@ -18,7 +18,10 @@ pub fn load(path: Option<&Path>, device_name: &str) -> anyhow::Result<Model> {
         because(
             error,
             format!("cannot load the model `{}`", path.display()),
-            format!("name a finished run or its model.safetensors; `{} train` makes one", terminal::program()),
+            format!(
+                "name a finished run or its model.safetensors; `{} train` makes one",
+                terminal::program()
+            ),
         )
     })
 }

@@ -85,8 +85,7 @@ fn pictures_of_another_size_are_resized_and_the_filter_is_named() -> Result<()> 
     let apart =
         |a: &Image, b: &Image| -> Result<f32> { Ok(look(a)?.sub(&look(b)?)?.sqr()?.sum_all()?.to_scalar()?) };
     for side in [64, 128, 48] {
-        let image = of_side(side)?;
-        let same = apart(&image, &small)?;
+        let same = apart(&of_side(side)?, &small)?;
         assert!(same < 0.5 * apart(&other, &small)?, "the same face of {side} pixels is {same} apart");
     }
     let wide = Image::filled(32, 16, [0; 3]);

@@ -1,0 +1,90 @@
+//! `t2f metrics` on a run: every number is printed, written and kept with its protocol, and the
+//! same command gives the same numbers.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::program::{Ran, run};
+
+/// A run of 32 pixels that is over in seconds and draws nothing anybody would call a face.
+fn train(folder: &Path) {
+    let settings = [
+        "gan.resolution=32",
+        "gan.channels=[8,8,4,4]",
+        "gan.latent_size=12",
+        "gan.code_size=8",
+        "gan.compressed_size=8",
+        "text.embedding_size=8",
+        "text.hidden_size=8",
+        "data.train_images=24",
+        "data.val_images=4",
+        "data.test_images=80",
+        "schedule.batch_sizes=[4]",
+        "schedule.fade_kimg=[0,0.008,0.008,0.008]",
+        "schedule.stable_kimg=[0.008,0.008,0.008,0.008]",
+        "output.samples=2",
+    ];
+    let settings = settings.into_iter().flat_map(|setting| ["--set", setting]);
+    let arguments: Vec<&str> = ["train", "--device", "cpu"].into_iter().chain(settings).collect();
+    let ran = run(folder, &arguments);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+}
+
+fn json(folder: &Path, name: &str) -> Value {
+    serde_json::from_slice(&fs::read(folder.join(name)).unwrap()).unwrap()
+}
+
+#[test]
+fn a_run_is_measured_and_the_numbers_are_kept_with_their_protocol() {
+    let folder = tempfile::tempdir().unwrap();
+    train(folder.path());
+    let of_run = "runs/00000-procedural-quick";
+    let all = "faces,features,swd,ms-ssim,memorisation";
+    let measure = |name: &str, more: &[&str]| -> Ran {
+        let command = ["metrics", of_run, "--device", "cpu", "--count", "20", "--json", name];
+        run(folder.path(), &[&command[..], more].concat())
+    };
+    let ran = measure("a.json", &["--metrics", all, "--seed", "3", "--cache", "cache"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let scores = json(folder.path(), "a.json");
+    let numbers = [
+        "aan",
+        "edit_flip",
+        "edit_leak",
+        "paraphrase",
+        "diversity",
+        "kid_oracle",
+        "fid_oracle",
+        "swd_x1000",
+        "ms_ssim",
+        "near_copies",
+    ];
+    for key in numbers {
+        assert!(scores[key].is_f64(), "{key}: {}", scores[key]);
+        assert!(ran.out.contains(key), "{key} is not printed: {}", ran.out);
+        assert!(folder.path().join(of_run).join(format!("metric-{key}20.jsonl")).exists(), "{key}");
+    }
+    assert!(scores.get("comp_gap").is_some(), "a number or null, and never missing");
+    let interval = &scores["aan_ci"];
+    assert!(interval[0].as_f64() <= scores["aan"].as_f64() && scores["aan"].as_f64() <= interval[1].as_f64());
+    assert_eq!((&scores["n"], &scores["seed"], &scores["split"]), (&20.into(), &3.into(), &"test".into()));
+    assert_eq!(scores["model_hash"].as_str().unwrap().len(), 64);
+    assert!(!fs::read_dir(folder.path().join("cache")).unwrap().collect::<Vec<_>>().is_empty());
+
+    // Again, from the cache; and on other faces.
+    assert_eq!(measure("b.json", &["--metrics", all, "--seed", "3", "--cache", "cache"]).code, 0);
+    assert_eq!(json(folder.path(), "b.json"), scores);
+    assert_eq!(measure("c.json", &["--metrics", "features", "--seed", "4", "--faces", "2"]).code, 0);
+    let others = json(folder.path(), "c.json");
+    assert!(others["kid_oracle"] != scores["kid_oracle"] && others["n"] == 40);
+    assert!(others.get("aan").is_none(), "what was not asked for is not there");
+    let rows = fs::read_to_string(folder.path().join(of_run).join("metric-fid_oracle20.jsonl")).unwrap();
+    let rows: Vec<Value> = rows.lines().map(|row| serde_json::from_str(row).unwrap()).collect();
+    assert_eq!(rows.len(), 2);
+    assert_eq!((&rows[0]["value"], &rows[0]["features"]), (&scores["fid_oracle"], &"oracle".into()));
+
+    let wrong = measure("d.json", &["--inception", "a.json"]);
+    assert!(wrong.code == 1 && wrong.err.contains("a.json") && wrong.err.contains("hint: "), "{}", wrong.err);
+}
