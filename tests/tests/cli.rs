@@ -32,7 +32,7 @@ fn help_of_every_command_has_examples() {
 #[test]
 fn wrong_values_are_answered_with_what_is_accepted() {
     let folder = tempfile::tempdir().unwrap();
-    let cases: [(&[&str], &[&str]); 19] = [
+    let cases: [(&[&str], &[&str]); 18] = [
         (&["bench", "--resolutions", "48"], &["--resolutions", "power of two"]),
         (&["bench", "--loss", "hinge"], &["hinge", "wgan-gp"]),
         (&["bench", "--variants", "shared"], &["--peer"]),
