@@ -94,11 +94,18 @@ impl RunDir {
     /// written is read as it is now, with a warning.
     ///
     /// # Errors
-    /// If it cannot be read; the message names the key.
+    /// If it cannot be read; the message names the key. If its last line is gone: what is left of a
+    /// file that was cut short may be a configuration, too, of another run.
     pub fn config(&self) -> Result<Config> {
         let path = self.path.join("config.toml");
         let config = Config::from_file(&path)?;
         let text = fs::read_to_string(&path).map_err(|error| Error::file(&path, error))?;
+        if !text.contains(SEAL) {
+            return Err(Error::file(
+                &path,
+                format!("is cut short: its last line, `{SEAL}…`, is missing; if you took it out, put it back"),
+            ));
+        }
         if !is_sealed(&text) {
             tracing::warn!(
                 "{}: edited or damaged since the run began (its last line does not fit); it is used as it is now",
