@@ -49,7 +49,7 @@ fn any_damage_to_a_checkpoint_is_found_and_the_previous_one_is_taken() {
             let found = load_latest(folder.path()).unwrap();
             let same = name == "manifest.json" && step_of(&found) == 2;
             assert!(same || step_of(&found) == 1, "{name}");
-            if !same {
+            if !same && name != "manifest.json" {
                 assert!(found.passed_over()[0].contains(name), "{:?}", found.passed_over());
             }
             flips += 1;
@@ -113,22 +113,27 @@ fn a_resume_from_a_damaged_run_warns_and_goes_on_or_says_what_is_wrong() {
     assert!(ran.code == 1 && ran.err.contains("config.toml"), "{}", ran.err);
     undo();
 
-    // Still a configuration, of another run: said, and not more, for people edit it, too.
-    let _ = damage("config.toml", &|bytes| {
-        let text = String::from_utf8(bytes.clone())
-            .unwrap()
-            .replace("half_life_kimg = 10.0", "half_life_kimg = 90.0");
-        assert_ne!(text.as_bytes(), bytes.as_slice());
-        *bytes = text.into_bytes();
+    let undo = damage("config.toml", &|bytes| {
+        let text = String::from_utf8(bytes.clone()).unwrap();
+        *bytes = text.replace("seed = 0", "seed = 1").into_bytes();
     });
+    let ran = resume();
+    assert!(
+        ran.code == 1 && ran.err.contains("edited or damaged") && ran.err.contains("# edited"),
+        "{}",
+        ran.err
+    );
+    undo();
+
     // The newest checkpoint, in its optimiser's state.
-    let _ = damage("checkpoints/step-00000012/painter_adam.safetensors", &|bytes| *bytes.last_mut().unwrap() ^= 4);
+    let _ = damage("checkpoints/step-00000012/painter_adam.safetensors", &|bytes| {
+        *bytes.last_mut().unwrap() ^= 4
+    });
     // A row in the middle of the statistics.
     let _ = damage("stats.jsonl", &|bytes| bytes[20] ^= 1);
     let ran = resume();
     assert_eq!(ran.code, 0, "{}", ran.err);
     for needle in [
-        "edited or damaged since the run began",
         "checkpoint passed over",
         "painter_adam.safetensors is damaged in",
         "step-00000010",
@@ -196,4 +201,25 @@ fn tensors_that_do_not_fit_are_all_listed() {
         "unexpected intruder".to_owned(),
     ];
     assert!(wanted.iter().all(|part| message.contains(part)), "{message}");
+}
+
+#[test]
+fn a_model_that_promises_sizes_beyond_all_memory_is_refused() {
+    let out = tempfile::tempdir().unwrap();
+    let good = fs::read(short_run(out.path()).join("model.safetensors")).unwrap();
+    let text = String::from_utf8_lossy(&good[..good.len().min(1 << 16)]).into_owned();
+    for key in ["hidden_size", "embedding_size", "layers", "latent_size", "compressed_size"] {
+        let start = text.find(&format!("\\\"{key}\\\":")).unwrap_or_else(|| panic!("{key}"));
+        let from = start + text[start..].find(':').unwrap() + 1;
+        let digits = text[from..].bytes().take_while(u8::is_ascii_digit).count();
+        let mut bad = good.clone();
+        bad.splice(from..from + digits, *b"4611686018427387904");
+        let grown = (u64::from_le_bytes(good[..8].try_into().unwrap()) + 19 - digits as u64).to_le_bytes();
+        bad[..8].copy_from_slice(&grown);
+        // Without its seal, which would already say that the file is damaged.
+        let seal = bad.windows(7).position(|window| window == b"\"t2f\":\"").unwrap() + 7;
+        bad[seal..seal + 64].fill(b' ');
+        let message = Model::from_bytes(&bad, &Device::Cpu).err().unwrap().to_string();
+        assert!(message.contains(key) && message.contains("must be at most"), "{key}: {message}");
+    }
 }

@@ -22,7 +22,7 @@ use t2f_train::trainer::Progress;
 use t2f_train::{Error, picture};
 use tempfile::TempDir;
 
-use super::Target;
+use super::{Parse, Target};
 
 /// All of them. A parser that is new joins here.
 pub fn targets() -> Vec<Target> {
@@ -125,7 +125,7 @@ pub fn targets() -> Vec<Target> {
         },
         Target {
             name: "oracle",
-            seeds: Vec::new(),
+            seeds: vec![include_bytes!("../../../crates/train/assets/oracle-32.safetensors").to_vec()],
             words: &["\"shape\":[", "\"dtype\":\"F16\"", "\"data_offsets\":[0,", "__metadata__"],
             parse: Box::new(|bytes| Oracle::from_bytes(bytes).is_ok()),
         },
@@ -185,8 +185,6 @@ pub fn targets() -> Vec<Target> {
     ]
 }
 
-type Parse = Box<dyn FnMut(&[u8]) -> bool>;
-
 fn seeds(texts: &[&str]) -> Vec<Vec<u8>> {
     texts.iter().map(|text| text.as_bytes().to_vec()).collect()
 }
@@ -243,15 +241,14 @@ fn face2text() -> Parse {
     let people = home.path().join("lfw/A_B");
     fs::create_dir_all(&people).expect("a temporary folder can be made");
     put(&people.join("A_B_0001.jpg"), &png(16));
-    let captions = home.path().join("clean.json");
     let config = LfwConfig {
         images: home.path().into(),
-        captions: captions.clone(),
+        captions: home.path().join("clean.json"),
         allow_bad: true,
         ..LfwConfig::default()
     };
     Box::new(move |bytes| {
-        put(&captions, bytes);
+        put(&home.path().join("clean.json"), bytes);
         DataConfig::Lfw(config.clone()).open(8).is_ok()
     })
 }
@@ -340,7 +337,9 @@ fn in_checkpoint(name: &'static str) -> Parse {
     let manifest = fs::read_to_string(path.join("manifest.json")).expect("a checkpoint has a manifest");
     let hash =
         fs::read(path.join(name)).map(|bytes| blake3::hash(&bytes).to_hex().to_string()).unwrap_or_default();
+    let checkpoint = path.file_name().unwrap_or_default().to_owned();
     Box::new(move |bytes| {
+        let path = home.path().join(&checkpoint);
         put(&path.join(name), bytes);
         if name != "manifest.json" {
             let fitting = manifest.replace(&hash, blake3::hash(bytes).to_hex().as_str());
