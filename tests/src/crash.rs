@@ -34,6 +34,7 @@ enum Change {
 #[derive(Debug)]
 pub struct Recorded {
     root: PathBuf,
+    keeps_names: bool,
     changes: Mutex<Vec<Change>>,
 }
 
@@ -51,7 +52,13 @@ pub enum Survival {
 impl Recorded {
     /// Records changes under `root`, which is taken to be durable and empty.
     pub fn new(root: &Path) -> Self {
-        Self { root: root.to_owned(), changes: Mutex::default() }
+        Self { root: root.to_owned(), keeps_names: true, changes: Mutex::default() }
+    }
+
+    /// As [`new`](Self::new), on a medium to which a sync of a folder is nothing: what those syncs
+    /// are for shows on it.
+    pub fn without_folder_syncs(root: &Path) -> Self {
+        Self { keeps_names: false, ..Self::new(root) }
     }
 
     /// Notes that from here on a crash must leave at least `what`.
@@ -114,6 +121,9 @@ impl Disk for Recorded {
         self.did(OsDisk.cut(path, length), |of| Change::Cut(of(path), length))
     }
     fn sync(&self, path: &Path) -> io::Result<()> {
+        if path.is_dir() && !self.keeps_names {
+            return OsDisk.sync(path);
+        }
         self.did(OsDisk.sync(path), |of| Change::Sync(of(path)))
     }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

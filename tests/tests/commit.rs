@@ -87,6 +87,21 @@ fn a_power_cut_at_any_moment_leaves_what_was_promised() {
 }
 
 #[test]
+fn without_the_syncs_of_folders_a_power_cut_loses_what_was_promised() {
+    let home = tempfile::tempdir().unwrap();
+    let disk = Recorded::without_folder_syncs(home.path());
+    let folder = home.path().join("checkpoints");
+    for step in 1..=3 {
+        draft(step).commit(&disk, &folder, 2).unwrap();
+        disk.promise(step);
+    }
+    let left = tempfile::tempdir().unwrap();
+    let promised = disk.crash(disk.moments() - 1, Survival::Nothing, left.path()).unwrap();
+    assert_eq!(promised, Some(3));
+    assert!(load_latest(&left.path().join("checkpoints")).is_err());
+}
+
+#[test]
 fn a_power_cut_in_a_run_keeps_checkpoint_statistics_and_model_together() {
     let out = tempfile::tempdir().unwrap();
     let mut trainer = Trainer::create(config(&["output.keep_checkpoints=2"]), &[], out.path()).unwrap();

@@ -139,8 +139,7 @@ fn a_nan_or_an_infinity_anywhere_in_the_networks_stops_the_step_with_its_cause()
             }
         }
     }
-    assert!(places.len() - late.len() >= 20, "{late:?}");
-    panic!("{} {late:?}", places.len());
+    assert!(places.len() - late.len() >= 30, "{late:?}");
 }
 
 #[test]

@@ -70,8 +70,10 @@ impl Tokenizer {
     /// # Errors
     /// If it is not that, or the ids of padding and unknown words are not 0 and 1.
     pub fn from_json(json: &str) -> Result<Self> {
-        let inner: Inner =
-            json.parse().map_err(|error| Error::Tokenizer(format!("not a tokenizer: {error}")))?;
+        let wrong = |error: &dyn std::fmt::Display| Error::Tokenizer(format!("not a tokenizer: {error}"));
+        // The library panics on a decoder that is no JSON, so that what is none never reaches it.
+        serde_json::from_str::<serde::de::IgnoredAny>(json).map_err(|error| wrong(&error))?;
+        let inner: Inner = json.parse().map_err(|error| wrong(&error))?;
         for (token, id) in [(PAD, PAD_ID), (UNKNOWN, UNKNOWN_ID)] {
             if inner.token_to_id(token) != Some(id) {
                 return Err(Error::Tokenizer(format!("the id of {token} must be {id}")));

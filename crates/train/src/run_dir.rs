@@ -19,6 +19,8 @@ pub struct RunDir {
 
 /// Begins the last line of `config.toml`, which holds the blake3 hash of what is above.
 const SEAL: &str = "# blake3 of the lines above: ";
+/// The last line of a `config.toml` that was edited on purpose.
+const EDITED: &str = "# edited";
 
 impl RunDir {
     /// Makes `out/<NNNNN>-<data>-<name>` with the next free number, and writes `config.toml` and
@@ -90,29 +92,23 @@ impl RunDir {
         &self.path
     }
 
-    /// The resolved configuration that the run was started with. A file that is no longer what was
-    /// written is read as it is now, with a warning.
+    /// The resolved configuration that the run was started with, or one that was edited since and
+    /// says so in its last line.
     ///
     /// # Errors
-    /// If it cannot be read; the message names the key. If its last line is gone: what is left of a
-    /// file that was cut short may be a configuration, too, of another run.
+    /// If it cannot be read, or is not what was written and does not say so.
     pub fn config(&self) -> Result<Config> {
         let path = self.path.join("config.toml");
         let config = Config::from_file(&path)?;
         let text = fs::read_to_string(&path).map_err(|error| Error::file(&path, error))?;
-        if !text.contains(SEAL) {
-            return Err(Error::file(
-                &path,
-                format!("is cut short: its last line, `{SEAL}…`, is missing; if you took it out, put it back"),
-            ));
+        if is_sealed(&text) || text.trim_end().ends_with(EDITED) {
+            return Ok(config);
         }
-        if !is_sealed(&text) {
-            tracing::warn!(
-                "{}: edited or damaged since the run began (its last line does not fit); it is used as it is now",
-                path.display()
-            );
-        }
-        Ok(config)
+        let message = format!(
+            "is not what the run began with: it was edited or damaged (its last line, a hash, does not fit). If it \
+             is meant to be as it is, make its last line `{EDITED}`"
+        );
+        Err(Error::file(path, message))
     }
 
     /// `checkpoints/`.
@@ -189,5 +185,25 @@ mod tests {
         assert_eq!(RunDir::open(&path).unwrap().config().unwrap(), config);
         let message = RunDir::open(out.path()).unwrap_err().to_string();
         assert!(message.contains("not a run folder"), "{message}");
+    }
+
+    #[test]
+    fn any_damage_to_the_configuration_is_found_and_an_edit_says_that_it_is_one() {
+        let out = tempfile::tempdir().unwrap();
+        let config = Config::preset("quick").unwrap();
+        let run = RunDir::claim(out.path(), &config, "procedural", &[]).unwrap();
+        let path = run.path().join("config.toml");
+        let good = fs::read(&path).unwrap();
+        for at in (0..good.len()).step_by(3) {
+            let mut flipped = good.clone();
+            flipped[at] ^= 1 << (at % 8);
+            for bad in [flipped, good[..at].to_vec()] {
+                fs::write(&path, bad).unwrap();
+                let message = run.config().unwrap_err().to_string();
+                assert!(message.contains("config.toml"), "{at}: {message}");
+            }
+        }
+        fs::write(&path, config.to_toml().unwrap().replace("seed = 0", "seed = 1") + "# edited\n").unwrap();
+        assert_eq!(run.config().unwrap().seed, 1);
     }
 }

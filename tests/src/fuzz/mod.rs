@@ -15,6 +15,9 @@ use t2f_ops::rng::{self, Key};
 
 pub use targets::targets;
 
+/// What is tried: whether the bytes are accepted.
+pub type Parse = Box<dyn FnMut(&[u8]) -> bool>;
+
 /// A parser of outside bytes.
 pub struct Target {
     /// Its name, and that of its folder in the corpus.
@@ -25,7 +28,7 @@ pub struct Target {
     pub words: &'static [&'static str],
     /// Parses. Whatever it returns is fine, as long as it returns, and soon: whether the input was
     /// accepted.
-    pub parse: Box<dyn FnMut(&[u8]) -> bool>,
+    pub parse: Parse,
 }
 
 /// An input on which a parser panicked or took too long.
@@ -89,6 +92,9 @@ impl Target {
         for input in &pool {
             effort.accepted += u64::from(self.try_input(input)?);
             effort.inputs += 1;
+        }
+        if pool.is_empty() {
+            pool.push(Vec::new());
         }
         let mut draw = Key::new(seed).child(self.name).rng();
         let most = pool.len() + KEPT;

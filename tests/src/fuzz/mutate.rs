@@ -4,7 +4,7 @@ use rand_core::Rng;
 use t2f_ops::rng::below;
 
 /// The longest input that is made.
-const LONGEST: usize = 1 << 16;
+const LONGEST: usize = 1 << 19;
 /// Numbers at which arithmetic turns.
 const NUMBERS: [&str; 12] = [
     "0",

@@ -22,7 +22,7 @@ use t2f_train::trainer::Progress;
 use t2f_train::{Error, picture};
 use tempfile::TempDir;
 
-use super::Target;
+use super::{Parse, Target};
 
 /// All of them. A parser that is new joins here.
 pub fn targets() -> Vec<Target> {
@@ -125,7 +125,7 @@ pub fn targets() -> Vec<Target> {
         },
         Target {
             name: "oracle",
-            seeds: Vec::new(),
+            seeds: vec![include_bytes!("../../../crates/train/assets/oracle-32.safetensors").to_vec()],
             words: &["\"shape\":[", "\"dtype\":\"F16\"", "\"data_offsets\":[0,", "__metadata__"],
             parse: Box::new(|bytes| Oracle::from_bytes(bytes).is_ok()),
         },
@@ -184,8 +184,6 @@ pub fn targets() -> Vec<Target> {
         },
     ]
 }
-
-type Parse = Box<dyn FnMut(&[u8]) -> bool>;
 
 fn seeds(texts: &[&str]) -> Vec<Vec<u8>> {
     texts.iter().map(|text| text.as_bytes().to_vec()).collect()
