@@ -101,6 +101,28 @@ fn bench_prints_a_row_and_writes_it_as_json() {
     }
 }
 
+#[test]
+fn bench_measures_operators_and_a_whole_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let measured = |arguments: &[&str]| -> Value {
+        let ran = run(folder.path(), &[&["bench"], arguments, &["--json", "bench.json"]].concat());
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        serde_json::from_slice(&fs::read(folder.path().join("bench.json")).unwrap()).unwrap()
+    };
+    let operators = measured(&["operators", "--network", "narrow", "--resolutions", "8"]);
+    let operators = operators["operators"].as_array().unwrap();
+    let conv = operators.iter().find(|row| row["name"] == "doubling 3x3 96→96, 8 px").unwrap();
+    assert!(conv["forward_ms"].as_f64().unwrap() > 0.0 && conv["weight_gradient_ms"].as_f64().unwrap() > 0.0);
+
+    let tiny = crate::tiny::SMALL.iter().flat_map(|line| ["--set", line]);
+    let arguments: Vec<&str> = ["run", "--rounds", "1"].into_iter().chain(tiny).collect();
+    let whole = &measured(&arguments)["run"];
+    assert_eq!(whole["steps"], json!(40.0));
+    assert!(whole["steps_ms"].as_f64().unwrap() < whole["whole_ms"].as_f64().unwrap());
+    assert!(whole["start_ms"].as_f64().unwrap() < whole["whole_ms"].as_f64().unwrap());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "the runs are gone");
+}
+
 /// A shell script that speaks like the twin, and claims two seconds a step or three.
 #[cfg(unix)]
 fn pretend_twin(folder: &Path, parity: &Parity) -> String {

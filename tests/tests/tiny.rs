@@ -12,31 +12,33 @@ use t2f_train::trainer::{Event, Outcome, Trainer};
 /// Images a step.
 pub const BATCH: u64 = 4;
 
+/// What makes the preset `quick` tiny.
+pub const SMALL: [&str; 19] = [
+    "name=tiny",
+    "device=cpu",
+    "gan.resolution=8",
+    "gan.channels=[8,8]",
+    "gan.latent_size=12",
+    "gan.code_size=8",
+    "gan.compressed_size=8",
+    "text.embedding_size=8",
+    "text.hidden_size=8",
+    "data.train_images=64",
+    "data.val_images=4",
+    "data.test_images=4",
+    "schedule.batch_sizes=[4]",
+    "schedule.fade_kimg=[0,0.048]",
+    "schedule.stable_kimg=[0.064,0.048]",
+    "output.tick_kimg=0.012",
+    "output.sample_kimg=0.08",
+    "output.checkpoint_kimg=0.02",
+    "output.samples=2",
+];
+
 /// Forty steps on 64 drawn faces: sixteen at 4x4, twelve fading 8x8 in, twelve more. A row of
 /// statistics every three steps, a checkpoint every five. `more` wins.
 pub fn config(more: &[&str]) -> Config {
-    let small = [
-        "name=tiny",
-        "device=cpu",
-        "gan.resolution=8",
-        "gan.channels=[8,8]",
-        "gan.latent_size=12",
-        "gan.code_size=8",
-        "gan.compressed_size=8",
-        "text.embedding_size=8",
-        "text.hidden_size=8",
-        "data.train_images=64",
-        "data.val_images=4",
-        "data.test_images=4",
-        "schedule.batch_sizes=[4]",
-        "schedule.fade_kimg=[0,0.048]",
-        "schedule.stable_kimg=[0.064,0.048]",
-        "output.tick_kimg=0.012",
-        "output.sample_kimg=0.08",
-        "output.checkpoint_kimg=0.02",
-        "output.samples=2",
-    ];
-    let lines: Vec<String> = small.iter().chain(more).map(|&line| line.to_owned()).collect();
+    let lines: Vec<String> = SMALL.iter().chain(more).map(|&line| line.to_owned()).collect();
     Config::resolve(Some("quick"), None, &lines).unwrap()
 }
 

@@ -152,19 +152,20 @@ pub fn ourselves() -> anyhow::Result<PathBuf> {
 
 /// Works on a job until the input ends: what the process of [`Worker::ours`] does.
 pub fn serve(job: &str) -> anyhow::Result<()> {
-    let device = t2f_train::device::open("cpu")?;
+    // Opening the device settles threads and allocator, which is no business of stock candle.
+    let device = || t2f_train::device::open("cpu");
     match serde_json::from_str(job).context("`--worker` takes a job as JSON")? {
         Job::Gemm => {
-            terminal::result(&json!({ "gflops": operators::gemm_peak(&device)? }).to_string());
+            terminal::result(&json!({ "gflops": operators::gemm_peak(&device()?)? }).to_string());
             Ok(())
         }
         Job::Operators(yardstick) => {
-            let times = operators::times(&yardstick, &device)?;
+            let times = operators::times(&yardstick, &device()?)?;
             terminal::result(&serde_json::to_string(&times)?);
             Ok(())
         }
         Job::Step(yardstick) => {
-            let mut training = yardstick.training(&device)?;
+            let mut training = yardstick.training(&device()?)?;
             answer_turns(|| training.step().map(drop).map_err(anyhow::Error::new))
         }
         Job::Stock(yardstick) => {
