@@ -166,7 +166,7 @@ fn pointwise(
 fn least_ms(mut f: impl FnMut() -> candle_core::Result<()>) -> Result<f64> {
     f()?;
     let (begin, mut calls, mut least) = (Instant::now(), 0, f64::MAX);
-    while calls < 3 || (calls < 50 && begin.elapsed().as_secs_f64() < 0.3) {
+    while calls < 3 || (calls < 30 && begin.elapsed().as_secs_f64() < 0.1) {
         let start = Instant::now();
         f()?;
         least = least.min(start.elapsed().as_secs_f64() * 1e3);
