@@ -63,11 +63,15 @@ fn outputs_and_gradients_of_both_orders() -> Result<()> {
             let x = normal(Key::new(4), shape, DType::F32, &Device::Cpu)?;
             let (got, want) = (all(operator, &x, DType::F32)?, all(operator, &x, DType::F64)?);
             for (order, (got, want)) in got.iter().zip(&want).enumerate() {
-                // Over one channel pixel norm is the sign, and its gradients vanish but for rounding.
-                let largest = want.iter().fold(0.2f64, |m, v| m.max(v.abs()));
+                // Over one channel pixel norm is the sign: gradients are differences of equal numbers.
+                let tolerance = if shape.3 == 1 { 3e-4 } else { 1e-5 };
+                let largest = want.iter().fold(0.1f64, |m, v| m.max(v.abs()));
                 let worst = got.iter().zip(want).fold(0f64, |m, (g, w)| m.max((g - w).abs()));
                 assert_eq!(got.len(), want.len());
-                assert!(worst < 1e-5 * largest, "{name} {shape:?} order {order}: {worst:e} of {largest:e}");
+                assert!(
+                    worst < tolerance * largest,
+                    "{name} {shape:?} order {order}: {worst:e} of {largest:e}"
+                );
             }
         }
     }
