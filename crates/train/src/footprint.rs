@@ -69,8 +69,14 @@ mod tests {
 
     #[test]
     fn counts_what_the_configuration_says() {
-        let small =
-            ["gan.resolution=8", "gan.channels=[2, 3]", "schedule.batch_sizes=[5]", "loss.kind=lsgan"];
+        let small = [
+            "gan.resolution=8",
+            "gan.channels=[2, 3]",
+            "schedule.batch_sizes=[5]",
+            "schedule.fade_kimg=[0]",
+            "schedule.stable_kimg=[1]",
+            "loss.kind=lsgan",
+        ];
         let footprint = of(&small);
         // Average, weight, gradient and square of 1000, the same but the average of 100.
         assert_eq!(footprint.parameters, 4 * (4 * 1000 + 3 * 100));
