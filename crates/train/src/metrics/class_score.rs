@@ -66,6 +66,39 @@ impl ClassScore {
     }
 }
 
+/// For the cache of real pictures.
+impl ClassScore {
+    /// `(10, 2 + K)`: of each part the number of pictures, the certainty and the sums of classes;
+    /// `None` before the first picture.
+    pub(super) fn to_rows(&self) -> Result<Option<Tensor>> {
+        let classes = self.parts[0].classes.len();
+        if self.count == 0 {
+            return Ok(None);
+        }
+        let row = |part: &Part| {
+            let mut row = vec![part.count as f64, part.certainty];
+            row.extend(&part.classes);
+            row.resize(2 + classes, 0.0);
+            row
+        };
+        let rows: Vec<f64> = self.parts.iter().flat_map(row).collect();
+        Ok(Some(Tensor::from_vec(rows, (PARTS, 2 + classes), &Device::Cpu)?))
+    }
+
+    /// What [`to_rows`](Self::to_rows) gave.
+    pub(super) fn from_rows(rows: &Tensor) -> Result<Self> {
+        let mut score = Self::default();
+        for (part, row) in score.parts.iter_mut().zip(rows.to_vec2::<f64>()?) {
+            let [count, certainty, classes @ ..] = row.as_slice() else {
+                return Err(Error::State("saved class scores are too short".into()));
+            };
+            *part = Part { count: *count as usize, certainty: *certainty, classes: classes.to_vec() };
+            score.count += part.count;
+        }
+        Ok(score)
+    }
+}
+
 impl Part {
     fn score(&self) -> Option<f64> {
         let count = self.count as f64;
@@ -102,6 +135,23 @@ mod tests {
         let all = score((0..200).map(|i| certain(i / 10 % 4)).collect()).unwrap();
         assert!((all - 4.0).abs() < 1e-12, "{all}");
         assert_eq!(score(vec![certain(0); 9]), None, "fewer than parts");
+    }
+
+    #[test]
+    fn a_saved_score_is_the_same_score_and_goes_on() -> Result<()> {
+        let rows = |from: usize| -> Result<Tensor> {
+            let row = |i: usize| certain((i * i + from) % 4).into_iter().map(|p| 0.1 + 0.6 * p);
+            Ok(Tensor::from_vec((0..25).flat_map(row).collect::<Vec<_>>(), (25, 4), &Device::Cpu)?)
+        };
+        let mut whole = ClassScore::default();
+        assert!(whole.to_rows()?.is_none());
+        whole.add(&rows(0)?)?;
+        let mut saved = ClassScore::from_rows(&whole.to_rows()?.unwrap())?;
+        assert_eq!(saved.score(), whole.score());
+        whole.add(&rows(1)?)?;
+        saved.add(&rows(1)?)?;
+        assert_eq!(saved.score(), whole.score());
+        Ok(())
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::tensors;
 /// Feature rows that are kept as they are; the moments are of all.
 const KEPT: usize = 10_000;
 /// The version of the file.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Moments of all pictures, and the features of the first ten thousand.
 #[derive(Clone, Debug, Default)]
@@ -159,11 +159,12 @@ impl Statistics {
 
     fn save(&self, file: &Path, origin: &Origin) -> Result<()> {
         let Some(moments) = &self.moments else { return Ok(()) };
-        let stored = BTreeMap::from([
+        let mut stored = BTreeMap::from([
             ("kept".to_owned(), self.kept()?),
             ("mean".to_owned(), moments.mean().clone()),
             ("scatter".to_owned(), moments.scatter().clone()),
         ]);
+        stored.extend(self.classes.to_rows()?.map(|rows| ("classes".to_owned(), rows)));
         let json = serde_json::to_string(origin).map_err(|error| Error::file(file, error))?;
         let bytes = tensors::to_bytes(&stored, &json).map_err(|error| Error::file(file, error))?;
         if let Some(folder) = file.parent() {
@@ -181,7 +182,9 @@ impl Statistics {
         let mut take =
             |name: &str| stored.remove(name).ok_or_else(|| Error::file(file, format!("has no `{name}`")));
         let moments = Moments::from_parts(origin.count, take("mean")?, take("scatter")?)?;
-        Ok(Self { moments: Some(moments), kept: vec![take("kept")?], classes: ClassScore::default() })
+        let kept = vec![take("kept")?];
+        let classes = stored.get("classes").map_or(Ok(ClassScore::default()), ClassScore::from_rows)?;
+        Ok(Self { moments: Some(moments), kept, classes })
     }
 }
 
