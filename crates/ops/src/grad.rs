@@ -24,13 +24,14 @@ struct Threads {
 
 thread_local! {
     static INPUTS_ONLY: Cell<bool> = const { Cell::new(false) };
-    static FIRST_ORDER: Cell<bool> = const { Cell::new(false) };
+    /// As candle reads it, at the thread's first `backward`.
+    static RECORDS: bool = std::env::var(VARIABLE).is_ok_and(|value| !value.is_empty() && value != "0");
 }
 
-/// Whether the differentiation running on this thread is never differentiated itself: an operator's
-/// backward may then be one that has no backward of its own.
-pub fn first_order() -> bool {
-    FIRST_ORDER.get()
+/// Whether differentiation on this thread records the graph of the gradients themselves. Where it
+/// does not, an operator's backward may be one that has no backward of its own.
+pub fn records() -> bool {
+    RECORDS.with(|records| *records)
 }
 
 /// Whether the differentiation running on this thread wants no gradient of parameters: an operator
@@ -130,7 +131,6 @@ fn start() -> Result<Threads> {
             .name(format!("grad-{name}"))
             .stack_size(64 << 20) // `sorted_nodes` recurses once per operator of the graph
             .spawn(move || {
-                FIRST_ORDER.set(name == "first-order");
                 crate::process::join_pool();
                 jobs.into_iter().for_each(|job| job());
             })?;
@@ -158,6 +158,7 @@ fn start() -> Result<Threads> {
 /// 12 where gradients can be differentiated again; 8, from the graph of the last operator alone,
 /// where candle detaches them on the way.
 fn second_derivative_of_a_cube() -> Result<Option<f32>> {
+    records();
     let x = Var::new(2f32, &Device::Cpu)?;
     let cube = (x.sqr()? * x.as_tensor())?;
     let Some(gradient) = cube.backward()?.remove(&x) else { return Ok(None) };

@@ -14,6 +14,7 @@ pub mod conv2d;
 mod cpu;
 mod fused;
 pub mod grad;
+mod graph;
 pub mod init;
 pub mod norm;
 pub mod process;
