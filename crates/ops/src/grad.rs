@@ -15,6 +15,8 @@ use std::sync::{Mutex, OnceLock};
 use candle_core::backprop::GradStore;
 use candle_core::{Device, Error, Result, Tensor, Var, bail};
 
+use crate::graph;
+
 type Job = Box<dyn FnOnce() + Send>;
 
 struct Threads {
@@ -46,7 +48,7 @@ pub fn inputs_only() -> bool {
 /// If an operator in the graph has no backward.
 pub fn gradients(loss: &Tensor) -> Result<GradStore> {
     let loss = loss.clone();
-    run(&threads()?.first_order, move || detached(loss.backward()?))
+    run(&threads()?.first_order, move || detached(graph::with_variables(|| loss.backward())?))
 }
 
 /// candle detaches the gradient that enters an operator's backward, not the one that leaves it:

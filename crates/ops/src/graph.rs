@@ -11,13 +11,16 @@
 //! A graph of which one differentiation failed half-way must not be differentiated again on the
 //! same thread: gradients may still be waiting in it.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::ThreadId;
 
+use candle_core::backprop::GradStore;
 use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Storage, Tensor, TensorId, bail};
 
 use crate::grad::records;
+use crate::process;
 
 /// A function of N contiguous `f32` tensors on the CPU.
 pub(crate) trait Operator<const N: usize>: Send + Sync + 'static {
@@ -55,6 +58,7 @@ pub(crate) fn apply<const N: usize>(
         contiguous.push(operand.contiguous()?);
     }
     let operands: [Tensor; N] = contiguous.try_into().expect("N operands");
+    process::attend();
     let values = with_values(operands.each_ref(), |values| op.forward(values))??;
     if !operands.iter().any(Tensor::track_op) {
         return Tensor::from_vec(values, shape, operands[0].device());
@@ -100,6 +104,38 @@ pub(crate) fn with_values<const N: usize, T>(
         };
     }
     Ok(f(values))
+}
+
+thread_local! {
+    /// Gradients of variables so far, where [`with_variables`] is at work.
+    static VARIABLES: RefCell<Option<HashMap<TensorId, Tensor>>> = const { RefCell::new(None) };
+}
+
+/// Runs a differentiation that records nothing and adds to its gradients those that operators of
+/// ours had for variables, which did not pass through candle's store.
+///
+/// # Errors
+/// As `backward` has them.
+pub(crate) fn with_variables(backward: impl FnOnce() -> Result<GradStore>) -> Result<GradStore> {
+    VARIABLES.set(Some(HashMap::new()));
+    let grads = backward();
+    let apart = VARIABLES.take().unwrap_or_default();
+    let mut grads = grads?;
+    for (id, gradient) in apart {
+        let sum = grads.get_id(id).map(|other| other.add(&gradient)).transpose()?;
+        grads.insert_id(id, sum.unwrap_or(gradient));
+    }
+    Ok(grads)
+}
+
+/// Adds to the gradients of variables, or gives the gradient back where nobody collects them.
+fn collect(id: TensorId, gradient: Tensor) -> Result<Option<Tensor>> {
+    VARIABLES.with_borrow_mut(|variables| {
+        let Some(variables) = variables else { return Ok(Some(gradient)) };
+        let sum = variables.get(&id).map(|sum| sum.add(&gradient)).transpose()?;
+        variables.insert(id, sum.unwrap_or(gradient));
+        Ok(None)
+    })
 }
 
 /// What an operator's result is linked by, for as long as it lives.
@@ -196,6 +232,9 @@ impl<O: Operator<N>, const N: usize> CustomOp3 for Token<O, N> {
                 (Some(gradient), Some(handover)) => {
                     handover.add(gradient)?;
                     Some(zero.clone())
+                }
+                (Some(gradient), None) if wanted[i] && self.operands[i].is_variable() && !records() => {
+                    collect(self.operands[i].id(), gradient)?
                 }
                 (gradient, _) => gradient.filter(|_| wanted[i]),
             };

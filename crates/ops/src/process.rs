@@ -1,7 +1,9 @@
 //! What a process that trains should settle before it starts: who works in parallel, and what
 //! happens to memory that is given back.
 
-use std::sync::Once;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Once};
+use std::time::{Duration, Instant};
 
 /// Turns candle's own workers off, tells it how many threads rayon has, keeps freed memory, and
 /// makes the calling thread a worker of a pool of its own. The first three are left alone where
@@ -31,6 +33,46 @@ pub(crate) fn join_pool() {
     if let Ok(pool) = rayon::ThreadPoolBuilder::new().use_current_thread().build() {
         // Its workers sleep, and end with the process.
         std::mem::forget(pool);
+    }
+}
+
+/// How long a worker that has nothing to do waits for more before it sleeps.
+const LINGER: Duration = Duration::from_micros(200);
+
+thread_local! {
+    /// Workers that linger, of the pool whose first worker this thread is.
+    static LINGERING: Arc<AtomicUsize> = Arc::default();
+}
+
+/// Keeps the workers beside this thread, the first of its pool, awake for a while: from one
+/// operator to the next there is less to do alone than it takes to wake them.
+pub(crate) fn attend() {
+    if rayon::current_thread_index() != Some(0) {
+        return;
+    }
+    let helpers = rayon::current_num_threads() - 1;
+    LINGERING.with(|lingering| {
+        for _ in lingering.load(Ordering::Relaxed)..helpers {
+            let lingering = lingering.clone();
+            lingering.fetch_add(1, Ordering::Relaxed);
+            rayon::spawn(move || {
+                if rayon::current_thread_index() != Some(0) {
+                    linger();
+                }
+                lingering.fetch_sub(1, Ordering::Relaxed);
+            });
+        }
+    });
+}
+
+/// Does what work there is until there has been none for a while.
+fn linger() {
+    let mut last = Instant::now();
+    while last.elapsed() < LINGER {
+        match rayon::yield_now() {
+            Some(rayon::Yield::Executed) => last = Instant::now(),
+            _ => std::hint::spin_loop(),
+        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! One pass over a tensor.
 
+use std::mem::MaybeUninit;
+
 use rayon::prelude::*;
 
-use super::Mask;
 use super::simd::{Kernel, Level, Simd};
+use super::{Mask, filled};
 
 /// Pixels that one task sums.
 pub(super) const PIXELS: usize = 512;
@@ -122,7 +124,7 @@ struct Halve<'a> {
     below: &'a [f32],
     factor: f32,
     channels: usize,
-    out: &'a mut [f32],
+    out: &'a mut [MaybeUninit<f32>],
 }
 
 impl Kernel for Halve<'_> {
@@ -133,7 +135,7 @@ impl Kernel for Halve<'_> {
         for (out, (above, below)) in self.out.chunks_exact_mut(self.channels).zip(rows) {
             let ((a, b), (c, d)) = (above.split_at(self.channels), below.split_at(self.channels));
             for ((((out, a), b), c), d) in out.iter_mut().zip(a).zip(b).zip(c).zip(d) {
-                *out = self.factor * ((a + b) + (c + d));
+                out.write(self.factor * ((a + b) + (c + d)));
             }
         }
     }
@@ -142,28 +144,28 @@ impl Kernel for Halve<'_> {
 /// Sums of 2x2 pixels, times `factor`, of pictures with even sides.
 pub(crate) fn halve(level: Level, x: &[f32], width: usize, channels: usize, factor: f32) -> Vec<f32> {
     let row = width * channels;
-    let mut out = vec![0.0; x.len() / 4];
-    out.par_chunks_mut(row / 2).zip(x.par_chunks_exact(2 * row)).with_min_len(4).for_each(|(out, x)| {
-        let (above, below) = x.split_at(row);
-        level.run(Halve { above, below, factor, channels, out });
-    });
-    out
+    filled(x.len() / 4, |out| {
+        out.par_chunks_mut(row / 2).zip(x.par_chunks_exact(2 * row)).with_min_len(4).for_each(|(out, x)| {
+            let (above, below) = x.split_at(row);
+            level.run(Halve { above, below, factor, channels, out });
+        });
+    })
 }
 
 /// Every pixel as 2x2 equal ones, times `factor`.
 pub(crate) fn double(x: &[f32], width: usize, channels: usize, factor: f32) -> Vec<f32> {
     let row = width * channels;
-    let mut out = vec![0.0; x.len() * 4];
-    out.par_chunks_mut(4 * row).zip(x.par_chunks_exact(row)).with_min_len(4).for_each(|(out, x)| {
-        let (above, below) = out.split_at_mut(2 * row);
-        for (out, x) in above.chunks_exact_mut(2 * channels).zip(x.chunks_exact(channels)) {
-            let (left, right) = out.split_at_mut(channels);
-            for ((left, right), x) in left.iter_mut().zip(right).zip(x) {
-                *left = factor * x;
-                *right = factor * x;
+    filled(x.len() * 4, |out| {
+        out.par_chunks_mut(4 * row).zip(x.par_chunks_exact(row)).with_min_len(4).for_each(|(out, x)| {
+            let (above, below) = out.split_at_mut(2 * row);
+            for (out, x) in above.chunks_exact_mut(2 * channels).zip(x.chunks_exact(channels)) {
+                let (left, right) = out.split_at_mut(channels);
+                for ((left, right), x) in left.iter_mut().zip(right).zip(x) {
+                    left.write(factor * x);
+                    right.write(factor * x);
+                }
             }
-        }
-        below.copy_from_slice(above);
-    });
-    out
+            below.copy_from_slice(above);
+        });
+    })
 }
