@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::dataset::{Caption, Dataset, check_index};
+use t2f_ops::rng::Key;
+
 use crate::error::Result;
 use crate::image::Image;
 use crate::procedural::Attributes;
@@ -66,6 +68,9 @@ impl Dataset for Cached {
     }
     fn attributes(&self, index: usize) -> Option<Attributes> {
         self.inner.attributes(index)
+    }
+    fn altered(&self, index: usize, caption: usize, key: Key) -> Result<Option<Caption>> {
+        self.inner.altered(index, caption, key)
     }
     fn fingerprint(&self) -> String {
         self.inner.fingerprint()

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use t2f_ops::rng::Key;
+
 use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::preflight::PreflightReport;
@@ -67,6 +69,15 @@ pub trait Dataset: Send + Sync {
 
     /// The factors the picture was drawn from, where it was drawn.
     fn attributes(&self, index: usize) -> Option<Attributes>;
+
+    /// The image's caption number `caption` with one of its claims made false, which one and how
+    /// drawn from `key`; `None` where the dataset cannot tell what is false, or found no such claim.
+    ///
+    /// # Errors
+    /// If the index is out of range.
+    fn altered(&self, _index: usize, _caption: usize, _key: Key) -> Result<Option<Caption>> {
+        Ok(None)
+    }
 
     /// Picture, captions and factors together.
     ///
@@ -171,6 +182,9 @@ impl Dataset for Subset {
     }
     fn attributes(&self, index: usize) -> Option<Attributes> {
         self.inner.attributes(*self.indices.get(index)?)
+    }
+    fn altered(&self, index: usize, caption: usize, key: Key) -> Result<Option<Caption>> {
+        self.inner.altered(self.inner_index(index)?, caption, key)
     }
     fn fingerprint(&self) -> String {
         self.fingerprint.clone()

@@ -34,7 +34,8 @@ pub struct Batch {
     pub images: Vec<f32>,
     /// A caption of each image.
     pub captions: Vec<String>,
-    /// A caption of some other image, and one that is false of this image where claims are known.
+    /// A caption of some other image, or the image's own with one claim made false; in either case
+    /// one that is false of this image where claims are known.
     pub mismatched: Vec<String>,
     /// What `captions` claim; empty where unknown.
     pub claims: Vec<Claims>,
@@ -72,13 +73,22 @@ impl Batch {
 pub struct Loader {
     dataset: Arc<dyn Dataset>,
     key: Key,
+    hard_negatives: f64,
     orders: Mutex<Vec<(u64, Arc<Vec<usize>>)>>,
 }
 
 impl Loader {
     /// A loader whose order, choice of captions and mismatches are drawn from `key`.
     pub fn new(dataset: Arc<dyn Dataset>, key: Key) -> Self {
-        Self { dataset, key, orders: Mutex::new(Vec::new()) }
+        Self { dataset, key, hard_negatives: 0.0, orders: Mutex::new(Vec::new()) }
+    }
+
+    /// The same loader, of whose mismatched captions a share, 0 to 1, is the image's own with one
+    /// claim made false, where the dataset [can do that](Dataset::altered).
+    #[must_use]
+    pub fn with_hard_negatives(mut self, share: f64) -> Self {
+        self.hard_negatives = share;
+        self
     }
 
     /// The dataset the batches are made of.
@@ -107,10 +117,12 @@ impl Loader {
             attributes: Vec::with_capacity(size),
             substituted: 0,
         };
+        let mut chosen = Vec::with_capacity(size);
         for item in position..position + size as u64 {
             let (index, image, captions, skipped) = self.read(item)?;
             let attributes = self.dataset.attributes(index);
             let choice = rng::below(&mut self.key.child("caption").at(item).rng(), captions.len());
+            chosen.push(choice);
             batch.images.extend(image.to_planes(resolution));
             let caption = captions.into_iter().nth(choice);
             let caption = caption.unwrap_or_else(|| Caption::unlabelled(""));
@@ -121,9 +133,12 @@ impl Loader {
             batch.substituted += skipped;
         }
         for (at, item) in (position..position + size as u64).enumerate() {
-            let text = match self.mismatch_within(&batch, at, item) {
-                Some(other) => batch.captions[other].clone(),
-                None => self.mismatched(item, batch.indices[at], batch.attributes[at].as_ref())?,
+            let text = match self.altered(item, batch.indices[at], chosen[at])? {
+                Some(altered) => altered.text,
+                None => match self.mismatch_within(&batch, at, item) {
+                    Some(other) => batch.captions[other].clone(),
+                    None => self.mismatched(item, batch.indices[at], batch.attributes[at].as_ref())?,
+                },
             };
             batch.mismatched.push(text);
         }
@@ -193,6 +208,16 @@ impl Loader {
         }
         orders.push((epoch, order.clone()));
         order
+    }
+
+    /// The image's own caption with a false claim, for the share of images that get one.
+    fn altered(&self, item: u64, index: usize, caption: usize) -> Result<Option<Caption>> {
+        let key = self.key.child("hard negative").at(item);
+        let drawn = key.child("whether").rng().next_u32();
+        if f64::from(drawn) >= self.hard_negatives * 2f64.powi(32) {
+            return Ok(None);
+        }
+        self.dataset.altered(index, caption, key.child("which"))
     }
 
     /// The place in the batch of a caption that is a mismatch of another image's: of an image that

@@ -42,25 +42,30 @@ impl Contrast {
         Ok(Some(Self { image: linear(channels, "image")?, text: linear(embedding_size, "text")?, config }))
     }
 
-    /// `weight` times [`contrastive`] of features `(B, H, W, C)`, averaged over pixels, and texts
-    /// `(B, E)`.
-    pub fn loss(&self, features: &Tensor, embedding: &Tensor) -> Result<Tensor> {
+    /// `weight` times [`contrastive`] of features `(B, H, W, C)`, averaged over pixels, texts
+    /// `(B, E)`, and `(M, E)` texts of no image.
+    pub fn loss(&self, features: &Tensor, embedding: &Tensor, others: Option<&Tensor>) -> Result<Tensor> {
         let images = self.image.forward_vector(&features.mean((1, 2))?)?;
-        let texts = self.text.forward_vector(embedding)?;
+        let texts = match others {
+            None => self.text.forward_vector(embedding)?,
+            Some(others) => self.text.forward_vector(&Tensor::cat(&[embedding, others], 0)?)?,
+        };
         let loss = contrastive(&images, &texts, self.config.temperature)?;
         Ok(loss.affine(self.config.weight, 0.0)?)
     }
 }
 
 /// `½ E [-ln softmax_j(s_ij)]_ii + ½ E [-ln softmax_i(s_ij)]_ii` with `s` the cosines of each image
-/// and each text over the temperature: InfoNCE (arXiv:1807.03748, §2.3) both ways. `ln B` where
-/// nothing is known, 0 at best.
+/// and each text over the temperature: InfoNCE (arXiv:1807.03748, §2.3) both ways. Images are told
+/// from one another by their own texts, texts also from those of no image. `ln B` where nothing is
+/// known and there are no others, 0 at best.
 ///
 /// # Shapes
-/// `images`, `texts`: `(B, K)`, row by row belonging together; the result is a scalar.
+/// `images`: `(B, K)`, `texts`: `(B + M, K)`, row by row belonging together but for the last M; the
+/// result is a scalar.
 ///
 /// # Errors
-/// If the shapes differ.
+/// If the shapes do not fit.
 pub fn contrastive(images: &Tensor, texts: &Tensor, temperature: f64) -> Result<Tensor> {
     let (batch, size) = images.dims2()?;
     // Unit vectors are pixel norms over the root of their size.
@@ -70,9 +75,10 @@ pub fn contrastive(images: &Tensor, texts: &Tensor, temperature: f64) -> Result<
     let nats = |logits: &Tensor| -> Result<Tensor> {
         let shifted = logits.broadcast_sub(&logits.detach().max_keepdim(D::Minus1)?)?;
         let total = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;
-        Ok(total.broadcast_sub(&shifted)?.mul(&own)?.sum_all()?.affine(0.5 / batch as f64, 0.0)?)
+        let nats = total.broadcast_sub(&shifted)?.narrow(1, 0, batch)?.mul(&own)?;
+        Ok(nats.sum_all()?.affine(0.5 / batch as f64, 0.0)?)
     };
-    Ok(nats(&logits)?.add(&nats(&logits.t()?)?)?)
+    Ok(nats(&logits)?.add(&nats(&logits.narrow(1, 0, batch)?.t()?)?)?)
 }
 
 #[cfg(test)]
@@ -101,10 +107,23 @@ mod tests {
         Ok(())
     }
 
+    /// Of three texts at right angles to it but for the first, the image is told from all; each
+    /// text of an image is told from the images alone.
+    #[test]
+    fn texts_of_no_image_are_to_be_told_apart_too() -> Result<()> {
+        let texts = Tensor::eye(3, DType::F64, &Device::Cpu)?;
+        let images = texts.narrow(0, 0, 2)?;
+        let e = 1f64.exp();
+        let want = 0.5 * ((e + 2.0).ln() - 1.0) + 0.5 * ((e + 1.0).ln() - 1.0);
+        assert!((value(&contrastive(&images, &texts, 1.0)?) - want).abs() < 1e-6);
+        Ok(())
+    }
+
     #[test]
     fn gradients_agree_with_finite_differences() -> Result<()> {
         let draw = |name: &str| normal(Key::new(3).child(name), (4, 5), DType::F64, &Device::Cpu);
-        let (images, texts) = (Var::from_tensor(&draw("images")?)?, draw("texts")?);
+        let texts = Tensor::cat(&[draw("texts")?, draw("others")?], 0)?;
+        let images = Var::from_tensor(&draw("images")?)?;
         let loss = |images: &Tensor| contrastive(images, &texts, 0.5).map(|loss| value(&loss));
         let gradient = gradients(&contrastive(&images, &texts, 0.5)?)?.remove(&images).unwrap();
         for (row, column) in [(0, 0), (1, 3), (3, 4)] {

@@ -37,12 +37,17 @@ pub trait Discriminator: Send + Sync {
     /// image; none by default.
     ///
     /// # Shapes
-    /// `features`: as [`features`](Self::features) returned them, `embedding`: `(B, E)`; the result
-    /// is a scalar.
+    /// `features`: as [`features`](Self::features) returned them, `embedding`: `(B, E)`, `others`:
+    /// `(M, E)`, texts of no image; the result is a scalar.
     ///
     /// # Errors
     /// If a shape does not fit.
-    fn contrast(&self, _features: &Tensor, _embedding: &Tensor) -> Result<Option<Tensor>> {
+    fn contrast(
+        &self,
+        _features: &Tensor,
+        _embedding: &Tensor,
+        _others: Option<&Tensor>,
+    ) -> Result<Option<Tensor>> {
         Ok(None)
     }
 
@@ -201,8 +206,13 @@ impl Discriminator for GrowingDiscriminator {
         Ok(score.reshape(b)?)
     }
 
-    fn contrast(&self, features: &Tensor, embedding: &Tensor) -> Result<Option<Tensor>> {
-        self.contrast.as_ref().map(|head| head.loss(features, embedding)).transpose()
+    fn contrast(
+        &self,
+        features: &Tensor,
+        embedding: &Tensor,
+        others: Option<&Tensor>,
+    ) -> Result<Option<Tensor>> {
+        self.contrast.as_ref().map(|head| head.loss(features, embedding, others)).transpose()
     }
 }
 

@@ -68,6 +68,9 @@ pub struct OptimizerConfig {
     /// Whether the text encoder also learns from the discriminator's loss, which is where matching
     /// is judged; default true. T2F's learns from the generator's alone.
     pub text_learns_from_discriminator: bool,
+    /// The share of mismatched captions, 0 to 1, that are the image's own with one claim made false,
+    /// where the data can tell (drawn faces); default 0.
+    pub hard_negatives: f64,
     /// Whether the moments are forgotten when a level begins, as ProGAN does; default false.
     pub reset_at_level: bool,
 }
@@ -80,6 +83,7 @@ impl Default for OptimizerConfig {
             n_critic: 1,
             kl_weight: 2.0,
             text_learns_from_discriminator: true,
+            hard_negatives: 0.0,
             reset_at_level: false,
         }
     }
@@ -254,6 +258,11 @@ impl Config {
             return wrong(format!("{name} is 0, and must be at least 1"));
         }
         self.check_sizes()?;
+        if !(0.0..=1.0).contains(&self.optimizer.hard_negatives) {
+            return wrong(
+                "optimizer.hard_negatives must be from 0 to 1: it is a share of the captions".into(),
+            );
+        }
         if self.optimizer.kl_weight < 0.0 || self.ema.ramp_up < 0.0 {
             return wrong("optimizer.kl_weight and ema.ramp_up must be at least 0".into());
         }

@@ -138,6 +138,8 @@ impl Networks {
         let Embedded { encoded, leaf, places } = self.embed(batch)?;
         let embedding = leaf.as_tensor().narrow(0, 0, size)?; // (B, E)
         let mismatched = leaf.as_tensor().index_select(&places, 0)?; // (B, E)
+        let more = leaf.dim(0)? - size;
+        let others = (more > 0).then(|| leaf.as_tensor().narrow(0, size, more)).transpose()?; // (M, E)
         let latent_size = self.painter.generator.latent_size();
         let noise = rng::normal(key.child("noise"), (size, latent_size), DType::F32, &self.device)?;
         let (conditioned, latent) = self.painter.latent(&embedding, &noise)?;
@@ -149,6 +151,7 @@ impl Networks {
         let mut losses = Losses::new();
 
         let held = |t: &Tensor| if self.text_learns_from_discriminator { t.clone() } else { t.detach() };
+        let learnt = others.as_ref().map(held);
         let mut from_judging = None;
         for repeat in 0..self.discriminator_steps {
             let judged = |images: &Tensor, which: &str| seen(images, "discriminator", repeat as u64, which);
@@ -157,6 +160,7 @@ impl Networks {
                 fake: &judged(&fake.detach(), "fake")?,
                 embedding: &held(&embedding),
                 mismatched: Some(&held(&mismatched)),
+                others: learnt.as_ref(),
                 at,
                 key: key.child("penalty").at(repeat as u64),
                 step,
@@ -173,7 +177,9 @@ impl Networks {
 
         let judge = self.frozen_discriminator.as_ref();
         let (shown, beside) = (seen(&fake, "generator", 0, "fake")?, seen(&real, "generator", 0, "real")?);
-        let mut parts = self.loss.generator(judge, &shown, Some(&beside), &embedding.detach(), at)?;
+        let constant = others.map(|texts| texts.detach());
+        let mut parts =
+            self.loss.generator(judge, &shown, Some(&beside), &embedding.detach(), constant.as_ref(), at)?;
         parts.push("kl", conditioned.kl.affine(self.kl_weight, 0.0)?);
         let total = parts.total()?;
         let mut grads = checked_gradients(&total, "generator", &self.painting)?;

@@ -430,7 +430,8 @@ impl Trainer {
                 request
             })
         });
-        let loader = Loader::new(self.splits.train.clone(), key.child("loader"));
+        let loader = Loader::new(self.splits.train.clone(), key.child("loader"))
+            .with_hard_negatives(self.config.optimizer.hard_negatives);
         Prefetch::new(Arc::new(loader), requests, self.config.output.workers)
     }
 

@@ -122,6 +122,11 @@ impl Dataset for ProceduralFaces {
     fn attributes(&self, index: usize) -> Option<Attributes> {
         (index < self.len).then(|| self.draw(index))
     }
+    fn altered(&self, index: usize, caption: usize, key: Key) -> Result<Option<Caption>> {
+        check_index(self, index)?;
+        let spoken = self.key(index).child("captions").at(caption as u64);
+        Ok(captions::altered(&self.draw(index), self.split.wording(), spoken, key))
+    }
     fn fingerprint(&self) -> String {
         let (split, seed, len, side) = (self.split.name(), self.seed, self.len, self.resolution);
         format!("procedural-v{GENERATOR_VERSION}-{split}-seed{seed}-{len}x{side}")

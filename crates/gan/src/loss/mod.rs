@@ -41,6 +41,9 @@ pub struct Pair<'a> {
     pub embedding: &'a Tensor,
     /// For each real image the text of another image, `(B, E)`, detached.
     pub mismatched: Option<&'a Tensor>,
+    /// More texts of none of the images, `(M, E)`, detached: a [contrast](Discriminator::contrast)
+    /// tells them apart, too.
+    pub others: Option<&'a Tensor>,
     /// How far the networks have grown.
     pub at: Growth,
     /// What the random numbers of a penalty are drawn from; another for each step.
@@ -171,7 +174,7 @@ pub trait AdversarialLoss: Send + Sync {
             mismatched: wrong.map(|texts| d.score(&real, texts)).transpose()?,
         };
         let mut parts = self.discriminator_terms(&scores)?;
-        if let Some(contrast) = d.contrast(&real, batch.embedding)? {
+        if let Some(contrast) = d.contrast(&real, batch.embedding, batch.others)? {
             parts.push("contrast", contrast);
         }
         parts.0.extend(self.penalties(d, batch, &scores)?.0);
@@ -181,7 +184,7 @@ pub trait AdversarialLoss: Send + Sync {
     /// The generator's loss. `d` should be frozen: its gradients are not wanted.
     ///
     /// # Shapes
-    /// `fake`, `real`: `(B, 3, R, R)`; `embedding`: `(B, E)`.
+    /// `fake`, `real`: `(B, 3, R, R)`; `embedding`: `(B, E)`; `others`: `(M, E)`, as in [`Pair`].
     ///
     /// # Errors
     /// If `real` is needed and missing; those of the discriminator.
@@ -191,6 +194,7 @@ pub trait AdversarialLoss: Send + Sync {
         fake: &Tensor,
         real: Option<&Tensor>,
         embedding: &Tensor,
+        others: Option<&Tensor>,
         at: Growth,
     ) -> Result<Parts> {
         let features = d.features(fake, at)?;
@@ -198,7 +202,7 @@ pub trait AdversarialLoss: Send + Sync {
         let real = real.filter(|_| self.needs_reals_for_generator());
         let real = real.map(|images| d.forward(images, embedding, at)).transpose()?;
         let mut parts = self.generator_terms(&fake, real.as_ref())?;
-        if let Some(contrast) = d.contrast(&features, embedding)? {
+        if let Some(contrast) = d.contrast(&features, embedding, others)? {
             parts.push("contrast", contrast);
         }
         Ok(parts)

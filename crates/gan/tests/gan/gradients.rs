@@ -123,6 +123,7 @@ impl Batch {
             fake: &self.fake,
             embedding: &self.text,
             mismatched: Some(&self.wrong),
+            others: Some(&self.wrong),
             at,
             key: Key::new(9),
             step: 0,
@@ -186,7 +187,8 @@ fn generator_losses_through_a_frozen_discriminator() -> Result<()> {
         let loss = config.build()?;
         let f = || {
             let fake = nets.generator.forward(&latent, FADING)?;
-            loss.generator(&*nets.frozen, &fake, Some(&batch.real), &batch.text, FADING)?.total()
+            loss.generator(&*nets.frozen, &fake, Some(&batch.real), &batch.text, Some(&batch.wrong), FADING)?
+                .total()
         };
         let grads = gradients(&f()?)?;
         for (name, var) in nets.parameters.vars() {

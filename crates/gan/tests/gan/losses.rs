@@ -136,6 +136,7 @@ impl Images {
             fake: &self.fake,
             embedding: &self.text,
             mismatched: Some(&self.wrong),
+            others: Some(&self.wrong),
             at: Growth::stable(0),
             key: Key::new(5),
             step,
@@ -150,7 +151,7 @@ fn penalties_of_a_linear_discriminator() -> Result<()> {
     let pair = images.pair(0);
     close(value(&gradient_penalty(&d, &pair)?), (12f64.sqrt() - 1.0).powi(2), 1e-9, "gradient penalty");
     close(value(&squared_gradient(&d, &pair)?), 12.0, 1e-9, "R1");
-    let real = d.forward(&images.real, &images.text, pair.at)?;
+    let real = d.forward(&images.real, &images.text, None, pair.at)?;
     // The relative deviation of a mean of 500 squared normals is √(2 / 500) = 0.06.
     close(value(&approximate_squared_gradient(&d, &pair, &real, 0.05)?), 12.0, 2.0, "approximate R1");
     Ok(())
@@ -225,9 +226,11 @@ fn losses_say_what_they_need() -> Result<()> {
 
     let relativistic = config(r#"{"kind": "relativistic-hinge"}"#).build()?;
     assert!(relativistic.needs_reals_for_generator());
-    let missing = relativistic.generator(&d, &images.fake, None, &images.text, pair.at);
+    let missing = relativistic.generator(&d, &images.fake, None, &images.text, None, pair.at);
     assert!(missing.err().unwrap().to_string().contains("real images"));
-    assert!(relativistic.generator(&d, &images.fake, Some(&images.real), &images.text, pair.at).is_ok());
+    assert!(
+        relativistic.generator(&d, &images.fake, Some(&images.real), &images.text, None, pair.at).is_ok()
+    );
     Ok(())
 }
 

@@ -105,12 +105,13 @@ impl Yardstick {
             fake: &fake.detach(),
             embedding: &embedding,
             mismatched: Some(&mismatched),
+            others: None,
             at: self.growth(),
             key,
             step: 0,
         };
         let on_judge = loss.discriminator(discriminator.as_ref(), &pair)?.total()?;
-        let mut parts = loss.generator(frozen.as_ref(), &fake, None, &embedding, self.growth())?;
+        let mut parts = loss.generator(frozen.as_ref(), &fake, None, &embedding, None, self.growth())?;
         parts.push("kl", conditioned.kl.affine(config.optimizer.kl_weight, 0.0)?);
         let on_painter = parts.total()?;
         // The images of the penalty, as `gan::loss::penalty` draws them.
