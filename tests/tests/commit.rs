@@ -187,3 +187,23 @@ fn a_run_killed_before_its_first_checkpoint_begins_again() {
     let message = Trainer::resume(&run).err().unwrap().to_string();
     assert!(message.contains("holds no checkpoint"), "{message}");
 }
+
+/// The model is replaced after its checkpoint: a kill between the two leaves the one before, or none.
+#[test]
+fn a_run_killed_between_its_last_checkpoint_and_the_model_writes_the_model() {
+    let out = tempfile::tempdir().unwrap();
+    let mut whole = Trainer::create(config(&[]), &[], out.path()).unwrap();
+    run_whole(&mut whole);
+    let run = whole.run_dir().path().to_owned();
+    drop(whole);
+    let expected = faults::kill::Left::of(&run).unwrap();
+    let model = run.join("model.safetensors");
+    for left in [Some(b"the model of the checkpoint before"), None] {
+        match left {
+            Some(bytes) => std::fs::write(&model, bytes).unwrap(),
+            None => std::fs::remove_file(&model).unwrap(),
+        }
+        run_whole(&mut Trainer::resume(&run).unwrap());
+        faults::kill::Left::of(&run).unwrap().compare(&expected).unwrap();
+    }
+}

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use candle_core::Device;
 use t2f_data::procedural::{ProceduralFaces, Split};
-use t2f_data::{Attributes, Caption, Dataset, Error, Image, Loader, Prefetch, Request, Result};
+use t2f_data::{
+    Attributes, Cached, Caption, Dataset, Error, Image, Loader, Prefetch, Request, Result, Subset,
+};
 use t2f_ops::rng::Key;
 
 fn faces(len: usize) -> Arc<dyn Dataset> {
@@ -122,6 +124,44 @@ fn a_mismatched_caption_is_false_where_that_is_known() {
     for (claims, attributes) in batch.claims.iter().zip(&batch.attributes) {
         assert!(claims.holds(attributes.as_ref().unwrap()));
     }
+}
+
+/// The image's own caption with a claim made false: one factor of a face without reserved pairs was
+/// changed, so no combination kept for testing is spoken of.
+#[test]
+fn a_hard_negative_is_the_images_own_caption_with_one_thing_false() {
+    let dataset = faces(40);
+    let seen = Loader::new(dataset.clone(), Key::new(5)).batch(0, 120, 4).unwrap();
+    for (share, least, most) in [(0.0, 0, 0), (0.5, 30, 90), (1.0, 110, 120)] {
+        let cached: Arc<dyn Dataset> = Arc::new(Cached::new(dataset.clone(), 0));
+        let all: Arc<dyn Dataset> = Arc::new(Subset::new(cached, (0..40).collect()).unwrap());
+        let loader = Loader::new(all, Key::new(5)).with_hard_negatives(share);
+        let batch = loader.batch(0, 120, 4).unwrap();
+        assert_eq!(batch.captions, seen.captions, "nothing else changes");
+        let others: BTreeSet<&String> = seen.mismatched.iter().chain(&seen.captions).collect();
+        let altered = batch.mismatched.iter().filter(|text| !others.contains(text)).count();
+        assert!((least..=most).contains(&altered), "share {share}: {altered}");
+        assert_eq!(loader.batch(60, 60, 4).unwrap().mismatched, batch.mismatched[60..]);
+    }
+    for index in 0..40 {
+        let face = dataset.attributes(index).unwrap();
+        for (place, caption) in dataset.captions(index).unwrap().iter().enumerate() {
+            for draw in 0..5 {
+                let Some(altered) = dataset.altered(index, place, Key::new(draw)).unwrap() else { continue };
+                assert!(altered.claims.contradicts(&face), "{}", altered.text);
+                assert_ne!(altered.text, caption.text);
+                let shared =
+                    altered.claims.claims.iter().filter(|claim| caption.claims.claims.contains(claim));
+                assert!(
+                    shared.count() + 4 > caption.claims.claims.len(),
+                    "{} / {}",
+                    altered.text,
+                    caption.text
+                );
+            }
+        }
+    }
+    assert_eq!(plain(3).altered(0, 0, Key::new(1)).unwrap(), None);
 }
 
 #[test]
