@@ -188,9 +188,10 @@ fn a_run_killed_before_its_first_checkpoint_begins_again() {
     assert!(message.contains("holds no checkpoint"), "{message}");
 }
 
-/// The model is replaced after its checkpoint: a kill between the two leaves the one before, or none.
+/// Pointer and model are replaced after their checkpoint: a kill in between leaves those before, or
+/// none.
 #[test]
-fn a_run_killed_between_its_last_checkpoint_and_the_model_writes_the_model() {
+fn a_run_killed_right_after_its_last_checkpoint_has_its_pointer_and_its_model_once_resumed() {
     let out = tempfile::tempdir().unwrap();
     let mut whole = Trainer::create(config(&[]), &[], out.path()).unwrap();
     run_whole(&mut whole);
@@ -199,6 +200,7 @@ fn a_run_killed_between_its_last_checkpoint_and_the_model_writes_the_model() {
     let expected = faults::kill::Left::of(&run).unwrap();
     let model = run.join("model.safetensors");
     for left in [Some(b"the model of the checkpoint before"), None] {
+        std::fs::write(run.join("checkpoints/LATEST"), "step-00000001").unwrap();
         match left {
             Some(bytes) => std::fs::write(&model, bytes).unwrap(),
             None => std::fs::remove_file(&model).unwrap(),

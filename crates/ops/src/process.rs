@@ -71,7 +71,7 @@ fn linger() {
     while last.elapsed() < LINGER {
         match rayon::yield_now() {
             Some(rayon::Yield::Executed) => last = Instant::now(),
-            _ => std::hint::spin_loop(),
+            _ => std::thread::yield_now(),
         }
     }
 }

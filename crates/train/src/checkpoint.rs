@@ -21,6 +21,15 @@ const MANIFEST: &str = "manifest.json";
 const STATE: &str = "trainer_state.json";
 const LATEST: &str = "LATEST";
 const PREFIX: &str = "step-";
+/// Makes `LATEST` name a checkpoint, given by its folder.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn point_to(disk: &dyn Disk, checkpoint: &Path) -> Result<()> {
+    let name = checkpoint.file_name().unwrap_or_default().to_string_lossy();
+    disk::replace(disk, &checkpoint.with_file_name(LATEST), name.as_bytes())
+}
+
 /// Marks the temporary names of checkpoints: a run folder has one writer at a time.
 const MARK: &str = "run";
 
@@ -98,8 +107,7 @@ impl Draft {
                 path
             }
         };
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        disk::replace(disk, &folder.join(LATEST), name.as_bytes())?;
+        point_to(disk, &path)?;
         prune(disk, folder, keep.max(1))?;
         Ok(path)
     }

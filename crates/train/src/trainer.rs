@@ -344,7 +344,8 @@ impl Trainer {
         self.require_room()?;
         let mut flow = watch(&Event::Started { run: self.run.path(), device: &device, images, total_images });
         if let Some((checkpoint, verified)) = self.restored.take() {
-            // A kill may have come between the checkpoint and its model.
+            // A kill may have come between the checkpoint and its pointer, or its model.
+            checkpoint::point_to(self.run.disk(), &checkpoint)?;
             self.save_model()?;
             let _ = watch(&Event::Restored { checkpoint: &checkpoint, verified: &verified });
         }
