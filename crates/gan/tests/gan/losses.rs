@@ -151,7 +151,7 @@ fn penalties_of_a_linear_discriminator() -> Result<()> {
     let pair = images.pair(0);
     close(value(&gradient_penalty(&d, &pair)?), (12f64.sqrt() - 1.0).powi(2), 1e-9, "gradient penalty");
     close(value(&squared_gradient(&d, &pair)?), 12.0, 1e-9, "R1");
-    let real = d.forward(&images.real, &images.text, None, pair.at)?;
+    let real = d.forward(&images.real, &images.text, pair.at)?;
     // The relative deviation of a mean of 500 squared normals is √(2 / 500) = 0.06.
     close(value(&approximate_squared_gradient(&d, &pair, &real, 0.05)?), 12.0, 2.0, "approximate R1");
     Ok(())
