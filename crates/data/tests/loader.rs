@@ -141,7 +141,7 @@ fn a_hard_negative_is_the_images_own_caption_with_one_thing_false() {
         let others: BTreeSet<&String> = seen.mismatched.iter().chain(&seen.captions).collect();
         let altered = batch.mismatched.iter().filter(|text| !others.contains(text)).count();
         assert!((least..=most).contains(&altered), "share {share}: {altered}");
-        assert_eq!(loader.batch(60, 60, 4).unwrap().mismatched, batch.mismatched[60..]);
+        assert_eq!(loader.batch(0, 120, 4).unwrap(), batch);
     }
     for index in 0..40 {
         let face = dataset.attributes(index).unwrap();
