@@ -50,7 +50,7 @@ fn the_wide_network_has_t2fs_widths() {
         + conv(4, 256, 256)
         + conv(1, 256, 1);
     let yardstick = Yardstick::wide(4, Loss::Ns);
-    let rows = yardstick.config().gan.parameter_table(yardstick.embedding_size).unwrap();
+    let rows = yardstick.config().gan.parameter_table(yardstick.embedding_size, &[]).unwrap();
     let count = |network: &str| -> usize {
         rows.iter().filter(|row| row.name.starts_with(network)).map(|row| row.count()).sum()
     };

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::image_folder::FolderConfig;
 use crate::lfw::LfwConfig;
 use crate::preflight::PreflightReport;
-use crate::procedural::{ProceduralFaces, Split};
+use crate::procedural::{Factor, ProceduralFaces, Split};
 
 /// Which dataset to train on. `kind = "…"` in a configuration file chooses the variant.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -53,6 +53,15 @@ impl Default for ProceduralConfig {
 }
 
 impl DataConfig {
+    /// The numbers of values of the attributes that the dataset may know of its images; none where
+    /// it knows nothing but pictures and texts.
+    pub fn attribute_sizes(&self) -> Vec<usize> {
+        match self {
+            Self::Procedural(_) | Self::Folder(_) => Factor::sizes().into(),
+            Self::Lfw(_) => Vec::new(),
+        }
+    }
+
     /// Opens the dataset with images of `resolution` pixels a side and splits it.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder};
 use serde::{Deserialize, Serialize};
 
+use crate::attributes::AttributesConfig;
 use crate::conditioning::{ConditioningAugmentation, ConditioningKind};
 use crate::discriminator::{Discriminator, GrowingDiscriminator};
 use crate::error::{Result, check};
@@ -42,6 +43,9 @@ pub struct GanConfig {
     pub head: Head,
     /// A head that tells which text of the batch belongs to which image. Default: none.
     pub contrast: ContrastConfig,
+    /// Heads that tell what images show and texts say, for data whose attributes are known. Default:
+    /// none.
+    pub attributes: AttributesConfig,
     /// Whether the latent modulates every block of the generator (DF-GAN). Default no.
     pub modulation: bool,
     /// Another program whose layers are reproduced exactly, with what we hold to be its mistakes,
@@ -128,6 +132,7 @@ impl Default for GanConfig {
             conditioning: ConditioningKind::default(),
             head: Head::default(),
             contrast: ContrastConfig::default(),
+            attributes: AttributesConfig::default(),
             modulation: false,
             compat: None,
         }
@@ -191,14 +196,20 @@ impl GanConfig {
     }
 
     /// Builds the discriminator for embeddings of `embedding_size`, with parameters from `vb`.
+    /// `attributes` are the numbers of values of the data's attributes, if it knows any.
     ///
     /// A discriminator from a frozen builder scores with the same weights and gets no gradient:
     /// what the generator's step needs.
     ///
     /// # Errors
     /// If the configuration is not valid or a parameter cannot be had.
-    pub fn discriminator(&self, embedding_size: usize, vb: VarBuilder) -> Result<Box<dyn Discriminator>> {
-        Ok(Box::new(GrowingDiscriminator::new(self, embedding_size, vb)?))
+    pub fn discriminator(
+        &self,
+        embedding_size: usize,
+        attributes: &[usize],
+        vb: VarBuilder,
+    ) -> Result<Box<dyn Discriminator>> {
+        Ok(Box::new(GrowingDiscriminator::new(self, embedding_size, attributes, vb)?))
     }
 
     /// Builds the conditioning augmentation for embeddings of `embedding_size`, with parameters
@@ -211,15 +222,16 @@ impl GanConfig {
         ConditioningAugmentation::new(self, embedding_size, vb)
     }
 
-    /// Every parameter of the three networks, without drawing any.
+    /// Every parameter of the three networks, without drawing any; arguments as for
+    /// [`discriminator`](Self::discriminator).
     ///
     /// # Errors
     /// If the configuration is not valid.
-    pub fn parameter_table(&self, embedding_size: usize) -> Result<Vec<ParameterRow>> {
+    pub fn parameter_table(&self, embedding_size: usize, attributes: &[usize]) -> Result<Vec<ParameterRow>> {
         let rows = Arc::new(Mutex::new(Vec::new()));
         let vb = VarBuilder::from_backend(Box::new(Listing(rows.clone())), DType::F32, Device::Cpu);
         GrowingGenerator::new(self, vb.pp("generator"))?;
-        GrowingDiscriminator::new(self, embedding_size, vb.pp("discriminator"))?;
+        GrowingDiscriminator::new(self, embedding_size, attributes, vb.pp("discriminator"))?;
         ConditioningAugmentation::new(self, embedding_size, vb.pp("conditioning"))?;
         let rows = std::mem::take(&mut *rows.lock().expect("no panic happens while the rows are held"));
         Ok(rows)

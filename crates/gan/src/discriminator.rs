@@ -5,11 +5,22 @@ use candle_nn::VarBuilder;
 use t2f_ops::norm::minibatch_stddev;
 use t2f_ops::resample::{avg_pool2, to_nhwc};
 
+use crate::attributes::Attributes;
 use crate::config::{Compat, GanConfig, Head};
 use crate::contrast::Contrast;
 use crate::error::{Result, check};
 use crate::growth::Growth;
 use crate::layers::{Conv, ConvShape};
+use crate::loss::{Parts, Texts};
+
+/// Where images come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// From the data; their attributes may be known.
+    Real,
+    /// From the generator; their texts say what they should show.
+    Fake,
+}
 
 /// Scores images under texts, in two parts, so that one pass over an image serves several texts.
 pub trait Discriminator: Send + Sync {
@@ -33,22 +44,17 @@ pub trait Discriminator: Send + Sync {
     /// If a shape does not fit.
     fn score(&self, features: &Tensor, embedding: &Tensor) -> Result<Tensor>;
 
-    /// A loss of its own, already weighted, that tells which text of the batch belongs to which
-    /// image; none by default.
+    /// Losses of heads beside the score, already weighted: of the discriminator on real images, of
+    /// the generator on its own. None by default.
     ///
     /// # Shapes
-    /// `features`: as [`features`](Self::features) returned them, `embedding`: `(B, E)`, `others`:
-    /// `(M, E)`, texts of no image; the result is a scalar.
+    /// `images`: `(B, 3, R, R)`, of that `kind`; `features`: as [`features`](Self::features) returned
+    /// them.
     ///
     /// # Errors
     /// If a shape does not fit.
-    fn contrast(
-        &self,
-        _features: &Tensor,
-        _embedding: &Tensor,
-        _others: Option<&Tensor>,
-    ) -> Result<Option<Tensor>> {
-        Ok(None)
+    fn heads(&self, _images: &Tensor, _features: &Tensor, _texts: &Texts<'_>, _kind: Kind) -> Result<Parts> {
+        Ok(Parts::default())
     }
 
     /// Both parts at once.
@@ -73,7 +79,7 @@ pub trait Discriminator: Send + Sync {
 /// Parameters: `rgb_to_features.{level}`, `layers.{level-1}.conv_{1,2}`,
 /// `final_block.{compressor,conv_1,conv_2,conv_3,conv_4}` (`final_block.projection` in place of
 /// `compressor` and `conv_2` for the projection head), and, with a contrastive head,
-/// `contrast.{image,text}`.
+/// `contrast.{image,text}`, with attribute heads `attributes.{image,text}`.
 pub struct GrowingDiscriminator {
     compat: Option<Compat>,
     stddev_group: usize,
@@ -84,6 +90,7 @@ pub struct GrowingDiscriminator {
     conv_3: Conv,
     conv_4: Conv,
     contrast: Option<Contrast>,
+    attributes: Option<Attributes>,
 }
 
 struct Block {
@@ -99,10 +106,16 @@ enum End {
 
 impl GrowingDiscriminator {
     /// Builds all levels; those above the level in use take no part and get no gradient.
+    /// `attributes` are the numbers of values of the data's attributes, if it knows any.
     ///
     /// # Errors
     /// If the configuration is not valid or a parameter cannot be had.
-    pub fn new(config: &GanConfig, embedding_size: usize, vb: VarBuilder) -> Result<Self> {
+    pub fn new(
+        config: &GanConfig,
+        embedding_size: usize,
+        attributes: &[usize],
+        vb: VarBuilder,
+    ) -> Result<Self> {
         check(embedding_size > 0, "embedding_size", embedding_size, "at least 1")?;
         let widths = config.checked_channels()?;
         let compat = config.compat;
@@ -145,6 +158,13 @@ impl GrowingDiscriminator {
             conv_3: rectified(4, c, c, last.pp("conv_3"))?,
             conv_4: linear(c, 1, last.pp("conv_4"))?,
             contrast: Contrast::new(config.contrast, c, embedding_size, compat, &vb.pp("contrast"))?,
+            attributes: Attributes::new(
+                &config.attributes,
+                attributes,
+                c,
+                embedding_size,
+                &vb.pp("attributes"),
+            )?,
         })
     }
 
@@ -206,13 +226,21 @@ impl Discriminator for GrowingDiscriminator {
         Ok(score.reshape(b)?)
     }
 
-    fn contrast(
-        &self,
-        features: &Tensor,
-        embedding: &Tensor,
-        others: Option<&Tensor>,
-    ) -> Result<Option<Tensor>> {
-        self.contrast.as_ref().map(|head| head.loss(features, embedding, others)).transpose()
+    fn heads(&self, images: &Tensor, features: &Tensor, texts: &Texts<'_>, kind: Kind) -> Result<Parts> {
+        let mut parts = Parts::default();
+        if let Some(head) = &self.contrast {
+            parts.push("contrast", head.loss(features, texts.embedding, texts.others)?);
+        }
+        if let (Some(head), Some(labels)) = (&self.attributes, texts.labels) {
+            match kind {
+                Kind::Real => {
+                    parts.push("attributes", head.image_loss(images, features, &labels.shown)?);
+                    parts.push("text", head.text_loss(texts.embedding, &labels.said)?);
+                }
+                Kind::Fake => parts.push("attributes", head.image_loss(images, features, &labels.claimed)?),
+            }
+        }
+        Ok(parts)
     }
 }
 

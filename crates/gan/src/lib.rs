@@ -12,6 +12,7 @@
 //! Images are `(B, 3, H, W)` in `[-1, 1]` at every public function; inside, feature maps are
 //! `(B, H, W, C)`.
 
+pub mod attributes;
 pub mod augment;
 pub mod conditioning;
 pub mod config;
@@ -22,12 +23,14 @@ pub mod generator;
 pub mod growth;
 mod layers;
 pub mod loss;
+mod reader;
 
+pub use attributes::{AttributesConfig, Labels, Possible};
 pub use augment::AugmentConfig;
 pub use conditioning::{Conditioned, ConditioningAugmentation, ConditioningKind};
 pub use config::{Channels, Compat, ContrastConfig, GanConfig, Head, ParameterRow};
-pub use discriminator::{Discriminator, GrowingDiscriminator};
+pub use discriminator::{Discriminator, GrowingDiscriminator, Kind};
 pub use error::{Error, Result};
 pub use generator::{Generator, GrowingGenerator};
 pub use growth::Growth;
-pub use loss::{AdversarialLoss, LossConfig, Pair, Parts, Scores};
+pub use loss::{AdversarialLoss, LossConfig, Pair, Parts, Scores, Texts};

@@ -33,6 +33,7 @@ impl Default for AdamConfig {
 }
 
 struct Slot {
+    config: AdamConfig,
     var: Var,
     mean: Option<Tensor>,
     square: Tensor,
@@ -41,7 +42,6 @@ struct Slot {
 
 /// Adam, one slot of state a parameter, in name order.
 pub struct Adam {
-    config: AdamConfig,
     /// What the learning rate is multiplied by.
     scale: f64,
     slots: BTreeMap<String, Slot>,
@@ -53,12 +53,23 @@ impl Adam {
     /// # Errors
     /// If the device is out of memory.
     pub fn new(parameters: &Parameters, config: AdamConfig) -> Result<Self> {
-        let slot = |var: Var| -> Result<Slot> {
+        Self::by_name(parameters, |_| config)
+    }
+
+    /// As [`new`](Self::new), with the four numbers chosen by a parameter's name.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn by_name(parameters: &Parameters, config: impl Fn(&str) -> AdamConfig) -> Result<Self> {
+        let slot = |config: AdamConfig, var: Var| -> Result<Slot> {
             let mean = (config.beta1 > 0.0).then(|| var.zeros_like()).transpose()?;
-            Ok(Slot { square: var.zeros_like()?, mean, steps: 0, var })
+            Ok(Slot { config, square: var.zeros_like()?, mean, steps: 0, var })
         };
-        let slots = parameters.vars().into_iter().map(|(name, var)| Ok((name, slot(var)?)));
-        Ok(Self { config, scale: 1.0, slots: slots.collect::<Result<_>>()? })
+        let slots = parameters.vars().into_iter().map(|(name, var)| {
+            let slot = slot(config(&name), var)?;
+            Ok((name, slot))
+        });
+        Ok(Self { scale: 1.0, slots: slots.collect::<Result<_>>()? })
     }
 
     /// One update of every parameter that `grads` has a gradient for:
@@ -72,9 +83,9 @@ impl Adam {
     /// # Errors
     /// If the device fails.
     pub fn step(&mut self, grads: &GradStore) -> Result<()> {
-        let AdamConfig { lr, beta1, beta2, epsilon } = self.config;
-        let lr = lr * self.scale;
         for slot in self.slots.values_mut() {
+            let AdamConfig { lr, beta1, beta2, epsilon } = slot.config;
+            let lr = lr * self.scale;
             let Some(gradient) = grads.get(&slot.var) else { continue };
             let gradient = gradient.contiguous()?;
             slot.steps += 1;
@@ -96,7 +107,7 @@ impl Adam {
 
     /// Changes the step size and keeps the moments: for schedules.
     pub fn set_lr(&mut self, lr: f64) {
-        self.config.lr = lr;
+        self.slots.values_mut().for_each(|slot| slot.config.lr = lr);
     }
 
     /// Multiplies the learning rate of the configuration from here on.

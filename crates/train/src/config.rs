@@ -56,10 +56,16 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OptimizerConfig {
-    /// Text encoder, conditioning augmentation and generator.
+    /// Conditioning augmentation and generator.
     pub generator: AdamConfig,
+    /// Text encoder. Its weights are small and not equalized, so that the generator's rate, without
+    /// a mean of gradients, is mostly noise to it.
+    pub text: AdamConfig,
     /// Discriminator.
     pub discriminator: AdamConfig,
+    /// The network and the heads that read attributes (`gan.attributes`), whose weights are not
+    /// equalized either.
+    pub reader: AdamConfig,
     /// Discriminator steps a generator step, on the same images; default 1, at least 1.
     pub n_critic: usize,
     /// Weight of the conditioning augmentation's divergence; default 2 (StackGAN-v2, which
@@ -79,7 +85,9 @@ impl Default for OptimizerConfig {
     fn default() -> Self {
         Self {
             generator: AdamConfig::default(),
+            text: AdamConfig::default(),
             discriminator: AdamConfig::default(),
+            reader: AdamConfig { beta1: 0.9, ..AdamConfig::default() },
             n_critic: 1,
             kl_weight: 2.0,
             text_learns_from_discriminator: true,
@@ -224,9 +232,12 @@ impl Config {
                 self.name
             ));
         }
-        for (name, adam) in
-            [("generator", &self.optimizer.generator), ("discriminator", &self.optimizer.discriminator)]
-        {
+        for (name, adam) in [
+            ("generator", &self.optimizer.generator),
+            ("text", &self.optimizer.text),
+            ("discriminator", &self.optimizer.discriminator),
+            ("reader", &self.optimizer.reader),
+        ] {
             let unit = |x: f64| (0.0..1.0).contains(&x);
             if !(adam.lr > 0.0
                 && adam.lr.is_finite()

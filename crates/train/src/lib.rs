@@ -15,6 +15,7 @@ pub mod divergence;
 pub mod ema;
 mod error;
 pub mod footprint;
+mod labels;
 mod lettering;
 pub mod metrics;
 pub mod model;

@@ -28,6 +28,9 @@ pub struct ScheduleConfig {
     /// Images a step; one number a level, the last repeats; default 16.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub batch_sizes: Vec<usize>,
+    /// Thousands of images, the last of the run, over which all learning rates fall linearly to 0;
+    /// default 0: they stay.
+    pub anneal_kimg: f64,
 }
 
 /// What holds at one moment of the training.
@@ -55,6 +58,8 @@ struct Phase {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Schedule {
     phases: Vec<Phase>,
+    /// Images, the last ones, over which the rates fall.
+    anneal: f64,
 }
 
 impl Schedule {
@@ -85,6 +90,9 @@ impl Schedule {
             if array.iter().any(|x| !x.is_finite() || *x < 0.0) {
                 return wrong(format!("{name} is {array:?}, and each number must be at least 0"));
             }
+        }
+        if !(config.anneal_kimg >= 0.0 && config.anneal_kimg.is_finite()) {
+            return wrong(format!("anneal_kimg is {}, and must be at least 0", config.anneal_kimg));
         }
         if config.batch_sizes.len() > levels || config.batch_sizes.contains(&0) {
             return wrong(format!(
@@ -123,7 +131,7 @@ impl Schedule {
             phases.push(Phase { start, fade, end, batch_size });
             start = end;
         }
-        Ok(Self { phases })
+        Ok(Self { phases, anneal: 1000.0 * config.anneal_kimg })
     }
 
     /// Images shown when the schedule is complete.
@@ -141,6 +149,13 @@ impl Schedule {
         let into = images.saturating_sub(phase.start) + phase.batch_size as u64;
         let alpha = if into < phase.fade { into as f64 / phase.fade as f64 } else { 1.0 };
         Stage { level, resolution: 4 << level, alpha, batch_size: phase.batch_size }
+    }
+
+    /// What learning rates are multiplied by in the batch that begins after `images` images: 1, and
+    /// over the last `anneal_kimg` a line towards 0 at the end.
+    pub fn rate(&self, images: u64) -> f64 {
+        let left = self.total_images().saturating_sub(images) as f64;
+        if left < self.anneal { left / self.anneal } else { 1.0 }
     }
 
     /// The size of the smallest batch.
@@ -210,6 +225,16 @@ mod tests {
     }
 
     #[test]
+    fn rates_fall_to_the_end_of_the_last_images() {
+        let config = ScheduleConfig { anneal_kimg: 0.4, ..kimg(&[0.0], &[0.5], &[10]) };
+        let schedule = Schedule::new(&config, 1, 10).unwrap();
+        let rates = [0, 600, 700, 800, 990, 1000].map(|images| schedule.rate(images));
+        assert_eq!(rates, [1.0, 1.0, 0.75, 0.5, 0.025, 0.0]);
+        let steady = Schedule::new(&kimg(&[0.0], &[0.5], &[10]), 1, 10).unwrap();
+        assert_eq!(steady.rate(990), 1.0);
+    }
+
+    #[test]
     fn mistakes_name_the_fields() {
         let mixed = ScheduleConfig { epochs: Some(vec![1.0]), ..kimg(&[1.0], &[1.0], &[]) };
         for (config, needle) in [
@@ -217,6 +242,7 @@ mod tests {
             (kimg(&[1.0; 5], &[1.0], &[]), "fade_kimg has 5 numbers for 2 levels"),
             (kimg(&[-1.0], &[1.0], &[]), "fade_kimg"),
             (kimg(&[1.0], &[1.0], &[0]), "batch_sizes"),
+            (ScheduleConfig { anneal_kimg: -1.0, ..kimg(&[1.0], &[1.0], &[]) }, "anneal_kimg is -1"),
             (kimg(&[1.0, 0.0], &[1.0, 0.0], &[]), "never trained"),
         ] {
             let message = Schedule::new(&config, 1, 10).unwrap_err().to_string();

@@ -14,7 +14,7 @@ use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::VarBuilder;
 use t2f_data::Batch;
-use t2f_gan::{AdversarialLoss, AugmentConfig, Discriminator, Growth, Pair, Parts};
+use t2f_gan::{AdversarialLoss, AugmentConfig, Discriminator, Growth, Pair, Parts, Texts};
 use t2f_ops::grad::gradients;
 use t2f_ops::init::Parameters;
 use t2f_ops::norm::sum_of_squares;
@@ -26,6 +26,7 @@ use crate::checkpoint::{Checkpoint, Draft};
 use crate::config::Config;
 use crate::ema::Ema;
 use crate::error::{Error, Result};
+use crate::labels::labels;
 use crate::painter::{BuildText, Painter};
 use crate::schedule::Stage;
 
@@ -49,6 +50,7 @@ pub struct Networks {
     pub ema: Ema,
     loss: Box<dyn AdversarialLoss>,
     augment: AugmentConfig,
+    labelled: bool,
     kl_weight: f64,
     discriminator_steps: usize,
     text_learns_from_discriminator: bool,
@@ -89,16 +91,24 @@ impl Networks {
         let judging = Parameters::drawn(key.child("judging"));
         let painter = paint(painting.builder(DType::F32, device))?;
         let embedding_size = painter.text.embedding_size();
-        let discriminator = config.gan.discriminator(embedding_size, judging.builder(DType::F32, device))?;
-        let frozen_discriminator =
-            config.gan.discriminator(embedding_size, judging.frozen_builder(DType::F32, device))?;
+        let sizes = config.data.attribute_sizes();
+        let judge = |vb: VarBuilder| config.gan.discriminator(embedding_size, &sizes, vb);
+        let discriminator = judge(judging.builder(DType::F32, device))?;
+        let frozen_discriminator = judge(judging.frozen_builder(DType::F32, device))?;
         let ema = Ema::new(&painting, config.ema)?;
         let average = paint(ema.parameters().frozen_builder(DType::F32, device))?;
         Ok(Self {
-            painter_adam: Adam::new(&painting, config.optimizer.generator)?,
-            judge_adam: Adam::new(&judging, config.optimizer.discriminator)?,
+            painter_adam: Adam::by_name(&painting, |name| match name.split('.').next() {
+                Some("text") => config.optimizer.text,
+                _ => config.optimizer.generator,
+            })?,
+            judge_adam: Adam::by_name(&judging, |name| match name.split('.').next() {
+                Some("attributes") => config.optimizer.reader,
+                _ => config.optimizer.discriminator,
+            })?,
             loss: config.loss.build()?,
             augment: config.augment,
+            labelled: config.gan.attributes.weight > 0.0,
             kl_weight: config.optimizer.kl_weight,
             discriminator_steps: config.optimizer.n_critic,
             text_learns_from_discriminator: config.optimizer.text_learns_from_discriminator,
@@ -151,16 +161,16 @@ impl Networks {
         let mut losses = Losses::new();
 
         let held = |t: &Tensor| if self.text_learns_from_discriminator { t.clone() } else { t.detach() };
-        let learnt = others.as_ref().map(held);
+        let labels = self.labelled.then(|| labels(batch, &self.device)).transpose()?;
+        let (own, learnt) = (held(&embedding), others.as_ref().map(held));
         let mut from_judging = None;
         for repeat in 0..self.discriminator_steps {
             let judged = |images: &Tensor, which: &str| seen(images, "discriminator", repeat as u64, which);
             let pair = Pair {
                 real: &judged(&real, "real")?,
                 fake: &judged(&fake.detach(), "fake")?,
-                embedding: &held(&embedding),
+                texts: Texts { embedding: &own, others: learnt.as_ref(), labels: labels.as_ref() },
                 mismatched: Some(&held(&mismatched)),
-                others: learnt.as_ref(),
                 at,
                 key: key.child("penalty").at(repeat as u64),
                 step,
@@ -177,9 +187,9 @@ impl Networks {
 
         let judge = self.frozen_discriminator.as_ref();
         let (shown, beside) = (seen(&fake, "generator", 0, "fake")?, seen(&real, "generator", 0, "real")?);
-        let constant = others.map(|texts| texts.detach());
-        let mut parts =
-            self.loss.generator(judge, &shown, Some(&beside), &embedding.detach(), constant.as_ref(), at)?;
+        let (own, constant) = (embedding.detach(), others.map(|texts| texts.detach()));
+        let texts = Texts { embedding: &own, others: constant.as_ref(), labels: labels.as_ref() };
+        let mut parts = self.loss.generator(judge, &shown, Some(&beside), &texts, at)?;
         parts.push("kl", conditioned.kl.affine(self.kl_weight, 0.0)?);
         let total = parts.total()?;
         let mut grads = checked_gradients(&total, "generator", &self.painting)?;

@@ -247,12 +247,12 @@ impl Trainer {
 
     fn remember(&mut self, checkpoint: &Checkpoint) {
         self.restored = Some((checkpoint.path().to_owned(), checkpoint.verified()));
-        self.scale_rates();
     }
 
-    /// Sets the learning rates to what the rollbacks so far have left of them.
+    /// Sets the learning rates to what the schedule and the rollbacks so far leave of them.
     fn scale_rates(&mut self) {
         let rate = self.progress.rollbacks.last().map_or(1.0, |rollback| rollback.rate);
+        let rate = rate * self.schedule.rate(self.progress.images);
         self.networks.painter_adam.scale_rate(rate);
         self.networks.judge_adam.scale_rate(rate);
     }
@@ -267,6 +267,13 @@ impl Trainer {
         progress: Progress,
     ) -> Result<Self> {
         let schedule = Schedule::new(&config.schedule, config.gan.max_level(), splits.train.len())?;
+        let blank = || (0..splits.train.len()).all(|index| splits.train.attributes(index).is_none());
+        if config.gan.attributes.weight > 0.0 && blank() {
+            let weight = config.gan.attributes.weight;
+            return Err(Error::Config(format!(
+                "gan.attributes.weight is {weight}, and no training image has attributes; set it to 0"
+            )));
+        }
         let samples = Samples::choose(&splits, config.output.samples, Key::new(config.seed))?;
         if !splits.report.bad.is_empty() {
             run.write("bad_files.tsv", splits.report.bad_files_tsv().as_bytes())?;
@@ -363,6 +370,7 @@ impl Trainer {
                 self.begin_level(stage, watch)?;
             }
             let batch = batches.next().ok_or_else(|| Error::State("the loader ended early".into()))??;
+            self.scale_rates();
             let losses = self.networks.step(&batch, &stage, key, self.progress.step, shown);
             let losses = losses.map_err(|error| self.explained(error, Some(&batch)))?;
             self.progress.add(&losses, batch.len())?;

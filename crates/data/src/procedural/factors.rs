@@ -88,6 +88,11 @@ factors! {
 const NOT_VISIBLE: &str = "not-visible";
 
 impl Factor {
+    /// The number of values of each factor, in order.
+    pub fn sizes() -> [usize; 22] {
+        Self::ALL.map(|factor| factor.values().len())
+    }
+
     /// The factor of a name.
     ///
     /// # Errors

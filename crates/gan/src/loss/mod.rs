@@ -19,7 +19,8 @@ mod wgan_gp;
 use candle_core::Tensor;
 use t2f_ops::rng::Key;
 
-use crate::discriminator::Discriminator;
+use crate::attributes::Labels;
+use crate::discriminator::{Discriminator, Kind};
 use crate::error::{Error, Result};
 use crate::growth::Growth;
 
@@ -30,6 +31,24 @@ pub use lsgan::Lsgan;
 pub use relativistic_hinge::RelativisticHinge;
 pub use wgan_gp::WganGp;
 
+/// The texts of a batch, detached from whatever is not to learn from them.
+#[derive(Clone, Copy)]
+pub struct Texts<'a> {
+    /// The images' own, `(B, E)`.
+    pub embedding: &'a Tensor,
+    /// More texts of none of the images, `(M, E)`: a contrast tells them apart, too.
+    pub others: Option<&'a Tensor>,
+    /// What they claim and the images show, where that is known.
+    pub labels: Option<&'a Labels>,
+}
+
+impl<'a> Texts<'a> {
+    /// Texts of which nothing else is known.
+    pub fn plain(embedding: &'a Tensor) -> Self {
+        Self { embedding, others: None, labels: None }
+    }
+}
+
 /// What one discriminator step compares.
 #[derive(Clone, Copy)]
 pub struct Pair<'a> {
@@ -37,13 +56,10 @@ pub struct Pair<'a> {
     pub real: &'a Tensor,
     /// Generated images of the same shape, detached.
     pub fake: &'a Tensor,
-    /// The texts of both, `(B, E)`, detached.
-    pub embedding: &'a Tensor,
+    /// The texts of both.
+    pub texts: Texts<'a>,
     /// For each real image the text of another image, `(B, E)`, detached.
     pub mismatched: Option<&'a Tensor>,
-    /// More texts of none of the images, `(M, E)`, detached: a [contrast](Discriminator::contrast)
-    /// tells them apart, too.
-    pub others: Option<&'a Tensor>,
     /// How far the networks have grown.
     pub at: Growth,
     /// What the random numbers of a penalty are drawn from; another for each step.
@@ -169,14 +185,12 @@ pub trait AdversarialLoss: Send + Sync {
         };
         let real = d.features(batch.real, batch.at)?;
         let scores = Scores {
-            real: d.score(&real, batch.embedding)?,
-            fake: d.forward(batch.fake, batch.embedding, batch.at)?,
+            real: d.score(&real, batch.texts.embedding)?,
+            fake: d.forward(batch.fake, batch.texts.embedding, batch.at)?,
             mismatched: wrong.map(|texts| d.score(&real, texts)).transpose()?,
         };
         let mut parts = self.discriminator_terms(&scores)?;
-        if let Some(contrast) = d.contrast(&real, batch.embedding, batch.others)? {
-            parts.push("contrast", contrast);
-        }
+        parts.0.extend(d.heads(batch.real, &real, &batch.texts, Kind::Real)?.0);
         parts.0.extend(self.penalties(d, batch, &scores)?.0);
         Ok(parts)
     }
@@ -184,7 +198,7 @@ pub trait AdversarialLoss: Send + Sync {
     /// The generator's loss. `d` should be frozen: its gradients are not wanted.
     ///
     /// # Shapes
-    /// `fake`, `real`: `(B, 3, R, R)`; `embedding`: `(B, E)`; `others`: `(M, E)`, as in [`Pair`].
+    /// `fake`, `real`: `(B, 3, R, R)`.
     ///
     /// # Errors
     /// If `real` is needed and missing; those of the discriminator.
@@ -193,18 +207,15 @@ pub trait AdversarialLoss: Send + Sync {
         d: &dyn Discriminator,
         fake: &Tensor,
         real: Option<&Tensor>,
-        embedding: &Tensor,
-        others: Option<&Tensor>,
+        texts: &Texts<'_>,
         at: Growth,
     ) -> Result<Parts> {
         let features = d.features(fake, at)?;
-        let fake = d.score(&features, embedding)?;
+        let score = d.score(&features, texts.embedding)?;
         let real = real.filter(|_| self.needs_reals_for_generator());
-        let real = real.map(|images| d.forward(images, embedding, at)).transpose()?;
-        let mut parts = self.generator_terms(&fake, real.as_ref())?;
-        if let Some(contrast) = d.contrast(&features, embedding, others)? {
-            parts.push("contrast", contrast);
-        }
+        let real = real.map(|images| d.forward(images, texts.embedding, at)).transpose()?;
+        let mut parts = self.generator_terms(&score, real.as_ref())?;
+        parts.0.extend(d.heads(fake, &features, texts, Kind::Fake)?.0);
         Ok(parts)
     }
 }

@@ -117,10 +117,10 @@ fn first_values_do_not_depend_on_the_order_of_construction() -> Result<()> {
     for parameters in [&forward, &other] {
         let vb = parameters.builder(DType::F32, &cpu);
         config.generator(vb.pp("generator"))?;
-        config.discriminator(tiny::EMBEDDING, vb.pp("discriminator"))?;
+        config.discriminator(tiny::EMBEDDING, &[], vb.pp("discriminator"))?;
     }
     let vb = backward.builder(DType::F32, &cpu);
-    config.discriminator(tiny::EMBEDDING, vb.pp("discriminator"))?;
+    config.discriminator(tiny::EMBEDDING, &[], vb.pp("discriminator"))?;
     config.generator(vb.pp("generator"))?;
     for ((name, a), (same, b)) in forward.tensors().iter().zip(&backward.tensors()) {
         assert_eq!((name, values(a)), (same, values(b)));

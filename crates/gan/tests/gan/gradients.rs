@@ -1,8 +1,10 @@
 //! Every parameter's gradient against central differences, in 64 bits.
 
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Device, Tensor};
 use t2f_gan::loss::penalty::{gradient_penalty, squared_gradient};
-use t2f_gan::{Channels, ConditioningKind, GanConfig, Growth, LossConfig, Pair, Result};
+use t2f_gan::{
+    Channels, ConditioningKind, GanConfig, Growth, Labels, LossConfig, Pair, Possible, Result, Texts,
+};
 use t2f_ops::grad::gradients;
 use t2f_ops::init::Parameters;
 use t2f_ops::rng::Key;
@@ -104,12 +106,19 @@ struct Batch {
     fake: Tensor,
     text: Tensor,
     wrong: Tensor,
+    labels: Labels,
 }
 
 impl Batch {
     fn new(nets: &Nets, at: Growth) -> Result<Self> {
         let side = at.resolution();
+        let possible = |first: usize| {
+            Possible::new(&tiny::SIZES, 2, &Device::Cpu, |item, attribute| {
+                (item != attribute).then(|| vec![if attribute == 0 { first + 1 } else { 0 }])
+            })
+        };
         Ok(Self {
+            labels: Labels { shown: possible(0)?, claimed: possible(1)?, said: possible(0)? },
             real: nets.normal("real", (2, 3, side, side))?,
             fake: nets.normal("fake", (2, 3, side, side))?,
             text: nets.normal("text", (2, tiny::EMBEDDING))?,
@@ -117,13 +126,16 @@ impl Batch {
         })
     }
 
+    fn texts(&self) -> Texts<'_> {
+        Texts { embedding: &self.text, others: Some(&self.wrong), labels: Some(&self.labels) }
+    }
+
     fn pair(&self, at: Growth) -> Pair<'_> {
         Pair {
             real: &self.real,
             fake: &self.fake,
-            embedding: &self.text,
+            texts: self.texts(),
             mismatched: Some(&self.wrong),
-            others: Some(&self.wrong),
             at,
             key: Key::new(9),
             step: 0,
@@ -166,7 +178,7 @@ fn losses() -> Vec<LossConfig> {
 
 #[test]
 fn discriminator_losses() -> Result<()> {
-    let nets = Nets::new(&smaller(tiny::contrasting(tiny::config())), DType::F64)?.shaken()?;
+    let nets = Nets::new(&smaller(tiny::with_heads(tiny::config())), DType::F64)?.shaken()?;
     let at = Growth::stable(0);
     let batch = Batch::new(&nets, at)?;
     for config in losses() {
@@ -180,15 +192,14 @@ fn discriminator_losses() -> Result<()> {
 
 #[test]
 fn generator_losses_through_a_frozen_discriminator() -> Result<()> {
-    let nets = Nets::new(&smaller(tiny::contrasting(tiny::config())), DType::F64)?.shaken()?;
+    let nets = Nets::new(&smaller(tiny::with_heads(tiny::config())), DType::F64)?.shaken()?;
     let batch = Batch::new(&nets, FADING)?;
     let latent = nets.normal("latent", (2, tiny::LATENT))?;
     for config in losses() {
         let loss = config.build()?;
         let f = || {
             let fake = nets.generator.forward(&latent, FADING)?;
-            loss.generator(&*nets.frozen, &fake, Some(&batch.real), &batch.text, Some(&batch.wrong), FADING)?
-                .total()
+            loss.generator(&*nets.frozen, &fake, Some(&batch.real), &batch.texts(), FADING)?.total()
         };
         let grads = gradients(&f()?)?;
         for (name, var) in nets.parameters.vars() {

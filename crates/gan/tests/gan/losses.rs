@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use candle_core::{DType, Device, Tensor};
 use t2f_gan::loss::penalty::{approximate_squared_gradient, gradient_penalty, squared_gradient};
-use t2f_gan::{Discriminator, Growth, LossConfig, Pair, Parts, Result, Scores};
+use t2f_gan::{Discriminator, Growth, LossConfig, Pair, Parts, Result, Scores, Texts};
 use t2f_ops::rng::{self, Key};
 
 fn tensor(values: &[f64]) -> Result<Tensor> {
@@ -130,13 +130,16 @@ impl Images {
         })
     }
 
+    fn texts(&self) -> Texts<'_> {
+        Texts { others: Some(&self.wrong), ..Texts::plain(&self.text) }
+    }
+
     fn pair(&self, step: u64) -> Pair<'_> {
         Pair {
             real: &self.real,
             fake: &self.fake,
-            embedding: &self.text,
+            texts: self.texts(),
             mismatched: Some(&self.wrong),
-            others: Some(&self.wrong),
             at: Growth::stable(0),
             key: Key::new(5),
             step,
@@ -226,11 +229,9 @@ fn losses_say_what_they_need() -> Result<()> {
 
     let relativistic = config(r#"{"kind": "relativistic-hinge"}"#).build()?;
     assert!(relativistic.needs_reals_for_generator());
-    let missing = relativistic.generator(&d, &images.fake, None, &images.text, None, pair.at);
+    let missing = relativistic.generator(&d, &images.fake, None, &images.texts(), pair.at);
     assert!(missing.err().unwrap().to_string().contains("real images"));
-    assert!(
-        relativistic.generator(&d, &images.fake, Some(&images.real), &images.text, None, pair.at).is_ok()
-    );
+    assert!(relativistic.generator(&d, &images.fake, Some(&images.real), &images.texts(), pair.at).is_ok());
     Ok(())
 }
 

@@ -34,7 +34,7 @@ fn second() -> GanConfig {
 }
 
 fn table(config: &GanConfig, embedding_size: usize) -> Result<BTreeMap<String, Vec<usize>>> {
-    let rows = config.parameter_table(embedding_size)?;
+    let rows = config.parameter_table(embedding_size, &[])?;
     let names = rows.len();
     let table: BTreeMap<_, _> = rows.into_iter().map(|row| (row.name, row.shape)).collect();
     assert_eq!(table.len(), names, "a name was asked for twice");

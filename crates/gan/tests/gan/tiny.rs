@@ -2,14 +2,16 @@
 
 use candle_core::{DType, Device, Shape, Tensor};
 use t2f_gan::{
-    Channels, Compat, ConditioningAugmentation, ConditioningKind, ContrastConfig, Discriminator, GanConfig,
-    Generator, Head, Result,
+    AttributesConfig, Channels, Compat, ConditioningAugmentation, ConditioningKind, ContrastConfig,
+    Discriminator, GanConfig, Generator, Head, Result,
 };
 use t2f_ops::init::Parameters;
 use t2f_ops::rng::{self, Key};
 
 pub const EMBEDDING: usize = 3;
 pub const LATENT: usize = 5;
+/// Values of two attributes.
+pub const SIZES: [usize; 2] = [2, 1];
 
 /// 16x16, widths 3, 3 and 2.
 pub fn config() -> GanConfig {
@@ -32,10 +34,11 @@ pub fn projection() -> GanConfig {
     GanConfig { head: Head::Projection, modulation: true, ..config() }
 }
 
-/// The same with a contrastive head.
-pub fn contrasting(config: GanConfig) -> GanConfig {
+/// The same with every head beside the score.
+pub fn with_heads(config: GanConfig) -> GanConfig {
     let contrast = ContrastConfig { size: 2, temperature: 0.5, weight: 0.7 };
-    GanConfig { contrast, ..config }
+    let attributes = AttributesConfig { weight: 0.9, text_weight: 0.6, reader: vec![2] };
+    GanConfig { contrast, attributes, ..config }
 }
 
 /// The three networks of one configuration, their parameters, and constants in their type.
@@ -53,10 +56,10 @@ impl Nets {
         let parameters = Parameters::drawn(Key::new(7));
         let vb = parameters.builder(dtype, &Device::Cpu);
         let generator = config.generator(vb.pp("generator"))?;
-        let discriminator = config.discriminator(EMBEDDING, vb.pp("discriminator"))?;
+        let discriminator = config.discriminator(EMBEDDING, &SIZES, vb.pp("discriminator"))?;
         let conditioning = config.conditioning(EMBEDDING, vb.pp("conditioning"))?;
         let frozen = parameters.frozen_builder(dtype, &Device::Cpu).pp("discriminator");
-        let frozen = config.discriminator(EMBEDDING, frozen)?;
+        let frozen = config.discriminator(EMBEDDING, &SIZES, frozen)?;
         Ok(Self { parameters, generator, discriminator, frozen, conditioning, dtype })
     }
 

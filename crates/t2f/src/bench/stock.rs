@@ -86,7 +86,8 @@ impl Stock {
     /// Networks and data that [`formula`] gives.
     pub fn new(yardstick: &Yardstick) -> Result<Self> {
         let y = yardstick;
-        let table = y.config().gan.parameter_table(y.embedding_size).map_err(candle_core::Error::wrap)?;
+        let table =
+            y.config().gan.parameter_table(y.embedding_size, &[]).map_err(candle_core::Error::wrap)?;
         let (mut painting, mut judging) = (Weights::default(), Weights::default());
         for row in table {
             let mut value = formula(&row.name, &row.shape, &Device::Cpu)?;

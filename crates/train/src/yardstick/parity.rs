@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
-use t2f_gan::Pair;
+use t2f_gan::{Pair, Texts};
 use t2f_ops::grad::gradients;
 use t2f_ops::init::Parameters;
 use t2f_ops::rng::{self, Key};
@@ -76,9 +76,10 @@ impl Yardstick {
         let (paint, judge) = (painting.builder(DType::F32, device), judging.builder(DType::F32, device));
         let generator = config.gan.generator(paint.pp("generator"))?;
         let conditioning = config.gan.conditioning(self.embedding_size, paint.pp("conditioning"))?;
-        let discriminator = config.gan.discriminator(self.embedding_size, judge.pp("discriminator"))?;
+        let discriminator = config.gan.discriminator(self.embedding_size, &[], judge.pp("discriminator"))?;
         let frozen = config.gan.discriminator(
             self.embedding_size,
+            &[],
             judging.frozen_builder(DType::F32, device).pp("discriminator"),
         )?;
         for set in [&painting, &judging] {
@@ -103,15 +104,15 @@ impl Yardstick {
         let pair = Pair {
             real: &real,
             fake: &fake.detach(),
-            embedding: &embedding,
+            texts: Texts::plain(&embedding),
             mismatched: Some(&mismatched),
-            others: None,
             at: self.growth(),
             key,
             step: 0,
         };
         let on_judge = loss.discriminator(discriminator.as_ref(), &pair)?.total()?;
-        let mut parts = loss.generator(frozen.as_ref(), &fake, None, &embedding, None, self.growth())?;
+        let mut parts =
+            loss.generator(frozen.as_ref(), &fake, None, &Texts::plain(&embedding), self.growth())?;
         parts.push("kl", conditioned.kl.affine(config.optimizer.kl_weight, 0.0)?);
         let on_painter = parts.total()?;
         // The images of the penalty, as `gan::loss::penalty` draws them.

@@ -1,0 +1,267 @@
+//! What an image shows and what a text says, attribute by attribute: the auxiliary classifier of
+//! AC-GAN (arXiv:1610.09585, §3), which ProGAN uses for labels, for data whose attributes are known.
+//!
+//! A head of the discriminator learns on real images which values they show, and asks generated
+//! ones for what their texts claim; another learns from the embeddings what the texts say. Where a
+//! match of image and text is one bit and the texts of a batch are `ln B` nats, this is an answer
+//! for each attribute.
+
+use candle_core::{D, Device, Tensor};
+use candle_nn::{Init, VarBuilder};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Result, check};
+use crate::reader::Reader;
+
+/// What is added to the logit of a class that is ruled out.
+const RULED_OUT: f32 = -1e4;
+
+/// The attribute heads of the discriminator, see [`crate::attributes`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AttributesConfig {
+    /// Weight of what images show, in both players' losses; 0 leaves both heads out. Default 0; at
+    /// least 0.
+    pub weight: f64,
+    /// Weight of what texts say, in the discriminator's loss, from which the text encoder learns.
+    /// Default 0; at least 0.
+    pub text_weight: f64,
+    /// Channels of a network of its own that looks at images, one number a halving down to 4x4
+    /// (`[64, 80, 64]` sees 32x32); larger images are halved for it, smaller ones doubled. Default:
+    /// none, and the head looks at the discriminator's features.
+    pub reader: Vec<usize>,
+}
+
+/// For each attribute of each item of a batch the classes that may be the true one.
+///
+/// Class 0 is that the attribute cannot be seen (of an image) or is not spoken of (of a text), class
+/// `v + 1` its value `v`.
+pub struct Possible {
+    /// `(B, A, V)`: 0 at possible classes, a large negative number at those that are ruled out.
+    ruled_out: Tensor,
+    /// Attributes, over the batch, of which something is known.
+    known: usize,
+}
+
+impl Possible {
+    /// `of(item, attribute)` names the possible classes; `None` where nothing is known, and all are.
+    /// `sizes` are the attributes' numbers of values.
+    ///
+    /// # Errors
+    /// If a class is above its attribute's size, or the device refuses the copy.
+    pub fn new(
+        sizes: &[usize],
+        batch: usize,
+        device: &Device,
+        of: impl Fn(usize, usize) -> Option<Vec<usize>>,
+    ) -> Result<Self> {
+        let classes = classes(sizes);
+        let mut ruled_out = vec![0f32; batch * sizes.len() * classes];
+        let mut known = 0;
+        for (row, ruled_out) in ruled_out.chunks_exact_mut(classes).enumerate() {
+            let (item, attribute) = (row / sizes.len(), row % sizes.len());
+            let Some(possible) = of(item, attribute) else { continue };
+            known += 1;
+            ruled_out.fill(RULED_OUT);
+            for class in possible {
+                let most = sizes[attribute];
+                check(class <= most, "class of an attribute", class, format_args!("at most {most}"))?;
+                ruled_out[class] = 0.0;
+            }
+        }
+        Ok(Self { ruled_out: Tensor::from_vec(ruled_out, (batch, sizes.len(), classes), device)?, known })
+    }
+}
+
+/// What is known of the attributes of a batch.
+pub struct Labels {
+    /// What the real images show.
+    pub shown: Possible,
+    /// What the texts ask of an image: nothing of what they do not speak of.
+    pub claimed: Possible,
+    /// What the texts say, silence included.
+    pub said: Possible,
+}
+
+/// Weights that are not equalized: the heads learn at a rate of their own.
+struct Linear {
+    weight: Tensor, // (I, O)
+    bias: Tensor,   // (O)
+}
+
+impl Linear {
+    fn new(inputs: usize, outputs: usize, vb: &VarBuilder) -> Result<Self> {
+        let init = Init::Randn { mean: 0.0, stdev: 1.0 / (inputs as f64).sqrt() };
+        Ok(Self {
+            weight: vb.get_with_hints((inputs, outputs), "weight", init)?,
+            bias: vb.get_with_hints(outputs, "bias", Init::Const(0.0))?,
+        })
+    }
+
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        Ok(x.matmul(&self.weight)?.broadcast_add(&self.bias)?)
+    }
+}
+
+/// Two linear maps, of image features and of texts, to the classes of every attribute.
+pub(crate) struct Attributes {
+    reader: Option<Reader>,
+    image: Linear,
+    text: Linear,
+    /// `(1, A, V)`: rules out the classes that an attribute does not have.
+    absent: Tensor,
+    config: AttributesConfig,
+}
+
+impl Attributes {
+    /// Asks `vb` for `{image,text}.{weight,bias}`; none if the weight is 0. `sizes` are the numbers
+    /// of values of the attributes.
+    pub fn new(
+        config: &AttributesConfig,
+        sizes: &[usize],
+        channels: usize,
+        embedding_size: usize,
+        vb: &VarBuilder,
+    ) -> Result<Option<Self>> {
+        let AttributesConfig { weight, text_weight, .. } = *config;
+        for (name, value) in [("attributes.weight", weight), ("attributes.text_weight", text_weight)] {
+            check(value >= 0.0 && value.is_finite(), name, value, "a finite number, at least 0")?;
+        }
+        if weight == 0.0 {
+            return Ok(None);
+        }
+        check(!sizes.is_empty(), "attributes.weight", weight, "0, since the data knows no attributes")?;
+        let classes = classes(sizes);
+        let linear = |inputs, name: &str| Linear::new(inputs, sizes.len() * classes, &vb.pp(name));
+        let absent = |&size: &usize| (0..classes).map(move |c| if c > size { RULED_OUT } else { 0.0 });
+        let absent: Vec<f32> = sizes.iter().flat_map(absent).collect();
+        let absent =
+            Tensor::from_vec(absent, (1, sizes.len(), classes), vb.device())?.to_dtype(vb.dtype())?;
+        let reader = (!config.reader.is_empty()).then(|| Reader::new(&config.reader, &vb.pp("reader")));
+        let reader = reader.transpose()?;
+        let channels = reader.as_ref().map_or(channels, Reader::outputs);
+        Ok(Some(Self {
+            image: linear(channels, "image")?,
+            text: linear(embedding_size, "text")?,
+            reader,
+            absent,
+            config: config.clone(),
+        }))
+    }
+
+    /// `weight` times [`surprise`] at what images `(B, 3, R, R)`, of features `(B, H, W, C)`, show.
+    pub fn image_loss(&self, images: &Tensor, features: &Tensor, possible: &Possible) -> Result<Tensor> {
+        let features = match &self.reader {
+            Some(reader) => reader.features(images)?,
+            None => features.mean((1, 2))?,
+        };
+        self.loss(&self.image.forward(&features)?, possible, self.config.weight)
+    }
+
+    /// `text_weight` times [`surprise`] at what texts `(B, E)` say.
+    pub fn text_loss(&self, embedding: &Tensor, possible: &Possible) -> Result<Tensor> {
+        self.loss(&self.text.forward(embedding)?, possible, self.config.text_weight)
+    }
+
+    fn loss(&self, logits: &Tensor, possible: &Possible, weight: f64) -> Result<Tensor> {
+        let (_, attributes, classes) = self.absent.dims3()?;
+        let logits = logits.reshape((logits.dim(0)?, attributes, classes))?.broadcast_add(&self.absent)?;
+        Ok(surprise(&logits, possible)?.affine(weight, 0.0)?)
+    }
+}
+
+/// `E -ln P(the class is a possible one)`, with the softmax over an attribute's classes as `P` and
+/// the mean over all attributes, of all items, of which something is known: the cross-entropy where
+/// one class is possible. 0 at best and where nothing is known.
+///
+/// # Shapes
+/// `logits`: `(B, A, V)`; the result is a scalar.
+///
+/// # Errors
+/// If the shapes do not fit.
+pub fn surprise(logits: &Tensor, possible: &Possible) -> Result<Tensor> {
+    let highest = logits.detach().max_keepdim(D::Minus1)?;
+    let logits = logits.broadcast_sub(&highest)?;
+    let allowed = logits.add(&possible.ruled_out.to_dtype(logits.dtype())?)?;
+    // What is possible may be far below the highest: it is shifted by its own maximum.
+    let best = allowed.detach().max_keepdim(D::Minus1)?;
+    let of_allowed = allowed.broadcast_sub(&best)?.exp()?.sum_keepdim(D::Minus1)?.log()?.add(&best)?;
+    let of_all = logits.exp()?.sum_keepdim(D::Minus1)?.log()?;
+    Ok(of_all.sub(&of_allowed)?.sum_all()?.affine(1.0 / possible.known.max(1) as f64, 0.0)?)
+}
+
+fn classes(sizes: &[usize]) -> usize {
+    sizes.iter().max().map_or(1, |most| most + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::GanConfig;
+    use candle_core::{DType, Var};
+    use t2f_ops::grad::gradients;
+    use t2f_ops::rng::{Key, normal};
+
+    fn value(t: &Tensor) -> f64 {
+        t.to_dtype(DType::F64).unwrap().to_scalar().unwrap()
+    }
+
+    /// Two attributes of 2 and 1 values: three classes each, the last of the second does not exist.
+    const SIZES: [usize; 2] = [2, 1];
+
+    fn possible(of: impl Fn(usize, usize) -> Option<Vec<usize>>) -> Possible {
+        Possible::new(&SIZES, 2, &Device::Cpu, of).unwrap()
+    }
+
+    #[test]
+    fn hand_computed_values() -> Result<()> {
+        let logits = [[[0f64, 2f64.ln(), 3f64.ln()], [0., 0., 0.]], [[50., 0., 0.], [7., 7., 7.]]];
+        let logits = Tensor::new(&logits, &Device::Cpu)?;
+        // Of weights 1, 2, 3 the last two: 5/6. Of three equal ones the first: 1/3. Nothing known
+        // of the second item but its first attribute, which is wrong by 50 nats and ln 2.
+        let given = possible(|item, attribute| match (item, attribute) {
+            (0, 0) => Some(vec![1, 2]),
+            (0, 1) => Some(vec![0]),
+            (1, 0) => Some(vec![1, 2]),
+            _ => None,
+        });
+        let want = ((6f64 / 5.0).ln() + 3f64.ln() + 50.0 - 2f64.ln()) / 3.0;
+        let got = value(&surprise(&logits, &given)?);
+        assert!((got - want).abs() < 1e-5, "{got}, expected {want}");
+        assert_eq!(value(&surprise(&logits, &possible(|_, _| None))?), 0.0);
+        Ok(())
+    }
+
+    #[test]
+    fn gradients_agree_with_finite_differences() -> Result<()> {
+        let cpu = Device::Cpu;
+        let logits = Var::from_tensor(&normal(Key::new(1), (2, 2, 3), DType::F64, &cpu)?)?;
+        let given = possible(|item, attribute| (item + attribute < 2).then(|| vec![item, 1 - attribute]));
+        let gradient = gradients(&surprise(&logits, &given)?)?.remove(&logits).unwrap();
+        let step = normal(Key::new(2), (2, 2, 3), DType::F64, &cpu)?.affine(1e-4, 0.0)?;
+        let up = value(&surprise(&logits.add(&step)?, &given)?);
+        let change = (up - value(&surprise(&logits.sub(&step)?, &given)?)) / 2.0;
+        let want = value(&gradient.mul(&step)?.sum_all()?);
+        assert!((change - want).abs() < 1e-10, "{change}, expected {want}");
+        Ok(())
+    }
+
+    #[test]
+    fn heads_want_data_that_knows_attributes() {
+        let attributes = AttributesConfig { weight: 1.0, ..AttributesConfig::default() };
+        let config = GanConfig { resolution: 8, attributes, ..GanConfig::default() };
+        let vb = || VarBuilder::zeros(DType::F32, &Device::Cpu);
+        assert!(config.discriminator(4, &SIZES, vb()).is_ok());
+        let message = config.discriminator(4, &[], vb()).err().unwrap().to_string();
+        assert!(
+            message.contains("attributes.weight is 1") && message.contains("knows no attributes"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn a_class_that_does_not_exist_is_refused() {
+        let wrong = Possible::new(&SIZES, 1, &Device::Cpu, |_, _| Some(vec![2]));
+        assert!(wrong.err().unwrap().to_string().contains("class of an attribute is 2"));
+    }
+}

@@ -1,0 +1,77 @@
+//! What a batch knows of its attributes, in the form that the discriminator's heads learn from.
+
+use candle_core::Device;
+use t2f_data::{Batch, Factor};
+use t2f_gan::{Labels, Possible, Result};
+
+/// The labels of a batch. Images without attributes and captions without claims say nothing.
+///
+/// # Errors
+/// If the device refuses the copy.
+pub fn labels(batch: &Batch, device: &Device) -> Result<Labels> {
+    // Class 0 is "hidden" or "not spoken of"; a value's class follows its position.
+    let claimed = |item: usize, attribute: usize| -> Option<Vec<usize>> {
+        let claim = batch.claims.get(item)?.about(Factor::ALL[attribute])?;
+        Some(claim.allowed.iter().map(|value| value + 1).collect())
+    };
+    let shown = |item: usize, attribute: usize| {
+        let attributes = batch.attributes[item].as_ref()?;
+        Some(vec![attributes.get(Factor::ALL[attribute]).map_or(0, |value| value + 1)])
+    };
+    let said = |item: usize, attribute: usize| {
+        // A caption whose claims nobody noted has none: it may say anything.
+        let noted = batch.claims.get(item).is_some_and(|claims| !claims.is_empty());
+        claimed(item, attribute).or_else(|| noted.then(|| vec![0]))
+    };
+    let possible = |of: &dyn Fn(usize, usize) -> Option<Vec<usize>>| {
+        Possible::new(&Factor::sizes(), batch.len(), device, of)
+    };
+    Ok(Labels { shown: possible(&shown)?, claimed: possible(&claimed)?, said: possible(&said)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    use candle_core::Tensor;
+    use t2f_data::procedural::{ProceduralFaces, Split};
+    use t2f_data::{Attributes, Loader};
+    use t2f_gan::attributes::surprise;
+    use t2f_ops::rng::Key;
+
+    /// Logits of somebody who is sure of these attributes, `(B, 22, 7)`.
+    fn sure_of(faces: &[Option<Attributes>]) -> Tensor {
+        let mut logits = vec![0f32; faces.len() * 22 * 7];
+        for (row, logits) in logits.chunks_exact_mut(7).enumerate() {
+            let seen = faces[row / 22].and_then(|face| face.get(Factor::ALL[row % 22]));
+            logits[seen.map_or(0, |value| value + 1)] = 60.0;
+        }
+        Tensor::from_vec(logits, (faces.len(), 22, 7), &Device::Cpu).unwrap()
+    }
+
+    fn nats(logits: &Tensor, possible: &Possible) -> f32 {
+        surprise(logits, possible).unwrap().to_scalar().unwrap()
+    }
+
+    #[test]
+    fn who_sees_the_truth_is_not_surprised_by_images_or_their_captions() {
+        let faces = Arc::new(ProceduralFaces::new(Split::Train, 1, 12, 8));
+        let mut batch = Loader::new(faces, Key::new(1)).batch(0, 12, 8).unwrap();
+        let known = labels(&batch, &Device::Cpu).unwrap();
+        let truth = sure_of(&batch.attributes);
+        assert_eq!((nats(&truth, &known.shown), nats(&truth, &known.claimed)), (0.0, 0.0));
+        // Captions leave most unsaid, so that what is said is not what is shown.
+        assert!(nats(&truth, &known.said) > 20.0);
+        batch.attributes.rotate_left(1);
+        let others = sure_of(&batch.attributes);
+        assert!(nats(&others, &known.shown) > 20.0 && nats(&others, &known.claimed) > 20.0);
+        // Of pictures that nobody knows anything of nothing is asked.
+        batch.attributes.fill(None);
+        batch.claims.clear();
+        let unknown = labels(&batch, &Device::Cpu).unwrap();
+        for possible in [&unknown.shown, &unknown.claimed, &unknown.said] {
+            assert_eq!(nats(&others, possible), 0.0);
+        }
+    }
+}
