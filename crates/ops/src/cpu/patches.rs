@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::gemm::{PANEL, Product, Strides, padded};
 use super::simd::{Kernel, Level, Simd};
 use super::tile::Epilogue;
-use super::{Mask, Shapes, scratch};
+use super::{Mask, Shapes, filled, scratch};
 
 /// Rows of a block of the left factor.
 const ROWS: usize = 48;
@@ -206,8 +206,8 @@ fn finish(epilogue: &Epilogue, start: usize, n: usize, c: &mut [f32]) {
 /// All rows of `left · right`, finished.
 fn multiply(level: Level, left: Left, rows: usize, right: &Right, epilogue: &Epilogue) -> Vec<f32> {
     let Right { k, n, .. } = *right;
-    let mut out = vec![0.0; rows * n];
     if rows <= FEW {
+        let mut out = vec![0.0; rows * n];
         let panels = n.div_ceil(PANEL);
         scratch::with(left.scratch(rows, k) + panels * rows * PANEL, |buffer| {
             let (c, buffer) = buffer.split_at_mut(panels * rows * PANEL);
@@ -228,19 +228,24 @@ fn multiply(level: Level, left: Left, rows: usize, right: &Right, epilogue: &Epi
             }
         });
         finish(epilogue, 0, n, &mut out);
-    } else {
+        return out;
+    }
+    filled(rows * n, |out| {
         with_panels(right, |b| {
-            out.par_chunks_mut(ROWS * n).enumerate().for_each(|(block, c)| {
-                let count = c.len() / n;
-                scratch::with(left.scratch(count, k), |buffer| {
+            out.par_chunks_mut(ROWS * n).enumerate().for_each(|(block, out)| {
+                let count = out.len() / n;
+                scratch::with(out.len() + left.scratch(count, k), |buffer| {
+                    let (c, buffer) = buffer.split_at_mut(out.len());
                     let a = left.rows(block * ROWS, count, k, buffer);
                     level.run(Rows { a, rows: count, k, b, n, c, c_row: n });
+                    finish(epilogue, block * ROWS * n, n, c);
+                    for (out, c) in out.iter_mut().zip(c) {
+                        out.write(*c);
+                    }
                 });
-                finish(epilogue, block * ROWS * n, n, c);
             });
         });
-    }
-    out
+    })
 }
 
 /// Calls `f` with all panels of the right factor, packed.

@@ -187,6 +187,10 @@ mod x86 {
 
         #[inline(always)]
         unsafe fn load_first(self, p: *const f32, n: usize) -> __m256 {
+            if n >= Self::LANES {
+                // SAFETY: the caller's promise, and `self`.
+                return unsafe { _mm256_loadu_ps(p) };
+            }
             // SAFETY: the caller's promise, and `self`; masked lanes are not read.
             unsafe { _mm256_maskload_ps(p, mask(n)) }
         }
@@ -199,6 +203,11 @@ mod x86 {
 
         #[inline(always)]
         unsafe fn store_first(self, p: *mut f32, v: __m256, n: usize) {
+            // A masked store is slow on some processors.
+            if n >= Self::LANES {
+                // SAFETY: the caller's promise, and `self`.
+                return unsafe { _mm256_storeu_ps(p, v) };
+            }
             // SAFETY: the caller's promise, and `self`; masked lanes are not written.
             unsafe { _mm256_maskstore_ps(p, mask(n), v) }
         }

@@ -86,21 +86,32 @@ impl Pictures<'_> {
         (rows, columns)
     }
 
-    /// A vector of channels of one pixel, cut at `first`, masked.
+    /// Whether tiles are whole but for the frame of pixels around the picture.
+    #[inline(always)]
+    fn aligned(&self) -> bool {
+        self.height.is_multiple_of(4) && self.width.is_multiple_of(4)
+    }
+
+    /// A vector of channels of one pixel, cut at `first` unless `FULL`; with `MASKED` there is a mask.
     ///
     /// # Safety
     /// `at` plus `first` numbers (or a vector if `FULL`) lie in the slices.
     #[inline(always)]
-    unsafe fn read<S: Simd, const FULL: bool>(&self, s: S, at: usize, first: usize) -> S::V {
+    unsafe fn read<S: Simd, const FULL: bool, const MASKED: bool>(
+        &self,
+        s: S,
+        at: usize,
+        first: usize,
+    ) -> S::V {
         // SAFETY: the caller's promise.
         unsafe {
             let value = cut_load::<S, FULL>(s, self.data.as_ptr().add(at), first);
             match self.mask {
-                None => value,
-                Some((mask, slope)) => {
+                Some((mask, slope)) if MASKED => {
                     let mask = cut_load::<S, FULL>(s, mask.as_ptr().add(at), first);
                     s.rectified(value, mask, s.splat(slope))
                 }
+                _ => value,
             }
         }
     }
@@ -133,19 +144,23 @@ pub(super) fn input<S: Simd>(
     // SAFETY: offsets that are not OUTSIDE are of pixels of the batch, whose slices were checked;
     // `c` plus the lanes read stays within a pixel's channels, and the output was checked.
     unsafe {
-        while c + S::LANES <= pictures.channels {
-            input_lanes::<S, true>(s, pictures, &rows, &columns, c, out.as_mut_ptr().add(c), stride);
+        while pictures.aligned() && c + S::LANES <= pictures.channels {
+            let out = out.as_mut_ptr().add(c);
+            match pictures.mask {
+                None => input_lanes::<S, true, false>(s, pictures, &rows, &columns, c, out, stride),
+                Some(_) => input_lanes::<S, true, true>(s, pictures, &rows, &columns, c, out, stride),
+            }
             c += S::LANES;
         }
         while c < padded {
-            input_lanes::<S, false>(s, pictures, &rows, &columns, c, out.as_mut_ptr().add(c), stride);
+            input_lanes::<S, false, true>(s, pictures, &rows, &columns, c, out.as_mut_ptr().add(c), stride);
             c += S::LANES;
         }
     }
 }
 
 #[inline(always)]
-unsafe fn input_lanes<S: Simd, const FULL: bool>(
+unsafe fn input_lanes<S: Simd, const FULL: bool, const MASKED: bool>(
     s: S,
     pictures: &Pictures,
     rows: &[usize; 6],
@@ -154,24 +169,18 @@ unsafe fn input_lanes<S: Simd, const FULL: bool>(
     out: *mut f32,
     stride: usize,
 ) {
-    let zero = s.splat(0.0);
     let first = pictures.channels.saturating_sub(c);
     let c = c.min(pictures.channels);
-    let mut half = [[zero; 6]; 6];
     // SAFETY: the caller's promise.
     unsafe {
-        for i in 0..6 {
-            if rows[i] == OUTSIDE {
-                continue;
-            }
-            let mut d = [zero; 6];
-            for j in 0..6 {
-                if columns[j] != OUTSIDE {
-                    d[j] = pictures.read::<S, FULL>(s, rows[i] + columns[j] + c, first);
-                }
-            }
-            half[i] = b_transposed(s, d);
-        }
+        let half = [
+            input_row::<S, FULL, MASKED>(s, pictures, rows[0], columns, c, first),
+            input_row::<S, FULL, MASKED>(s, pictures, rows[1], columns, c, first),
+            input_row::<S, FULL, MASKED>(s, pictures, rows[2], columns, c, first),
+            input_row::<S, FULL, MASKED>(s, pictures, rows[3], columns, c, first),
+            input_row::<S, FULL, MASKED>(s, pictures, rows[4], columns, c, first),
+            input_row::<S, FULL, MASKED>(s, pictures, rows[5], columns, c, first),
+        ];
         for j in 0..6 {
             let o = b_transposed(s, [half[0][j], half[1][j], half[2][j], half[3][j], half[4][j], half[5][j]]);
             for i in 0..6 {
@@ -179,6 +188,30 @@ unsafe fn input_lanes<S: Simd, const FULL: bool>(
             }
         }
     }
+}
+
+/// Six pixels of one row, transformed. If `FULL` only the outer two may be outside.
+#[inline(always)]
+unsafe fn input_row<S: Simd, const FULL: bool, const MASKED: bool>(
+    s: S,
+    pictures: &Pictures,
+    row: usize,
+    columns: &[usize; 6],
+    c: usize,
+    first: usize,
+) -> [S::V; 6] {
+    let zero = s.splat(0.0);
+    if row == OUTSIDE {
+        return [zero; 6];
+    }
+    let mut d = [zero; 6];
+    for j in 0..6 {
+        if (FULL && 0 < j && j < 5) || columns[j] != OUTSIDE {
+            // SAFETY: the caller's promise.
+            d[j] = unsafe { pictures.read::<S, FULL, MASKED>(s, row + columns[j] + c, first) };
+        }
+    }
+    b_transposed(s, d)
 }
 
 /// Transforms one tile of the gradient of the output (`A g A^T`), as [`input`].
@@ -198,19 +231,24 @@ pub(super) fn gradient<S: Simd>(
     let mut c = 0;
     // SAFETY: as in `input`.
     unsafe {
-        while c + S::LANES <= pictures.channels {
-            gradient_lanes::<S, true>(s, pictures, &rows, &columns, c, out.as_mut_ptr().add(c), stride);
+        while pictures.aligned() && c + S::LANES <= pictures.channels {
+            let out = out.as_mut_ptr().add(c);
+            match pictures.mask {
+                None => gradient_lanes::<S, true, false>(s, pictures, &rows, &columns, c, out, stride),
+                Some(_) => gradient_lanes::<S, true, true>(s, pictures, &rows, &columns, c, out, stride),
+            }
             c += S::LANES;
         }
         while c < padded {
-            gradient_lanes::<S, false>(s, pictures, &rows, &columns, c, out.as_mut_ptr().add(c), stride);
+            let out = out.as_mut_ptr().add(c);
+            gradient_lanes::<S, false, true>(s, pictures, &rows, &columns, c, out, stride);
             c += S::LANES;
         }
     }
 }
 
 #[inline(always)]
-unsafe fn gradient_lanes<S: Simd, const FULL: bool>(
+unsafe fn gradient_lanes<S: Simd, const FULL: bool, const MASKED: bool>(
     s: S,
     pictures: &Pictures,
     rows: &[usize; 4],
@@ -219,24 +257,16 @@ unsafe fn gradient_lanes<S: Simd, const FULL: bool>(
     out: *mut f32,
     stride: usize,
 ) {
-    let zero = s.splat(0.0);
     let first = pictures.channels.saturating_sub(c);
     let c = c.min(pictures.channels);
-    let mut half = [[zero; 6]; 4];
     // SAFETY: the caller's promise.
     unsafe {
-        for i in 0..4 {
-            if rows[i] == OUTSIDE {
-                continue;
-            }
-            let mut d = [zero; 4];
-            for j in 0..4 {
-                if columns[j] != OUTSIDE {
-                    d[j] = pictures.read::<S, FULL>(s, rows[i] + columns[j] + c, first);
-                }
-            }
-            half[i] = a(s, d);
-        }
+        let half = [
+            gradient_row::<S, FULL, MASKED>(s, pictures, rows[0], columns, c, first),
+            gradient_row::<S, FULL, MASKED>(s, pictures, rows[1], columns, c, first),
+            gradient_row::<S, FULL, MASKED>(s, pictures, rows[2], columns, c, first),
+            gradient_row::<S, FULL, MASKED>(s, pictures, rows[3], columns, c, first),
+        ];
         for j in 0..6 {
             let o = a(s, [half[0][j], half[1][j], half[2][j], half[3][j]]);
             for i in 0..6 {
@@ -244,6 +274,30 @@ unsafe fn gradient_lanes<S: Simd, const FULL: bool>(
             }
         }
     }
+}
+
+/// Four pixels of one row, transformed. If `FULL` none is outside.
+#[inline(always)]
+unsafe fn gradient_row<S: Simd, const FULL: bool, const MASKED: bool>(
+    s: S,
+    pictures: &Pictures,
+    row: usize,
+    columns: &[usize; 4],
+    c: usize,
+    first: usize,
+) -> [S::V; 6] {
+    let zero = s.splat(0.0);
+    if !FULL && row == OUTSIDE {
+        return [zero; 6];
+    }
+    let mut d = [zero; 4];
+    for j in 0..4 {
+        if FULL || columns[j] != OUTSIDE {
+            // SAFETY: the caller's promise.
+            d[j] = unsafe { pictures.read::<S, FULL, MASKED>(s, row + columns[j] + c, first) };
+        }
+    }
+    a(s, d)
 }
 
 /// What happens to a convolution's sums before they are written.
@@ -332,28 +386,30 @@ unsafe fn output_lanes<S: Simd, const FULL: bool>(
     // SAFETY: the caller's promise.
     unsafe {
         let m = sums.data.as_ptr().add(c / 32 * sums.panel + local * sums.tile + c % 32);
-        let mut half = [[zero; 6]; 4];
-        for j in 0..6 {
-            let mut d = [zero; 6];
-            for i in 0..6 {
-                d[i] = s.load(m.add((i * 6 + j) * sums.position));
-            }
-            let o = a_transposed(s, d);
-            for i in 0..4 {
-                half[i][j] = o[i];
-            }
-        }
+        let half = [
+            output_column(s, m, sums.position),
+            output_column(s, m.add(sums.position), sums.position),
+            output_column(s, m.add(2 * sums.position), sums.position),
+            output_column(s, m.add(3 * sums.position), sums.position),
+            output_column(s, m.add(4 * sums.position), sums.position),
+            output_column(s, m.add(5 * sums.position), sums.position),
+        ];
         let bias = match epilogue.bias {
             Some(bias) => cut_load::<S, FULL>(s, bias.as_ptr().add(c), first),
             None => zero,
         };
         let mut q = [[zero; 4]; 4];
         for i in 0..4 {
-            q[i] = a_transposed(s, half[i]);
+            q[i] = a_transposed(s, [half[0][i], half[1][i], half[2][i], half[3][i], half[4][i], half[5][i]]);
             for j in 0..4 {
                 q[i][j] = s.add(q[i][j], bias);
-                if let Some(slope) = epilogue.slope {
-                    q[i][j] = s.max(q[i][j], s.mul(q[i][j], s.splat(slope)));
+            }
+        }
+        if let Some(slope) = epilogue.slope {
+            let slope = s.splat(slope);
+            for i in 0..4 {
+                for j in 0..4 {
+                    q[i][j] = s.max(q[i][j], s.mul(q[i][j], slope));
                 }
             }
         }
@@ -388,6 +444,17 @@ unsafe fn output_lanes<S: Simd, const FULL: bool>(
             }
         }
     }
+}
+
+/// Column `j` of a tile's sums, transformed: six numbers, six positions apart.
+#[inline(always)]
+unsafe fn output_column<S: Simd>(s: S, m: *const f32, position: usize) -> [S::V; 4] {
+    let mut d = [s.splat(0.0); 6];
+    for i in 0..6 {
+        // SAFETY: the caller's promise that all positions of the tile can be read.
+        d[i] = unsafe { s.load(m.add(i * 6 * position)) };
+    }
+    a_transposed(s, d)
 }
 
 #[inline(always)]

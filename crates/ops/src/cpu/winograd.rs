@@ -13,8 +13,16 @@ use super::tile::{self, Epilogue, POSITIONS, Pictures, Rows, Sums};
 /// they are made first and kept.
 const FEW: usize = 64;
 
+/// Weights so few, counted as inputs times outputs, that a quarter of those tiles are few: they stay
+/// in cache, and panels of a hundred channels do not divide evenly among threads.
+const SMALL: usize = 1 << 14;
+
 /// Tiles whose transforms are kept together in the weight gradient.
 const CHUNK: usize = 16;
+
+/// Chunks that the weight gradient adds up at once: their share in a block of sums fits the fastest
+/// cache, their share in a position the next.
+const AT_ONCE: usize = 12;
 
 /// Offset and width of the panel that begins at column `first` of `columns`.
 fn panel_width(columns: usize, first: usize) -> usize {
@@ -261,7 +269,8 @@ pub(super) fn convolve(
     let len = pictures.batch * (pictures.height >> shift) * (pictures.width >> shift) * outputs;
     super::filled(len, |out| {
         let mut rows = split_rows(pictures, outputs, epilogue.down, out);
-        if pictures.tiles() <= FEW {
+        let tiles = pictures.tiles();
+        if tiles <= FEW / 4 || tiles <= FEW && inputs * outputs > SMALL {
             convolve_few(level, pictures, weights, epilogue, &mut rows);
         } else {
             convolve_many(level, pictures, weights, epilogue, &mut rows);
@@ -302,7 +311,8 @@ fn convolve_many(
     let Weights { inputs, outputs, .. } = *weights;
     let across = pictures.tiles_across();
     let block = tiles_per_block(inputs, outputs);
-    let rows_per_task = (block / across).max(1);
+    let tasks = rows.len().div_ceil((block / across).max(1)).next_multiple_of(4);
+    let rows_per_task = rows.len().div_ceil(tasks);
     scratch::with(POSITIONS * inputs * padded(outputs), |panels| {
         panels
             .par_chunks_mut(POSITIONS * inputs * PANEL)
@@ -312,7 +322,7 @@ fn convolve_many(
         rows.par_chunks_mut(rows_per_task).enumerate().for_each(|(task, rows)| {
             let start = task * rows_per_task * across;
             let end = start + rows.len() * across;
-            let block = block.min(end - start);
+            let block = (end - start).div_ceil((end - start).div_ceil(block));
             let (v_len, m_len) = (POSITIONS * block * padded(inputs), POSITIONS * block * padded(outputs));
             scratch::with(v_len + m_len, |buffer| {
                 let (v, m) = buffer.split_at_mut(v_len);
@@ -328,7 +338,7 @@ fn convolve_many(
 
 /// Tiles whose transforms stay in a core's cache together.
 fn tiles_per_block(inputs: usize, outputs: usize) -> usize {
-    (6144 / inputs.max(outputs)).clamp(16, 64)
+    (6144 / inputs.max(outputs)).clamp(16, 24)
 }
 
 fn convolve_few(
@@ -489,8 +499,7 @@ pub(super) fn weight_gradient(level: Level, x: &Pictures, g: &Pictures, scale: f
     let (v_row, m_row) = (padded(inputs), padded(outputs));
     let chunk_len = POSITIONS * CHUNK * (v_row + m_row);
     let chunks = x.tiles().div_ceil(CHUNK);
-    let at_once = (65536 / inputs.max(outputs)).clamp(128, 1024) / CHUNK;
-    let at_once = at_once.min(chunks);
+    let at_once = AT_ONCE.min(chunks);
     let mut dw = vec![0.0; 9 * inputs * outputs];
     let transform = |first: usize, factors: &mut [f32]| {
         factors.par_chunks_mut(chunk_len).enumerate().for_each(|(chunk, out)| {
