@@ -224,11 +224,13 @@ fn a_rollback_goes_back_with_half_the_rate_and_is_recorded_for_good() {
 
 #[test]
 fn the_rate_after_a_rollback_is_the_one_that_is_trained_with() {
-    // With all of the discriminator's rate halved by the rollback, the run equals one whose
+    // With all rates halved by the rollback, the run equals one whose
     // configuration says half from the same checkpoint on.
     let out = tempfile::tempdir().unwrap();
     let settings = |rate: &str| {
-        config(&[&format!("optimizer.generator.lr={rate}"), &format!("optimizer.discriminator.lr={rate}")])
+        let players = ["generator", "text", "discriminator", "reader"];
+        let lines = players.map(|player| format!("optimizer.{player}.lr={rate}"));
+        config(&lines.each_ref().map(String::as_str))
     };
     let finish = |halve: bool| {
         let mut trainer = Trainer::create(settings("1e-3"), &[], out.path()).unwrap();

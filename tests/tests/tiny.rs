@@ -13,7 +13,7 @@ use t2f_train::trainer::{Event, Outcome, Trainer};
 pub const BATCH: u64 = 4;
 
 /// What makes the preset `quick` tiny.
-pub const SMALL: [&str; 19] = [
+pub const SMALL: [&str; 21] = [
     "name=tiny",
     "device=cpu",
     "gan.resolution=8",
@@ -21,6 +21,7 @@ pub const SMALL: [&str; 19] = [
     "gan.latent_size=12",
     "gan.code_size=8",
     "gan.compressed_size=8",
+    "gan.attributes.reader=[8]",
     "text.embedding_size=8",
     "text.hidden_size=8",
     "data.train_images=64",
@@ -29,6 +30,7 @@ pub const SMALL: [&str; 19] = [
     "schedule.batch_sizes=[4]",
     "schedule.fade_kimg=[0,0.048]",
     "schedule.stable_kimg=[0.064,0.048]",
+    "schedule.anneal_kimg=0.04",
     "output.tick_kimg=0.012",
     "output.sample_kimg=0.08",
     "output.checkpoint_kimg=0.02",

@@ -9,6 +9,7 @@
 use candle_core::{D, Device, Tensor};
 use candle_nn::{Init, VarBuilder};
 use serde::{Deserialize, Serialize};
+use t2f_ops::rng::{self, Key};
 
 use crate::error::{Result, check};
 use crate::reader::Reader;
@@ -20,8 +21,8 @@ const RULED_OUT: f32 = -1e4;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AttributesConfig {
-    /// Weight of what images show, in both players' losses; 0 leaves both heads out. Default 0; at
-    /// least 0.
+    /// Weight of what images show, in both players' losses; 0 leaves both heads out, as does data that
+    /// knows no attributes. Default 0; at least 0.
     pub weight: f64,
     /// Weight of what texts say, in the discriminator's loss, from which the text encoder learns.
     /// Default 0; at least 0.
@@ -30,6 +31,10 @@ pub struct AttributesConfig {
     /// (`[64, 80, 64]` sees 32x32); larger images are halved for it, smaller ones doubled. Default:
     /// none, and the head looks at the discriminator's features.
     pub reader: Vec<usize>,
+    /// Standard deviation of the noise that is laid on every image it reads, in units of an image's
+    /// `[-1, 1]`: what says that hair is red must then be seen through noise, and the generator cannot
+    /// say it by a pattern that nobody sees. Default 0; at least 0.
+    pub noise: f64,
 }
 
 /// For each attribute of each item of a batch the classes that may be the true one.
@@ -81,6 +86,8 @@ pub struct Labels {
     pub claimed: Possible,
     /// What the texts say, silence included.
     pub said: Possible,
+    /// What the noise on images is drawn from; another for each step.
+    pub key: Key,
 }
 
 /// Weights that are not equalized: the heads learn at a rate of their own.
@@ -114,8 +121,8 @@ pub(crate) struct Attributes {
 }
 
 impl Attributes {
-    /// Asks `vb` for `{image,text}.{weight,bias}`; none if the weight is 0. `sizes` are the numbers
-    /// of values of the attributes.
+    /// Asks `vb` for `{image,text}.{weight,bias}`; none if the weight is 0 or there are no attributes.
+    /// `sizes` are their numbers of values.
     pub fn new(
         config: &AttributesConfig,
         sizes: &[usize],
@@ -123,14 +130,17 @@ impl Attributes {
         embedding_size: usize,
         vb: &VarBuilder,
     ) -> Result<Option<Self>> {
-        let AttributesConfig { weight, text_weight, .. } = *config;
-        for (name, value) in [("attributes.weight", weight), ("attributes.text_weight", text_weight)] {
+        let AttributesConfig { weight, text_weight, noise, .. } = *config;
+        for (name, value) in [
+            ("attributes.weight", weight),
+            ("attributes.text_weight", text_weight),
+            ("attributes.noise", noise),
+        ] {
             check(value >= 0.0 && value.is_finite(), name, value, "a finite number, at least 0")?;
         }
-        if weight == 0.0 {
+        if weight == 0.0 || sizes.is_empty() {
             return Ok(None);
         }
-        check(!sizes.is_empty(), "attributes.weight", weight, "0, since the data knows no attributes")?;
         let classes = classes(sizes);
         let linear = |inputs, name: &str| Linear::new(inputs, sizes.len() * classes, &vb.pp(name));
         let absent = |&size: &usize| (0..classes).map(move |c| if c > size { RULED_OUT } else { 0.0 });
@@ -150,8 +160,18 @@ impl Attributes {
     }
 
     /// `weight` times [`surprise`] at what images `(B, 3, R, R)`, of features `(B, H, W, C)`, show.
-    pub fn image_loss(&self, images: &Tensor, features: &Tensor, possible: &Possible) -> Result<Tensor> {
+    pub fn image_loss(
+        &self,
+        images: &Tensor,
+        features: &Tensor,
+        possible: &Possible,
+        key: Key,
+    ) -> Result<Tensor> {
         let features = match &self.reader {
+            Some(reader) if self.config.noise > 0.0 => {
+                let noise = rng::normal(key, images.shape(), images.dtype(), images.device())?;
+                reader.features(&images.add(&noise.affine(self.config.noise, 0.0)?)?)?
+            }
             Some(reader) => reader.features(images)?,
             None => features.mean((1, 2))?,
         };
@@ -200,7 +220,7 @@ mod tests {
     use crate::config::GanConfig;
     use candle_core::{DType, Var};
     use t2f_ops::grad::gradients;
-    use t2f_ops::rng::{Key, normal};
+    use t2f_ops::rng::normal;
 
     fn value(t: &Tensor) -> f64 {
         t.to_dtype(DType::F64).unwrap().to_scalar().unwrap()
@@ -247,16 +267,17 @@ mod tests {
     }
 
     #[test]
-    fn heads_want_data_that_knows_attributes() {
-        let attributes = AttributesConfig { weight: 1.0, ..AttributesConfig::default() };
-        let config = GanConfig { resolution: 8, attributes, ..GanConfig::default() };
-        let vb = || VarBuilder::zeros(DType::F32, &Device::Cpu);
-        assert!(config.discriminator(4, &SIZES, vb()).is_ok());
-        let message = config.discriminator(4, &[], vb()).err().unwrap().to_string();
-        assert!(
-            message.contains("attributes.weight is 1") && message.contains("knows no attributes"),
-            "{message}"
-        );
+    fn there_are_heads_where_there_are_attributes() {
+        let of = |weight: f64, sizes: &[usize]| {
+            let attributes = AttributesConfig { weight, reader: vec![4], ..AttributesConfig::default() };
+            let config = GanConfig { resolution: 8, attributes, ..GanConfig::default() };
+            let rows = config.parameter_table(4, sizes)?;
+            Ok::<_, crate::Error>(rows.iter().filter(|row| row.name.contains(".attributes.")).count())
+        };
+        // Weight and bias of the reader's one layer, of what it sees and of what texts say.
+        assert_eq!(of(1.0, &SIZES).unwrap(), 6);
+        assert_eq!((of(0.0, &SIZES).unwrap(), of(1.0, &[]).unwrap()), (0, 0));
+        assert!(of(-1.0, &SIZES).unwrap_err().to_string().contains("attributes.weight is -1"));
     }
 
     #[test]

@@ -234,10 +234,16 @@ impl Discriminator for GrowingDiscriminator {
         if let (Some(head), Some(labels)) = (&self.attributes, texts.labels) {
             match kind {
                 Kind::Real => {
-                    parts.push("attributes", head.image_loss(images, features, &labels.shown)?);
+                    parts.push(
+                        "attributes",
+                        head.image_loss(images, features, &labels.shown, labels.key.child("real"))?,
+                    );
                     parts.push("text", head.text_loss(texts.embedding, &labels.said)?);
                 }
-                Kind::Fake => parts.push("attributes", head.image_loss(images, features, &labels.claimed)?),
+                Kind::Fake => parts.push(
+                    "attributes",
+                    head.image_loss(images, features, &labels.claimed, labels.key.child("fake"))?,
+                ),
             }
         }
         Ok(parts)

@@ -15,8 +15,9 @@ use crate::error::{Error, Result};
 use crate::schedule::{Schedule, ScheduleConfig};
 
 /// The presets that are built in, by name.
-const PRESETS: [(&str, &str); 4] = [
+const PRESETS: [(&str, &str); 5] = [
     ("quick", include_str!("../presets/quick.toml")),
+    ("faces-32", include_str!("../presets/faces-32.toml")),
     ("faces-64", include_str!("../presets/faces-64.toml")),
     ("face2text", include_str!("../presets/face2text.toml")),
     ("t2f", include_str!("../presets/t2f.toml")),
@@ -58,9 +59,10 @@ pub struct Config {
 pub struct OptimizerConfig {
     /// Conditioning augmentation and generator.
     pub generator: AdamConfig,
-    /// Text encoder. Its weights are small and not equalized, so that the generator's rate, without
-    /// a mean of gradients, is mostly noise to it.
-    pub text: AdamConfig,
+    /// Text encoder; by default as `generator`. Its weights are small and not equalized: a rate that
+    /// suits the generator, without a mean of gradients, is mostly noise to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<AdamConfig>,
     /// Discriminator.
     pub discriminator: AdamConfig,
     /// The network and the heads that read attributes (`gan.attributes`), whose weights are not
@@ -81,11 +83,18 @@ pub struct OptimizerConfig {
     pub reset_at_level: bool,
 }
 
+impl OptimizerConfig {
+    /// What the text encoder learns by.
+    pub fn text(&self) -> &AdamConfig {
+        self.text.as_ref().unwrap_or(&self.generator)
+    }
+}
+
 impl Default for OptimizerConfig {
     fn default() -> Self {
         Self {
             generator: AdamConfig::default(),
-            text: AdamConfig::default(),
+            text: None,
             discriminator: AdamConfig::default(),
             reader: AdamConfig { beta1: 0.9, ..AdamConfig::default() },
             n_critic: 1,
@@ -234,7 +243,7 @@ impl Config {
         }
         for (name, adam) in [
             ("generator", &self.optimizer.generator),
-            ("text", &self.optimizer.text),
+            ("text", self.optimizer.text()),
             ("discriminator", &self.optimizer.discriminator),
             ("reader", &self.optimizer.reader),
         ] {

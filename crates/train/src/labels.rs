@@ -3,12 +3,13 @@
 use candle_core::Device;
 use t2f_data::{Batch, Factor};
 use t2f_gan::{Labels, Possible, Result};
+use t2f_ops::rng::Key;
 
-/// The labels of a batch. Images without attributes and captions without claims say nothing.
+/// The labels of a batch, with noise from `key`. Images without attributes and captions without claims say nothing.
 ///
 /// # Errors
 /// If the device refuses the copy.
-pub fn labels(batch: &Batch, device: &Device) -> Result<Labels> {
+pub fn labels(batch: &Batch, key: Key, device: &Device) -> Result<Labels> {
     // Class 0 is "hidden" or "not spoken of"; a value's class follows its position.
     let claimed = |item: usize, attribute: usize| -> Option<Vec<usize>> {
         let claim = batch.claims.get(item)?.about(Factor::ALL[attribute])?;
@@ -26,7 +27,7 @@ pub fn labels(batch: &Batch, device: &Device) -> Result<Labels> {
     let possible = |of: &dyn Fn(usize, usize) -> Option<Vec<usize>>| {
         Possible::new(&Factor::sizes(), batch.len(), device, of)
     };
-    Ok(Labels { shown: possible(&shown)?, claimed: possible(&claimed)?, said: possible(&said)? })
+    Ok(Labels { shown: possible(&shown)?, claimed: possible(&claimed)?, said: possible(&said)?, key })
 }
 
 #[cfg(test)]
@@ -38,7 +39,6 @@ mod tests {
     use t2f_data::procedural::{ProceduralFaces, Split};
     use t2f_data::{Attributes, Loader};
     use t2f_gan::attributes::surprise;
-    use t2f_ops::rng::Key;
 
     /// Logits of somebody who is sure of these attributes, `(B, 22, 7)`.
     fn sure_of(faces: &[Option<Attributes>]) -> Tensor {
@@ -58,7 +58,7 @@ mod tests {
     fn who_sees_the_truth_is_not_surprised_by_images_or_their_captions() {
         let faces = Arc::new(ProceduralFaces::new(Split::Train, 1, 12, 8));
         let mut batch = Loader::new(faces, Key::new(1)).batch(0, 12, 8).unwrap();
-        let known = labels(&batch, &Device::Cpu).unwrap();
+        let known = labels(&batch, Key::new(2), &Device::Cpu).unwrap();
         let truth = sure_of(&batch.attributes);
         assert_eq!((nats(&truth, &known.shown), nats(&truth, &known.claimed)), (0.0, 0.0));
         // Captions leave most unsaid, so that what is said is not what is shown.
@@ -69,7 +69,7 @@ mod tests {
         // Of pictures that nobody knows anything of nothing is asked.
         batch.attributes.fill(None);
         batch.claims.clear();
-        let unknown = labels(&batch, &Device::Cpu).unwrap();
+        let unknown = labels(&batch, Key::new(2), &Device::Cpu).unwrap();
         for possible in [&unknown.shown, &unknown.claimed, &unknown.said] {
             assert_eq!(nats(&others, possible), 0.0);
         }

@@ -99,7 +99,7 @@ impl Networks {
         let average = paint(ema.parameters().frozen_builder(DType::F32, device))?;
         Ok(Self {
             painter_adam: Adam::by_name(&painting, |name| match name.split('.').next() {
-                Some("text") => config.optimizer.text,
+                Some("text") => *config.optimizer.text(),
                 _ => config.optimizer.generator,
             })?,
             judge_adam: Adam::by_name(&judging, |name| match name.split('.').next() {
@@ -108,7 +108,7 @@ impl Networks {
             })?,
             loss: config.loss.build()?,
             augment: config.augment,
-            labelled: config.gan.attributes.weight > 0.0,
+            labelled: config.gan.attributes.weight > 0.0 && !sizes.is_empty(),
             kl_weight: config.optimizer.kl_weight,
             discriminator_steps: config.optimizer.n_critic,
             text_learns_from_discriminator: config.optimizer.text_learns_from_discriminator,
@@ -161,7 +161,7 @@ impl Networks {
         let mut losses = Losses::new();
 
         let held = |t: &Tensor| if self.text_learns_from_discriminator { t.clone() } else { t.detach() };
-        let labels = self.labelled.then(|| labels(batch, &self.device)).transpose()?;
+        let labels = self.labelled.then(|| labels(batch, key.child("labels"), &self.device)).transpose()?;
         let (own, learnt) = (held(&embedding), others.as_ref().map(held));
         let mut from_judging = None;
         for repeat in 0..self.discriminator_steps {

@@ -269,10 +269,7 @@ impl Trainer {
         let schedule = Schedule::new(&config.schedule, config.gan.max_level(), splits.train.len())?;
         let blank = || (0..splits.train.len()).all(|index| splits.train.attributes(index).is_none());
         if config.gan.attributes.weight > 0.0 && blank() {
-            let weight = config.gan.attributes.weight;
-            return Err(Error::Config(format!(
-                "gan.attributes.weight is {weight}, and no training image has attributes; set it to 0"
-            )));
+            tracing::warn!("no training image has attributes: `gan.attributes` has no effect");
         }
         let samples = Samples::choose(&splits, config.output.samples, Key::new(config.seed))?;
         if !splits.report.bad.is_empty() {

@@ -118,7 +118,12 @@ impl Batch {
             })
         };
         Ok(Self {
-            labels: Labels { shown: possible(0)?, claimed: possible(1)?, said: possible(0)? },
+            labels: Labels {
+                shown: possible(0)?,
+                claimed: possible(1)?,
+                said: possible(0)?,
+                key: Key::new(3),
+            },
             real: nets.normal("real", (2, 3, side, side))?,
             fake: nets.normal("fake", (2, 3, side, side))?,
             text: nets.normal("text", (2, tiny::EMBEDDING))?,

@@ -37,7 +37,7 @@ pub fn projection() -> GanConfig {
 /// The same with every head beside the score.
 pub fn with_heads(config: GanConfig) -> GanConfig {
     let contrast = ContrastConfig { size: 2, temperature: 0.5, weight: 0.7 };
-    let attributes = AttributesConfig { weight: 0.9, text_weight: 0.6, reader: vec![2] };
+    let attributes = AttributesConfig { weight: 0.9, text_weight: 0.6, reader: vec![2], noise: 0.1 };
     GanConfig { contrast, attributes, ..config }
 }
 
