@@ -23,7 +23,7 @@ pub mod generator;
 pub mod growth;
 mod layers;
 pub mod loss;
-mod reader;
+pub mod reader;
 
 pub use attributes::{AttributesConfig, Labels, Possible};
 pub use augment::AugmentConfig;
@@ -34,3 +34,4 @@ pub use error::{Error, Result};
 pub use generator::{Generator, GrowingGenerator};
 pub use growth::Growth;
 pub use loss::{AdversarialLoss, LossConfig, Pair, Parts, Scores, Texts};
+pub use reader::Reader;

@@ -1,4 +1,4 @@
-//! A network that reads images for the attribute heads: small, and trained on nothing else, it is
+//! A network that reads attributes off images: small, and trained on nothing else, it is
 //! right long before the discriminator's features are, at a tenth of the cost. A classifier beside
 //! the discriminator is that of Lee and Seok (arXiv:1708.00598).
 
@@ -12,22 +12,28 @@ use crate::error::{Result, check};
 const SLOPE: f64 = 0.2;
 /// The side of the last feature map.
 const LAST_SIDE: usize = 4;
+/// Stages that lead from 1024 pixels to the last feature map.
+const MOST_STAGES: usize = 8;
 
 /// Stages that halve the sides by laying four pixels side by side, so that nothing small is averaged
 /// away before a convolution has seen it.
-pub(crate) struct Reader {
+pub struct Reader {
     stages: Vec<Vec<(Tensor, Tensor)>>,
     outputs: usize,
 }
 
 impl Reader {
-    /// Asks `vb` for `<stage>.{mix,see}.{weight,bias}`; the last stage has no `see`.
+    /// A stage for each number of `channels`. Asks `vb` for `<stage>.{mix,see}.{weight,bias}`; the last
+    /// stage has no `see`.
+    ///
+    /// # Errors
+    /// If there are more than eight stages, a number is 0, or a parameter cannot be had.
     pub fn new(channels: &[usize], vb: &VarBuilder) -> Result<Self> {
         check(
-            channels.iter().all(|&c| c > 0),
+            channels.len() <= MOST_STAGES && channels.iter().all(|&c| c > 0),
             "attributes.reader",
             format_args!("{channels:?}"),
-            "numbers above 0",
+            format_args!("at most {MOST_STAGES} numbers, each above 0"),
         )?;
         let conv = |vb: VarBuilder, kernel: usize, inputs: usize, outputs: usize| -> Result<_> {
             let stdev = (2.0 / (kernel * kernel * inputs) as f64).sqrt();
@@ -48,12 +54,24 @@ impl Reader {
         Ok(Self { stages, outputs: LAST_SIDE * LAST_SIDE * inputs })
     }
 
-    /// The number of features of an image.
+    /// The side of the images that so many stages look at, in pixels.
+    pub fn side(channels: &[usize]) -> usize {
+        LAST_SIDE << channels.len().min(usize::BITS as usize / 2)
+    }
+
+    /// F, the number of features of an image.
     pub fn outputs(&self) -> usize {
         self.outputs
     }
 
-    /// `(B, 3, R, R)` → `(B, outputs)`.
+    /// What a linear head looks at. Larger images are halved to the reader's side, smaller doubled.
+    ///
+    /// # Shapes
+    /// `images`: `(B, 3, R, R)` in `[-1, 1]`, R a power of two times or part of the side; result:
+    /// `(B, F)`.
+    ///
+    /// # Errors
+    /// If the shape does not fit.
     pub fn features(&self, images: &Tensor) -> Result<Tensor> {
         let mut x = to_nhwc(images)?;
         let side = LAST_SIDE << self.stages.len();

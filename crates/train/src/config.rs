@@ -311,6 +311,7 @@ impl Config {
             ("gan.latent_size", self.gan.latent_size, MOST),
             ("gan.compressed_size", self.gan.compressed_size, MOST),
             ("gan.channels", widest, MOST),
+            ("gan.attributes.reader", self.gan.attributes.reader.iter().max().copied().unwrap_or(0), MOST),
             ("text.embedding_size", lstm.embedding_size, MOST),
             ("text.hidden_size", lstm.hidden_size, MOST),
             ("text.layers", lstm.layers, 64),

@@ -12,8 +12,7 @@ use candle_nn::{Init, VarBuilder};
 use serde::{Deserialize, Serialize};
 use t2f_data::procedural::GENERATOR_VERSION;
 use t2f_data::{Attributes, Claim, Factor};
-use t2f_ops::conv2d::{ConvOptions, conv2d};
-use t2f_ops::resample::to_nhwc;
+use t2f_gan::Reader;
 
 use crate::error::{Error, Result};
 use crate::tensors;
@@ -24,9 +23,6 @@ pub const GATE: f64 = 0.98;
 const CLASSES: usize = 7;
 /// The logit of a class that the factor does not have.
 const CLOSED: f64 = -1e4;
-const SLOPE: f64 = 0.2;
-/// The side of the last feature map.
-const LAST_SIDE: usize = 4;
 /// Images that are looked at together.
 const BATCH: usize = 64;
 /// The version of the file.
@@ -111,18 +107,13 @@ impl Record {
     }
 }
 
-/// The network: per stage the sides are halved by laying four pixels side by side, so that nothing
-/// small is averaged away before a convolution has seen it; all factors share one linear head.
+/// The network: a [`Reader`], as training has one beside the discriminator, and a linear head that all
+/// factors share.
 pub struct OracleNetwork {
-    stages: Vec<Stage>,
+    reader: Reader,
     head: (Tensor, Tensor),
     /// `(22·7)`: where each class of each factor stands among the head's outputs.
     places: Tensor,
-}
-
-struct Stage {
-    mix: (Tensor, Tensor),
-    see: Option<(Tensor, Tensor)>,
 }
 
 impl OracleNetwork {
@@ -131,35 +122,20 @@ impl OracleNetwork {
     /// # Errors
     /// If the channels do not lead from `resolution` to 4x4, or a parameter cannot be had.
     pub fn new(resolution: usize, channels: &[usize], vb: VarBuilder) -> Result<Self> {
-        if channels.is_empty() || LAST_SIDE << channels.len() != resolution || channels.contains(&0) {
+        if channels.is_empty() || Reader::side(channels) != resolution || channels.contains(&0) {
             let expected = "one number for each halving down to 4";
             return Err(Error::State(format!(
                 "oracle of {resolution} pixels: channels are {channels:?}, expected {expected}"
             )));
         }
-        let conv = |vb: VarBuilder, kernel: usize, inputs: usize, outputs: usize| -> Result<_> {
-            let stdev = (2.0 / (kernel * kernel * inputs) as f64).sqrt();
-            let init = Init::Randn { mean: 0.0, stdev };
-            let weight = vb.get_with_hints((kernel, kernel, inputs, outputs), "weight", init)?;
-            Ok((weight, vb.get_with_hints(outputs, "bias", Init::Const(0.0))?))
-        };
-        let mut stages = Vec::new();
-        let mut inputs = 3;
-        for (index, &outputs) in channels.iter().enumerate() {
-            let vb = vb.pp("stages").pp(index);
-            let mix = conv(vb.pp("mix"), if index == 0 { 3 } else { 1 }, 4 * inputs, outputs)?;
-            let see = index + 1 < channels.len();
-            let see = see.then(|| conv(vb.pp("see"), 3, outputs, outputs)).transpose()?;
-            stages.push(Stage { mix, see });
-            inputs = outputs;
-        }
+        let reader = Reader::new(channels, &vb.pp("stages"))?;
         let vb = vb.pp("head");
-        let (inputs, outputs) = (LAST_SIDE * LAST_SIDE * inputs, classes());
+        let (inputs, outputs) = (reader.outputs(), classes());
         let init = Init::Randn { mean: 0.0, stdev: (1.0 / inputs as f64).sqrt() };
         let weight = vb.get_with_hints((inputs, outputs), "weight", init)?;
         let bias = vb.get_with_hints(outputs, "bias", Init::Const(0.0))?;
         let places = Tensor::new(places(), vb.device())?;
-        Ok(Self { stages, head: (weight, bias), places })
+        Ok(Self { reader, head: (weight, bias), places })
     }
 
     /// The logit of each class of each factor: class 0 is hidden, class `v + 1` is value `v`.
@@ -187,19 +163,7 @@ impl OracleNetwork {
     /// # Errors
     /// If the shape does not fit.
     pub fn features(&self, images: &Tensor) -> Result<Tensor> {
-        let mut x = to_nhwc(images)?;
-        for stage in &self.stages {
-            let (batch, height, width, channels) = x.dims4()?;
-            let pairs = x.reshape((batch, height / 2, 2, width / 2, 2, channels))?;
-            x = pairs.permute((0, 1, 3, 2, 4, 5))?.contiguous()?;
-            x = x.reshape((batch, height / 2, width / 2, 4 * channels))?;
-            for (weight, bias) in std::iter::once(&stage.mix).chain(&stage.see) {
-                let padding = weight.dim(0)? / 2;
-                let options = ConvOptions { padding, slope: Some(SLOPE), ..ConvOptions::default() };
-                x = conv2d(&x, weight, Some(bias), options)?;
-            }
-        }
-        Ok(x.flatten_from(1)?)
+        Ok(self.reader.features(images)?)
     }
 }
 
