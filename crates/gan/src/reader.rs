@@ -1,5 +1,5 @@
 //! A network that reads attributes off images: small, and trained on nothing else, it is
-//! right long before the discriminator's features are, at a tenth of the cost. A classifier beside
+//! right long before the discriminator's features are, at a fraction of the cost. A classifier beside
 //! the discriminator is that of Lee and Seok (arXiv:1708.00598).
 
 use candle_core::Tensor;
