@@ -121,8 +121,8 @@ pub(crate) struct Attributes {
 }
 
 impl Attributes {
-    /// Asks `vb` for `{image,text}.{weight,bias}`; none if the weight is 0 or there are no attributes.
-    /// `sizes` are their numbers of values.
+    /// Asks `vb` for `{image,text}.{weight,bias}` and the [`Reader`]'s under `reader`; none if the weight
+    /// is 0 or there are no attributes. `sizes` are their numbers of values.
     pub fn new(
         config: &AttributesConfig,
         sizes: &[usize],

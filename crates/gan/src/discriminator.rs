@@ -79,7 +79,8 @@ pub trait Discriminator: Send + Sync {
 /// Parameters: `rgb_to_features.{level}`, `layers.{level-1}.conv_{1,2}`,
 /// `final_block.{compressor,conv_1,conv_2,conv_3,conv_4}` (`final_block.projection` in place of
 /// `compressor` and `conv_2` for the projection head), and, with a contrastive head,
-/// `contrast.{image,text}`, with attribute heads `attributes.{image,text}`.
+/// `contrast.{image,text}`, with attribute heads `attributes.{image,text}`
+/// and `attributes.reader`.
 pub struct GrowingDiscriminator {
     compat: Option<Compat>,
     stddev_group: usize,
@@ -232,18 +233,14 @@ impl Discriminator for GrowingDiscriminator {
             parts.push("contrast", head.loss(features, texts.embedding, texts.others)?);
         }
         if let (Some(head), Some(labels)) = (&self.attributes, texts.labels) {
-            match kind {
-                Kind::Real => {
-                    parts.push(
-                        "attributes",
-                        head.image_loss(images, features, &labels.shown, labels.key.child("real"))?,
-                    );
-                    parts.push("text", head.text_loss(texts.embedding, &labels.said)?);
-                }
-                Kind::Fake => parts.push(
-                    "attributes",
-                    head.image_loss(images, features, &labels.claimed, labels.key.child("fake"))?,
-                ),
+            let (possible, which) = match kind {
+                Kind::Real => (&labels.shown, "real"),
+                Kind::Fake => (&labels.claimed, "fake"),
+            };
+            let key = labels.key.child(which);
+            parts.push("attributes", head.image_loss(images, features, possible, key)?);
+            if kind == Kind::Real {
+                parts.push("text", head.text_loss(texts.embedding, &labels.said)?);
             }
         }
         Ok(parts)

@@ -19,6 +19,7 @@ const MOST_STAGES: usize = 8;
 /// away before a convolution has seen it.
 pub struct Reader {
     stages: Vec<Vec<(Tensor, Tensor)>>,
+    side: usize,
     outputs: usize,
 }
 
@@ -51,7 +52,7 @@ impl Reader {
             stages.push(stage);
             inputs = outputs;
         }
-        Ok(Self { stages, outputs: LAST_SIDE * LAST_SIDE * inputs })
+        Ok(Self { stages, side: Self::side(channels), outputs: LAST_SIDE * LAST_SIDE * inputs })
     }
 
     /// The side of the images that so many stages look at, in pixels.
@@ -74,11 +75,10 @@ impl Reader {
     /// If the shape does not fit.
     pub fn features(&self, images: &Tensor) -> Result<Tensor> {
         let mut x = to_nhwc(images)?;
-        let side = LAST_SIDE << self.stages.len();
-        while x.dim(1)? < side {
+        while x.dim(1)? < self.side {
             x = upsample2(&x)?;
         }
-        while x.dim(1)? > side {
+        while x.dim(1)? > self.side {
             x = avg_pool2(&x)?;
         }
         for stage in &self.stages {

@@ -142,17 +142,23 @@ fn gradients_of_second_order() -> Result<()> {
     Ok(())
 }
 
+/// Results and first gradients in 32 bits against the portable form in 64.
+fn assert_linear_agrees(inputs: &[Tensor; 3]) -> Result<()> {
+    let got = first_order(conv2d, inputs, LINEAR, DType::F32)?;
+    let want = first_order(portable, inputs, LINEAR, DType::F64)?;
+    for (got, want) in got.iter().zip(&want) {
+        let error = error(got, want)?;
+        assert!(error < 2e-5, "{:?}: {error:e}", inputs[0].dims());
+    }
+    Ok(())
+}
+
 /// So many tiles that they are divided among tasks and added up in parts, the last of them short.
 #[test]
 fn many_tiles_agree_with_portable() -> Result<()> {
     for side in [(16, 16), (20, 132)] {
         let inputs = inputs(if side.0 == 16 { 13 } else { 2 }, side, 17, 33, 3)?;
-        let got = first_order(conv2d, &inputs, LINEAR, DType::F32)?;
-        let want = first_order(portable, &inputs, LINEAR, DType::F64)?;
-        for (got, want) in got.iter().zip(&want) {
-            let error = error(got, want)?;
-            assert!(error < 2e-5, "{side:?}: {error:e}");
-        }
+        assert_linear_agrees(&inputs)?;
     }
     Ok(())
 }
@@ -161,13 +167,7 @@ fn many_tiles_agree_with_portable() -> Result<()> {
 #[test]
 fn winograd_is_within_two_hundred_thousandths() -> Result<()> {
     let inputs = inputs(2, (12, 12), 256, 64, 3)?;
-    let got = first_order(conv2d, &inputs, LINEAR, DType::F32)?;
-    let want = first_order(portable, &inputs, LINEAR, DType::F64)?;
-    for (got, want) in got.iter().zip(&want) {
-        let error = error(got, want)?;
-        assert!(error < 2e-5, "{error:e}");
-    }
-    Ok(())
+    assert_linear_agrees(&inputs)
 }
 
 #[test]

@@ -5,7 +5,8 @@ use t2f_data::{Batch, Factor};
 use t2f_gan::{Labels, Possible, Result};
 use t2f_ops::rng::Key;
 
-/// The labels of a batch, with noise from `key`. Images without attributes and captions without claims say nothing.
+/// The labels of a batch, with noise from `key`. Images without attributes and captions without
+/// claims say nothing.
 ///
 /// # Errors
 /// If the device refuses the copy.

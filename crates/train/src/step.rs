@@ -98,13 +98,12 @@ impl Networks {
         let ema = Ema::new(&painting, config.ema)?;
         let average = paint(ema.parameters().frozen_builder(DType::F32, device))?;
         Ok(Self {
-            painter_adam: Adam::by_name(&painting, |name| match name.split('.').next() {
-                Some("text") => *config.optimizer.text(),
-                _ => config.optimizer.generator,
+            painter_adam: Adam::by_name(&painting, |name| {
+                if name.starts_with("text.") { *config.optimizer.text() } else { config.optimizer.generator }
             })?,
-            judge_adam: Adam::by_name(&judging, |name| match name.split('.').next() {
-                Some("attributes") => config.optimizer.reader,
-                _ => config.optimizer.discriminator,
+            judge_adam: Adam::by_name(&judging, |name| {
+                let reads = name.starts_with("attributes.");
+                if reads { config.optimizer.reader } else { config.optimizer.discriminator }
             })?,
             loss: config.loss.build()?,
             augment: config.augment,
