@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use t2f_ops::rng::{self, Key};
 
 use crate::error::{Result, check};
+use crate::loss::Parts;
+use crate::prior::AttributePrior;
 use crate::reader::Reader;
 
 /// What is added to the logit of a class that is ruled out.
@@ -24,8 +26,8 @@ pub struct AttributesConfig {
     /// Weight of what images show, in both players' losses; 0 leaves both heads out, as does data that
     /// knows no attributes. Default 0; at least 0.
     pub weight: f64,
-    /// Weight of what texts say, in the discriminator's loss, from which the text encoder learns.
-    /// Default 0; at least 0.
+    /// Weight of what texts say, from which the text encoder learns: in the discriminator's loss or,
+    /// with a prior, in the generator's. Default 0; at least 0.
     pub text_weight: f64,
     /// Channels of a network of its own that looks at images, one number a halving down to 4x4
     /// (`[64, 80, 64]` sees 32x32); larger images are halved for it, smaller ones doubled. Default:
@@ -35,6 +37,22 @@ pub struct AttributesConfig {
     /// `[-1, 1]`: what says that hair is red must then be seen through noise, and the generator cannot
     /// say it by a pattern that nobody sees. Default 0; at least 0.
     pub noise: f64,
+    /// Whether the generator is given, beside the code, what its image is to show: a plan drawn by the
+    /// [`AttributePrior`](crate::AttributePrior), in training the attributes of the real image, all of
+    /// which a generated one must then show. Default no: what a text claims must be shown.
+    pub prior: bool,
+}
+
+impl AttributesConfig {
+    /// Whether there are heads, of data with attributes of these numbers of values.
+    pub fn read(&self, sizes: &[usize]) -> bool {
+        self.weight > 0.0 && !sizes.is_empty()
+    }
+
+    /// The size of the plans that the generator is given, 0 without a prior.
+    pub fn plan_size(&self, sizes: &[usize]) -> usize {
+        if self.prior && self.read(sizes) { AttributePrior::plan_size(sizes) } else { 0 }
+    }
 }
 
 /// For each attribute of each item of a batch the classes that may be the true one.
@@ -76,6 +94,14 @@ impl Possible {
         }
         Ok(Self { ruled_out: Tensor::from_vec(ruled_out, (batch, sizes.len(), classes), device)?, known })
     }
+
+    /// `(B, A, V)`: one share for all possible classes of an attribute, 0 for the others and for those
+    /// that are `absent` `(1, A, V)`.
+    pub(crate) fn chances(&self, absent: &Tensor) -> Result<Tensor> {
+        let ruled_out = self.ruled_out.to_dtype(absent.dtype())?.broadcast_add(absent)?;
+        let possible = ruled_out.affine(-1.0 / f64::from(RULED_OUT), 1.0)?.clamp(0.0, 1.0)?;
+        Ok(possible.broadcast_div(&possible.sum_keepdim(D::Minus1)?)?)
+    }
 }
 
 /// What is known of the attributes of a batch.
@@ -86,18 +112,20 @@ pub struct Labels {
     pub claimed: Possible,
     /// What the texts say, silence included.
     pub said: Possible,
+    /// What the real images show of what their texts do not speak of.
+    pub open: Possible,
     /// What the noise on images is drawn from; another for each step.
     pub key: Key,
 }
 
 /// Weights that are not equalized: the heads learn at a rate of their own.
-struct Linear {
+pub(crate) struct Linear {
     weight: Tensor, // (I, O)
     bias: Tensor,   // (O)
 }
 
 impl Linear {
-    fn new(inputs: usize, outputs: usize, vb: &VarBuilder) -> Result<Self> {
+    pub fn new(inputs: usize, outputs: usize, vb: &VarBuilder) -> Result<Self> {
         let init = Init::Randn { mean: 0.0, stdev: 1.0 / (inputs as f64).sqrt() };
         Ok(Self {
             weight: vb.get_with_hints((inputs, outputs), "weight", init)?,
@@ -105,7 +133,7 @@ impl Linear {
         })
     }
 
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         Ok(x.matmul(&self.weight)?.broadcast_add(&self.bias)?)
     }
 }
@@ -114,7 +142,8 @@ impl Linear {
 pub(crate) struct Attributes {
     reader: Option<Reader>,
     image: Linear,
-    text: Linear,
+    /// None where the prior learns what texts say.
+    text: Option<Linear>,
     /// `(1, A, V)`: rules out the classes that an attribute does not have.
     absent: Tensor,
     config: AttributesConfig,
@@ -138,35 +167,48 @@ impl Attributes {
         ] {
             check(value >= 0.0 && value.is_finite(), name, value, "a finite number, at least 0")?;
         }
-        if weight == 0.0 || sizes.is_empty() {
+        if !config.read(sizes) {
             return Ok(None);
         }
-        let classes = classes(sizes);
-        let linear = |inputs, name: &str| Linear::new(inputs, sizes.len() * classes, &vb.pp(name));
-        let absent = |&size: &usize| (0..classes).map(move |c| if c > size { RULED_OUT } else { 0.0 });
-        let absent: Vec<f32> = sizes.iter().flat_map(absent).collect();
-        let absent =
-            Tensor::from_vec(absent, (1, sizes.len(), classes), vb.device())?.to_dtype(vb.dtype())?;
+        let linear = |inputs, name: &str| Linear::new(inputs, sizes.len() * classes(sizes), &vb.pp(name));
         let reader = (!config.reader.is_empty()).then(|| Reader::new(&config.reader, &vb.pp("reader")));
         let reader = reader.transpose()?;
         let channels = reader.as_ref().map_or(channels, Reader::outputs);
         Ok(Some(Self {
             image: linear(channels, "image")?,
-            text: linear(embedding_size, "text")?,
+            text: (!config.prior).then(|| linear(embedding_size, "text")).transpose()?,
             reader,
-            absent,
+            absent: absent(sizes, vb)?,
             config: config.clone(),
         }))
     }
 
-    /// `weight` times [`surprise`] at what images `(B, 3, R, R)`, of features `(B, H, W, C)`, show.
-    pub fn image_loss(
+    /// The discriminator's losses: [`surprise`] at what real images, of features `(B, H, W, C)`, show and
+    /// at what their texts `(B, E)` say.
+    pub fn of_real(
         &self,
         images: &Tensor,
         features: &Tensor,
-        possible: &Possible,
-        key: Key,
-    ) -> Result<Tensor> {
+        embedding: &Tensor,
+        labels: &Labels,
+    ) -> Result<Parts> {
+        let seen = self.see(images, features, labels.key.child("real"))?;
+        let mut parts = Parts::one("attributes", self.loss(&seen, &labels.shown, self.config.weight)?);
+        if let Some(text) = &self.text {
+            let said = text.forward(embedding)?;
+            parts.push("text", self.loss(&said, &labels.said, self.config.text_weight)?);
+        }
+        Ok(parts)
+    }
+
+    /// The generator's loss: [`surprise`] at what its images show.
+    pub fn of_fake(&self, images: &Tensor, features: &Tensor, labels: &Labels) -> Result<Parts> {
+        let seen = self.see(images, features, labels.key.child("fake"))?;
+        let asked = if self.config.prior { &labels.shown } else { &labels.claimed };
+        Ok(Parts::one("attributes", self.loss(&seen, asked, self.config.weight)?))
+    }
+
+    fn see(&self, images: &Tensor, features: &Tensor, key: Key) -> Result<Tensor> {
         let features = match &self.reader {
             Some(reader) if self.config.noise > 0.0 => {
                 let noise = rng::normal(key, images.shape(), images.dtype(), images.device())?;
@@ -175,12 +217,7 @@ impl Attributes {
             Some(reader) => reader.features(images)?,
             None => features.mean((1, 2))?,
         };
-        self.loss(&self.image.forward(&features)?, possible, self.config.weight)
-    }
-
-    /// `text_weight` times [`surprise`] at what texts `(B, E)` say.
-    pub fn text_loss(&self, embedding: &Tensor, possible: &Possible) -> Result<Tensor> {
-        self.loss(&self.text.forward(embedding)?, possible, self.config.text_weight)
+        self.image.forward(&features)
     }
 
     fn loss(&self, logits: &Tensor, possible: &Possible, weight: f64) -> Result<Tensor> {
@@ -210,8 +247,17 @@ pub fn surprise(logits: &Tensor, possible: &Possible) -> Result<Tensor> {
     Ok(of_all.sub(&of_allowed)?.sum_all()?.affine(1.0 / possible.known.max(1) as f64, 0.0)?)
 }
 
-fn classes(sizes: &[usize]) -> usize {
+/// V, the classes of the attribute that has most.
+pub(crate) fn classes(sizes: &[usize]) -> usize {
     sizes.iter().max().map_or(1, |most| most + 1)
+}
+
+/// `(1, A, V)`: a large negative number at classes that an attribute does not have, 0 at others.
+pub(crate) fn absent(sizes: &[usize], vb: &VarBuilder) -> Result<Tensor> {
+    let classes = classes(sizes);
+    let absent = |&size: &usize| (0..classes).map(move |c| if c > size { RULED_OUT } else { 0.0 });
+    let absent: Vec<f32> = sizes.iter().flat_map(absent).collect();
+    Ok(Tensor::from_vec(absent, (1, sizes.len(), classes), vb.device())?.to_dtype(vb.dtype())?)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use crate::conditioning::{ConditioningAugmentation, ConditioningKind};
 use crate::discriminator::{Discriminator, GrowingDiscriminator};
 use crate::error::{Result, check};
 use crate::generator::{Generator, GrowingGenerator};
+use crate::prior::AttributePrior;
 
 /// Sizes and kinds of the generator, the discriminator and the conditioning augmentation.
 ///
@@ -22,7 +23,8 @@ use crate::generator::{Generator, GrowingGenerator};
 pub struct GanConfig {
     /// Side of the largest images in pixels: a power of two, at least 4. Default 64.
     pub resolution: usize,
-    /// Size of the generator's input, text code and noise together. Default 256; at least 1.
+    /// Size of the generator's input, text code and noise together; a plan (`attributes.prior`) comes
+    /// on top. Default 256; at least 1.
     pub latent_size: usize,
     /// How much of the latent is text code (T2F's `ca_out_size`); the rest is noise. Default 128;
     /// 1 to `latent_size`.
@@ -107,7 +109,7 @@ pub enum Compat {
 /// One parameter of a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParameterRow {
-    /// Its name, after `generator.`, `discriminator.` or `conditioning.`.
+    /// Its name, after `generator.`, `discriminator.`, `conditioning.` or `prior.`.
     pub name: String,
     /// Its shape; convolution weights are `(K, K, I, O)`.
     pub shape: Vec<usize>,
@@ -187,12 +189,28 @@ impl GanConfig {
         Ok(channels)
     }
 
-    /// Builds the generator with parameters from `vb`.
+    /// Builds the generator with parameters from `vb`. `attributes` are the numbers of values of the
+    /// data's attributes, if it knows any.
     ///
     /// # Errors
     /// If the configuration is not valid or a parameter cannot be had.
-    pub fn generator(&self, vb: VarBuilder) -> Result<Box<dyn Generator>> {
-        Ok(Box::new(GrowingGenerator::new(self, vb)?))
+    pub fn generator(&self, attributes: &[usize], vb: VarBuilder) -> Result<Box<dyn Generator>> {
+        Ok(Box::new(GrowingGenerator::new(self, attributes, vb)?))
+    }
+
+    /// Builds the prior of plans, if there is one; arguments as for
+    /// [`discriminator`](Self::discriminator).
+    ///
+    /// # Errors
+    /// If a parameter cannot be had.
+    pub fn prior(
+        &self,
+        embedding_size: usize,
+        attributes: &[usize],
+        vb: VarBuilder,
+    ) -> Result<Option<AttributePrior>> {
+        let plans = self.attributes.plan_size(attributes) > 0;
+        plans.then(|| AttributePrior::new(&self.attributes, attributes, embedding_size, &vb)).transpose()
     }
 
     /// Builds the discriminator for embeddings of `embedding_size`, with parameters from `vb`.
@@ -222,7 +240,7 @@ impl GanConfig {
         ConditioningAugmentation::new(self, embedding_size, vb)
     }
 
-    /// Every parameter of the three networks, without drawing any; arguments as for
+    /// Every parameter of these networks, without drawing any; arguments as for
     /// [`discriminator`](Self::discriminator).
     ///
     /// # Errors
@@ -230,9 +248,10 @@ impl GanConfig {
     pub fn parameter_table(&self, embedding_size: usize, attributes: &[usize]) -> Result<Vec<ParameterRow>> {
         let rows = Arc::new(Mutex::new(Vec::new()));
         let vb = VarBuilder::from_backend(Box::new(Listing(rows.clone())), DType::F32, Device::Cpu);
-        GrowingGenerator::new(self, vb.pp("generator"))?;
+        GrowingGenerator::new(self, attributes, vb.pp("generator"))?;
         GrowingDiscriminator::new(self, embedding_size, attributes, vb.pp("discriminator"))?;
         ConditioningAugmentation::new(self, embedding_size, vb.pp("conditioning"))?;
+        self.prior(embedding_size, attributes, vb.pp("prior"))?;
         let rows = std::mem::take(&mut *rows.lock().expect("no panic happens while the rows are held"));
         Ok(rows)
     }

@@ -37,12 +37,12 @@ pub trait Discriminator: Send + Sync {
     /// One score for each image under its text: higher is more real and fits better; unbounded.
     ///
     /// # Shapes
-    /// `features`: as [`features`](Self::features) returned them, `embedding`: `(B, E)`; result:
-    /// `(B)`.
+    /// `features`: as [`features`](Self::features) returned them, `condition`: `(B, E + P)`, see
+    /// [`Texts::condition`]; result: `(B)`.
     ///
     /// # Errors
     /// If a shape does not fit.
-    fn score(&self, features: &Tensor, embedding: &Tensor) -> Result<Tensor>;
+    fn score(&self, features: &Tensor, condition: &Tensor) -> Result<Tensor>;
 
     /// Losses of heads beside the score, already weighted: of the discriminator on real images, of
     /// the generator on its own. None by default.
@@ -60,12 +60,12 @@ pub trait Discriminator: Send + Sync {
     /// Both parts at once.
     ///
     /// # Shapes
-    /// `images`: `(B, 3, R, R)`, `embedding`: `(B, E)`; result: `(B)`.
+    /// `images`: `(B, 3, R, R)`, `condition`: `(B, E + P)`; result: `(B)`.
     ///
     /// # Errors
     /// Those of the parts.
-    fn forward(&self, images: &Tensor, embedding: &Tensor, at: Growth) -> Result<Tensor> {
-        self.score(&self.features(images, at)?, embedding)
+    fn forward(&self, images: &Tensor, condition: &Tensor, at: Growth) -> Result<Tensor> {
+        self.score(&self.features(images, at)?, condition)
     }
 }
 
@@ -140,13 +140,14 @@ impl GrowingDiscriminator {
             });
         }
         let (c, last) = (widths[0], vb.pp("final_block"));
+        let condition_size = embedding_size + config.attributes.plan_size(attributes);
         let end = match config.head {
             Head::Concat => End::Concat {
-                compressor: linear(embedding_size, config.compressed_size, last.pp("compressor"))?,
+                compressor: linear(condition_size, config.compressed_size, last.pp("compressor"))?,
                 conv_2: rectified(1, c + config.compressed_size, c, last.pp("conv_2"))?,
             },
             Head::Projection => {
-                End::Projection { projection: linear(embedding_size, c, last.pp("projection"))? }
+                End::Projection { projection: linear(condition_size, c, last.pp("projection"))? }
             }
         };
         Ok(Self {
@@ -208,18 +209,18 @@ impl Discriminator for GrowingDiscriminator {
         }
     }
 
-    fn score(&self, features: &Tensor, embedding: &Tensor) -> Result<Tensor> {
+    fn score(&self, features: &Tensor, condition: &Tensor) -> Result<Tensor> {
         let (b, h, w, c) = features.dims4()?;
         let score = match &self.end {
             End::Concat { compressor, conv_2 } => {
-                let text = compressor.forward_vector(embedding)?; // (B, compressed)
+                let text = compressor.forward_vector(condition)?; // (B, compressed)
                 let size = text.dim(1)?;
                 let text = text.reshape((b, 1, 1, size))?.broadcast_as((b, h, w, size))?;
                 let both = Tensor::cat(&[features, &text.contiguous()?], 3)?;
                 self.conv_4.forward(&self.conv_3.forward(&conv_2.forward(&both)?)?)?
             }
             End::Projection { projection } => {
-                let text = projection.forward_vector(embedding)?.reshape((b, 1, 1, c))?;
+                let text = projection.forward_vector(condition)?.reshape((b, 1, 1, c))?;
                 let fit = features.mul(&text)?.sum_keepdim(3)?.affine(1.0 / (c as f64).sqrt(), 0.0)?;
                 self.conv_4.forward(features)?.add(&fit)?
             }
@@ -233,15 +234,10 @@ impl Discriminator for GrowingDiscriminator {
             parts.push("contrast", head.loss(features, texts.embedding, texts.others)?);
         }
         if let (Some(head), Some(labels)) = (&self.attributes, texts.labels) {
-            let (possible, which) = match kind {
-                Kind::Real => (&labels.shown, "real"),
-                Kind::Fake => (&labels.claimed, "fake"),
-            };
-            let key = labels.key.child(which);
-            parts.push("attributes", head.image_loss(images, features, possible, key)?);
-            if kind == Kind::Real {
-                parts.push("text", head.text_loss(texts.embedding, &labels.said)?);
-            }
+            parts.extend(match kind {
+                Kind::Real => head.of_real(images, features, texts.embedding, labels)?,
+                Kind::Fake => head.of_fake(images, features, labels)?,
+            });
         }
         Ok(parts)
     }

@@ -15,7 +15,7 @@ pub trait Generator: Send + Sync {
     /// Images for latents, at a level and a state of its fade-in.
     ///
     /// # Shapes
-    /// `latent`: `(B, L)`, code and noise side by side; result: `(B, 3, R, R)`, about `[-1, 1]`
+    /// `latent`: `(B, L)`, code, noise and, with a prior, plan side by side; result: `(B, 3, R, R)`, about `[-1, 1]`
     /// (nothing clips it).
     ///
     /// # Errors
@@ -56,12 +56,14 @@ struct Block {
 
 impl GrowingGenerator {
     /// Builds all levels; those above the level in use take no part and get no gradient.
+    /// `attributes` are the numbers of values of the data's attributes, if it knows any.
     ///
     /// # Errors
     /// If the configuration is not valid or a parameter cannot be had.
-    pub fn new(config: &GanConfig, vb: VarBuilder) -> Result<Self> {
+    pub fn new(config: &GanConfig, attributes: &[usize], vb: VarBuilder) -> Result<Self> {
         let widths = config.checked_channels()?;
-        let (latent_size, compat) = (config.latent_size, config.compat);
+        let compat = config.compat;
+        let latent_size = config.latent_size + config.attributes.plan_size(attributes);
         let first = vb.pp("initial_block");
         let unfold = Unfold::new(latent_size, widths[0], compat, &first.pp("conv_1"))?;
         let conv = |inputs, outputs, vb: &VarBuilder| {

@@ -23,6 +23,7 @@ pub mod generator;
 pub mod growth;
 mod layers;
 pub mod loss;
+pub mod prior;
 pub mod reader;
 
 pub use attributes::{AttributesConfig, Labels, Possible};
@@ -34,4 +35,5 @@ pub use error::{Error, Result};
 pub use generator::{Generator, GrowingGenerator};
 pub use growth::Growth;
 pub use loss::{AdversarialLoss, LossConfig, Pair, Parts, Scores, Texts};
+pub use prior::AttributePrior;
 pub use reader::Reader;

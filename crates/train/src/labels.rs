@@ -25,10 +25,18 @@ pub fn labels(batch: &Batch, key: Key, device: &Device) -> Result<Labels> {
         let noted = batch.claims.get(item).is_some_and(|claims| !claims.is_empty());
         claimed(item, attribute).or_else(|| noted.then(|| vec![0]))
     };
+    let open =
+        |item: usize, attribute: usize| shown(item, attribute).filter(|_| claimed(item, attribute).is_none());
     let possible = |of: &dyn Fn(usize, usize) -> Option<Vec<usize>>| {
         Possible::new(&Factor::sizes(), batch.len(), device, of)
     };
-    Ok(Labels { shown: possible(&shown)?, claimed: possible(&claimed)?, said: possible(&said)?, key })
+    Ok(Labels {
+        shown: possible(&shown)?,
+        claimed: possible(&claimed)?,
+        said: possible(&said)?,
+        open: possible(&open)?,
+        key,
+    })
 }
 
 #[cfg(test)]
@@ -64,14 +72,17 @@ mod tests {
         assert_eq!((nats(&truth, &known.shown), nats(&truth, &known.claimed)), (0.0, 0.0));
         // Captions leave most unsaid, so that what is said is not what is shown.
         assert!(nats(&truth, &known.said) > 20.0);
+        assert_eq!(nats(&truth, &known.open), 0.0);
         batch.attributes.rotate_left(1);
         let others = sure_of(&batch.attributes);
-        assert!(nats(&others, &known.shown) > 20.0 && nats(&others, &known.claimed) > 20.0);
+        for possible in [&known.shown, &known.claimed, &known.open] {
+            assert!(nats(&others, possible) > 20.0);
+        }
         // Of pictures that nobody knows anything of nothing is asked.
         batch.attributes.fill(None);
         batch.claims.clear();
         let unknown = labels(&batch, Key::new(2), &Device::Cpu).unwrap();
-        for possible in [&unknown.shown, &unknown.claimed, &unknown.said] {
+        for possible in [&unknown.shown, &unknown.claimed, &unknown.said, &unknown.open] {
             assert_eq!(nats(&others, possible), 0.0);
         }
     }

@@ -1,6 +1,7 @@
 //! The model file: one safetensors file that holds all it takes to draw.
 //!
-//! Tensors are the averaged `text.…`, `conditioning.…` and `generator.…`; the one metadata entry
+//! Tensors are the averaged `text.…`, `conditioning.…`, `generator.…` and, where there is one,
+//! `prior.…`; the one metadata entry
 //! is JSON with the tokenizer, the resolved configuration and where the model comes from.
 
 use std::collections::BTreeMap;

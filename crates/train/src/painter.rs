@@ -5,7 +5,7 @@
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
-use t2f_gan::{Conditioned, ConditioningAugmentation, Generator, Growth};
+use t2f_gan::{AttributePrior, Conditioned, ConditioningAugmentation, Generator, Growth};
 use t2f_ops::rng::{self, Key};
 use t2f_text::{TextEncoder, Tokenizer};
 
@@ -23,12 +23,15 @@ pub struct Painter {
     pub text: Box<dyn TextEncoder>,
     /// `(B, E)` and noise → the code `(B, C)`.
     pub conditioning: ConditioningAugmentation,
+    /// `(B, E)` and noise → a plan of what is shown `(B, P)`, where there is a prior.
+    pub prior: Option<AttributePrior>,
     /// The latent `(B, Z)`, code first → images `(B, 3, H, W)` in `[-1, 1]`.
     pub generator: Box<dyn Generator>,
+    noise_size: usize,
 }
 
 impl Painter {
-    /// Builds the three parts on parameters named `text.…`, `conditioning.…` and `generator.…`.
+    /// Builds the parts on parameters named `text.…`, `conditioning.…`, `prior.…` and `generator.…`.
     ///
     /// # Errors
     /// If a stored parameter is missing or has another shape.
@@ -41,24 +44,44 @@ impl Painter {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn with_text(config: &Config, text: Box<dyn TextEncoder>, vb: VarBuilder) -> Result<Self> {
-        let conditioning = config.gan.conditioning(text.embedding_size(), vb.pp("conditioning"))?;
-        let generator = config.gan.generator(vb.pp("generator"))?;
-        Ok(Self { text, conditioning, generator })
+        let (size, attributes) = (text.embedding_size(), config.data.attribute_sizes());
+        Ok(Self {
+            conditioning: config.gan.conditioning(size, vb.pp("conditioning"))?,
+            prior: config.gan.prior(size, &attributes, vb.pp("prior"))?,
+            generator: config.gan.generator(&attributes, vb.pp("generator"))?,
+            noise_size: config.gan.noise_size(),
+            text,
+        })
     }
 
-    /// The code of an embedding and the latent that the generator draws from.
+    /// The code of an embedding and the latent that the generator draws from: code, noise and plan.
     ///
     /// # Shapes
-    /// `embedding`: `(B, E)`; `noise`: `(B, Z)`, standard normal, of which the first `C` columns
-    /// are the conditioning augmentation's and the rest goes to the generator as it is.
+    /// `embedding`: `(B, E)`; `noise`: `(B, Z)`, standard normal: the columns of the conditioning
+    /// augmentation, those that go to the generator as they are, and those that a plan is drawn by.
+    /// `plan`: `(B, P)`; without it the prior draws one, where there is a prior.
     ///
     /// # Errors
     /// If a shape does not fit.
-    pub fn latent(&self, embedding: &Tensor, noise: &Tensor) -> Result<(Conditioned, Tensor)> {
+    pub fn latent(
+        &self,
+        embedding: &Tensor,
+        noise: &Tensor,
+        plan: Option<&Tensor>,
+    ) -> Result<(Conditioned, Tensor)> {
         let code_size = self.conditioning.code_size();
         let conditioned = self.conditioning.forward(embedding, &noise.narrow(1, 0, code_size)?)?;
-        let rest = noise.narrow(1, code_size, noise.dim(1)? - code_size)?;
-        let latent = Tensor::cat(&[&conditioned.code, &rest], 1)?; // (B, Z)
+        let beside = noise.narrow(1, code_size, self.noise_size)?;
+        let first = code_size + self.noise_size;
+        let plan = match (&self.prior, plan) {
+            (Some(prior), None) => {
+                let noise = noise.narrow(1, first, noise.dim(1)?.saturating_sub(first))?;
+                Some(prior.draw(embedding, &noise)?)
+            }
+            (_, plan) => plan.cloned(),
+        };
+        let latent = [Some(conditioned.code.clone()), Some(beside), plan];
+        let latent = Tensor::cat(&latent.into_iter().flatten().collect::<Vec<_>>(), 1)?; // (B, Z)
         Ok((conditioned, latent))
     }
 
@@ -71,7 +94,7 @@ impl Painter {
     /// If the number of rows differs from the number of captions.
     pub fn draw(&self, captions: &[String], noise: &Tensor, at: Growth) -> Result<Tensor> {
         let embedding = self.text.encode(captions)?;
-        let (_, latent) = self.latent(&embedding, noise)?;
+        let (_, latent) = self.latent(&embedding, noise, None)?;
         Ok(self.generator.forward(&latent, at)?.clamp(-1f32, 1f32)?)
     }
 

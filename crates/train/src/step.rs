@@ -32,7 +32,7 @@ use crate::schedule::Stage;
 
 /// The networks of a run, their optimisers and their average.
 pub struct Networks {
-    /// Parameters of text encoder, conditioning augmentation and generator.
+    /// Parameters of text encoder, conditioning augmentation, prior and generator.
     pub painting: Parameters,
     /// Parameters of the discriminator.
     pub judging: Parameters,
@@ -99,7 +99,8 @@ impl Networks {
         let average = paint(ema.parameters().frozen_builder(DType::F32, device))?;
         Ok(Self {
             painter_adam: Adam::by_name(&painting, |name| {
-                if name.starts_with("text.") { *config.optimizer.text() } else { config.optimizer.generator }
+                let reads = ["text.", "prior."].iter().any(|part| name.starts_with(part));
+                if reads { *config.optimizer.text() } else { config.optimizer.generator }
             })?,
             judge_adam: Adam::by_name(&judging, |name| {
                 let reads = name.starts_with("attributes.");
@@ -107,7 +108,7 @@ impl Networks {
             })?,
             loss: config.loss.build()?,
             augment: config.augment,
-            labelled: config.gan.attributes.weight > 0.0 && !sizes.is_empty(),
+            labelled: config.gan.attributes.read(&sizes),
             kl_weight: config.optimizer.kl_weight,
             discriminator_steps: config.optimizer.n_critic,
             text_learns_from_discriminator: config.optimizer.text_learns_from_discriminator,
@@ -151,7 +152,10 @@ impl Networks {
         let others = (more > 0).then(|| leaf.as_tensor().narrow(0, size, more)).transpose()?; // (M, E)
         let latent_size = self.painter.generator.latent_size();
         let noise = rng::normal(key.child("noise"), (size, latent_size), DType::F32, &self.device)?;
-        let (conditioned, latent) = self.painter.latent(&embedding, &noise)?;
+        let labels = self.labelled.then(|| labels(batch, key.child("labels"), &self.device)).transpose()?;
+        let planned = self.painter.prior.as_ref().zip(labels.as_ref());
+        let plan = planned.map(|(prior, labels)| prior.plan_of(&labels.shown)).transpose()?; // (B, P)
+        let (conditioned, latent) = self.painter.latent(&embedding, &noise, plan.as_ref())?;
         let fake = self.painter.generator.forward(&latent, at)?; // (B, 3, H, W)
         // Every look of a discriminator changes its images anew.
         let seen = |images: &Tensor, player: &str, repeat: u64, which: &str| {
@@ -160,7 +164,6 @@ impl Networks {
         let mut losses = Losses::new();
 
         let held = |t: &Tensor| if self.text_learns_from_discriminator { t.clone() } else { t.detach() };
-        let labels = self.labelled.then(|| labels(batch, key.child("labels"), &self.device)).transpose()?;
         let (own, learnt) = (held(&embedding), others.as_ref().map(held));
         let mut from_judging = None;
         for repeat in 0..self.discriminator_steps {
@@ -168,7 +171,12 @@ impl Networks {
             let pair = Pair {
                 real: &judged(&real, "real")?,
                 fake: &judged(&fake.detach(), "fake")?,
-                texts: Texts { embedding: &own, others: learnt.as_ref(), labels: labels.as_ref() },
+                texts: Texts {
+                    embedding: &own,
+                    others: learnt.as_ref(),
+                    labels: labels.as_ref(),
+                    plan: plan.as_ref(),
+                },
                 mismatched: Some(&held(&mismatched)),
                 at,
                 key: key.child("penalty").at(repeat as u64),
@@ -185,11 +193,19 @@ impl Networks {
         }
 
         let judge = self.frozen_discriminator.as_ref();
-        let (shown, beside) = (seen(&fake, "generator", 0, "fake")?, seen(&real, "generator", 0, "real")?);
+        let (drawn, beside) = (seen(&fake, "generator", 0, "fake")?, seen(&real, "generator", 0, "real")?);
         let (own, constant) = (embedding.detach(), others.map(|texts| texts.detach()));
-        let texts = Texts { embedding: &own, others: constant.as_ref(), labels: labels.as_ref() };
-        let mut parts = self.loss.generator(judge, &shown, Some(&beside), &texts, at)?;
+        let texts = Texts {
+            embedding: &own,
+            others: constant.as_ref(),
+            labels: labels.as_ref(),
+            plan: plan.as_ref(),
+        };
+        let mut parts = self.loss.generator(judge, &drawn, Some(&beside), &texts, at)?;
         parts.push("kl", conditioned.kl.affine(self.kl_weight, 0.0)?);
+        if let Some((prior, labels)) = planned {
+            parts.extend(prior.loss(&embedding, labels)?);
+        }
         let total = parts.total()?;
         let mut grads = checked_gradients(&total, "generator", &self.painting)?;
         let from_painting = grads.remove(&leaf);

@@ -269,6 +269,11 @@ impl Trainer {
         let schedule = Schedule::new(&config.schedule, config.gan.max_level(), splits.train.len())?;
         let blank = || (0..splits.train.len()).all(|index| splits.train.attributes(index).is_none());
         if config.gan.attributes.weight > 0.0 && blank() {
+            if config.gan.attributes.prior && !config.data.attribute_sizes().is_empty() {
+                let why = "no training image has attributes, from which a prior learns what to draw: set \
+                           `gan.attributes.prior` to false";
+                return Err(Error::State(why.into()));
+            }
             tracing::warn!("no training image has attributes: `gan.attributes` has no effect");
         }
         let samples = Samples::choose(&splits, config.output.samples, Key::new(config.seed))?;

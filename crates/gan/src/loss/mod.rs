@@ -40,12 +40,31 @@ pub struct Texts<'a> {
     pub others: Option<&'a Tensor>,
     /// What they claim and the images show, where that is known.
     pub labels: Option<&'a Labels>,
+    /// What the images show, `(B, P)`, where the generator is given plans: the discriminator sees them,
+    /// too. A text of another image is judged with the plan of this one.
+    pub plan: Option<&'a Tensor>,
 }
 
 impl<'a> Texts<'a> {
     /// Texts of which nothing else is known.
     pub fn plain(embedding: &'a Tensor) -> Self {
-        Self { embedding, others: None, labels: None }
+        Self { embedding, others: None, labels: None, plan: None }
+    }
+
+    /// What images are scored under: embedding and plan side by side, `(B, E + P)`.
+    ///
+    /// # Errors
+    /// If the plan is of another batch.
+    pub fn condition(&self) -> Result<Tensor> {
+        self.with_plan(self.embedding)
+    }
+
+    /// Other texts `(B, E)` beside the images' plan.
+    fn with_plan(&self, embedding: &Tensor) -> Result<Tensor> {
+        Ok(match self.plan {
+            Some(plan) => Tensor::cat(&[embedding, plan], 1)?,
+            None => embedding.clone(),
+        })
     }
 }
 
@@ -92,6 +111,11 @@ impl Parts {
     /// Adds a part, a scalar.
     pub fn push(&mut self, name: &'static str, value: Tensor) {
         self.0.push((name, value));
+    }
+
+    /// Adds all parts of another loss.
+    pub fn extend(&mut self, parts: Self) {
+        self.0.extend(parts.0);
     }
 
     /// `E on_real(real) + E on_fake(fake)` as `adversarial`; with mismatches
@@ -183,15 +207,16 @@ pub trait AdversarialLoss: Send + Sync {
                 return Err(Error::Missing { loss: "matching-aware", needed: "mismatched texts" });
             }
         };
+        let condition = batch.texts.condition()?;
         let real = d.features(batch.real, batch.at)?;
         let scores = Scores {
-            real: d.score(&real, batch.texts.embedding)?,
-            fake: d.forward(batch.fake, batch.texts.embedding, batch.at)?,
-            mismatched: wrong.map(|texts| d.score(&real, texts)).transpose()?,
+            real: d.score(&real, &condition)?,
+            fake: d.forward(batch.fake, &condition, batch.at)?,
+            mismatched: wrong.map(|texts| d.score(&real, &batch.texts.with_plan(texts)?)).transpose()?,
         };
         let mut parts = self.discriminator_terms(&scores)?;
-        parts.0.extend(d.heads(batch.real, &real, &batch.texts, Kind::Real)?.0);
-        parts.0.extend(self.penalties(d, batch, &scores)?.0);
+        parts.extend(d.heads(batch.real, &real, &batch.texts, Kind::Real)?);
+        parts.extend(self.penalties(d, batch, &scores)?);
         Ok(parts)
     }
 
@@ -211,11 +236,12 @@ pub trait AdversarialLoss: Send + Sync {
         at: Growth,
     ) -> Result<Parts> {
         let features = d.features(fake, at)?;
-        let score = d.score(&features, texts.embedding)?;
+        let condition = texts.condition()?;
+        let score = d.score(&features, &condition)?;
         let real = real.filter(|_| self.needs_reals_for_generator());
-        let real = real.map(|images| d.forward(images, texts.embedding, at)).transpose()?;
+        let real = real.map(|images| d.forward(images, &condition, at)).transpose()?;
         let mut parts = self.generator_terms(&score, real.as_ref())?;
-        parts.0.extend(d.heads(fake, &features, texts, Kind::Fake)?.0);
+        parts.extend(d.heads(fake, &features, texts, Kind::Fake)?);
         Ok(parts)
     }
 }

@@ -61,14 +61,14 @@ pub fn approximate_squared_gradient(
     let real = batch.real;
     let noise = rng::normal(batch.key.child("perturbation"), real.shape(), real.dtype(), real.device())?;
     let perturbed = real.add(&noise.affine(sigma, 0.0)?)?;
-    let change = d.forward(&perturbed, batch.texts.embedding, batch.at)?.sub(real_scores)?;
+    let change = d.forward(&perturbed, &batch.texts.condition()?, batch.at)?.sub(real_scores)?;
     Ok(change.sqr()?.mean_all()?.affine(1.0 / (sigma * sigma), 0.0)?)
 }
 
 /// `‖∇ D(x)‖²` for each image, `(B)`.
 fn squared_gradients(d: &dyn Discriminator, images: &Tensor, batch: &Pair<'_>) -> Result<Tensor> {
     let images = Var::from_tensor(&images.detach())?;
-    let score = d.forward(images.as_tensor(), batch.texts.embedding, batch.at)?;
+    let score = d.forward(images.as_tensor(), &batch.texts.condition()?, batch.at)?;
     Ok(input_gradient(&score, &images)?.sqr()?.flatten_from(1)?.sum(1)?)
 }
 

@@ -116,12 +116,12 @@ fn first_values_do_not_depend_on_the_order_of_construction() -> Result<()> {
     let [forward, backward, other] = [5, 5, 6].map(|seed| Parameters::drawn(Key::new(seed)));
     for parameters in [&forward, &other] {
         let vb = parameters.builder(DType::F32, &cpu);
-        config.generator(vb.pp("generator"))?;
+        config.generator(&[], vb.pp("generator"))?;
         config.discriminator(tiny::EMBEDDING, &[], vb.pp("discriminator"))?;
     }
     let vb = backward.builder(DType::F32, &cpu);
     config.discriminator(tiny::EMBEDDING, &[], vb.pp("discriminator"))?;
-    config.generator(vb.pp("generator"))?;
+    config.generator(&[], vb.pp("generator"))?;
     for ((name, a), (same, b)) in forward.tensors().iter().zip(&backward.tensors()) {
         assert_eq!((name, values(a)), (same, values(b)));
     }

@@ -1,6 +1,6 @@
 //! Every parameter's gradient against central differences, in 64 bits.
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device, Tensor, Var};
 use t2f_gan::loss::penalty::{gradient_penalty, squared_gradient};
 use t2f_gan::{
     Channels, ConditioningKind, GanConfig, Growth, Labels, LossConfig, Pair, Possible, Result, Texts,
@@ -107,6 +107,7 @@ struct Batch {
     text: Tensor,
     wrong: Tensor,
     labels: Labels,
+    plan: Option<Tensor>,
 }
 
 impl Batch {
@@ -117,13 +118,17 @@ impl Batch {
                 (item != attribute).then(|| vec![if attribute == 0 { first + 1 } else { 0 }])
             })
         };
+        let labels = Labels {
+            shown: possible(0)?,
+            claimed: possible(1)?,
+            said: possible(0)?,
+            open: possible(1)?,
+            key: Key::new(3),
+        };
+        let plan = nets.prior.as_ref().map(|prior| prior.plan_of(&labels.shown));
         Ok(Self {
-            labels: Labels {
-                shown: possible(0)?,
-                claimed: possible(1)?,
-                said: possible(0)?,
-                key: Key::new(3),
-            },
+            plan: plan.transpose()?,
+            labels,
             real: nets.normal("real", (2, 3, side, side))?,
             fake: nets.normal("fake", (2, 3, side, side))?,
             text: nets.normal("text", (2, tiny::EMBEDDING))?,
@@ -132,7 +137,12 @@ impl Batch {
     }
 
     fn texts(&self) -> Texts<'_> {
-        Texts { embedding: &self.text, others: Some(&self.wrong), labels: Some(&self.labels) }
+        Texts {
+            embedding: &self.text,
+            others: Some(&self.wrong),
+            labels: Some(&self.labels),
+            plan: self.plan.as_ref(),
+        }
     }
 
     fn pair(&self, at: Growth) -> Pair<'_> {
@@ -169,25 +179,26 @@ fn r1_penalty_through_a_fading_block() -> Result<()> {
     })
 }
 
-/// Every loss with all its parts, weighted so that none hides another.
-fn losses() -> Vec<LossConfig> {
+/// Every loss with all its parts, weighted so that none hides another, and whether there are plans.
+fn losses() -> Vec<(LossConfig, bool)> {
     let (r1_gamma, r1_interval, matching_aware) = (0.5, 1, true);
+    let logistic = LossConfig::Logistic { r1_gamma, r1_interval, r1_sigma: 0.0, matching_aware };
     vec![
-        LossConfig::WganGp { lambda: 0.5, drift: 0.1, matching_aware },
-        LossConfig::Lsgan { matching_aware },
-        LossConfig::Hinge { r1_gamma, r1_interval, r1_sigma: 0.1, matching_aware },
-        LossConfig::RelativisticHinge { r1_gamma, r1_interval, r1_sigma: 0.0, matching_aware },
-        LossConfig::Logistic { r1_gamma, r1_interval, r1_sigma: 0.0, matching_aware },
+        (LossConfig::WganGp { lambda: 0.5, drift: 0.1, matching_aware }, true),
+        (LossConfig::Lsgan { matching_aware }, true),
+        (LossConfig::Hinge { r1_gamma, r1_interval, r1_sigma: 0.1, matching_aware }, true),
+        (LossConfig::RelativisticHinge { r1_gamma, r1_interval, r1_sigma: 0.0, matching_aware }, true),
+        (logistic.clone(), true),
+        (logistic, false),
     ]
 }
 
 #[test]
 fn discriminator_losses() -> Result<()> {
-    let nets = Nets::new(&smaller(tiny::with_heads(tiny::config())), DType::F64)?.shaken()?;
     let at = Growth::stable(0);
-    let batch = Batch::new(&nets, at)?;
-    for config in losses() {
-        let loss = config.build()?;
+    for (config, prior) in losses() {
+        let nets = Nets::new(&smaller(tiny::with_heads(tiny::config(), prior)), DType::F64)?.shaken()?;
+        let (batch, loss) = (Batch::new(&nets, at)?, config.build()?);
         assert_gradients(&nets.parameters, "discriminator.", || {
             loss.discriminator(&*nets.discriminator, &batch.pair(at))?.total()
         })?;
@@ -197,11 +208,10 @@ fn discriminator_losses() -> Result<()> {
 
 #[test]
 fn generator_losses_through_a_frozen_discriminator() -> Result<()> {
-    let nets = Nets::new(&smaller(tiny::with_heads(tiny::config())), DType::F64)?.shaken()?;
-    let batch = Batch::new(&nets, FADING)?;
-    let latent = nets.normal("latent", (2, tiny::LATENT))?;
-    for config in losses() {
-        let loss = config.build()?;
+    for (config, prior) in losses() {
+        let nets = Nets::new(&smaller(tiny::with_heads(tiny::config(), prior)), DType::F64)?.shaken()?;
+        let (batch, loss) = (Batch::new(&nets, FADING)?, config.build()?);
+        let latent = nets.normal("latent", (2, nets.generator.latent_size()))?;
         let f = || {
             let fake = nets.generator.forward(&latent, FADING)?;
             loss.generator(&*nets.frozen, &fake, Some(&batch.real), &batch.texts(), FADING)?.total()
@@ -212,5 +222,19 @@ fn generator_losses_through_a_frozen_discriminator() -> Result<()> {
         }
         assert_gradients(&nets.parameters, "generator.", f)?;
     }
+    Ok(())
+}
+
+#[test]
+fn prior() -> Result<()> {
+    let nets = Nets::new(&smaller(tiny::with_heads(tiny::config(), true)), DType::F64)?.shaken()?;
+    let batch = Batch::new(&nets, FADING)?;
+    let prior = nets.prior.as_ref().unwrap();
+    assert_gradients(&nets.parameters, "prior.", || prior.loss(&batch.text, &batch.labels)?.total())?;
+    // The texts learn what they say, and nothing of what they are silent about.
+    let text = Var::from_tensor(&batch.text)?;
+    let parts = prior.loss(text.as_tensor(), &batch.labels)?;
+    assert!(gradients(parts.get("text").unwrap())?.get(&text).is_some());
+    assert!(gradients(parts.get("prior").unwrap())?.get(&text).is_none());
     Ok(())
 }

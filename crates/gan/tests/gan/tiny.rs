@@ -2,8 +2,8 @@
 
 use candle_core::{DType, Device, Shape, Tensor};
 use t2f_gan::{
-    AttributesConfig, Channels, Compat, ConditioningAugmentation, ConditioningKind, ContrastConfig,
-    Discriminator, GanConfig, Generator, Head, Result,
+    AttributePrior, AttributesConfig, Channels, Compat, ConditioningAugmentation, ConditioningKind,
+    ContrastConfig, Discriminator, GanConfig, Generator, Head, Result,
 };
 use t2f_ops::init::Parameters;
 use t2f_ops::rng::{self, Key};
@@ -34,20 +34,21 @@ pub fn projection() -> GanConfig {
     GanConfig { head: Head::Projection, modulation: true, ..config() }
 }
 
-/// The same with every head beside the score.
-pub fn with_heads(config: GanConfig) -> GanConfig {
+/// The same with every head beside the score, and plans if there is a `prior`.
+pub fn with_heads(config: GanConfig, prior: bool) -> GanConfig {
     let contrast = ContrastConfig { size: 2, temperature: 0.5, weight: 0.7 };
-    let attributes = AttributesConfig { weight: 0.9, text_weight: 0.6, reader: vec![2], noise: 0.1 };
+    let attributes = AttributesConfig { weight: 0.9, text_weight: 0.6, reader: vec![2], noise: 0.1, prior };
     GanConfig { contrast, attributes, ..config }
 }
 
-/// The three networks of one configuration, their parameters, and constants in their type.
+/// The networks of one configuration, their parameters, and constants in their type.
 pub struct Nets {
     pub parameters: Parameters,
     pub generator: Box<dyn Generator>,
     pub discriminator: Box<dyn Discriminator>,
     pub frozen: Box<dyn Discriminator>,
     pub conditioning: ConditioningAugmentation,
+    pub prior: Option<AttributePrior>,
     pub dtype: DType,
 }
 
@@ -55,12 +56,13 @@ impl Nets {
     pub fn new(config: &GanConfig, dtype: DType) -> Result<Self> {
         let parameters = Parameters::drawn(Key::new(7));
         let vb = parameters.builder(dtype, &Device::Cpu);
-        let generator = config.generator(vb.pp("generator"))?;
+        let generator = config.generator(&SIZES, vb.pp("generator"))?;
         let discriminator = config.discriminator(EMBEDDING, &SIZES, vb.pp("discriminator"))?;
         let conditioning = config.conditioning(EMBEDDING, vb.pp("conditioning"))?;
+        let prior = config.prior(EMBEDDING, &SIZES, vb.pp("prior"))?;
         let frozen = parameters.frozen_builder(dtype, &Device::Cpu).pp("discriminator");
         let frozen = config.discriminator(EMBEDDING, &SIZES, frozen)?;
-        Ok(Self { parameters, generator, discriminator, frozen, conditioning, dtype })
+        Ok(Self { parameters, generator, discriminator, frozen, conditioning, prior, dtype })
     }
 
     /// Standard normal numbers, equal for equal names.

@@ -74,7 +74,7 @@ impl Yardstick {
         let painting = Parameters::drawn(Key::new(0));
         let judging = Parameters::drawn(Key::new(0));
         let (paint, judge) = (painting.builder(DType::F32, device), judging.builder(DType::F32, device));
-        let generator = config.gan.generator(paint.pp("generator"))?;
+        let generator = config.gan.generator(&[], paint.pp("generator"))?;
         let conditioning = config.gan.conditioning(self.embedding_size, paint.pp("conditioning"))?;
         let discriminator = config.gan.discriminator(self.embedding_size, &[], judge.pp("discriminator"))?;
         let frozen = config.gan.discriminator(

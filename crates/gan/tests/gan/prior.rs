@@ -1,0 +1,144 @@
+//! Plans: what they say of images, and how often each is drawn.
+
+use std::collections::BTreeMap;
+
+use candle_core::{DType, Device, Tensor};
+use t2f_gan::{AttributePrior, Possible, Result};
+use t2f_ops::rng::{self, Key};
+
+use crate::tiny::{self, EMBEDDING, Nets, SIZES, values};
+
+/// Classes of the two attributes, and columns of the parameters for each: the second has one less.
+const CLASSES: [usize; 2] = [3, 2];
+const MOST: usize = 3;
+const PLAN: usize = 5;
+
+fn nets() -> Nets {
+    Nets::new(&tiny::with_heads(tiny::config(), true), DType::F64).unwrap().shaken().unwrap()
+}
+
+/// Adds to one number of a parameter.
+fn add(nets: &Nets, name: &str, place: usize, more: f64) {
+    let var = nets.parameters.vars().into_iter().find(|(other, _)| other == name).unwrap().1;
+    let mut numbers = values(&var);
+    numbers[place] += more;
+    var.set(&Tensor::from_vec(numbers, var.shape(), &Device::Cpu).unwrap()).unwrap();
+}
+
+/// The classes that plans `(B, P)` hold.
+fn drawn(plans: &Tensor) -> Vec<[usize; 2]> {
+    let scale = (PLAN as f64 / 2.0).sqrt();
+    let class = |columns: &[f64]| {
+        assert_eq!(columns.iter().filter(|value| **value != 0.0).count(), 1, "{columns:?}");
+        columns.iter().position(|value| (value - scale).abs() < 1e-12).unwrap()
+    };
+    values(plans).chunks(PLAN).map(|plan| [class(&plan[..CLASSES[0]]), class(&plan[CLASSES[0]..])]).collect()
+}
+
+fn draw(prior: &AttributePrior, text: &Tensor, count: usize) -> Vec<[usize; 2]> {
+    let noise = rng::normal(Key::new(5), (count, PLAN), DType::F64, &Device::Cpu).unwrap();
+    let texts = text.broadcast_as((count, EMBEDDING)).unwrap().contiguous().unwrap();
+    drawn(&prior.draw(&texts, &noise).unwrap())
+}
+
+/// `P(a_1, a_2 | text)`, by its formula.
+fn probabilities(nets: &Nets, text: &[f64]) -> BTreeMap<[usize; 2], f64> {
+    let parameters: BTreeMap<String, Vec<f64>> =
+        nets.parameters.vars().into_iter().map(|(name, var)| (name, values(&var))).collect();
+    let linear = |name: &str, column: usize| {
+        let weight = &parameters[&format!("prior.{name}.weight")];
+        let product: f64 = text.iter().enumerate().map(|(i, x)| x * weight[i * 2 * MOST + column]).sum();
+        product + parameters[&format!("prior.{name}.bias")][column]
+    };
+    let softmax = |logits: Vec<f64>| {
+        let sum: f64 = logits.iter().map(|logit| logit.exp()).sum();
+        logits.into_iter().map(|logit| logit.exp() / sum).collect::<Vec<f64>>()
+    };
+    let of = |attribute: usize, before: Option<usize>| {
+        let columns = attribute * MOST..attribute * MOST + CLASSES[attribute];
+        let given =
+            |column| before.map_or(0.0, |row| parameters["prior.before.weight"][row * 2 * MOST + column]);
+        let said = softmax(columns.clone().map(|column| linear("said", column)).collect());
+        let open = softmax(columns.map(|column| linear("open", column) + given(column)).collect());
+        let allowed = |class: usize| if class == 0 { said[0] } else { said[0] + said[class] };
+        let product: Vec<f64> = open.iter().enumerate().map(|(class, open)| open * allowed(class)).collect();
+        let sum: f64 = product.iter().sum();
+        product.into_iter().map(|p| p / sum).collect::<Vec<f64>>()
+    };
+    let mut all = BTreeMap::new();
+    for (first, p) in of(0, None).into_iter().enumerate() {
+        for (second, q) in of(1, Some(first)).into_iter().enumerate() {
+            all.insert([first, second], p * q);
+        }
+    }
+    all
+}
+
+#[test]
+fn plans_are_drawn_as_often_as_they_are_probable() -> Result<()> {
+    let nets = nets();
+    // The classes of the second attribute depend on those of the first.
+    add(&nets, "prior.before.weight", 2 * MOST + MOST + 1, 2.0);
+    let text = nets.normal("text", (1, EMBEDDING))?;
+    let count = 20_000;
+    let plans = draw(nets.prior.as_ref().unwrap(), &text, count);
+    for (classes, p) in probabilities(&nets, &values(&text)) {
+        let share = plans.iter().filter(|plan| **plan == classes).count() as f64 / count as f64;
+        // Four standard deviations.
+        let limit = 4.0 * (p * (1.0 - p) / count as f64).sqrt();
+        assert!((share - p).abs() < limit, "{classes:?}: {share}, expected {p}");
+    }
+    Ok(())
+}
+
+#[test]
+fn without_noise_the_most_probable_plan_is_drawn() -> Result<()> {
+    let nets = nets();
+    for place in [1, MOST] {
+        add(&nets, "prior.open.bias", place, 4.0);
+    }
+    let text = nets.normal("text", (1, EMBEDDING))?;
+    let plan =
+        nets.prior.as_ref().unwrap().draw(&text, &Tensor::zeros((1, PLAN), DType::F64, &Device::Cpu)?)?;
+    let all = probabilities(&nets, &values(&text));
+    let best = all.iter().max_by(|a, b| a.1.total_cmp(b.1)).unwrap().0;
+    assert_eq!(drawn(&plan), [*best]);
+    Ok(())
+}
+
+#[test]
+fn a_sure_claim_rules_out_what_contradicts_it() -> Result<()> {
+    let nets = nets();
+    let text = nets.normal("text", (1, EMBEDDING))?;
+    // The second value of the first attribute, however seldom it is seen; the other stays open.
+    add(&nets, "prior.said.bias", 2, 60.0);
+    add(&nets, "prior.said.bias", MOST, 60.0);
+    add(&nets, "prior.open.bias", 2, -5.0);
+    let plans = draw(nets.prior.as_ref().unwrap(), &text, 500);
+    assert!(plans.iter().all(|plan| plan[0] == 2));
+    assert!((0..CLASSES[1]).all(|class| plans.iter().any(|plan| plan[1] == class)));
+    Ok(())
+}
+
+#[test]
+fn a_plan_says_what_an_image_shows() -> Result<()> {
+    let nets = nets();
+    // Of the second image nothing is known.
+    let shown = Possible::new(&SIZES, 2, &Device::Cpu, |item, attribute| {
+        (item == 0).then(|| vec![2 - 2 * attribute])
+    })?;
+    let plan = values(&nets.prior.as_ref().unwrap().plan_of(&shown)?);
+    let s = 2.5f64.sqrt();
+    let want = [0., 0., s, s, 0., s / 3., s / 3., s / 3., s / 2., s / 2.];
+    assert!(plan.iter().zip(want).all(|(got, want)| (got - want).abs() < 1e-6), "{plan:?}");
+    Ok(())
+}
+
+#[test]
+fn noise_of_another_size_is_refused() {
+    let nets = nets();
+    let text = nets.normal("text", (1, EMBEDDING)).unwrap();
+    let noise = nets.normal("noise", (1, PLAN - 1)).unwrap();
+    let message = nets.prior.unwrap().draw(&text, &noise).unwrap_err().to_string();
+    assert_eq!(message, "noise of a plan is 4, expected 5");
+}
