@@ -177,13 +177,18 @@ impl Trainer {
 
     /// Draws fresh networks and writes what a run begins with into a folder.
     fn begin(
-        config: Config,
+        mut config: Config,
         text: &BuildText,
         folder: impl FnOnce(&Config, &str) -> Result<RunDir>,
     ) -> Result<Self> {
         config.check()?;
         let device = crate::device::open(&config.device)?;
         let splits = config.data.open(config.gan.resolution)?;
+        let blank = || (0..splits.train.len()).all(|index| splits.train.attributes(index).is_none());
+        if config.gan.attributes.weight > 0.0 && blank() {
+            tracing::warn!("no training image has attributes: `gan.attributes.weight` is set to 0");
+            config.gan.attributes.weight = 0.0;
+        }
         let tokenizer = train_tokenizer(&config, &splits)?;
         let networks = Networks::with_text(&config, &tokenizer, &device, text)?;
         let run = folder(&config, splits.train.name())?;
@@ -267,15 +272,6 @@ impl Trainer {
         progress: Progress,
     ) -> Result<Self> {
         let schedule = Schedule::new(&config.schedule, config.gan.max_level(), splits.train.len())?;
-        let blank = || (0..splits.train.len()).all(|index| splits.train.attributes(index).is_none());
-        if config.gan.attributes.weight > 0.0 && blank() {
-            if config.gan.attributes.prior && !config.data.attribute_sizes().is_empty() {
-                let why = "no training image has attributes, from which a prior learns what to draw: set \
-                           `gan.attributes.prior` to false";
-                return Err(Error::State(why.into()));
-            }
-            tracing::warn!("no training image has attributes: `gan.attributes` has no effect");
-        }
         let samples = Samples::choose(&splits, config.output.samples, Key::new(config.seed))?;
         if !splits.report.bad.is_empty() {
             run.write("bad_files.tsv", splits.report.bad_files_tsv().as_bytes())?;
