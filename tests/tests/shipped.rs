@@ -24,7 +24,7 @@ fn draws_without_a_run_and_the_same_bytes_each_time() {
     let read = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
     assert_eq!(read("one.png"), read("two.png"));
     let size = |at: usize| u32::from_be_bytes(read("one.png")[at..at + 4].try_into().unwrap());
-    assert_eq!((size(16), size(20)), (32, 32), "width and height in the PNG's header");
+    assert_eq!((size(16), size(20)), (64, 64), "width and height in the PNG's header");
 }
 
 /// Another processor rounds otherwise, which moves a few faces over a border.
