@@ -311,16 +311,16 @@ fn convolve_many(
     let Weights { inputs, outputs, .. } = *weights;
     let across = pictures.tiles_across();
     let block = tiles_per_block(inputs, outputs);
-    // As many for each thread, and each as long as the others up to a row.
     let tasks = rows.len().div_ceil((block / across).max(1)).next_multiple_of(4);
+    let rows_per_task = rows.len().div_ceil(tasks);
     scratch::with(POSITIONS * inputs * padded(outputs), |panels| {
         panels
             .par_chunks_mut(POSITIONS * inputs * PANEL)
             .enumerate()
             .for_each(|(panel, out)| weights.transform(level, panel, out));
         let weights = &*panels;
-        split_evenly(rows, tasks).into_par_iter().for_each(|(first_row, rows)| {
-            let start = first_row * across;
+        rows.par_chunks_mut(rows_per_task).enumerate().for_each(|(task, rows)| {
+            let start = task * rows_per_task * across;
             let end = start + rows.len() * across;
             let block = (end - start).div_ceil((end - start).div_ceil(block));
             let (v_len, m_len) = (POSITIONS * block * padded(inputs), POSITIONS * block * padded(outputs));
@@ -334,20 +334,6 @@ fn convolve_many(
             });
         });
     });
-}
-
-/// `parts` runs of rows, or as many as there are rows, and the first row of each.
-fn split_evenly<'a, 'b>(mut rows: &'a mut [Rows<'b>], parts: usize) -> Vec<(usize, &'a mut [Rows<'b>])> {
-    let total = rows.len();
-    let parts = parts.min(total);
-    let mut runs = Vec::with_capacity(parts);
-    for part in 0..parts {
-        let (first, end) = (part * total / parts, (part + 1) * total / parts);
-        let (run, rest) = rows.split_at_mut(end - first);
-        runs.push((first, run));
-        rows = rest;
-    }
-    runs
 }
 
 /// Tiles whose transforms stay in a core's cache together.
