@@ -38,8 +38,8 @@ pub struct AttributesConfig {
     /// say it by a pattern that nobody sees. Default 0; at least 0.
     pub noise: f64,
     /// Whether the generator is given, beside the code, what its image is to show: a plan drawn by the
-    /// [`AttributePrior`](crate::AttributePrior), in training the attributes of the real image, all of
-    /// which a generated one must then show. Default no: what a text claims must be shown.
+    /// [`AttributePrior`], in training the attributes of the real image, all of which a generated one
+    /// must then show. Default no: what a text claims must be shown.
     pub prior: bool,
 }
 
