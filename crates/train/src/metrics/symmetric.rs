@@ -140,10 +140,15 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 fn tridiagonal(mut diagonal: Vec<f64>, mut beside: Vec<f64>) -> Result<Vec<f64>> {
     let size = diagonal.len();
     beside.resize(size, 0.0);
+    // Rounding has left this much everywhere: beside the zeros of a matrix of low rank nothing is
+    // small against its neighbours.
+    let noise = f64::EPSILON * diagonal.iter().chain(&beside).fold(0.0, |most: f64, x| most.max(x.abs()));
     for first in 0..size {
         for sweep in 0.. {
-            let small =
-                |m: &usize| beside[*m].abs() <= f64::EPSILON * (diagonal[*m].abs() + diagonal[*m + 1].abs());
+            let small = |m: &usize| {
+                let neighbours = diagonal[*m].abs() + diagonal[*m + 1].abs();
+                beside[*m].abs() <= noise.max(f64::EPSILON * neighbours)
+            };
             let last = (first..size - 1).find(small).unwrap_or(size - 1);
             if last == first {
                 break;
