@@ -221,9 +221,7 @@ impl Attributes {
     }
 
     fn loss(&self, logits: &Tensor, possible: &Possible, weight: f64) -> Result<Tensor> {
-        let (_, attributes, classes) = self.absent.dims3()?;
-        let logits = logits.reshape((logits.dim(0)?, attributes, classes))?.broadcast_add(&self.absent)?;
-        Ok(surprise(&logits, possible)?.affine(weight, 0.0)?)
+        Ok(surprise_of_flat(logits, &self.absent, possible)?.affine(weight, 0.0)?)
     }
 }
 
@@ -245,6 +243,13 @@ pub fn surprise(logits: &Tensor, possible: &Possible) -> Result<Tensor> {
     let of_allowed = allowed.broadcast_sub(&best)?.exp()?.sum_keepdim(D::Minus1)?.log()?.add(&best)?;
     let of_all = logits.exp()?.sum_keepdim(D::Minus1)?.log()?;
     Ok(of_all.sub(&of_allowed)?.sum_all()?.affine(1.0 / possible.known.max(1) as f64, 0.0)?)
+}
+
+/// [`surprise`] of a linear layer's outputs `(B, A·V)`; `absent`: `(1, A, V)`.
+pub(crate) fn surprise_of_flat(logits: &Tensor, absent: &Tensor, possible: &Possible) -> Result<Tensor> {
+    let (_, attributes, classes) = absent.dims3()?;
+    let logits = logits.reshape((logits.dim(0)?, attributes, classes))?;
+    surprise(&logits.broadcast_add(absent)?, possible)
 }
 
 /// V, the classes of the attribute that has most.

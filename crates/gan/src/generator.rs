@@ -15,8 +15,8 @@ pub trait Generator: Send + Sync {
     /// Images for latents, at a level and a state of its fade-in.
     ///
     /// # Shapes
-    /// `latent`: `(B, L)`, code, noise and, with a prior, plan side by side; result: `(B, 3, R, R)`, about `[-1, 1]`
-    /// (nothing clips it).
+    /// `latent`: `(B, L)`, code, noise and, with a prior, plan side by side; result: `(B, 3, R, R)`,
+    /// about `[-1, 1]` (nothing clips it).
     ///
     /// # Errors
     /// If the latent has another size or `at` is out of range.

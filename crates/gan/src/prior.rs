@@ -10,7 +10,7 @@
 use candle_core::{DType, Device, Tensor};
 use candle_nn::{Init, VarBuilder};
 
-use crate::attributes::{AttributesConfig, Labels, Linear, Possible, absent, classes, surprise};
+use crate::attributes::{AttributesConfig, Labels, Linear, Possible, absent, classes, surprise_of_flat};
 use crate::error::{Result, check};
 use crate::loss::Parts;
 
@@ -80,7 +80,7 @@ impl AttributePrior {
         sizes.iter().map(|size| size + 1).sum()
     }
 
-    /// The prior's losses, [`surprise`] at what texts say (`text`, weighted) and at what their images
+    /// The prior's losses, [`surprise`](crate::attributes::surprise) at what texts say (`text`, weighted) and at what their images
     /// show of what they do not speak of (`prior`). The texts learn from the first alone.
     ///
     /// # Shapes
@@ -89,11 +89,7 @@ impl AttributePrior {
     /// # Errors
     /// If the shapes do not fit.
     pub fn loss(&self, embedding: &Tensor, labels: &Labels) -> Result<Parts> {
-        let (_, attributes, classes) = self.absent.dims3()?;
-        let batch = embedding.dim(0)?;
-        let of = |logits: &Tensor, possible: &Possible| {
-            surprise(&logits.reshape((batch, attributes, classes))?.broadcast_add(&self.absent)?, possible)
-        };
+        let of = |logits: &Tensor, possible: &Possible| surprise_of_flat(logits, &self.absent, possible);
         let said = of(&self.said.forward(embedding)?, &labels.said)?;
         let given = labels.shown.chances(&self.absent)?.flatten_from(1)?; // (B, A·V)
         let given = given.matmul(&self.before.mul(&self.earlier)?)?;

@@ -165,18 +165,15 @@ impl Networks {
 
         let held = |t: &Tensor| if self.text_learns_from_discriminator { t.clone() } else { t.detach() };
         let (own, learnt) = (held(&embedding), others.as_ref().map(held));
+        let texts =
+            Texts { embedding: &own, others: learnt.as_ref(), labels: labels.as_ref(), plan: plan.as_ref() };
         let mut from_judging = None;
         for repeat in 0..self.discriminator_steps {
             let judged = |images: &Tensor, which: &str| seen(images, "discriminator", repeat as u64, which);
             let pair = Pair {
                 real: &judged(&real, "real")?,
                 fake: &judged(&fake.detach(), "fake")?,
-                texts: Texts {
-                    embedding: &own,
-                    others: learnt.as_ref(),
-                    labels: labels.as_ref(),
-                    plan: plan.as_ref(),
-                },
+                texts,
                 mismatched: Some(&held(&mismatched)),
                 at,
                 key: key.child("penalty").at(repeat as u64),
@@ -195,12 +192,7 @@ impl Networks {
         let judge = self.frozen_discriminator.as_ref();
         let (drawn, beside) = (seen(&fake, "generator", 0, "fake")?, seen(&real, "generator", 0, "real")?);
         let (own, constant) = (embedding.detach(), others.map(|texts| texts.detach()));
-        let texts = Texts {
-            embedding: &own,
-            others: constant.as_ref(),
-            labels: labels.as_ref(),
-            plan: plan.as_ref(),
-        };
+        let texts = Texts { embedding: &own, others: constant.as_ref(), ..texts };
         let mut parts = self.loss.generator(judge, &drawn, Some(&beside), &texts, at)?;
         parts.push("kl", conditioned.kl.affine(self.kl_weight, 0.0)?);
         if let Some((prior, labels)) = planned {
