@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 use t2f_data::Dataset;
 use t2f_train::model::Model;
+use t2f_train::painter::Sampling;
 
 use crate::distance::squared;
 
@@ -74,7 +75,7 @@ pub fn own_faces(model: &Model, dataset: &dyn Dataset, seeds: &[u64]) -> Result<
     let mut verdict = Verdict { drawings: 0, mistakes: Vec::new() };
     for own in 0..dataset.len() {
         for caption in dataset.captions(own)? {
-            let drawn = model.draw(&vec![caption.text.clone(); seeds.len()], seeds, 1.0)?;
+            let drawn = model.draw(&vec![caption.text.clone(); seeds.len()], seeds, Sampling::default())?;
             for (picture, &seed) in drawn.iter().zip(seeds) {
                 let distance = |&i: &usize| squared(picture, &images[i]);
                 let nearest = (0..images.len()).min_by(|a, b| distance(a).total_cmp(&distance(b)));

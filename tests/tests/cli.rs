@@ -32,7 +32,7 @@ fn help_of_every_command_has_examples() {
 #[test]
 fn wrong_values_are_answered_with_what_is_accepted() {
     let folder = tempfile::tempdir().unwrap();
-    let cases: [(&[&str], &[&str]); 18] = [
+    let cases: [(&[&str], &[&str]); 19] = [
         (&["bench", "--resolutions", "48"], &["--resolutions", "power of two"]),
         (&["bench", "--loss", "hinge"], &["hinge", "wgan-gp"]),
         (&["bench", "--variants", "shared"], &["--peer"]),
@@ -46,6 +46,7 @@ fn wrong_values_are_answered_with_what_is_accepted() {
         (&["generate", "--model", "m", "--seeds", "3-1", "a"], &["3-1", "backwards"]),
         (&["generate", "--model", "m", "--seeds", "x", "a"], &["`0,1,4-6`"]),
         (&["generate", "--model", "m", "--truncation", "2", "a"], &["--truncation", "from 0 to 1"]),
+        (&["generate", "--model", "m", "--text-scale", "30", "a"], &["--text-scale", "from 0 to 20"]),
         (&["generate", "--model", "m"], &["no caption", "--captions"]),
         (&["metrics", "m", "--split", "all"], &["all", "test", "val", "train"]),
         (&["metrics", "m", "--metrics", "beauty"], &["beauty", "faces", "ms-ssim"]),

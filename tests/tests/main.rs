@@ -14,6 +14,7 @@ mod program;
 mod resume;
 mod room;
 mod run;
+mod sampling;
 mod shipped;
 mod signals;
 mod swap;

@@ -4,6 +4,7 @@ use candle_core::{Device, Tensor};
 use candle_nn::{Init, VarBuilder};
 use t2f_text::{TextEncoder, Tokenizer};
 use t2f_train::model::Model;
+use t2f_train::painter::Sampling;
 use t2f_train::trainer::Trainer;
 
 use crate::tiny::{config, run_to, run_whole};
@@ -50,7 +51,7 @@ fn a_foreign_encoder_is_trained_resumed_saved_and_drawn_with() {
     run_whole(&mut trainer);
 
     let model = Model::load_with_text(&run, "cpu", &BagOfWords::build).unwrap();
-    let draw = |caption: &str| model.draw(&[caption.to_owned()], &[1], 1.0).unwrap();
+    let draw = |caption: &str| model.draw(&[caption.to_owned()], &[1], Sampling::default()).unwrap();
     assert_eq!(draw("a bald man"), draw("a man bald"), "a bag has no order");
     assert_ne!(draw("a bald man"), draw("a young woman"));
     let message = Model::load(&run, "cpu").err().unwrap().to_string();

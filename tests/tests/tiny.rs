@@ -13,7 +13,7 @@ use t2f_train::trainer::{Event, Outcome, Trainer};
 pub const BATCH: u64 = 4;
 
 /// What makes the preset `quick` tiny.
-pub const SMALL: [&str; 22] = [
+pub const SMALL: [&str; 27] = [
     "name=tiny",
     "device=cpu",
     "gan.resolution=8",
@@ -23,6 +23,11 @@ pub const SMALL: [&str; 22] = [
     "gan.compressed_size=8",
     "gan.attributes.reader=[8]",
     "gan.contrast.size=64",
+    "augment.translation=0.25",
+    "augment.probability=0.5",
+    "augment.adaptive={ramp_kimg=0.1,interval=3}",
+    "optimizer.null_captions=0.1",
+    "optimizer.dropped_words=0.1",
     "text.embedding_size=8",
     "text.hidden_size=8",
     "data.train_images=64",

@@ -39,7 +39,7 @@ pub use fit::Fit;
 pub use image::{Image, contact_sheet};
 pub use image_folder::FolderConfig;
 pub use lfw::LfwConfig;
-pub use loader::{Batch, Loader};
+pub use loader::{Batch, Dropping, Loader};
 pub use prefetch::{Prefetch, Request};
 pub use preflight::{BadFile, PreflightReport};
 pub use procedural::{Attributes, Claim, Claims, Factor};

@@ -32,12 +32,13 @@ pub struct Batch {
     pub resolution: usize,
     /// `(B, 3, H, W)` numbers in `[-1, 1]`, in row-major order.
     pub images: Vec<f32>,
-    /// A caption of each image.
+    /// A caption of each image, or what [dropping](Loader::with_dropping) left of it.
     pub captions: Vec<String>,
     /// A caption of some other image, or the image's own with one claim made false; in either case
     /// one that is false of this image where claims are known.
     pub mismatched: Vec<String>,
-    /// What `captions` claim; empty where unknown.
+    /// What the captions claim, words that were dropped included; empty where unknown and of a caption
+    /// that was dropped whole.
     pub claims: Vec<Claims>,
     /// What the images were drawn from, where they were drawn.
     pub attributes: Vec<Option<Attributes>>,
@@ -69,18 +70,50 @@ impl Batch {
     }
 }
 
+/// What is left out of captions, so that whoever learns from them also knows what to do with fewer.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Dropping {
+    /// The share of captions, 0 to 1, that are dropped whole: an empty caption says nothing.
+    pub captions: f64,
+    /// The share of words, 0 to 1, that are dropped from the others.
+    pub words: f64,
+}
+
+impl Dropping {
+    /// What is left of a caption; the same for the same key.
+    fn of(&self, caption: &str, key: Key) -> String {
+        let drops = |key: Key, share: f64| share > 0.0 && rng::unit(&mut key.rng()) < share;
+        if drops(key.child("caption"), self.captions) {
+            return String::new();
+        }
+        if self.words == 0.0 {
+            return caption.to_owned();
+        }
+        let words = caption.split_whitespace().enumerate();
+        let kept = words.filter(|(place, _)| !drops(key.child("word").at(*place as u64), self.words));
+        kept.map(|(_, word)| word).collect::<Vec<_>>().join(" ")
+    }
+}
+
 /// Makes the batches of a dataset.
 pub struct Loader {
     dataset: Arc<dyn Dataset>,
     key: Key,
     hard_negatives: f64,
+    dropping: Dropping,
     orders: Mutex<Vec<(u64, Arc<Vec<usize>>)>>,
 }
 
 impl Loader {
     /// A loader whose order, choice of captions and mismatches are drawn from `key`.
     pub fn new(dataset: Arc<dyn Dataset>, key: Key) -> Self {
-        Self { dataset, key, hard_negatives: 0.0, orders: Mutex::new(Vec::new()) }
+        Self {
+            dataset,
+            key,
+            hard_negatives: 0.0,
+            dropping: Dropping::default(),
+            orders: Mutex::new(Vec::new()),
+        }
     }
 
     /// The same loader, of whose mismatched captions a share, 0 to 1, is the image's own with one
@@ -88,6 +121,14 @@ impl Loader {
     #[must_use]
     pub fn with_hard_negatives(mut self, share: f64) -> Self {
         self.hard_negatives = share;
+        self
+    }
+
+    /// The same loader, that leaves out of the images' captions what `dropping` says. Mismatched
+    /// captions stay whole: what is false of an image is only false with all its words.
+    #[must_use]
+    pub fn with_dropping(mut self, dropping: Dropping) -> Self {
+        self.dropping = dropping;
         self
     }
 
@@ -141,6 +182,13 @@ impl Loader {
                 },
             };
             batch.mismatched.push(text);
+        }
+        for (at, item) in (position..position + size as u64).enumerate() {
+            let left = self.dropping.of(&batch.captions[at], self.key.child("dropping").at(item));
+            if left.is_empty() {
+                batch.claims[at] = Claims::default();
+            }
+            batch.captions[at] = left;
         }
         Ok(batch)
     }

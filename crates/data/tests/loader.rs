@@ -6,7 +6,7 @@ use std::sync::Arc;
 use candle_core::Device;
 use t2f_data::procedural::{ProceduralFaces, Split};
 use t2f_data::{
-    Attributes, Cached, Caption, Dataset, Error, Image, Loader, Prefetch, Request, Result, Subset,
+    Attributes, Cached, Caption, Dataset, Dropping, Error, Image, Loader, Prefetch, Request, Result, Subset,
 };
 use t2f_ops::rng::Key;
 
@@ -162,6 +162,36 @@ fn a_hard_negative_is_the_images_own_caption_with_one_thing_false() {
         }
     }
     assert_eq!(plain(3).altered(0, 0, Key::new(1)).unwrap(), None);
+}
+
+#[test]
+fn captions_and_words_are_dropped_and_nothing_else_changes() {
+    let seen = Loader::new(faces(40), Key::new(5)).batch(0, 400, 4).unwrap();
+    let loader =
+        |captions, words| Loader::new(faces(40), Key::new(5)).with_dropping(Dropping { captions, words });
+    let nothing = loader(1.0, 0.0).batch(0, 8, 4).unwrap();
+    assert!(nothing.captions.iter().all(String::is_empty));
+    let batch = loader(0.25, 0.2).batch(0, 400, 4).unwrap();
+    assert_eq!((&batch.images, &batch.mismatched), (&seen.images, &seen.mismatched));
+    assert_eq!(loader(0.25, 0.2).batch(8, 8, 4).unwrap().captions, batch.captions[8..16]);
+    let (mut empty, mut words, mut kept) = (0, 0, 0);
+    for (at, whole) in seen.captions.iter().enumerate() {
+        let left = &batch.captions[at];
+        if left.is_empty() {
+            assert!(batch.claims[at].is_empty(), "an empty caption claims nothing");
+            empty += 1;
+            continue;
+        }
+        assert_eq!(batch.claims[at], seen.claims[at]);
+        words += whole.split_whitespace().count();
+        kept += left.split_whitespace().count();
+        // What is left is in the order in which it was.
+        let mut rest = whole.split_whitespace();
+        assert!(left.split_whitespace().all(|word| rest.any(|other| other == word)), "{left} / {whole}");
+    }
+    assert!((70..=130).contains(&empty), "{empty} of 400");
+    let share = 1.0 - kept as f64 / words as f64;
+    assert!((0.15..0.25).contains(&share), "{share} of the words");
 }
 
 #[test]

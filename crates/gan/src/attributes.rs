@@ -11,7 +11,7 @@ use candle_nn::{Init, VarBuilder};
 use serde::{Deserialize, Serialize};
 use t2f_ops::rng::{self, Key};
 
-use crate::error::{Result, check};
+use crate::error::{Error, Result, check};
 use crate::loss::Parts;
 use crate::prior::AttributePrior;
 use crate::reader::Reader;
@@ -41,6 +41,11 @@ pub struct AttributesConfig {
     /// [`AttributePrior`], in training the attributes of the real image, all of which a generated one
     /// must then show. Default no: what a text claims must be shown.
     pub prior: bool,
+    /// Whether generated images need be read no better than real ones: an attribute on which one
+    /// surprises the reader less than real images of the batch do on average asks nothing more of it.
+    /// The generator is read as asked long before real images are, and what it would gain beyond them
+    /// is patterns that only the reader sees. Default no; needs a `reader`.
+    pub capped: bool,
 }
 
 impl AttributesConfig {
@@ -170,6 +175,8 @@ impl Attributes {
         if !config.read(sizes) {
             return Ok(None);
         }
+        let separate = !config.capped || !config.reader.is_empty();
+        check(separate, "attributes.capped", true, "false, or a network of its own in attributes.reader")?;
         let linear = |inputs, name: &str| Linear::new(inputs, sizes.len() * classes(sizes), &vb.pp(name));
         let reader = (!config.reader.is_empty()).then(|| Reader::new(&config.reader, &vb.pp("reader")));
         let reader = reader.transpose()?;
@@ -201,11 +208,33 @@ impl Attributes {
         Ok(parts)
     }
 
-    /// The generator's loss: [`surprise`] at what its images show.
-    pub fn of_fake(&self, images: &Tensor, features: &Tensor, labels: &Labels) -> Result<Parts> {
+    /// The generator's loss: [`surprise`] at what its images show or, if it is capped, how far that is
+    /// above the surprise at `real` images.
+    pub fn of_fake(
+        &self,
+        images: &Tensor,
+        features: &Tensor,
+        real: Option<&Tensor>,
+        labels: &Labels,
+    ) -> Result<Parts> {
         let seen = self.see(images, features, labels.key.child("fake"))?;
         let asked = if self.config.prior { &labels.shown } else { &labels.claimed };
-        Ok(Parts::one("attributes", self.loss(&seen, asked, self.config.weight)?))
+        let loss = if self.config.capped {
+            let needed = "real images, for attributes.capped";
+            let real = real.ok_or(Error::Missing { loss: "attributes", needed })?;
+            // No features are needed where there is a reader.
+            let seen_of_real = self.see(real, features, labels.key.child("real"))?;
+            let cap = surprises(&self.shaped(&seen_of_real)?, asked)?.detach().mean_keepdim(0)?; // (1, A)
+            let above = surprises(&self.shaped(&seen)?, asked)?.broadcast_sub(&cap)?.relu()?; // (B, A)
+            above.sum_all()?.affine(self.config.weight / asked.known.max(1) as f64, 0.0)?
+        } else {
+            self.loss(&seen, asked, self.config.weight)?
+        };
+        Ok(Parts::one("attributes", loss))
+    }
+
+    fn shaped(&self, logits: &Tensor) -> Result<Tensor> {
+        shaped(logits, &self.absent)
     }
 
     fn see(&self, images: &Tensor, features: &Tensor, key: Key) -> Result<Tensor> {
@@ -235,6 +264,11 @@ impl Attributes {
 /// # Errors
 /// If the shapes do not fit.
 pub fn surprise(logits: &Tensor, possible: &Possible) -> Result<Tensor> {
+    Ok(surprises(logits, possible)?.sum_all()?.affine(1.0 / possible.known.max(1) as f64, 0.0)?)
+}
+
+/// The surprise at each attribute of each item, `(B, A)`; 0 where nothing is known.
+fn surprises(logits: &Tensor, possible: &Possible) -> Result<Tensor> {
     let highest = logits.detach().max_keepdim(D::Minus1)?;
     let logits = logits.broadcast_sub(&highest)?;
     let allowed = logits.add(&possible.ruled_out.to_dtype(logits.dtype())?)?;
@@ -242,14 +276,18 @@ pub fn surprise(logits: &Tensor, possible: &Possible) -> Result<Tensor> {
     let best = allowed.detach().max_keepdim(D::Minus1)?;
     let of_allowed = allowed.broadcast_sub(&best)?.exp()?.sum_keepdim(D::Minus1)?.log()?.add(&best)?;
     let of_all = logits.exp()?.sum_keepdim(D::Minus1)?.log()?;
-    Ok(of_all.sub(&of_allowed)?.sum_all()?.affine(1.0 / possible.known.max(1) as f64, 0.0)?)
+    Ok(of_all.sub(&of_allowed)?.squeeze(D::Minus1)?)
 }
 
 /// [`surprise`] of a linear layer's outputs `(B, A·V)`; `absent`: `(1, A, V)`.
 pub(crate) fn surprise_of_flat(logits: &Tensor, absent: &Tensor, possible: &Possible) -> Result<Tensor> {
+    surprise(&shaped(logits, absent)?, possible)
+}
+
+/// `(B, A·V)` → `(B, A, V)`, with what rules out the classes that are absent.
+fn shaped(logits: &Tensor, absent: &Tensor) -> Result<Tensor> {
     let (_, attributes, classes) = absent.dims3()?;
-    let logits = logits.reshape((logits.dim(0)?, attributes, classes))?;
-    surprise(&logits.broadcast_add(absent)?, possible)
+    Ok(logits.reshape((logits.dim(0)?, attributes, classes))?.broadcast_add(absent)?)
 }
 
 /// V, the classes of the attribute that has most.
@@ -271,6 +309,7 @@ mod tests {
     use crate::config::GanConfig;
     use candle_core::{DType, Var};
     use t2f_ops::grad::gradients;
+    use t2f_ops::init::Parameters;
     use t2f_ops::rng::normal;
 
     fn value(t: &Tensor) -> f64 {
@@ -329,6 +368,50 @@ mod tests {
         assert_eq!(of(1.0, &SIZES).unwrap(), 6);
         assert_eq!((of(0.0, &SIZES).unwrap(), of(1.0, &[]).unwrap()), (0, 0));
         assert!(of(-1.0, &SIZES).unwrap_err().to_string().contains("attributes.weight is -1"));
+    }
+
+    /// One image under two attributes, one of which it is read right on and the other wrong.
+    #[test]
+    fn capped_asks_for_what_real_images_are_read_as_and_no_more() -> Result<()> {
+        let cpu = Device::Cpu;
+        let config = |capped| AttributesConfig {
+            weight: 2.0,
+            reader: vec![4],
+            prior: true,
+            capped,
+            ..AttributesConfig::default()
+        };
+        let parameters = Parameters::drawn(Key::new(5));
+        let head = |capped| {
+            let vb = parameters.builder(DType::F64, &cpu);
+            Attributes::new(&config(capped), &SIZES, 1, 1, &vb).map(Option::unwrap)
+        };
+        let (plain, capped) = (head(false)?, head(true)?);
+        let image = |seed| normal(Key::new(seed), (1, 3, 8, 8), DType::F64, &cpu).unwrap();
+        let known = || Possible::new(&SIZES, 1, &cpu, |_, _| Some(vec![1])).unwrap();
+        let labels =
+            Labels { shown: known(), claimed: known(), said: known(), open: known(), key: Key::new(6) };
+        let features = Tensor::zeros(1, DType::F64, &cpu)?;
+        let loss = |head: &Attributes, fake: u64, real: u64| -> Result<f64> {
+            let parts = head.of_fake(&image(fake), &features, Some(&image(real)), &labels)?;
+            Ok(value(parts.get("attributes").unwrap()))
+        };
+        assert_eq!(loss(&capped, 1, 1)?, 0.0);
+        let mut above = 0;
+        for (fake, real) in [(1, 2), (2, 1), (3, 4), (4, 3)] {
+            let capped = loss(&capped, fake, real)?;
+            // Of a mean over attributes what is below the cap on one counts nothing on the other.
+            let difference = loss(&plain, fake, 0)? - loss(&plain, real, 0)?;
+            assert!(capped >= difference.max(0.0) - 1e-12 && capped <= loss(&plain, fake, 0)?);
+            above += usize::from(capped > 0.0);
+        }
+        assert!(above >= 2, "one of two images is read worse than the other");
+        assert!(capped.of_fake(&image(1), &features, None, &labels).is_err());
+        let shared = AttributesConfig { reader: Vec::new(), ..config(true) };
+        let vb = parameters.builder(DType::F64, &cpu);
+        let message = Attributes::new(&shared, &SIZES, 1, 1, &vb).err().unwrap().to_string();
+        assert!(message.contains("attributes.capped"), "{message}");
+        Ok(())
     }
 
     #[test]

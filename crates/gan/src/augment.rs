@@ -1,18 +1,18 @@
 //! Differentiable augmentation: what the discriminator sees, real or generated, is changed at
-//! random, so that it cannot learn a few hundred images by heart. DiffAugment (arXiv:2006.10738).
+//! random, so that it cannot learn a few hundred images by heart. DiffAugment (arXiv:2006.10738), and
+//! ADA's control of how many images are changed (arXiv:2006.06676).
 //!
 //! The generator is asked for images that look real when changed, and the changes are such that
 //! only real-looking images do (each leaves most of an image as it was).
 
 use candle_core::{Device, Result as TensorResult, Tensor};
-use rand_core::Rng;
 use serde::{Deserialize, Serialize};
 use t2f_ops::rng::{Key, below, unit};
 
 use crate::error::{Result, check};
 
 /// How much images are changed; nothing by default. The paper's policy is 1, 0.125 and 0.5.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AugmentConfig {
     /// Strength of changes of brightness (by up to ± half of it), saturation (times 1 ± it) and
@@ -23,6 +23,70 @@ pub struct AugmentConfig {
     pub translation: f64,
     /// Side of a square set to 0, as a share of the side. Default 0; 0 to 0.75.
     pub cutout: f64,
+    /// The share of images that each change is made to, drawn for each change on its own; with
+    /// `adaptive`, the share to begin with. Default 1, as DiffAugment's; 0 to 1.
+    pub probability: f64,
+    /// Whether the share follows how well the discriminator knows the real images. Default no.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adaptive: Option<AdaptiveConfig>,
+}
+
+/// How the share of changed images follows the discriminator: ADA, §3.2 of arXiv:2006.06676.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdaptiveConfig {
+    /// `E sign D(real)` that is aimed at: above it the share grows, below it shrinks. Default 0.6, the
+    /// paper's; 0 to 1. It is for losses whose scores have their border at 0.
+    pub target: f64,
+    /// Thousands of images in which the share can go from 0 to 1. Default 500; above 0.
+    pub ramp_kimg: f64,
+    /// Steps that the mean is taken over, between two changes of the share. Default 4; at least 1.
+    pub interval: u64,
+}
+
+impl Default for AdaptiveConfig {
+    fn default() -> Self {
+        Self { target: 0.6, ramp_kimg: 500.0, interval: 4 }
+    }
+}
+
+impl Default for AugmentConfig {
+    fn default() -> Self {
+        Self { color: 0.0, translation: 0.0, cutout: 0.0, probability: 1.0, adaptive: None }
+    }
+}
+
+/// Where the share of changed images stands.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Share {
+    /// The share, 0 to 1.
+    pub probability: f64,
+    /// Sum of the means of signs since it was last changed.
+    signs: f64,
+    /// Steps since then.
+    steps: u64,
+}
+
+impl Share {
+    /// The share that a run begins with.
+    pub fn new(config: &AugmentConfig) -> Self {
+        Self { probability: config.probability, signs: 0.0, steps: 0 }
+    }
+
+    /// Takes in `E sign D(real)` of a step of `batch` images; after `interval` of them the share moves
+    /// by `interval · batch / (1000 · ramp_kimg)`, up if their mean is above the target, else down.
+    pub fn observe(&mut self, adaptive: &AdaptiveConfig, sign: f64, batch: usize) {
+        self.signs += sign;
+        self.steps += 1;
+        if self.steps < adaptive.interval {
+            return;
+        }
+        let excess = self.signs / self.steps as f64 - adaptive.target;
+        let step = self.steps as f64 * batch as f64 / (1000.0 * adaptive.ramp_kimg);
+        let probability = (self.probability + step * excess.signum()).clamp(0.0, 1.0);
+        *self = Self { probability, signs: 0.0, steps: 0 };
+    }
 }
 
 impl AugmentConfig {
@@ -35,74 +99,93 @@ impl AugmentConfig {
             ("augment.color", self.color, 1.0),
             ("augment.translation", self.translation, 0.5),
             ("augment.cutout", self.cutout, 0.75),
+            ("augment.probability", self.probability, 1.0),
         ] {
             check((0.0..=most).contains(&value), name, value, format_args!("0 to {most}"))?;
+        }
+        if let Some(AdaptiveConfig { target, ramp_kimg, interval }) = self.adaptive {
+            check((0.0..=1.0).contains(&target), "augment.adaptive.target", target, "0 to 1")?;
+            let positive = ramp_kimg > 0.0 && ramp_kimg.is_finite();
+            check(positive, "augment.adaptive.ramp_kimg", ramp_kimg, "a finite number above 0")?;
+            check(interval > 0, "augment.adaptive.interval", interval, "at least 1")?;
         }
         Ok(())
     }
 
-    /// Images changed at random, each in its own way; differentiable to any order.
+    /// Images changed at random, each in its own way and each change with this probability;
+    /// differentiable to any order.
     ///
     /// # Shapes
     /// `images` and the result: `(B, 3, R, R)`, about `[-1, 1]`.
     ///
     /// # Errors
     /// If `images` is not rank 4.
-    pub fn apply(&self, images: &Tensor, key: Key) -> Result<Tensor> {
+    pub fn apply(&self, images: &Tensor, probability: f64, key: Key) -> Result<Tensor> {
+        let (batch, _, _, side) = images.dims4()?;
+        let chosen = |change: &str| {
+            let mut rng = key.child("chosen").child(change).rng();
+            (0..batch).map(|_| unit(&mut rng) < probability).collect::<Vec<bool>>()
+        };
         let mut x = images.clone();
         if self.color > 0.0 {
-            x = recoloured(&x, self.color, key.child("color"))?;
+            x = recoloured(&x, self.color, &chosen("color"), key.child("color"))?;
         }
-        let side = images.dims4()?.3;
         let shift = (self.translation * side as f64).round() as usize;
         if shift > 0 {
-            x = translated(&x, shift, key.child("translation"))?;
+            x = translated(&x, shift, &chosen("translation"), key.child("translation"))?;
         }
         let hole = (self.cutout * side as f64).round() as usize;
         if hole > 0 {
-            x = x.broadcast_mul(&holes(&x, hole, key.child("cutout"))?)?;
+            x = x.broadcast_mul(&holes(&x, hole, &chosen("cutout"), key.child("cutout"))?)?;
         }
         Ok(x)
     }
 }
 
-/// Numbers of the images' type, one an image, uniform in `[from, from + width)`.
-fn uniform(rng: &mut impl Rng, from: f64, width: f64, like: &Tensor) -> TensorResult<Tensor> {
-    let batch = like.dim(0)?;
-    let values: Vec<f64> = (0..batch).map(|_| from + width * unit(rng)).collect();
-    Tensor::from_vec(values, (batch, 1, 1, 1), &Device::Cpu)?.to_dtype(like.dtype())?.to_device(like.device())
-}
-
-fn recoloured(x: &Tensor, strength: f64, key: Key) -> TensorResult<Tensor> {
+fn recoloured(x: &Tensor, strength: f64, chosen: &[bool], key: Key) -> TensorResult<Tensor> {
     let mut rng = key.rng();
-    let x = x.broadcast_add(&uniform(&mut rng, -0.5 * strength, strength, x)?)?;
+    // One number an image, uniform in `middle ± reach`, and `middle` of those that are not chosen.
+    let mut drawn = |middle: f64, reach: f64| {
+        let of = |&chosen: &bool| {
+            let swing = 2.0 * unit(&mut rng) - 1.0;
+            if chosen { middle + reach * swing } else { middle }
+        };
+        let values: Vec<f64> = chosen.iter().map(of).collect();
+        let values = Tensor::from_vec(values, (chosen.len(), 1, 1, 1), &Device::Cpu)?;
+        values.to_dtype(x.dtype())?.to_device(x.device())
+    };
+    let (brightness, saturation) = (drawn(0.0, 0.5 * strength)?, drawn(1.0, strength)?);
+    let contrast = drawn(1.0, 0.5 * strength)?;
     let stretched = |x: &Tensor, mean: Tensor, factor: Tensor| {
         x.broadcast_sub(&mean)?.broadcast_mul(&factor)?.broadcast_add(&mean)
     };
-    let saturation = uniform(&mut rng, 1.0 - strength, 2.0 * strength, &x)?;
+    let x = x.broadcast_add(&brightness)?;
     let x = stretched(&x, x.mean_keepdim(1)?, saturation)?;
-    let contrast = uniform(&mut rng, 1.0 - 0.5 * strength, strength, &x)?;
     stretched(&x, x.mean_keepdim((1, 2, 3))?, contrast)
 }
 
-fn translated(x: &Tensor, shift: usize, key: Key) -> TensorResult<Tensor> {
-    let (batch, _, height, width) = x.dims4()?;
+fn translated(x: &Tensor, shift: usize, chosen: &[bool], key: Key) -> TensorResult<Tensor> {
+    let (_, _, height, width) = x.dims4()?;
     let mut rng = key.rng();
     let padded = x.pad_with_zeros(2, shift, shift)?.pad_with_zeros(3, shift, shift)?;
-    let moved = (0..batch).map(|image| {
-        let (down, right) = (below(&mut rng, 2 * shift + 1), below(&mut rng, 2 * shift + 1));
+    let moved = chosen.iter().enumerate().map(|(image, &chosen)| {
+        let drawn = (below(&mut rng, 2 * shift + 1), below(&mut rng, 2 * shift + 1));
+        let (down, right) = if chosen { drawn } else { (shift, shift) };
         padded.narrow(0, image, 1)?.narrow(2, down, height)?.narrow(3, right, width)
     });
     Tensor::cat(&moved.collect::<TensorResult<Vec<_>>>()?, 0)
 }
 
 /// `(B, 1, R, R)`: 1, and 0 in a square of `hole` pixels whose centre may be anywhere.
-fn holes(like: &Tensor, hole: usize, key: Key) -> TensorResult<Tensor> {
+fn holes(like: &Tensor, hole: usize, chosen: &[bool], key: Key) -> TensorResult<Tensor> {
     let (batch, _, height, width) = like.dims4()?;
     let mut rng = key.rng();
     let mut mask = vec![1f32; batch * height * width];
-    for mask in mask.chunks_exact_mut(height * width) {
+    for (mask, &chosen) in mask.chunks_exact_mut(height * width).zip(chosen) {
         let (top, left) = (below(&mut rng, height), below(&mut rng, width));
+        if !chosen {
+            continue;
+        }
         for (at, value) in mask.iter_mut().enumerate() {
             // Shifted by half a hole, so that the square is around the centre.
             let (y, x) = (at / width + hole / 2, at % width + hole / 2);
@@ -123,7 +206,8 @@ mod tests {
     use t2f_ops::grad::gradients;
     use t2f_ops::rng::normal;
 
-    const ALL: AugmentConfig = AugmentConfig { color: 1.0, translation: 0.125, cutout: 0.5 };
+    const ALL: AugmentConfig =
+        AugmentConfig { color: 1.0, translation: 0.125, cutout: 0.5, probability: 1.0, adaptive: None };
 
     fn images() -> Tensor {
         normal(Key::new(1), (6, 3, 16, 16), DType::F64, &Device::Cpu).unwrap()
@@ -136,8 +220,9 @@ mod tests {
     #[test]
     fn nothing_by_default_and_the_same_for_the_same_key() -> Result<()> {
         let x = images();
-        assert_eq!(numbers(&AugmentConfig::default().apply(&x, Key::new(2))?), numbers(&x));
-        let [first, again, other] = [2, 2, 3].map(|seed| numbers(&ALL.apply(&x, Key::new(seed)).unwrap()));
+        assert_eq!(numbers(&AugmentConfig::default().apply(&x, 1.0, Key::new(2))?), numbers(&x));
+        let [first, again, other] =
+            [2, 2, 3].map(|seed| numbers(&ALL.apply(&x, 1.0, Key::new(seed)).unwrap()));
         assert_eq!(first, again);
         assert_ne!(first, other);
         Ok(())
@@ -146,13 +231,13 @@ mod tests {
     #[test]
     fn translation_moves_pixels_and_cutout_removes_at_most_a_square() -> Result<()> {
         let x = images();
-        let moved = AugmentConfig { translation: 0.125, ..Default::default() }.apply(&x, Key::new(4))?;
+        let moved = AugmentConfig { translation: 0.125, ..Default::default() }.apply(&x, 1.0, Key::new(4))?;
         for image in 0..6 {
             let (before, after) = (numbers(&x.get(image)?), numbers(&moved.get(image)?));
             let kept = after.iter().filter(|value| **value != 0.0).count();
             assert!(kept >= 3 * 14 * 14 && after.iter().all(|v| *v == 0.0 || before.contains(v)));
         }
-        let cut = AugmentConfig { cutout: 0.5, ..Default::default() }.apply(&x, Key::new(4))?;
+        let cut = AugmentConfig { cutout: 0.5, ..Default::default() }.apply(&x, 1.0, Key::new(4))?;
         let difference = numbers(&x.sub(&cut)?);
         for image in difference.chunks_exact(3 * 16 * 16) {
             let removed = image.iter().filter(|value| **value != 0.0).count();
@@ -166,7 +251,7 @@ mod tests {
     fn gradients_agree_with_finite_differences() -> Result<()> {
         let x = Var::from_tensor(&images())?;
         let r = normal(Key::new(5), (6, 3, 16, 16), DType::F64, &Device::Cpu)?;
-        let f = |x: &Tensor| -> Result<Tensor> { Ok(ALL.apply(x, Key::new(6))?.mul(&r)?.sum_all()?) };
+        let f = |x: &Tensor| -> Result<Tensor> { Ok(ALL.apply(x, 0.7, Key::new(6))?.mul(&r)?.sum_all()?) };
         let gradient = gradients(&f(&x)?)?.remove(&x).unwrap();
         let step = normal(Key::new(7), (6, 3, 16, 16), DType::F64, &Device::Cpu)?.affine(1e-3, 0.0)?;
         let change = f(&x.add(&step)?)?.sub(&f(&x.sub(&step)?)?)?.to_scalar::<f64>()? / 2.0;
@@ -176,9 +261,49 @@ mod tests {
     }
 
     #[test]
+    fn a_share_of_the_images_is_changed() -> Result<()> {
+        let x = normal(Key::new(8), (400, 3, 8, 8), DType::F64, &Device::Cpu)?;
+        for change in [
+            AugmentConfig { color: 1.0, ..Default::default() },
+            AugmentConfig { translation: 0.5, ..Default::default() },
+            AugmentConfig { cutout: 0.5, ..Default::default() },
+        ] {
+            for (probability, least, most) in [(0.0, 0, 0), (0.25, 65, 135), (1.0, 380, 400)] {
+                let y = change.apply(&x, probability, Key::new(9))?;
+                let moved = numbers(&x.sub(&y)?.abs()?.flatten_from(1)?.max(1)?);
+                let changed = moved.iter().filter(|moved| **moved > 1e-9).count();
+                assert!((least..=most).contains(&changed), "{change:?} at {probability}: {changed}");
+            }
+        }
+        Ok(())
+    }
+
+    /// 16 images a step, 4 steps an interval, 64 of 1000 images in which all of the way is gone.
+    #[test]
+    fn the_share_follows_the_discriminator() {
+        let adaptive = AdaptiveConfig { target: 0.6, ramp_kimg: 1.0, interval: 4 };
+        let mut share = Share::new(&AugmentConfig { probability: 0.1, ..Default::default() });
+        for sign in [1.0, 1.0, 1.0] {
+            share.observe(&adaptive, sign, 16);
+            assert_eq!(share.probability, 0.1);
+        }
+        share.observe(&adaptive, 0.0, 16); // a mean of 0.75
+        assert!((share.probability - 0.164).abs() < 1e-12);
+        (0..8).for_each(|_| share.observe(&adaptive, 0.5, 16));
+        assert!((share.probability - 0.036).abs() < 1e-12);
+        (0..400).for_each(|_| share.observe(&adaptive, -1.0, 16));
+        assert_eq!(share.probability, 0.0);
+        (0..400).for_each(|_| share.observe(&adaptive, 1.0, 16));
+        assert_eq!(share.probability, 1.0);
+    }
+
+    #[test]
     fn ranges_are_checked() {
         let wrong = AugmentConfig { cutout: 0.9, ..Default::default() };
         assert!(wrong.check().unwrap_err().to_string().contains("augment.cutout"));
         assert!(ALL.check().is_ok());
+        let adaptive = Some(AdaptiveConfig { interval: 0, ..Default::default() });
+        let wrong = AugmentConfig { adaptive, ..ALL };
+        assert!(wrong.check().unwrap_err().to_string().contains("augment.adaptive.interval"));
     }
 }

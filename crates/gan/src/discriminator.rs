@@ -13,15 +13,6 @@ use crate::growth::Growth;
 use crate::layers::{Conv, ConvShape};
 use crate::loss::{Parts, Texts};
 
-/// Where images come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// From the data; their attributes may be known.
-    Real,
-    /// From the generator; their texts say what they should show.
-    Fake,
-}
-
 /// Scores images under texts, in two parts, so that one pass over an image serves several texts.
 pub trait Discriminator: Send + Sync {
     /// Everything that does not see the text, minibatch statistics included.
@@ -44,16 +35,33 @@ pub trait Discriminator: Send + Sync {
     /// If a shape does not fit.
     fn score(&self, features: &Tensor, condition: &Tensor) -> Result<Tensor>;
 
-    /// Losses of heads beside the score, already weighted: of the discriminator on real images, of
-    /// the generator on its own. None by default.
+    /// The discriminator's losses of heads beside the score, already weighted. None by default.
     ///
     /// # Shapes
-    /// `images`: `(B, 3, R, R)`, of that `kind`; `features`: as [`features`](Self::features) returned
+    /// `images`: `(B, 3, R, R)`, from the data; `features`: as [`features`](Self::features) returned
     /// them.
     ///
     /// # Errors
     /// If a shape does not fit.
-    fn heads(&self, _images: &Tensor, _features: &Tensor, _texts: &Texts<'_>, _kind: Kind) -> Result<Parts> {
+    fn heads_on_real(&self, _images: &Tensor, _features: &Tensor, _texts: &Texts<'_>) -> Result<Parts> {
+        Ok(Parts::default())
+    }
+
+    /// The generator's losses of those heads. None by default.
+    ///
+    /// # Shapes
+    /// `images`: `(B, 3, R, R)`, from the generator; `features`: theirs; `real`: images of the data
+    /// under the same texts, where there are any.
+    ///
+    /// # Errors
+    /// If a shape does not fit, or real images are needed and missing.
+    fn heads_on_fake(
+        &self,
+        _images: &Tensor,
+        _features: &Tensor,
+        _real: Option<&Tensor>,
+        _texts: &Texts<'_>,
+    ) -> Result<Parts> {
         Ok(Parts::default())
     }
 
@@ -170,6 +178,15 @@ impl GrowingDiscriminator {
         })
     }
 
+    /// Which text of the batch an image belongs to, where there is a contrastive head.
+    fn contrast(&self, features: &Tensor, texts: &Texts<'_>) -> Result<Parts> {
+        let mut parts = Parts::default();
+        if let Some(head) = &self.contrast {
+            parts.push("contrast", head.loss(features, texts.embedding, texts.others)?);
+        }
+        Ok(parts)
+    }
+
     /// The 4x4 features with what the minibatch says of them as one channel more.
     fn with_stddev(&self, x: &Tensor) -> Result<Tensor> {
         let batch = x.dim(0)?;
@@ -228,16 +245,24 @@ impl Discriminator for GrowingDiscriminator {
         Ok(score.reshape(b)?)
     }
 
-    fn heads(&self, images: &Tensor, features: &Tensor, texts: &Texts<'_>, kind: Kind) -> Result<Parts> {
-        let mut parts = Parts::default();
-        if let Some(head) = &self.contrast {
-            parts.push("contrast", head.loss(features, texts.embedding, texts.others)?);
-        }
+    fn heads_on_real(&self, images: &Tensor, features: &Tensor, texts: &Texts<'_>) -> Result<Parts> {
+        let mut parts = self.contrast(features, texts)?;
         if let (Some(head), Some(labels)) = (&self.attributes, texts.labels) {
-            parts.extend(match kind {
-                Kind::Real => head.of_real(images, features, texts.embedding, labels)?,
-                Kind::Fake => head.of_fake(images, features, labels)?,
-            });
+            parts.extend(head.of_real(images, features, texts.embedding, labels)?);
+        }
+        Ok(parts)
+    }
+
+    fn heads_on_fake(
+        &self,
+        images: &Tensor,
+        features: &Tensor,
+        real: Option<&Tensor>,
+        texts: &Texts<'_>,
+    ) -> Result<Parts> {
+        let mut parts = self.contrast(features, texts)?;
+        if let (Some(head), Some(labels)) = (&self.attributes, texts.labels) {
+            parts.extend(head.of_fake(images, features, real, labels)?);
         }
         Ok(parts)
     }

@@ -27,13 +27,13 @@ pub mod prior;
 pub mod reader;
 
 pub use attributes::{AttributesConfig, Labels, Possible};
-pub use augment::AugmentConfig;
+pub use augment::{AdaptiveConfig, AugmentConfig, Share};
 pub use conditioning::{Conditioned, ConditioningAugmentation, ConditioningKind};
 pub use config::{Channels, Compat, ContrastConfig, GanConfig, Head, ParameterRow};
-pub use discriminator::{Discriminator, GrowingDiscriminator, Kind};
+pub use discriminator::{Discriminator, GrowingDiscriminator};
 pub use error::{Error, Result};
 pub use generator::{Generator, GrowingGenerator};
 pub use growth::Growth;
-pub use loss::{AdversarialLoss, LossConfig, Pair, Parts, Scores, Texts};
+pub use loss::{AdversarialLoss, Judged, LossConfig, Pair, Parts, Scores, Texts};
 pub use prior::AttributePrior;
 pub use reader::Reader;

@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use t2f_data::Image;
 use t2f_train::model::Model;
+use t2f_train::painter::Sampling;
 use t2f_train::picture;
 use t2f_train::provenance::Provenance;
 use t2f_train::sheet::{self, Layout, Row};
 
 use crate::failure::{because, usage};
+use crate::sampling::SamplingOptions;
 use crate::seeds::Seeds;
 use crate::{shipped, terminal};
 
@@ -28,7 +30,7 @@ Examples:
   t2f generate --model RUN --captions captions.txt --seeds 0,1,4-6 --out faces
   t2f generate --model model.safetensors --truncation 0.7 --out face.png \"a smiling man\"
 
-The same model, caption, seed and truncation give the same bytes. A PNG says which model drew it,
+The same model, caption, seed, truncation and text scale give the same bytes. A PNG says which model drew it,
 from what, and that a model drew it (iTXt and XMP); --no-provenance leaves that out.")]
 pub struct Options {
     /// What to draw; every caption is drawn with every seed
@@ -47,9 +49,8 @@ pub struct Options {
     /// One picture of all: a row for each caption, a column for each seed
     #[arg(long)]
     grid: bool,
-    /// Scale of the noise, from 0 (the caption's most typical face) to 1 (all its variety)
-    #[arg(long, default_value_t = 1.0, value_parser = share, value_name = "PSI")]
-    truncation: f64,
+    #[command(flatten)]
+    sampling: SamplingOptions,
     /// A folder, or a .png for one picture or a grid [default: generated]
     #[arg(short, long, default_value = "generated", value_name = "PATH", hide_default_value = true)]
     out: PathBuf,
@@ -62,14 +63,6 @@ pub struct Options {
     /// Leave out what the PNG says about its origin
     #[arg(long)]
     no_provenance: bool,
-}
-
-/// A number in `[0, 1]`.
-fn share(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
-        _ => Err("expected a number from 0 to 1, such as 0.7".into()),
-    }
 }
 
 /// Runs `t2f generate`.
@@ -93,7 +86,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     for batch in jobs.chunks(BATCH) {
         let captions: Vec<String> = batch.iter().map(|(caption, _)| (*caption).clone()).collect();
         let seeds: Vec<u64> = batch.iter().map(|(_, seed)| *seed).collect();
-        pictures.extend(model.draw(&captions, &seeds, options.truncation)?);
+        pictures.extend(model.draw(&captions, &seeds, options.sampling.sampling())?);
     }
     if options.grid {
         let file = if one_file { options.out.clone() } else { options.out.join("grid.png") };
@@ -218,8 +211,12 @@ fn write(
     }
     let origin = (!options.no_provenance).then(|| {
         let mut origin = Provenance::generated(model.hash(), prompt, seeds);
-        if options.truncation < 1.0 {
-            origin.fields.push(("Truncation", options.truncation.to_string()));
+        let Sampling { truncation, text_scale } = options.sampling.sampling();
+        if truncation < 1.0 {
+            origin.fields.push(("Truncation", truncation.to_string()));
+        }
+        if text_scale != 1.0 {
+            origin.fields.push(("Text scale", text_scale.to_string()));
         }
         origin
     });

@@ -12,6 +12,7 @@ mod generate;
 mod metrics;
 mod plot;
 mod progress;
+mod sampling;
 mod seeds;
 mod shipped;
 mod signals;

@@ -16,6 +16,7 @@ use t2f_train::metrics::sample::Request;
 use t2f_train::model::Model;
 
 use crate::failure::{because, failure, usage};
+use crate::sampling::SamplingOptions;
 use crate::{shipped, terminal};
 
 /// The side that the classifier of drawn faces was trained at.
@@ -53,6 +54,8 @@ pub struct Options {
     /// Seed of the first face
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    #[command(flatten)]
+    sampling: SamplingOptions,
     /// Part of the data that captions and real pictures are from
     #[arg(long, default_value = "test", value_parser = ["test", "val", "train"])]
     split: String,
@@ -117,7 +120,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
             options.count
         ));
     }
-    let draw = |captions: &[String], seeds: &[u64]| model.draw(captions, seeds, 1.0);
+    let sampling = options.sampling.sampling();
+    let draw = |captions: &[String], seeds: &[u64]| model.draw(captions, seeds, sampling);
     let plan = Plan {
         draw: &draw,
         splits: &splits,
@@ -210,6 +214,8 @@ fn protocol(
         n: request.len() * request.faces(),
         captions: request.len(),
         seed: options.seed,
+        truncation: options.sampling.sampling().truncation,
+        text_scale: options.sampling.sampling().text_scale,
         resolution: model.resolution(),
         resize: "none".into(),
         features: features.name().into(),

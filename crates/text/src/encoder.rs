@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::lstm::Lstm;
-use crate::tokenizer::{PAD_ID, Tokenizer};
+use crate::tokenizer::{PAD_ID, Tokenizer, UNKNOWN_ID};
 
 /// What turns captions into embeddings.
 ///
@@ -189,17 +189,21 @@ impl LstmEncoder {
 
     /// Ids and mask, padded to the longest caption (to `max_length` in `compat`).
     ///
-    /// A caption without words is one unknown word, so that it has an embedding.
+    /// Words that training did not have are read over (in `compat` they are one unknown word): nothing
+    /// was learnt of them. A caption without any other is that one word, so that it has an embedding.
     fn tokens(&self, captions: &[String]) -> Result<Tokens> {
+        let compat = self.config.compat.is_some();
         let mut rows = Vec::with_capacity(captions.len());
         for caption in captions {
             let mut row = self.tokenizer.encode(caption, self.config.max_length)?;
+            if !compat {
+                row.retain(|&id| id != UNKNOWN_ID);
+            }
             if row.is_empty() {
-                row.push(PAD_ID + 1);
+                row.push(UNKNOWN_ID);
             }
             rows.push(row);
         }
-        let compat = self.config.compat.is_some();
         let longest = rows.iter().map(Vec::len).max().unwrap_or(0);
         let steps = if compat { self.config.max_length } else { longest };
         let lengths: Vec<usize> = rows.iter().map(|row| if compat { steps } else { row.len() }).collect();

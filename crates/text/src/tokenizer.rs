@@ -14,7 +14,8 @@ const PAD: &str = "<pad>";
 const UNKNOWN: &str = "<unk>";
 /// The id of padding.
 pub(crate) const PAD_ID: u32 = 0;
-const UNKNOWN_ID: u32 = 1;
+/// The id of words that are not in the vocabulary.
+pub(crate) const UNKNOWN_ID: u32 = 1;
 /// Runs of letters of any script, runs of digits, or one other visible character.
 const WORDS: &str = r"\p{L}[\p{L}\p{M}]*|\p{N}+|[^\s\p{L}\p{N}]";
 /// Runs of English letters, or one other visible character: `[^a-zA-Z]` with spaces round it.

@@ -205,6 +205,21 @@ fn every_caption_has_an_embedding() -> Result<()> {
 }
 
 #[test]
+fn words_that_training_did_not_have_are_read_over() -> Result<()> {
+    let captions = strings(&["a b", "a purple b", "purple a b dog", "purple", ""]);
+    let encoder = build(small(), &drawn(), DType::F32)?;
+    let embeddings = values(&encoder.encode(&captions)?);
+    let rows: Vec<&[f64]> = embeddings.chunks(4).collect();
+    assert_close(rows[1], rows[0], 1e-6);
+    assert_close(rows[2], rows[0], 1e-6);
+    assert_close(rows[3], rows[4], 1e-6);
+    assert_ne!(rows[3], rows[0]);
+    let original = build(compat(), &drawn(), DType::F32)?;
+    assert_ne!(values(&original.encode(&captions[..1])?), values(&original.encode(&captions[1..2])?));
+    Ok(())
+}
+
+#[test]
 fn words_behind_max_length_are_not_read() -> Result<()> {
     let encoder = build(LstmConfig { max_length: 2, ..small() }, &drawn(), DType::F32)?;
     let embeddings = values(&encoder.encode(&strings(&["a b", "a b c", "a c"]))?);

@@ -78,6 +78,12 @@ pub struct OptimizerConfig {
     /// The share of mismatched captions, 0 to 1, that are the image's own with one claim made false,
     /// where the data can tell (drawn faces); default 0.
     pub hard_negatives: f64,
+    /// The share of captions, 0 to 1, that are dropped whole in training, so that the empty caption
+    /// stands for any face and a text scale has something to lead away from; default 0.
+    pub null_captions: f64,
+    /// The share of words, 0 to 1, that are dropped from the other captions in training, so that words
+    /// which the encoder does not know and reads over leave something it has seen; default 0.
+    pub dropped_words: f64,
     /// Whether the moments are forgotten when a level begins, as ProGAN does; default false.
     pub reset_at_level: bool,
 }
@@ -100,6 +106,8 @@ impl Default for OptimizerConfig {
             kl_weight: 2.0,
             text_learns_from_discriminator: true,
             hard_negatives: 0.0,
+            null_captions: 0.0,
+            dropped_words: 0.0,
             reset_at_level: false,
         }
     }
@@ -277,10 +285,13 @@ impl Config {
             return wrong(format!("{name} is 0, and must be at least 1"));
         }
         self.check_sizes()?;
-        if !(0.0..=1.0).contains(&self.optimizer.hard_negatives) {
-            return wrong(
-                "optimizer.hard_negatives must be from 0 to 1: it is a share of the captions".into(),
-            );
+        let shares = [
+            ("hard_negatives", self.optimizer.hard_negatives, "mismatched captions"),
+            ("null_captions", self.optimizer.null_captions, "captions"),
+            ("dropped_words", self.optimizer.dropped_words, "words"),
+        ];
+        if let Some((name, share, of)) = shares.iter().find(|(_, share, _)| !(0.0..=1.0).contains(share)) {
+            return wrong(format!("optimizer.{name} is {share}: a share of the {of}, from 0 to 1"));
         }
         if self.optimizer.kl_weight < 0.0 || self.ema.ramp_up < 0.0 {
             return wrong("optimizer.kl_weight and ema.ramp_up must be at least 0".into());

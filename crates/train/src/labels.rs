@@ -21,8 +21,9 @@ pub fn labels(batch: &Batch, key: Key, device: &Device) -> Result<Labels> {
         Some(vec![attributes.get(Factor::ALL[attribute]).map_or(0, |value| value + 1)])
     };
     let said = |item: usize, attribute: usize| {
-        // A caption whose claims nobody noted has none: it may say anything.
-        let noted = batch.claims.get(item).is_some_and(|claims| !claims.is_empty());
+        // A caption whose claims nobody noted has none: it may say anything, unless it is empty.
+        let empty = batch.captions[item].is_empty();
+        let noted = empty || batch.claims.get(item).is_some_and(|claims| !claims.is_empty());
         claimed(item, attribute).or_else(|| noted.then(|| vec![0]))
     };
     let open =
@@ -78,6 +79,12 @@ mod tests {
         for possible in [&known.shown, &known.claimed, &known.open] {
             assert!(nats(&others, possible) > 20.0);
         }
+        // An empty caption speaks of nothing, and who says so is right.
+        batch.captions.fill(String::new());
+        batch.claims.fill(t2f_data::Claims::default());
+        let known = labels(&batch, Key::new(2), &Device::Cpu).unwrap();
+        assert_eq!(nats(&sure_of(&[None; 12]), &known.said), 0.0);
+        batch.captions.fill("somebody".into());
         // Of pictures that nobody knows anything of nothing is asked.
         batch.attributes.fill(None);
         batch.claims.clear();

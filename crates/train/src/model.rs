@@ -16,7 +16,7 @@ use t2f_text::Tokenizer;
 
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::painter::{BuildText, Painter, to_pictures};
+use crate::painter::{BuildText, Painter, Sampling, to_pictures};
 use crate::weights::Weights;
 use crate::{device, disk, tensors};
 
@@ -166,14 +166,13 @@ impl Model {
         })
     }
 
-    /// Faces for captions, a seed each. Equal captions, seeds and truncation give equal pictures.
-    ///
-    /// `truncation` scales the noise: 1 leaves all the variety, 0 draws the most typical face.
+    /// Faces for captions, a seed each. Equal captions, seeds and sampling give equal pictures.
     ///
     /// # Errors
-    /// If the numbers of captions and seeds differ, or the device fails.
-    pub fn draw(&self, captions: &[String], seeds: &[u64], truncation: f64) -> Result<Vec<Image>> {
-        to_pictures(&self.draw_tensor(captions, seeds, truncation)?)
+    /// If the numbers of captions and seeds differ, a text scale is asked of a model that was trained
+    /// without null captions, or the device fails.
+    pub fn draw(&self, captions: &[String], seeds: &[u64], sampling: Sampling) -> Result<Vec<Image>> {
+        to_pictures(&self.draw_tensor(captions, seeds, sampling)?)
     }
 
     /// As [`draw`](Self::draw), in `[-1, 1]`.
@@ -183,15 +182,23 @@ impl Model {
     ///
     /// # Errors
     /// As [`draw`](Self::draw).
-    pub fn draw_tensor(&self, captions: &[String], seeds: &[u64], truncation: f64) -> Result<Tensor> {
+    pub fn draw_tensor(&self, captions: &[String], seeds: &[u64], sampling: Sampling) -> Result<Tensor> {
+        let Sampling { truncation, text_scale } = sampling;
         if captions.len() != seeds.len() {
             let (captions, seeds) = (captions.len(), seeds.len());
             return Err(Error::Config(format!(
                 "{captions} captions and {seeds} seeds: each caption needs one"
             )));
         }
+        if text_scale != 1.0 && self.config.optimizer.null_captions == 0.0 {
+            return Err(Error::Config(format!(
+                "a text scale of {text_scale} leads away from the empty caption, and the model was trained \
+                 without: train with `optimizer.null_captions` above 0, or leave the scale at 1"
+            )));
+        }
         let noise = self.painter.noise(seeds, truncation, &self.device)?;
-        self.painter.draw(captions, &noise, self.growth)
+        let embedding = self.painter.scaled_embedding(captions, text_scale)?;
+        self.painter.draw_embedded(&embedding, &noise, self.growth)
     }
 
     /// Words of a caption that the model has not learnt, once each.

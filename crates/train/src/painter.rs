@@ -17,6 +17,23 @@ use crate::error::Result;
 /// is free to ignore the tokenizer.
 pub type BuildText<'a> = dyn Fn(Tokenizer, VarBuilder) -> t2f_text::Result<Box<dyn TextEncoder>> + 'a;
 
+/// How much of the noise and of the caption goes into a face; all of both by default.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sampling {
+    /// Scale of the noise: 1 leaves all its variety, 0 draws the most typical face of the caption.
+    pub truncation: f64,
+    /// How far the embedding is led from that of the empty caption through that of the caption: 0 is
+    /// the one, 1 the other. A guidance scale, as far as a network that draws in one step can have one
+    /// (after classifier-free guidance, arXiv:2207.12598).
+    pub text_scale: f64,
+}
+
+impl Default for Sampling {
+    fn default() -> Self {
+        Self { truncation: 1.0, text_scale: 1.0 }
+    }
+}
+
 /// What turns `(caption, noise)` into a picture.
 pub struct Painter {
     /// Captions → `(B, E)`.
@@ -93,13 +110,39 @@ impl Painter {
     /// # Errors
     /// If the number of rows differs from the number of captions.
     pub fn draw(&self, captions: &[String], noise: &Tensor, at: Growth) -> Result<Tensor> {
+        self.draw_embedded(&self.text.encode(captions)?, noise, at)
+    }
+
+    /// The embeddings of captions on the line `null + scale · (embedding - null)`, where `null` is that
+    /// of the empty caption.
+    ///
+    /// # Shapes
+    /// The result is `(B, E)`.
+    ///
+    /// # Errors
+    /// If there are no captions, or the device fails.
+    pub fn scaled_embedding(&self, captions: &[String], scale: f64) -> Result<Tensor> {
         let embedding = self.text.encode(captions)?;
-        let (_, latent) = self.latent(&embedding, noise, None)?;
+        if scale == 1.0 {
+            return Ok(embedding);
+        }
+        let null = self.text.encode(&[String::new()])?; // (1, E)
+        Ok(embedding.broadcast_sub(&null)?.affine(scale, 0.0)?.broadcast_add(&null)?)
+    }
+
+    /// Faces for embeddings.
+    ///
+    /// # Shapes
+    /// `embedding`: `(B, E)`; `noise`: `(B, Z)`; the result is `(B, 3, H, W)` in `[-1, 1]`.
+    ///
+    /// # Errors
+    /// If a shape does not fit.
+    pub fn draw_embedded(&self, embedding: &Tensor, noise: &Tensor, at: Growth) -> Result<Tensor> {
+        let (_, latent) = self.latent(embedding, noise, None)?;
         Ok(self.generator.forward(&latent, at)?.clamp(-1f32, 1f32)?)
     }
 
-    /// The noise that a seed stands for: one row, scaled by `truncation` (1 leaves it standard
-    /// normal, 0 draws the most typical face of the caption).
+    /// The noise that a seed stands for: one row, scaled by `truncation`; see [`Sampling`].
     ///
     /// # Errors
     /// If the device refuses the copy.

@@ -14,7 +14,7 @@ use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::VarBuilder;
 use t2f_data::Batch;
-use t2f_gan::{AdversarialLoss, AugmentConfig, Discriminator, Growth, Pair, Parts, Texts};
+use t2f_gan::{AdversarialLoss, AugmentConfig, Discriminator, Growth, Judged, Pair, Parts, Share, Texts};
 use t2f_ops::grad::gradients;
 use t2f_ops::init::Parameters;
 use t2f_ops::norm::sum_of_squares;
@@ -50,6 +50,8 @@ pub struct Networks {
     pub ema: Ema,
     loss: Box<dyn AdversarialLoss>,
     augment: AugmentConfig,
+    /// Where the share of augmented images stands.
+    pub augmented: Share,
     labelled: bool,
     kl_weight: f64,
     discriminator_steps: usize,
@@ -108,6 +110,7 @@ impl Networks {
             })?,
             loss: config.loss.build()?,
             augment: config.augment,
+            augmented: Share::new(&config.augment),
             labelled: config.gan.attributes.read(&sizes),
             kl_weight: config.optimizer.kl_weight,
             discriminator_steps: config.optimizer.n_critic,
@@ -157,9 +160,11 @@ impl Networks {
         let plan = planned.map(|(prior, labels)| prior.plan_of(&labels.shown)).transpose()?; // (B, P)
         let (conditioned, latent) = self.painter.latent(&embedding, &noise, plan.as_ref())?;
         let fake = self.painter.generator.forward(&latent, at)?; // (B, 3, H, W)
+        let share = self.augmented.probability;
         // Every look of a discriminator changes its images anew.
         let seen = |images: &Tensor, player: &str, repeat: u64, which: &str| {
-            self.augment.apply(images, key.child("augment").child(player).at(repeat).child(which))
+            let key = key.child("augment").child(player).at(repeat).child(which);
+            self.augment.apply(images, share, key)
         };
         let mut losses = Losses::new();
 
@@ -179,12 +184,20 @@ impl Networks {
                 key: key.child("penalty").at(repeat as u64),
                 step,
             };
-            let parts = self.loss.discriminator(self.discriminator.as_ref(), &pair)?;
+            let Judged { parts, scores } = self.loss.discriminator(self.discriminator.as_ref(), &pair)?;
             let total = parts.total()?;
             let mut grads = checked_gradients(&total, "discriminator", &self.judging)?;
             self.judge_adam.step(&grads)?;
             if repeat == 0 {
                 record(&mut losses, "D", &parts, &total);
+                let sign = scores.real.detach().sign()?.mean_all()?;
+                if let Some(adaptive) = &self.augment.adaptive {
+                    self.augmented.observe(adaptive, f64::from(sign.to_scalar::<f32>()?), size);
+                    losses.push(("Progress/augment".into(), Tensor::new(share as f32, &self.device)?));
+                }
+                losses.push(("Loss/scores/real".into(), scores.real.detach().mean_all()?));
+                losses.push(("Loss/scores/fake".into(), scores.fake.detach().mean_all()?));
+                losses.push(("Loss/signs/real".into(), sign));
                 from_judging = grads.remove(&leaf);
             }
         }

@@ -13,8 +13,8 @@ use std::time::Instant;
 
 use candle_core::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
-use t2f_data::{Batch, Loader, Prefetch, Request, Splits};
-use t2f_gan::Growth;
+use t2f_data::{Batch, Dropping, Loader, Prefetch, Request, Splits};
+use t2f_gan::{Growth, Share};
 use t2f_ops::rng::Key;
 use t2f_text::Tokenizer;
 
@@ -126,6 +126,9 @@ pub struct Progress {
     /// Images that could not be read during the run and were replaced by others.
     #[serde(default)]
     pub substituted: u64,
+    /// Where the share of augmented images stands; what checkpoints of a run without one leave out.
+    #[serde(default)]
+    pub augmented: Option<Share>,
     /// Returns to a checkpoint, after a divergence each.
     #[serde(default)]
     pub rollbacks: Vec<Rollback>,
@@ -245,6 +248,7 @@ impl Trainer {
         let tokenizer = Tokenizer::from_json(checkpoint.text("tokenizer.json")?)?;
         let mut networks = Networks::with_text(&config, &tokenizer, &device, text)?;
         networks.load(&checkpoint, &progress.painter_steps, &progress.judge_steps)?;
+        networks.augmented = progress.augmented.unwrap_or(networks.augmented);
         let mut trainer = Self::assemble(config, device, tokenizer, splits, networks, run, progress)?;
         trainer.remember(&checkpoint);
         Ok(trainer)
@@ -304,6 +308,7 @@ impl Trainer {
         let from_step = self.progress.step;
         let progress: Progress = checkpoint.state()?;
         self.networks.load(&checkpoint, &progress.painter_steps, &progress.judge_steps)?;
+        self.networks.augmented = progress.augmented.unwrap_or(self.networks.augmented);
         self.progress = progress;
         let rate = self.progress.rollbacks.last().map_or(1.0, |rollback| rollback.rate) * SLOWER;
         let (to_step, cause) = (self.progress.step, cause.to_string());
@@ -439,8 +444,11 @@ impl Trainer {
                 request
             })
         });
+        let optimizer = &self.config.optimizer;
+        let dropping = Dropping { captions: optimizer.null_captions, words: optimizer.dropped_words };
         let loader = Loader::new(self.splits.train.clone(), key.child("loader"))
-            .with_hard_negatives(self.config.optimizer.hard_negatives);
+            .with_hard_negatives(optimizer.hard_negatives)
+            .with_dropping(dropping);
         Prefetch::new(Arc::new(loader), requests, self.config.output.workers)
     }
 
@@ -494,6 +502,7 @@ impl Trainer {
         self.stats.sync()?;
         self.progress.painter_steps = self.networks.painter_adam.steps();
         self.progress.judge_steps = self.networks.judge_adam.steps();
+        self.progress.augmented = Some(self.networks.augmented);
         let mut draft = Draft::new(self.progress.step, &self.progress)?;
         self.networks.save(&mut draft)?;
         draft.text("tokenizer.json", self.tokenizer.to_json()?);

@@ -20,7 +20,7 @@ use candle_core::Tensor;
 use t2f_ops::rng::Key;
 
 use crate::attributes::Labels;
-use crate::discriminator::{Discriminator, Kind};
+use crate::discriminator::Discriminator;
 use crate::error::{Error, Result};
 use crate::growth::Growth;
 
@@ -96,6 +96,14 @@ pub struct Scores {
     pub fake: Tensor,
     /// Real images under the texts of others.
     pub mismatched: Option<Tensor>,
+}
+
+/// What a discriminator step found.
+pub struct Judged {
+    /// The loss.
+    pub parts: Parts,
+    /// The scores that it was computed from.
+    pub scores: Scores,
 }
 
 /// The named scalar parts of a loss, in a fixed order; the loss is their sum.
@@ -194,12 +202,12 @@ pub trait AdversarialLoss: Send + Sync {
         false
     }
 
-    /// The discriminator's loss. The image part of the discriminator sees the real images once,
-    /// for both their own and the mismatched texts.
+    /// The discriminator's loss, and the scores behind it. The image part of the discriminator sees the
+    /// real images once, for both their own and the mismatched texts.
     ///
     /// # Errors
     /// If mismatches are needed and missing; those of the discriminator.
-    fn discriminator(&self, d: &dyn Discriminator, batch: &Pair<'_>) -> Result<Parts> {
+    fn discriminator(&self, d: &dyn Discriminator, batch: &Pair<'_>) -> Result<Judged> {
         let wrong = match (self.needs_mismatched(), batch.mismatched) {
             (false, _) => None,
             (true, Some(texts)) => Some(texts),
@@ -215,9 +223,9 @@ pub trait AdversarialLoss: Send + Sync {
             mismatched: wrong.map(|texts| d.score(&real, &batch.texts.with_plan(texts)?)).transpose()?,
         };
         let mut parts = self.discriminator_terms(&scores)?;
-        parts.extend(d.heads(batch.real, &real, &batch.texts, Kind::Real)?);
+        parts.extend(d.heads_on_real(batch.real, &real, &batch.texts)?);
         parts.extend(self.penalties(d, batch, &scores)?);
-        Ok(parts)
+        Ok(Judged { parts, scores })
     }
 
     /// The generator's loss. `d` should be frozen: its gradients are not wanted.
@@ -238,10 +246,10 @@ pub trait AdversarialLoss: Send + Sync {
         let features = d.features(fake, at)?;
         let condition = texts.condition()?;
         let score = d.score(&features, &condition)?;
-        let real = real.filter(|_| self.needs_reals_for_generator());
-        let real = real.map(|images| d.forward(images, &condition, at)).transpose()?;
-        let mut parts = self.generator_terms(&score, real.as_ref())?;
-        parts.extend(d.heads(fake, &features, texts, Kind::Fake)?);
+        let beside = real.filter(|_| self.needs_reals_for_generator());
+        let beside = beside.map(|images| d.forward(images, &condition, at)).transpose()?;
+        let mut parts = self.generator_terms(&score, beside.as_ref())?;
+        parts.extend(d.heads_on_fake(fake, &features, real, texts)?);
         Ok(parts)
     }
 }

@@ -200,7 +200,7 @@ fn discriminator_losses() -> Result<()> {
         let nets = Nets::new(&smaller(tiny::with_heads(tiny::config(), prior)), DType::F64)?.shaken()?;
         let (batch, loss) = (Batch::new(&nets, at)?, config.build()?);
         assert_gradients(&nets.parameters, "discriminator.", || {
-            loss.discriminator(&*nets.discriminator, &batch.pair(at))?.total()
+            loss.discriminator(&*nets.discriminator, &batch.pair(at))?.parts.total()
         })?;
     }
     Ok(())

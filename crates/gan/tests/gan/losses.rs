@@ -191,7 +191,7 @@ fn lazy_r1_keeps_its_weight_on_average() -> Result<()> {
     let (d, images) = (Known::new(0.0, 0.5), Images::new(2)?);
     let loss = config(r#"{"kind": "logistic", "r1_gamma": 3.0, "r1_interval": 4}"#).build()?;
     let penalty = |step| -> Result<f64> {
-        Ok(loss.discriminator(&d, &images.pair(step))?.get("penalty").map_or(0.0, value))
+        Ok(loss.discriminator(&d, &images.pair(step))?.parts.get("penalty").map_or(0.0, value))
     };
     let total = (0..8).map(penalty).sum::<Result<f64>>()?;
     close(total / 8.0, 1.5 * 12.0, 1e-9, "mean over steps");
@@ -206,7 +206,7 @@ fn whole_loss_shows_real_images_once_for_both_texts() -> Result<()> {
         Ok(value(&Known::new(0.0, 0.1).forward(images, text, Growth::stable(0))?.mean_all()?))
     };
     let loss = config(r#"{"kind": "wgan-gp", "drift": 0.0, "lambda": 0.0}"#).build()?;
-    let parts = loss.discriminator(&d, &images.pair(0))?;
+    let parts = loss.discriminator(&d, &images.pair(0))?.parts;
     assert_eq!(d.looks.load(Ordering::Relaxed), 2);
     let adversarial = 0.5 * mean(&images.fake, &images.text)? - mean(&images.real, &images.text)?;
     let mismatch = 0.5 * mean(&images.real, &images.wrong)?;
@@ -224,8 +224,8 @@ fn losses_say_what_they_need() -> Result<()> {
 
     let unaware = config(r#"{"kind": "hinge", "matching_aware": false}"#).build()?;
     assert!(!unaware.needs_mismatched());
-    assert!(unaware.discriminator(&d, &pair)?.get("mismatch").is_none());
-    assert!(unaware.discriminator(&d, &images.pair(1))?.get("mismatch").is_none());
+    assert!(unaware.discriminator(&d, &pair)?.parts.get("mismatch").is_none());
+    assert!(unaware.discriminator(&d, &images.pair(1))?.parts.get("mismatch").is_none());
 
     let relativistic = config(r#"{"kind": "relativistic-hinge"}"#).build()?;
     assert!(relativistic.needs_reals_for_generator());

@@ -37,7 +37,8 @@ pub fn projection() -> GanConfig {
 /// The same with every head beside the score, and plans if there is a `prior`.
 pub fn with_heads(config: GanConfig, prior: bool) -> GanConfig {
     let contrast = ContrastConfig { size: 2, temperature: 0.5, weight: 0.7 };
-    let attributes = AttributesConfig { weight: 0.9, text_weight: 0.6, reader: vec![2], noise: 0.1, prior };
+    let attributes =
+        AttributesConfig { weight: 0.9, text_weight: 0.6, reader: vec![2], noise: 0.1, prior, capped: prior };
     GanConfig { contrast, attributes, ..config }
 }
 

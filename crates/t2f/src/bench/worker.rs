@@ -14,6 +14,7 @@ use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use t2f_train::model::Model;
+use t2f_train::painter::Sampling;
 use t2f_train::yardstick::{Yardstick, operators};
 
 use super::stock::Stock;
@@ -177,7 +178,9 @@ pub fn serve(job: &str) -> anyhow::Result<()> {
             let model = Model::load(&path, "cpu")?;
             let captions = vec![super::generation::CAPTION.to_owned(); count];
             let seeds: Vec<u64> = (0..count as u64).collect();
-            answer_turns(|| model.draw(&captions, &seeds, 1.0).map(drop).map_err(anyhow::Error::new))
+            answer_turns(|| {
+                model.draw(&captions, &seeds, Sampling::default()).map(drop).map_err(anyhow::Error::new)
+            })
         }
     }
 }

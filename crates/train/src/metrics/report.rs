@@ -23,6 +23,10 @@ pub struct Protocol {
     pub captions: usize,
     /// Seed of the first face; each next face has the next seed.
     pub seed: u64,
+    /// Scale of the noise, see [`Sampling`](crate::painter::Sampling).
+    pub truncation: f64,
+    /// Scale of the text.
+    pub text_scale: f64,
     /// Side of the faces, in pixels.
     pub resolution: usize,
     /// How pictures are brought to the size that the features are taken at; `none` where they are
@@ -190,6 +194,8 @@ mod tests {
             n: 2000,
             captions: 1000,
             seed: 7,
+            truncation: 1.0,
+            text_scale: 1.0,
             resolution: 32,
             resize: "none".into(),
             features: "oracle".into(),

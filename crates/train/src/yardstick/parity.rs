@@ -110,7 +110,7 @@ impl Yardstick {
             key,
             step: 0,
         };
-        let on_judge = loss.discriminator(discriminator.as_ref(), &pair)?.total()?;
+        let on_judge = loss.discriminator(discriminator.as_ref(), &pair)?.parts.total()?;
         let mut parts =
             loss.generator(frozen.as_ref(), &fake, None, &Texts::plain(&embedding), self.growth())?;
         parts.push("kl", conditioned.kl.affine(config.optimizer.kl_weight, 0.0)?);

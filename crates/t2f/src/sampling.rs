@@ -1,0 +1,37 @@
+//! How faces are drawn: the options that `generate` and `metrics` share.
+
+use clap::Args;
+use t2f_train::painter::Sampling;
+
+/// Options of sampling.
+#[derive(Args)]
+pub struct SamplingOptions {
+    /// Scale of the noise, from 0 (the caption's most typical face) to 1 (all its variety)
+    #[arg(long, default_value_t = 1.0, value_parser = truncation, value_name = "PSI")]
+    truncation: f64,
+    /// How far to lead from the empty caption through the given one; more than 1 exaggerates it. For
+    /// models that were trained with null captions
+    #[arg(long, default_value_t = 1.0, value_parser = text_scale, value_name = "S")]
+    text_scale: f64,
+}
+
+impl SamplingOptions {
+    /// What the options say.
+    pub fn sampling(&self) -> Sampling {
+        Sampling { truncation: self.truncation, text_scale: self.text_scale }
+    }
+}
+
+fn truncation(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("expected a number from 0 to 1, such as 0.7".into()),
+    }
+}
+
+fn text_scale(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(scale) if (0.0..=20.0).contains(&scale) => Ok(scale),
+        _ => Err("expected a number from 0 to 20, such as 1.5".into()),
+    }
+}

@@ -1,0 +1,51 @@
+//! What truncation and the text scale do to a face.
+
+use t2f_train::model::Model;
+use t2f_train::painter::Sampling;
+use t2f_train::trainer::Trainer;
+
+use crate::tiny::{config, run_to};
+
+/// A model after three steps.
+fn model(more: &[&str]) -> Model {
+    let out = tempfile::tempdir().unwrap();
+    let mut trainer = Trainer::create(config(more), &[], out.path()).unwrap();
+    run_to(&mut trainer, 3);
+    Model::load(trainer.run_dir().path(), "cpu").unwrap()
+}
+
+#[test]
+fn the_text_scale_leads_from_the_empty_caption_through_the_given_one() {
+    let model = model(&["gan.attributes.prior=false"]);
+    let draw = |caption: &str, text_scale: f64| {
+        let sampling = Sampling { text_scale, ..Sampling::default() };
+        let drawn = model.draw_tensor(&[caption.to_owned()], &[1], sampling).unwrap();
+        drawn.flatten_all().unwrap().to_vec1::<f32>().unwrap()
+    };
+    let close = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
+    assert_eq!(draw("", 1.0), draw("", 3.0), "the empty caption has nowhere to lead to");
+    assert!(close(&draw("a bald man", 0.0), &draw("", 1.0)));
+    assert!(!close(&draw("a bald man", 1.0), &draw("", 1.0)));
+    assert!(!close(&draw("a bald man", 3.0), &draw("a bald man", 1.0)));
+}
+
+#[test]
+fn a_text_scale_is_refused_where_no_empty_caption_was_learnt() {
+    let model = model(&["optimizer.null_captions=0"]);
+    let draw = |text_scale: f64| {
+        model.draw(&["a bald man".into()], &[1], Sampling { text_scale, ..Sampling::default() })
+    };
+    assert!(draw(1.0).is_ok());
+    let message = draw(2.0).unwrap_err().to_string();
+    assert!(message.contains("text scale of 2") && message.contains("optimizer.null_captions"), "{message}");
+}
+
+#[test]
+fn truncation_to_nothing_leaves_one_face_a_caption() {
+    let model = model(&[]);
+    let draw = |seed: u64, truncation: f64| {
+        model.draw(&["a bald man".into()], &[seed], Sampling { truncation, ..Sampling::default() }).unwrap()
+    };
+    assert_eq!(draw(1, 0.0), draw(2, 0.0));
+    assert_ne!(draw(1, 1.0), draw(2, 1.0));
+}
