@@ -3,7 +3,9 @@
 use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
 use serde::Serialize;
+use t2f_ops::rng::Key;
 
+use super::estimate::Estimate;
 use crate::error::{Error, Result};
 
 /// The neighbour that a ball reaches to.
@@ -11,30 +13,31 @@ pub const K: usize = 5;
 /// Rows whose distances are held at once.
 const BLOCK: usize = 512;
 
-/// Four shares; all but density lie in `[0, 1]`.
+/// Four shares; all but density lie in `[0, 1]`. Intervals are over the pictures that a share is of,
+/// with the balls as they are: they say nothing of what other balls would do.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Neighbourhood {
     /// Of the fakes, those in the ball of some real: quality.
-    pub precision: f64,
+    pub precision: Estimate,
     /// Of the reals, those in the ball of some fake: variety.
-    pub recall: f64,
+    pub recall: Estimate,
     /// The number of reals' balls that a fake lies in, over k; 1 is expected for equal
     /// distributions. One outlier's large ball counts once, not for everything.
-    pub density: f64,
+    pub density: Estimate,
     /// Of the reals, those with a fake in their ball.
-    pub coverage: f64,
+    pub coverage: Estimate,
 }
 
 /// Precision and recall of Kynkäänniemi et al. (arXiv:1904.06991, §2), density and coverage of
 /// Naeem et al. (arXiv:2002.09797, §3). The ball of a row reaches to its `k`-th neighbour in its own
-/// set.
+/// set. `key` is what resamples are drawn by.
 ///
 /// # Shapes
 /// `real`: `(N, F)`, `fake`: `(M, F)`.
 ///
 /// # Errors
 /// If the features are of different sizes, or a set has no more than `k` rows.
-pub fn neighbourhood(real: &Tensor, fake: &Tensor, k: usize) -> Result<Neighbourhood> {
+pub fn neighbourhood(real: &Tensor, fake: &Tensor, k: usize, key: Key) -> Result<Neighbourhood> {
     let ((n, size), (m, other)) = (real.dims2()?, fake.dims2()?);
     if k == 0 || size != other || n.min(m) <= k {
         return Err(Error::State(format!(
@@ -44,21 +47,32 @@ pub fn neighbourhood(real: &Tensor, fake: &Tensor, k: usize) -> Result<Neighbour
     }
     let (real, fake) = (Rows::new(real)?, Rows::new(fake)?);
     let (real_reach, fake_reach) = (real.reach(k)?, fake.reach(k)?);
-    let (mut among, mut covered, mut recalled) = (vec![0usize; m], 0usize, 0usize);
+    // Of each fake the reals' balls that it lies in; of each real whether fakes are in its ball, and
+    // whether it is in one of theirs.
+    let mut among = vec![0.0; m];
+    let (mut covered, mut recalled) = (Vec::with_capacity(n), Vec::with_capacity(n));
     real.each_block(&fake, |start, distances| {
         for (i, row) in distances.chunks(m).enumerate() {
             let reach = real_reach[start + i];
-            covered += usize::from(row.iter().any(|distance| *distance <= reach));
-            recalled += usize::from(row.iter().zip(&fake_reach).any(|(distance, reach)| distance <= reach));
-            among.iter_mut().zip(row).for_each(|(among, distance)| *among += usize::from(*distance <= reach));
+            let one = |yes: bool| f64::from(u8::from(yes));
+            covered.push(one(row.iter().any(|distance| *distance <= reach)));
+            recalled.push(one(row.iter().zip(&fake_reach).any(|(distance, reach)| distance <= reach)));
+            among.iter_mut().zip(row).for_each(|(among, distance)| *among += one(*distance <= reach));
         }
     })?;
-    let share = |count: usize, of: usize| count as f64 / of as f64;
+    let mean = |values: &[f64], name: &str| {
+        let of =
+            |members: &[usize]| Some(members.iter().map(|&i| values[i]).sum::<f64>() / members.len() as f64);
+        Estimate::bootstrap(values.len(), key.child(name), of)
+            .ok_or_else(|| Error::State(format!("{name} of no pictures")))
+    };
+    let precise: Vec<f64> = among.iter().map(|among| among.min(1.0)).collect();
+    let dense: Vec<f64> = among.iter().map(|among| among / k as f64).collect();
     Ok(Neighbourhood {
-        precision: share(among.iter().filter(|among| **among > 0).count(), m),
-        recall: share(recalled, n),
-        density: share(among.iter().sum(), k * m),
-        coverage: share(covered, n),
+        precision: mean(&precise, "precision")?,
+        recall: mean(&recalled, "recall")?,
+        density: mean(&dense, "density")?,
+        coverage: mean(&covered, "coverage")?,
     })
 }
 
@@ -121,32 +135,42 @@ mod tests {
     #[test]
     fn values_by_hand() -> Result<()> {
         let column = |values: &[f64]| Tensor::from_slice(values, (values.len(), 1), &Device::Cpu);
-        let found = neighbourhood(&column(&[0., 1., 10., 12.])?, &column(&[0.5, 1., 22.])?, 1)?;
+        let found = neighbourhood(&column(&[0., 1., 10., 12.])?, &column(&[0.5, 1., 22.])?, 1, Key::new(1))?;
         // Reals: reach 1, 1, 2, 2. Fakes: reach 0.5, 0.5, 21. 0.5 and 1 lie in two balls each, 22 in none.
-        assert_eq!(found.precision, 2.0 / 3.0);
-        assert_eq!(found.density, 4.0 / 3.0);
-        assert_eq!(found.coverage, 0.5);
+        assert_eq!(found.precision.value, 2.0 / 3.0);
+        assert_eq!(found.density.value, 4.0 / 3.0);
+        assert_eq!(found.coverage.value, 0.5);
         // 0 is 0.5 from the first fake, 1 upon the second; 10 and 12 are less than 21 from the third.
-        assert_eq!(found.recall, 1.0);
+        assert_eq!((found.recall.low, found.recall.value, found.recall.high), (1.0, 1.0, 1.0));
+        // Three coins that show heads twice, thrown again: none in 1/27, all in 8/27.
+        assert_eq!((found.precision.low, found.precision.high), (0.0, 1.0));
         Ok(())
     }
 
     #[test]
     fn extremes() -> Result<()> {
         let (a, b) = (rows("a", 600), rows("b", 600));
-        let same = neighbourhood(&a, &a, K)?;
-        assert_eq!((same.precision, same.recall, same.coverage), (1.0, 1.0, 1.0));
-        let like = neighbourhood(&a, &b, K)?;
-        assert!(like.precision > 0.85 && like.recall > 0.85 && like.coverage > 0.9, "{like:?}");
-        assert!((like.density - 1.0).abs() < 0.1, "{like:?}");
-        let far = neighbourhood(&a, &(&b + 100.0)?, K)?;
-        assert_eq!((far.precision, far.recall, far.density, far.coverage), (0.0, 0.0, 0.0, 0.0));
+        let of = |fake: &Tensor| neighbourhood(&a, fake, K, Key::new(3));
+        let values = |found: Neighbourhood| {
+            let Neighbourhood { precision, recall, density, coverage } = found;
+            [precision, recall, density, coverage].map(|share| share.value)
+        };
+        let [precision, recall, _, coverage] = values(of(&a)?);
+        assert_eq!((precision, recall, coverage), (1.0, 1.0, 1.0));
+        let like = of(&b)?;
+        let [precision, recall, density, coverage] = values(like);
+        assert!(precision > 0.85 && recall > 0.85 && coverage > 0.9, "{like:?}");
+        assert!(
+            (density - 1.0).abs() < 0.1 && like.density.low < 1.0 && like.density.high > 0.95,
+            "{like:?}"
+        );
+        assert_eq!(values(of(&(&b + 100.0)?)?), [0.0; 4]);
         // One real picture over and over is precise and covers next to nothing.
         let one = a.narrow(0, 0, 1)?.broadcast_as((600, 4))?;
-        let collapsed = neighbourhood(&a, &one, K)?;
-        assert_eq!(collapsed.precision, 1.0);
-        assert!(collapsed.recall < 0.01 && collapsed.coverage < 0.05, "{collapsed:?}");
-        assert!(neighbourhood(&a, &rows("c", 5), K).is_err());
+        let [precision, recall, _, coverage] = values(of(&one)?);
+        assert_eq!(precision, 1.0);
+        assert!(recall < 0.01 && coverage < 0.05, "{recall} {coverage}");
+        assert!(of(&rows("c", 5)).is_err());
         Ok(())
     }
 }

@@ -166,10 +166,10 @@ fn feature_rows(name: &str, scores: &FeatureScores, protocol: &Protocol, rows: &
         rows.push(MetricRow::plain(&key("fid"), distances.frechet, protocol));
         rows.push(MetricRow::new(&key("kid"), &distances.kernel.distance, protocol));
         if let Some(neighbourhood) = &distances.neighbourhood {
-            rows.push(MetricRow::plain(&key("precision"), neighbourhood.precision, protocol));
-            rows.push(MetricRow::plain(&key("recall"), neighbourhood.recall, protocol));
-            rows.push(MetricRow::plain(&key("density"), neighbourhood.density, protocol));
-            rows.push(MetricRow::plain(&key("coverage"), neighbourhood.coverage, protocol));
+            rows.push(MetricRow::new(&key("precision"), &neighbourhood.precision, protocol));
+            rows.push(MetricRow::new(&key("recall"), &neighbourhood.recall, protocol));
+            rows.push(MetricRow::new(&key("density"), &neighbourhood.density, protocol));
+            rows.push(MetricRow::new(&key("coverage"), &neighbourhood.coverage, protocol));
         }
         if let Some(score) = &distances.inception_score {
             rows.push(MetricRow::new(&key("is"), score, protocol));

@@ -139,7 +139,7 @@ impl Statistics {
         Ok(Distances {
             frechet: frechet(first, second)?,
             kernel: kernel_distance(&real, &fake, SUBSETS, key)?,
-            neighbourhood: enough.then(|| neighbourhood(&real, &fake, K)).transpose()?,
+            neighbourhood: enough.then(|| neighbourhood(&real, &fake, K, key)).transpose()?,
             inception_score: drawn.classes.score(),
             real: self.count(),
             drawn: drawn.count(),
