@@ -40,6 +40,40 @@ struct Slot {
     steps: u64,
 }
 
+impl Slot {
+    /// One update by a gradient, with the learning rate times `scale`.
+    fn step(&mut self, gradient: &Tensor, scale: f64) -> Result<()> {
+        let AdamConfig { lr, beta1, beta2, epsilon } = self.config;
+        self.steps += 1;
+        let correction = |beta: f64| 1.0 - beta.powi(i32::try_from(self.steps).unwrap_or(i32::MAX));
+        let step = Step { size: lr * scale / correction(beta1), scale: 1.0 / correction(beta2), epsilon };
+        if let Some(mean) = &self.mean {
+            lerp(mean, gradient, 1.0 - beta1)?;
+        }
+        lerp_square(&self.square, gradient, 1.0 - beta2)?;
+        let direction = self.mean.as_ref().unwrap_or(gradient);
+        if self.var.device().is_cpu() {
+            self.var.inplace_op3(direction, &self.square, &step)?;
+        } else {
+            self.var.set(&step.portable(self.var.as_tensor(), direction, &self.square)?)?;
+        }
+        Ok(())
+    }
+}
+
+/// Does something to each of many tensors, which have nothing to do with one another, on all
+/// threads: most are too small to be worth a task of their own.
+///
+/// # Errors
+/// The first that `of` returned, in the order of the items.
+pub(crate) fn each<T: Send>(
+    items: impl Iterator<Item = T>,
+    of: impl Fn(T) -> Result<()> + Send + Sync,
+) -> Result<()> {
+    let all: Vec<Result<()>> = items.collect::<Vec<_>>().into_par_iter().map(of).collect();
+    all.into_iter().collect()
+}
+
 /// Adam, one slot of state a parameter, in name order.
 pub struct Adam {
     /// What the learning rate is multiplied by.
@@ -83,26 +117,11 @@ impl Adam {
     /// # Errors
     /// If the device fails.
     pub fn step(&mut self, grads: &GradStore) -> Result<()> {
-        for slot in self.slots.values_mut() {
-            let AdamConfig { lr, beta1, beta2, epsilon } = slot.config;
-            let lr = lr * self.scale;
-            let Some(gradient) = grads.get(&slot.var) else { continue };
-            let gradient = gradient.contiguous()?;
-            slot.steps += 1;
-            let correction = |beta: f64| 1.0 - beta.powi(i32::try_from(slot.steps).unwrap_or(i32::MAX));
-            let step = Step { size: lr / correction(beta1), scale: 1.0 / correction(beta2), epsilon };
-            if let Some(mean) = &slot.mean {
-                lerp(mean, &gradient, 1.0 - beta1)?;
-            }
-            lerp_square(&slot.square, &gradient, 1.0 - beta2)?;
-            let direction = slot.mean.as_ref().unwrap_or(&gradient);
-            if slot.var.device().is_cpu() {
-                slot.var.inplace_op3(direction, &slot.square, &step)?;
-            } else {
-                slot.var.set(&step.portable(slot.var.as_tensor(), direction, &slot.square)?)?;
-            }
-        }
-        Ok(())
+        let scale = self.scale;
+        each(self.slots.values_mut(), |slot| match grads.get(&slot.var) {
+            Some(gradient) => slot.step(&gradient.contiguous()?, scale),
+            None => Ok(()),
+        })
     }
 
     /// Changes the step size and keeps the moments: for schedules.

@@ -9,7 +9,7 @@ use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 use t2f_ops::init::Parameters;
 
-use crate::adam::lerp;
+use crate::adam::{each, lerp};
 use crate::error::{Error, Result};
 
 /// How quickly the average forgets.
@@ -69,11 +69,10 @@ impl Ema {
     pub fn update(&mut self, batch: u64, images: u64) -> Result<()> {
         let weight = 1.0 - self.decay(batch, images);
         let source = self.source.vars();
-        for ((name, average), (other, value)) in self.average.vars().into_iter().zip(source) {
+        each(self.average.vars().into_iter().zip(source), |((name, average), (other, value))| {
             debug_assert_eq!(name, other);
-            lerp(&average, &value, weight)?;
-        }
-        Ok(())
+            Ok(lerp(&average, &value, weight)?)
+        })
     }
 
     /// The averaged tensors by name.

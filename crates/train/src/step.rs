@@ -21,7 +21,7 @@ use t2f_ops::norm::sum_of_squares;
 use t2f_ops::rng::{self, Key};
 use t2f_text::Tokenizer;
 
-use crate::adam::Adam;
+use crate::adam::{Adam, each};
 use crate::checkpoint::{Checkpoint, Draft};
 use crate::config::Config;
 use crate::ema::Ema;
@@ -309,13 +309,14 @@ fn checked_gradients(loss: &Tensor, network: &str, parameters: &Parameters) -> R
         return Err(Error::Diverged { what: format!("the loss of the {network}"), value });
     }
     let grads = gradients(loss)?;
-    for (name, var) in parameters.vars() {
-        let Some(gradient) = grads.get(&var) else { continue };
+    each(parameters.vars().into_iter(), |(name, var)| {
+        let Some(gradient) = grads.get(&var) else { return Ok(()) };
         let norm = sum_of_squares(gradient)?;
-        if !norm.is_finite() {
-            return Err(Error::Diverged { what: format!("the gradient of {name}"), value: norm });
+        match norm.is_finite() {
+            true => Ok(()),
+            false => Err(Error::Diverged { what: format!("the gradient of {name}"), value: norm }),
         }
-    }
+    })?;
     Ok(grads)
 }
 

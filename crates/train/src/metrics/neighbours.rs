@@ -160,10 +160,9 @@ mod tests {
         let like = of(&b)?;
         let [precision, recall, density, coverage] = values(like);
         assert!(precision > 0.85 && recall > 0.85 && coverage > 0.9, "{like:?}");
-        assert!(
-            (density - 1.0).abs() < 0.1 && like.density.low < 1.0 && like.density.high > 0.95,
-            "{like:?}"
-        );
+        assert!((density - 1.0).abs() < 0.1, "{like:?}");
+        let Estimate { value, low, high } = like.density;
+        assert!(low < value && value < high && high - low < 0.2, "{like:?}");
         assert_eq!(values(of(&(&b + 100.0)?)?), [0.0; 4]);
         // One real picture over and over is precise and covers next to nothing.
         let one = a.narrow(0, 0, 1)?.broadcast_as((600, 4))?;
