@@ -4,6 +4,7 @@ mod bad_data;
 mod bench;
 mod cli;
 mod commit;
+mod configuration;
 mod corrupt;
 mod diverge;
 mod fuzz;
