@@ -1,6 +1,6 @@
 //! Words and their numbers, learnt from the training captions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use tokenizers::models::wordlevel::WordLevel;
 use tokenizers::normalizers::Lowercase;
@@ -51,10 +51,21 @@ impl Tokenizer {
             Some(Compat::T2f) => T2F_WORDS,
         };
         let splitter = with_vocabulary(pattern, [])?;
-        let mut counts = BTreeMap::<String, usize>::new();
+        // No word reaches across a space, and there are few different runs between spaces: each is
+        // split once.
+        let mut runs = HashMap::<String, usize>::new();
         for caption in captions {
-            for word in splitter.words(caption.as_ref())? {
-                *counts.entry(word).or_default() += 1;
+            for run in caption.as_ref().split_whitespace() {
+                match runs.get_mut(run) {
+                    Some(count) => *count += 1,
+                    None => drop(runs.insert(run.to_owned(), 1)),
+                }
+            }
+        }
+        let mut counts = BTreeMap::<String, usize>::new();
+        for (run, count) in runs {
+            for word in splitter.words(&run)? {
+                *counts.entry(word).or_default() += count;
             }
         }
         let mut words: Vec<(String, usize)> = counts

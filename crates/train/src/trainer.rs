@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use candle_core::{DType, Device, Tensor};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use t2f_data::{Batch, Dropping, Loader, Prefetch, Request, Splits};
 use t2f_gan::{Growth, Share};
@@ -592,9 +593,7 @@ impl Clock {
 /// # Errors
 /// If a caption cannot be read.
 pub fn train_tokenizer(config: &Config, splits: &Splits) -> Result<Tokenizer> {
-    let mut texts = Vec::new();
-    for index in 0..splits.train.len() {
-        texts.extend(splits.train.captions(index)?.into_iter().map(|caption| caption.text));
-    }
-    Ok(config.text.train_tokenizer(texts)?)
+    let captions = (0..splits.train.len()).into_par_iter().map(|index| splits.train.captions(index));
+    let captions = captions.collect::<t2f_data::Result<Vec<_>>>()?;
+    Ok(config.text.train_tokenizer(captions.iter().flatten().map(|caption| &caption.text))?)
 }
