@@ -16,7 +16,8 @@ struct Row {
 fn rows() -> Vec<Row> {
     let code = |cell: &str| cell.split('`').nth(1).map(String::from);
     let (mut kind, mut rows) = (None, Vec::new());
-    for line in PAGE.lines() {
+    // The last table is of statistics.
+    for line in PAGE.lines().take_while(|line| !line.contains("stats.jsonl` says")) {
         if let Some(heading) = line.strip_prefix("## ") {
             kind = code(heading).filter(|code| code.contains('='));
         }
