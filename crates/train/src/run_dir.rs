@@ -3,6 +3,7 @@
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::config::Config;
 use crate::disk::{self, Disk, OsDisk};
@@ -155,13 +156,24 @@ fn next_number(out: &Path) -> Result<u32> {
     Ok(used.max().map_or(0, |last| last + 1))
 }
 
+/// How long a lock is waited for before somebody is held to use the run.
+const PATIENCE: Duration = Duration::from_millis(500);
+
 fn lock(run: &Path) -> Result<File> {
     let path = run.join(".lock");
     let file = File::create(&path).map_err(|error| Error::file(&path, error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::file(run, "is in use by another process")),
-        Err(TryLockError::Error(error)) => Err(Error::file(&path, error)),
+    let begin = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            // A program that this process starts has a copy of every open file for a moment, that of a
+            // lock that was just given back too.
+            Err(TryLockError::WouldBlock) if begin.elapsed() < PATIENCE => {
+                std::thread::sleep(PATIENCE / 20);
+            }
+            Err(TryLockError::WouldBlock) => return Err(Error::file(run, "is in use by another process")),
+            Err(TryLockError::Error(error)) => return Err(Error::file(&path, error)),
+        }
     }
 }
 
