@@ -14,6 +14,7 @@ use t2f_train::metrics::oracle::Oracle;
 use t2f_train::metrics::report::{MetricRow, Protocol, rows};
 use t2f_train::metrics::sample::Request;
 use t2f_train::model::Model;
+use t2f_train::painter::Sampling;
 
 use crate::failure::{because, failure, usage};
 use crate::sampling::SamplingOptions;
@@ -208,14 +209,15 @@ fn protocol(
     request: &Request,
     features: &OracleFeatures,
 ) -> anyhow::Result<Protocol> {
+    let Sampling { truncation, text_scale } = options.sampling.sampling();
     Ok(Protocol {
         split: options.split.clone(),
         data: part(splits, &options.split)?.fingerprint(),
         n: request.len() * request.faces(),
         captions: request.len(),
         seed: options.seed,
-        truncation: options.sampling.sampling().truncation,
-        text_scale: options.sampling.sampling().text_scale,
+        truncation,
+        text_scale,
         resolution: model.resolution(),
         resize: "none".into(),
         features: features.name().into(),

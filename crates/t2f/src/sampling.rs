@@ -9,8 +9,9 @@ pub struct SamplingOptions {
     /// Scale of the noise, from 0 (the caption's most typical face) to 1 (all its variety)
     #[arg(long, default_value_t = 1.0, value_parser = truncation, value_name = "PSI")]
     truncation: f64,
-    /// How far to lead from the empty caption through the given one; more than 1 exaggerates it. For
-    /// models that were trained with null captions
+    /// How far to lead from the empty caption through the given one; more than 1 exaggerates it
+    ///
+    /// Only for models that were trained with null captions.
     #[arg(long, default_value_t = 1.0, value_parser = text_scale, value_name = "S")]
     text_scale: f64,
 }
@@ -23,15 +24,16 @@ impl SamplingOptions {
 }
 
 fn truncation(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
-        _ => Err("expected a number from 0 to 1, such as 0.7".into()),
-    }
+    number(text, 1, "0.7")
 }
 
 fn text_scale(text: &str) -> Result<f64, String> {
+    number(text, 20, "1.5")
+}
+
+fn number(text: &str, most: u8, example: &str) -> Result<f64, String> {
     match text.parse() {
-        Ok(scale) if (0.0..=20.0).contains(&scale) => Ok(scale),
-        _ => Err("expected a number from 0 to 20, such as 1.5".into()),
+        Ok(number) if (0.0..=f64::from(most)).contains(&number) => Ok(number),
+        _ => Err(format!("expected a number from 0 to {most}, such as {example}")),
     }
 }

@@ -4,9 +4,11 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
-use signal_hook::flag;
+use signal_hook::iterator;
+use signal_hook::low_level::exit;
 
 /// What was asked for since [`listen`](Self::listen).
 #[derive(Clone, Debug, Default)]
@@ -17,15 +19,22 @@ pub struct Signals {
 
 impl Signals {
     /// Listens from here on.
+    ///
+    /// One thread takes every signal in turn. Handlers alone would not do: two signals at a time
+    /// may be handled on two threads, and each would take itself for the first.
     pub fn listen() -> io::Result<Self> {
         let signals = Self::default();
-        for signal in [SIGINT, SIGTERM] {
-            // In this order: the handler that ends the process must not see the flag its own
-            // signal sets.
-            flag::register_conditional_shutdown(signal, 128 + signal, signals.stop.clone())?;
-            flag::register(signal, signals.stop.clone())?;
-        }
-        flag::register(SIGUSR1, signals.save.clone())?;
+        let mut arriving = iterator::Signals::new([SIGINT, SIGTERM, SIGUSR1])?;
+        let asked = signals.clone();
+        thread::Builder::new().name("signals".into()).spawn(move || {
+            for signal in arriving.forever() {
+                match signal {
+                    SIGUSR1 => asked.save.store(true, Ordering::Relaxed),
+                    _ if asked.stop.swap(true, Ordering::Relaxed) => exit(128 + signal),
+                    _ => (),
+                }
+            }
+        })?;
         Ok(signals)
     }
 

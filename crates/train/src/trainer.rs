@@ -248,8 +248,7 @@ impl Trainer {
         }
         let tokenizer = Tokenizer::from_json(checkpoint.text("tokenizer.json")?)?;
         let mut networks = Networks::with_text(&config, &tokenizer, &device, text)?;
-        networks.load(&checkpoint, &progress.painter_steps, &progress.judge_steps)?;
-        networks.augmented = progress.augmented.unwrap_or(networks.augmented);
+        put_back(&mut networks, &checkpoint, &progress)?;
         let mut trainer = Self::assemble(config, device, tokenizer, splits, networks, run, progress)?;
         trainer.remember(&checkpoint);
         Ok(trainer)
@@ -308,8 +307,7 @@ impl Trainer {
         let checkpoint = checkpoint::load_latest(&self.run.checkpoints())?;
         let from_step = self.progress.step;
         let progress: Progress = checkpoint.state()?;
-        self.networks.load(&checkpoint, &progress.painter_steps, &progress.judge_steps)?;
-        self.networks.augmented = progress.augmented.unwrap_or(self.networks.augmented);
+        put_back(&mut self.networks, &checkpoint, &progress)?;
         self.progress = progress;
         let rate = self.progress.rollbacks.last().map_or(1.0, |rollback| rollback.rate) * SLOWER;
         let (to_step, cause) = (self.progress.step, cause.to_string());
@@ -534,6 +532,13 @@ impl Trainer {
         let size = self.schedule.at(shown.saturating_sub(1)).batch_size as u64;
         self.schedule.at(shown.saturating_sub(size))
     }
+}
+
+/// Puts the networks back to where a checkpoint left them.
+fn put_back(networks: &mut Networks, checkpoint: &Checkpoint, progress: &Progress) -> Result<()> {
+    networks.load(checkpoint, &progress.painter_steps, &progress.judge_steps)?;
+    networks.augmented = progress.augmented.unwrap_or(networks.augmented);
+    Ok(())
 }
 
 impl Progress {
