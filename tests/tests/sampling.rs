@@ -4,6 +4,7 @@ use t2f_train::model::Model;
 use t2f_train::painter::Sampling;
 use t2f_train::trainer::Trainer;
 
+use crate::program::run;
 use crate::tiny::{config, run_to};
 
 /// A model after three steps.
@@ -38,6 +39,19 @@ fn a_text_scale_is_refused_where_no_empty_caption_was_learnt() {
     assert!(draw(1.0).is_ok());
     let message = draw(2.0).unwrap_err().to_string();
     assert!(message.contains("text scale of 2") && message.contains("optimizer.null_captions"), "{message}");
+}
+
+#[test]
+fn an_empty_caption_is_drawn_where_it_was_learnt_and_refused_elsewhere() {
+    let home = tempfile::tempdir().unwrap();
+    let drawn = run(home.path(), &["generate", "", "--out", "face.png"]);
+    assert!(drawn.code == 0 && home.path().join("face.png").exists(), "{}", drawn.err);
+    let mut trainer =
+        Trainer::create(config(&["optimizer.null_captions=0"]), &[], &home.path().join("out")).unwrap();
+    run_to(&mut trainer, 3);
+    let model = trainer.run_dir().path().to_string_lossy().into_owned();
+    let refused = run(home.path(), &["generate", "--model", &model, "a bald man", " "]);
+    assert!(refused.code == 2 && refused.err.contains("trained without"), "{}", refused.err);
 }
 
 #[test]

@@ -115,7 +115,7 @@ pub struct Labels {
     pub shown: Possible,
     /// What the texts ask of an image: nothing of what they do not speak of.
     pub claimed: Possible,
-    /// What the texts say, silence included.
+    /// What the texts say, silence included; of several values that one allows the value shown.
     pub said: Possible,
     /// What the real images show of what their texts do not speak of.
     pub open: Possible,
@@ -224,17 +224,13 @@ impl Attributes {
             let real = real.ok_or(Error::Missing { loss: "attributes", needed })?;
             // No features are needed where there is a reader.
             let seen_of_real = self.see(real, features, labels.key.child("real"))?;
-            let cap = surprises(&self.shaped(&seen_of_real)?, asked)?.detach().mean_keepdim(0)?; // (1, A)
-            let above = surprises(&self.shaped(&seen)?, asked)?.broadcast_sub(&cap)?.relu()?; // (B, A)
+            let cap = surprises(&shaped(&seen_of_real, &self.absent)?, asked)?.detach().mean_keepdim(0)?; // (1, A)
+            let above = surprises(&shaped(&seen, &self.absent)?, asked)?.broadcast_sub(&cap)?.relu()?; // (B, A)
             above.sum_all()?.affine(self.config.weight / asked.known.max(1) as f64, 0.0)?
         } else {
             self.loss(&seen, asked, self.config.weight)?
         };
         Ok(Parts::one("attributes", loss))
-    }
-
-    fn shaped(&self, logits: &Tensor) -> Result<Tensor> {
-        shaped(logits, &self.absent)
     }
 
     fn see(&self, images: &Tensor, features: &Tensor, key: Key) -> Result<Tensor> {
@@ -285,7 +281,7 @@ pub(crate) fn surprise_of_flat(logits: &Tensor, absent: &Tensor, possible: &Poss
 }
 
 /// `(B, A·V)` → `(B, A, V)`, with what rules out the classes that are absent.
-fn shaped(logits: &Tensor, absent: &Tensor) -> Result<Tensor> {
+pub(crate) fn shaped(logits: &Tensor, absent: &Tensor) -> Result<Tensor> {
     let (_, attributes, classes) = absent.dims3()?;
     Ok(logits.reshape((logits.dim(0)?, attributes, classes))?.broadcast_add(absent)?)
 }

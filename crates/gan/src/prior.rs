@@ -7,30 +7,37 @@
 //! (arXiv:2204.06125, §2), with attributes in place of an image's embedding. In training the
 //! generator is given what the real image shows, and its images must be read as that.
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{D, DType, Device, Tensor};
+use candle_nn::ops::softmax;
 use candle_nn::{Init, VarBuilder};
 
-use crate::attributes::{AttributesConfig, Labels, Linear, Possible, absent, classes, surprise_of_flat};
+use crate::attributes::{
+    AttributesConfig, Labels, Linear, Possible, absent, classes, shaped, surprise_of_flat,
+};
 use crate::error::{Result, check};
 use crate::loss::Parts;
 
-/// `P(a | text) = Π_k P(a_k | text, a_1 … a_{k-1})`, with
-/// `P(a_k | …) ∝ open(a_k | text, a_1 … a_{k-1}) · (said(silent | text) + said(a_k | text))`.
+/// `P(plan | text) = Π_k P(a_k | text, a_1 … a_{k-1})`, each a mixture,
+/// `P(a_k | …) = said_k(silent) · open_k(a_k) + said_k(a_k)`.
 ///
-/// `said` is what the text says of an attribute, silence included: a softmax of what is linear in
-/// the embedding. `open` is how often images show each class where texts are silent: a softmax of
-/// what is linear in the embedding and in the classes before, enough for "under a hat no fringe is
-/// seen". A sure claim rules out the classes that contradict it; what it allows, and all where there
-/// is none, is as frequent as in the data.
+/// `said_k` is what the text says of an attribute, silence included: a softmax of what is linear in
+/// the embedding. `open_k` is how often images show each class where texts are silent, given what is
+/// known of the other attributes: of those before, what has been drawn, of those after, what the text
+/// says (the probability of each claim). It is a softmax of what is linear in these, enough for
+/// "under a hat no fringe is seen". It does not see the text: what a claim does not bear upon stays
+/// as it is when a word changes. And it has no say in what is claimed, so that a text may ask for
+/// what was never seen together.
 ///
 /// A **plan** is `(B, P)`: of every attribute a column for each of its classes, `√(P / A)` where it is
 /// the drawn one, so that the mean square is 1, and 0 elsewhere.
 pub struct AttributePrior {
     said: Linear,
-    open: Linear,
-    before: Tensor, // (A·V, A·V)
+    bias: Tensor,   // (A·V)
+    weight: Tensor, // (A·V, A·V)
     /// `(A·V, A·V)`: 1 where the row's attribute comes before the column's.
     earlier: Tensor,
+    /// `(A·V, A·V)`: 1 where the row is a value of an attribute that comes after the column's.
+    later: Tensor,
     /// `(1, A, V)`: rules out the classes that an attribute does not have.
     absent: Tensor,
     /// `(P)`: the columns of `A·V` that are not absent.
@@ -40,8 +47,8 @@ pub struct AttributePrior {
 }
 
 impl AttributePrior {
-    /// Asks `vb` for `{said,open}.{weight,bias}` and `before.weight`. `sizes` are the attributes' numbers
-    /// of values; their classes are one more, see [`Possible`].
+    /// Asks `vb` for `{said,open}.{weight,bias}`. `sizes` are the attributes' numbers of values; their
+    /// classes are one more, see [`Possible`].
     ///
     /// # Errors
     /// If a parameter cannot be had.
@@ -53,21 +60,24 @@ impl AttributePrior {
     ) -> Result<Self> {
         let classes = classes(sizes);
         let outputs = sizes.len() * classes;
-        let earlier = |place: usize| {
-            let (row, column) = (place / outputs, place % outputs);
-            f32::from(u8::from(row / classes < column / classes))
+        let mask = |of: &dyn Fn(usize, usize) -> bool| -> Result<Tensor> {
+            let mask: Vec<f32> = (0..outputs * outputs)
+                .map(|place| f32::from(u8::from(of(place / outputs, place % outputs))))
+                .collect();
+            Ok(Tensor::from_vec(mask, (outputs, outputs), vb.device())?.to_dtype(vb.dtype())?)
         };
-        let earlier: Vec<f32> = (0..outputs * outputs).map(earlier).collect();
         let of = |(attribute, size): (usize, &usize)| {
             let first = (attribute * classes) as u32;
             first..=first + *size as u32
         };
         let present: Vec<u32> = sizes.iter().enumerate().flat_map(of).collect();
+        let open = vb.pp("open");
         Ok(Self {
             said: Linear::new(embedding_size, outputs, &vb.pp("said"))?,
-            open: Linear::new(embedding_size, outputs, &vb.pp("open"))?,
-            before: vb.pp("before").get_with_hints((outputs, outputs), "weight", Init::Const(0.0))?,
-            earlier: Tensor::from_vec(earlier, (outputs, outputs), vb.device())?.to_dtype(vb.dtype())?,
+            bias: open.get_with_hints(outputs, "bias", Init::Const(0.0))?,
+            weight: open.get_with_hints((outputs, outputs), "weight", Init::Const(0.0))?,
+            earlier: mask(&|row, column| row / classes < column / classes)?,
+            later: mask(&|row, column| row / classes > column / classes && row % classes > 0)?,
             absent: absent(sizes, vb)?,
             present: Tensor::new(present, vb.device())?,
             sizes: sizes.to_vec(),
@@ -80,8 +90,9 @@ impl AttributePrior {
         sizes.iter().map(|size| size + 1).sum()
     }
 
-    /// The prior's losses, [`surprise`](crate::attributes::surprise) at what texts say (`text`, weighted) and at what their images
-    /// show of what they do not speak of (`prior`). The texts learn from the first alone.
+    /// The prior's losses, [`surprise`](crate::attributes::surprise) at what texts say (`text`,
+    /// weighted) and at what their images show of what they do not speak of (`prior`). The texts
+    /// learn from the first alone.
     ///
     /// # Shapes
     /// `embedding`: `(B, E)`; the parts are scalars.
@@ -90,13 +101,20 @@ impl AttributePrior {
     /// If the shapes do not fit.
     pub fn loss(&self, embedding: &Tensor, labels: &Labels) -> Result<Parts> {
         let of = |logits: &Tensor, possible: &Possible| surprise_of_flat(logits, &self.absent, possible);
-        let said = of(&self.said.forward(embedding)?, &labels.said)?;
-        let given = labels.shown.chances(&self.absent)?.flatten_from(1)?; // (B, A·V)
-        let given = given.matmul(&self.before.mul(&self.earlier)?)?;
-        let open = self.open.forward(&embedding.detach())?.add(&given)?;
-        let mut parts = Parts::one("text", said.affine(self.text_weight, 0.0)?);
+        let said = self.said.forward(embedding)?;
+        let shown = labels.shown.chances(&self.absent)?.flatten_from(1)?; // (B, A·V)
+        let before = shown.matmul(&self.weight.mul(&self.earlier)?)?;
+        let open = self.after(&said.detach())?.add(&before)?;
+        let mut parts = Parts::one("text", of(&said, &labels.said)?.affine(self.text_weight, 0.0)?);
         parts.push("prior", of(&open, &labels.open)?);
         Ok(parts)
+    }
+
+    /// Logits of what is open, given what texts say of the attributes that come after: `(B, A·V)` for
+    /// the logits of what they say, `(B, A·V)`.
+    fn after(&self, said: &Tensor) -> Result<Tensor> {
+        let said = softmax(&shaped(said, &self.absent)?, D::Minus1)?.flatten_from(1)?;
+        Ok(said.matmul(&self.weight.mul(&self.later)?)?.broadcast_add(&self.bias)?)
     }
 
     /// The plan of what images show. What is not known of them is spread evenly over the classes.
@@ -125,26 +143,33 @@ impl AttributePrior {
         let host = |t: &Tensor| t.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1();
         let uniform = noise.affine(0.5f64.sqrt(), 0.0)?.erf()?.affine(0.5, 0.5)?.clamp(1e-7, 1.0 - 1e-7)?;
         let gumbel: Vec<f32> = host(&uniform.log()?.neg()?.log()?.neg()?)?;
-        let said: Vec<f32> = host(&self.said.forward(embedding)?)?;
-        let open: Vec<f32> = host(&self.open.forward(embedding)?)?;
-        let before: Vec<f32> = host(&self.before)?;
+        let said = self.said.forward(embedding)?;
+        let after: Vec<f32> = host(&self.after(&said)?)?;
+        let said: Vec<f32> = host(&said)?;
+        let weight: Vec<f32> = host(&self.weight)?;
         let mut plan = vec![0f32; batch * columns];
         for (item, plan) in plan.chunks_exact_mut(columns).enumerate() {
             let first = item * attributes * classes;
-            let (said, open, gumbel) = (&said[first..], &open[first..], &gumbel[item * columns..]);
-            // The rows of `before` of the classes drawn so far.
-            let mut drawn = Vec::with_capacity(attributes);
+            let (said, after, gumbel) = (&said[first..], &after[first..], &gumbel[item * columns..]);
+            // The rows of `weight` of the classes drawn so far.
+            let mut drawn: Vec<usize> = Vec::with_capacity(attributes);
             let mut column = 0;
             for (attribute, &size) in self.sizes.iter().enumerate() {
-                let silent = attribute * classes;
+                let places = attribute * classes..=attribute * classes + size;
+                let given = |place: usize| {
+                    let before = drawn.iter().map(|row| weight[row * attributes * classes + place]);
+                    after[place] + before.sum::<f32>()
+                };
+                let open: Vec<f32> = places.clone().map(given).collect();
+                let said = &said[places];
+                let (of_open, of_said) = (log_sum(&open), log_sum(said));
                 let score = |class: usize| {
-                    let place = silent + class;
-                    let given: f32 = drawn.iter().map(|row| before[row * attributes * classes + place]).sum();
-                    let allowed = if class == 0 { said[silent] } else { log_add(said[silent], said[place]) };
-                    open[place] + given + allowed + gumbel[column + class]
+                    let left_open = said[0] - of_said + open[class] - of_open;
+                    let claimed = if class == 0 { f32::NEG_INFINITY } else { said[class] - of_said };
+                    log_sum(&[left_open, claimed]) + gumbel[column + class]
                 };
                 let best = (0..=size).max_by(|a, b| score(*a).total_cmp(&score(*b))).unwrap_or(0);
-                drawn.push(silent + best);
+                drawn.push(attribute * classes + best);
                 plan[column + best] = 1.0;
                 column += size + 1;
             }
@@ -159,7 +184,8 @@ impl AttributePrior {
     }
 }
 
-/// `ln(e^a + e^b)`
-fn log_add(a: f32, b: f32) -> f32 {
-    a.max(b) + (-(a - b).abs()).exp().ln_1p()
+/// `ln Σ e^x`
+fn log_sum(of: &[f32]) -> f32 {
+    let most = of.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    most + of.iter().map(|x| (x - most).exp()).sum::<f32>().ln()
 }

@@ -19,6 +19,8 @@ use crate::{shipped, terminal};
 
 /// Pictures drawn at once.
 const BATCH: usize = 16;
+/// What to do about a caption that is missing.
+const GIVE_ONE: &str = "give one, such as \"a smiling woman with long blond hair\"";
 
 /// The options of `t2f generate`.
 #[derive(Args)]
@@ -28,6 +30,7 @@ Examples:
   t2f generate --model runs/00000-procedural-quick \"a young woman with red hair\"
   t2f generate --model RUN --seeds 0-7 --grid \"a young woman\" \"an old woman\"
   t2f generate --model RUN --captions captions.txt --seeds 0,1,4-6 --out faces
+  t2f generate --seeds 0-5 --grid \"\"                    any face at all
   t2f generate --model model.safetensors --truncation 0.7 --out face.png \"a smiling man\"
 
 The same model, caption, seed, truncation and text scale give the same bytes. A PNG says which model drew it,
@@ -78,6 +81,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         ));
     }
     let model = shipped::load(options.model.as_deref(), &options.device)?;
+    check_of_empty(&model, &captions)?;
     warn_of_unknown_words(&model, &captions);
 
     let jobs: Vec<(&String, u64)> =
@@ -125,13 +129,19 @@ fn captions(options: &Options) -> anyhow::Result<Vec<String>> {
         let lines = text.lines().map(str::trim);
         captions.extend(lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(String::from));
     }
-    if captions.iter().all(|caption| caption.trim().is_empty()) {
-        return Err(usage(
-            "there is no caption to draw",
-            "give one, such as \"a smiling woman with long blond hair\", or a file with `--captions`",
-        ));
+    if captions.is_empty() {
+        return Err(usage("there is no caption to draw", format!("{GIVE_ONE}, or a file with `--captions`")));
     }
     Ok(captions)
+}
+
+/// An empty caption is for models that were trained with some: to others it is nothing they know.
+fn check_of_empty(model: &Model, captions: &[String]) -> anyhow::Result<()> {
+    let empty = captions.iter().any(|caption| caption.trim().is_empty());
+    if empty && model.config().optimizer.null_captions == 0.0 {
+        return Err(usage("a caption is empty, and the model was trained without such", GIVE_ONE));
+    }
+    Ok(())
 }
 
 fn warn_of_unknown_words(model: &Model, captions: &[String]) {

@@ -24,7 +24,11 @@ pub fn labels(batch: &Batch, key: Key, device: &Device) -> Result<Labels> {
         // A caption whose claims nobody noted has none: it may say anything, unless it is empty.
         let empty = batch.captions[item].is_empty();
         let noted = empty || batch.claims.get(item).is_some_and(|claims| !claims.is_empty());
-        claimed(item, attribute).or_else(|| noted.then(|| vec![0]))
+        let claim = claimed(item, attribute).map(|allowed| {
+            let seen = shown(item, attribute).filter(|seen| seen.iter().all(|class| allowed.contains(class)));
+            seen.unwrap_or(allowed)
+        });
+        claim.or_else(|| noted.then(|| vec![0]))
     };
     let open =
         |item: usize, attribute: usize| shown(item, attribute).filter(|_| claimed(item, attribute).is_none());

@@ -45,29 +45,30 @@ fn draw(prior: &AttributePrior, text: &Tensor, count: usize) -> Vec<[usize; 2]> 
 fn probabilities(nets: &Nets, text: &[f64]) -> BTreeMap<[usize; 2], f64> {
     let parameters: BTreeMap<String, Vec<f64>> =
         nets.parameters.vars().into_iter().map(|(name, var)| (name, values(&var))).collect();
-    let linear = |name: &str, column: usize| {
-        let weight = &parameters[&format!("prior.{name}.weight")];
+    let said = |column: usize| {
+        let weight = &parameters["prior.said.weight"];
         let product: f64 = text.iter().enumerate().map(|(i, x)| x * weight[i * 2 * MOST + column]).sum();
-        product + parameters[&format!("prior.{name}.bias")][column]
+        product + parameters["prior.said.bias"][column]
     };
     let softmax = |logits: Vec<f64>| {
         let sum: f64 = logits.iter().map(|logit| logit.exp()).sum();
         logits.into_iter().map(|logit| logit.exp() / sum).collect::<Vec<f64>>()
     };
-    let of = |attribute: usize, before: Option<usize>| {
-        let columns = attribute * MOST..attribute * MOST + CLASSES[attribute];
-        let given =
-            |column| before.map_or(0.0, |row| parameters["prior.before.weight"][row * 2 * MOST + column]);
-        let said = softmax(columns.clone().map(|column| linear("said", column)).collect());
-        let open = softmax(columns.map(|column| linear("open", column) + given(column)).collect());
-        let allowed = |class: usize| if class == 0 { said[0] } else { said[0] + said[class] };
-        let product: Vec<f64> = open.iter().enumerate().map(|(class, open)| open * allowed(class)).collect();
-        let sum: f64 = product.iter().sum();
-        product.into_iter().map(|p| p / sum).collect::<Vec<f64>>()
+    let columns = |attribute: usize| attribute * MOST..attribute * MOST + CLASSES[attribute];
+    let says: [Vec<f64>; 2] = [0, 1].map(|attribute| softmax(columns(attribute).map(said).collect()));
+    let of = |attribute: usize, given: &dyn Fn(usize) -> f64| {
+        let bias = &parameters["prior.open.bias"];
+        let open = softmax(columns(attribute).map(|column| bias[column] + given(column)).collect());
+        let silent = says[attribute][0];
+        let claimed = |class: usize| if class == 0 { 0.0 } else { says[attribute][class] };
+        open.iter().enumerate().map(|(class, open)| silent * open + claimed(class)).collect::<Vec<f64>>()
     };
+    let weight = |row: usize, column: usize| parameters["prior.open.weight"][row * 2 * MOST + column];
+    // The first knows what the text says of the second, the second what the first is.
+    let after = |column| (1..CLASSES[1]).map(|class| says[1][class] * weight(MOST + class, column)).sum();
     let mut all = BTreeMap::new();
-    for (first, p) in of(0, None).into_iter().enumerate() {
-        for (second, q) in of(1, Some(first)).into_iter().enumerate() {
+    for (first, p) in of(0, &after).into_iter().enumerate() {
+        for (second, q) in of(1, &|column| weight(first, column)).into_iter().enumerate() {
             all.insert([first, second], p * q);
         }
     }
@@ -77,8 +78,12 @@ fn probabilities(nets: &Nets, text: &[f64]) -> BTreeMap<[usize; 2], f64> {
 #[test]
 fn plans_are_drawn_as_often_as_they_are_probable() -> Result<()> {
     let nets = nets();
-    // The classes of the second attribute depend on those of the first.
-    add(&nets, "prior.before.weight", 2 * MOST + MOST + 1, 2.0);
+    // The classes of either attribute depend on those of the other, and both are often left open.
+    add(&nets, "prior.open.weight", 2 * MOST + MOST + 1, 2.0);
+    add(&nets, "prior.open.weight", (MOST + 1) * 2 * MOST + 1, 3.0);
+    for silent in [0, MOST] {
+        add(&nets, "prior.said.bias", silent, 1.0);
+    }
     let text = nets.normal("text", (1, EMBEDDING))?;
     let count = 20_000;
     let plans = draw(nets.prior.as_ref().unwrap(), &text, count);
@@ -107,16 +112,31 @@ fn without_noise_the_most_probable_plan_is_drawn() -> Result<()> {
 }
 
 #[test]
-fn a_sure_claim_rules_out_what_contradicts_it() -> Result<()> {
+fn a_sure_claim_is_planned_however_seldom_it_is_seen() -> Result<()> {
     let nets = nets();
     let text = nets.normal("text", (1, EMBEDDING))?;
-    // The second value of the first attribute, however seldom it is seen; the other stays open.
-    add(&nets, "prior.said.bias", 2, 60.0);
-    add(&nets, "prior.said.bias", MOST, 60.0);
-    add(&nets, "prior.open.bias", 2, -5.0);
+    // The second value of the second attribute, which is never seen beside any class of the first;
+    // of that nothing is said.
+    add(&nets, "prior.said.bias", 0, 60.0);
+    add(&nets, "prior.said.bias", MOST + 1, 60.0);
+    for class in 0..CLASSES[0] {
+        add(&nets, "prior.open.weight", class * 2 * MOST + MOST + 1, -60.0);
+    }
     let plans = draw(nets.prior.as_ref().unwrap(), &text, 500);
-    assert!(plans.iter().all(|plan| plan[0] == 2));
-    assert!((0..CLASSES[1]).all(|class| plans.iter().any(|plan| plan[1] == class)));
+    assert!(plans.iter().all(|plan| plan[1] == 1));
+    assert!((0..CLASSES[0]).all(|class| plans.iter().any(|plan| plan[0] == class)));
+    Ok(())
+}
+
+#[test]
+fn what_is_open_changes_by_what_is_claimed_alone() -> Result<()> {
+    let nets = nets();
+    let prior = nets.prior.as_ref().unwrap();
+    // Two texts that are sure of the second attribute and silent on the first.
+    add(&nets, "prior.said.bias", 0, 60.0);
+    add(&nets, "prior.said.bias", MOST + 1, 60.0);
+    let texts = [nets.normal("one", (1, EMBEDDING))?, nets.normal("another", (1, EMBEDDING))?];
+    assert_eq!(draw(prior, &texts[0], 500), draw(prior, &texts[1], 500));
     Ok(())
 }
 
