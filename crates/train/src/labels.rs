@@ -54,18 +54,44 @@ mod tests {
     use t2f_data::{Attributes, Loader};
     use t2f_gan::attributes::surprise;
 
-    /// Logits of somebody who is sure of these attributes, `(B, 22, 7)`.
-    fn sure_of(faces: &[Option<Attributes>]) -> Tensor {
-        let mut logits = vec![0f32; faces.len() * 22 * 7];
+    /// Logits of somebody who is sure of a class of each attribute of each item, `(B, 22, 7)`.
+    fn sure(items: usize, of: impl Fn(usize, Factor) -> usize) -> Tensor {
+        let mut logits = vec![0f32; items * 22 * 7];
         for (row, logits) in logits.chunks_exact_mut(7).enumerate() {
-            let seen = faces[row / 22].and_then(|face| face.get(Factor::ALL[row % 22]));
-            logits[seen.map_or(0, |value| value + 1)] = 60.0;
+            logits[of(row / 22, Factor::ALL[row % 22])] = 60.0;
         }
-        Tensor::from_vec(logits, (faces.len(), 22, 7), &Device::Cpu).unwrap()
+        Tensor::from_vec(logits, (items, 22, 7), &Device::Cpu).unwrap()
+    }
+
+    /// Logits of somebody who is sure of these attributes.
+    fn sure_of(faces: &[Option<Attributes>]) -> Tensor {
+        sure(faces.len(), |item, factor| {
+            faces[item].and_then(|face| face.get(factor)).map_or(0, |value| value + 1)
+        })
     }
 
     fn nats(logits: &Tensor, possible: &Possible) -> f32 {
         surprise(logits, possible).unwrap().to_scalar().unwrap()
+    }
+
+    #[test]
+    fn of_what_a_text_allows_it_says_what_its_image_shows() {
+        let faces = Arc::new(ProceduralFaces::new(Split::Train, 1, 40, 8));
+        let batch = Loader::new(faces, Key::new(1)).batch(0, 40, 8).unwrap();
+        let known = labels(&batch, Key::new(2), &Device::Cpu).unwrap();
+        let claim = |item: usize, factor| batch.claims[item].about(factor);
+        let shown = |item: usize, factor| batch.attributes[item].unwrap().get(factor).unwrap();
+        let right = sure(40, |item, factor| claim(item, factor).map_or(0, |_| shown(item, factor) + 1));
+        assert_eq!(nats(&right, &known.said), 0.0);
+        // "Dark hair" of a face with black hair does not say that it is brown.
+        let other = sure(40, |item, factor| {
+            claim(item, factor).map_or(0, |claim| {
+                let others = claim.allowed.iter().find(|value| **value != shown(item, factor));
+                others.copied().unwrap_or_else(|| shown(item, factor)) + 1
+            })
+        });
+        assert_eq!(nats(&other, &known.claimed), 0.0);
+        assert!(nats(&other, &known.said) > 0.1);
     }
 
     #[test]
