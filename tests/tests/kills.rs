@@ -1,26 +1,31 @@
 //! A run killed by SIGKILL at random moments and resumed equals one that was left alone. The long
 //! form is `cargo run --release -p integration --bin faults -- kill --kills 1000`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use faults::kill::{Plan, Tally, run};
 
-fn kill(kills: usize, threads: usize, workers: usize) -> Tally {
+fn kill(kills: usize, threads: usize, workers: usize, seed: u64) -> Tally {
     let out = tempfile::tempdir().unwrap();
     let program = PathBuf::from(env!("CARGO_BIN_EXE_integration"));
-    let seed = threads as u64;
     let plan = Plan { program, out: out.path().to_owned(), kills, threads, workers, seed };
-    run(&plan).unwrap_or_else(|error| panic!("{threads} threads: {error}"))
+    let tally = run(&plan).unwrap_or_else(|error| panic!("{threads} threads: {error}"));
+    assert!(tally.runs > 0 && tally.hits.values().sum::<usize>() == kills, "{tally:?}");
+    tally
 }
 
 #[test]
 fn twenty_kills_at_random_change_no_bit_whatever_the_number_of_threads() {
-    let tallies = [kill(8, 1, 1), kill(6, 2, 2), kill(6, 4, 3)];
-    let hits: usize = tallies.iter().flat_map(|tally| tally.hits.values()).sum();
-    assert_eq!(hits, 20, "{tallies:?}");
-    let mut kinds: Vec<&str> = tallies.iter().flat_map(|tally| tally.hits.keys().copied()).collect();
-    kinds.sort_unstable();
-    kinds.dedup();
-    assert!(kinds.len() >= 3, "the kills hit too little: {tallies:?}");
-    assert!(tallies.iter().all(|tally| tally.runs > 0), "{tallies:?}");
+    let mut tallies = vec![kill(8, 1, 1, 1), kill(6, 2, 2, 2), kill(6, 4, 3, 4)];
+    let kinds = |tallies: &[Tally]| -> BTreeSet<&str> {
+        tallies.iter().flat_map(|tally| tally.hits.keys().copied()).collect()
+    };
+    // When they come is up to the machine: where all came in the middle of levels, more follow.
+    for seed in 5..10 {
+        if kinds(&tallies).len() < 3 {
+            tallies.push(kill(8, 2, 2, seed));
+        }
+    }
+    assert!(kinds(&tallies).len() >= 3, "the kills hit too little: {tallies:?}");
 }
