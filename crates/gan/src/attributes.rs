@@ -224,8 +224,9 @@ impl Attributes {
             let real = real.ok_or(Error::Missing { loss: "attributes", needed })?;
             // No features are needed where there is a reader.
             let seen_of_real = self.see(real, features, labels.key.child("real"))?;
-            let cap = surprises(&shaped(&seen_of_real, &self.absent)?, asked)?.detach().mean_keepdim(0)?; // (1, A)
-            let above = surprises(&shaped(&seen, &self.absent)?, asked)?.broadcast_sub(&cap)?.relu()?; // (B, A)
+            let at = |seen: &Tensor| surprises(&shaped(seen, &self.absent)?, asked); // (B, A)
+            let cap = at(&seen_of_real)?.detach().mean_keepdim(0)?; // (1, A)
+            let above = at(&seen)?.broadcast_sub(&cap)?.relu()?;
             above.sum_all()?.affine(self.config.weight / asked.known.max(1) as f64, 0.0)?
         } else {
             self.loss(&seen, asked, self.config.weight)?

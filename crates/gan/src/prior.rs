@@ -104,16 +104,20 @@ impl AttributePrior {
         let said = self.said.forward(embedding)?;
         let shown = labels.shown.chances(&self.absent)?.flatten_from(1)?; // (B, A·V)
         let before = shown.matmul(&self.weight.mul(&self.earlier)?)?;
-        let open = self.after(&said.detach())?.add(&before)?;
+        let open = self.after(&self.shares(&said.detach())?)?.add(&before)?;
         let mut parts = Parts::one("text", of(&said, &labels.said)?.affine(self.text_weight, 0.0)?);
         parts.push("prior", of(&open, &labels.open)?);
         Ok(parts)
     }
 
-    /// Logits of what is open, given what texts say of the attributes that come after: `(B, A·V)` for
-    /// the logits of what they say, `(B, A·V)`.
+    /// The probabilities of logits, attribute by attribute, `(B, A·V)` both.
+    fn shares(&self, logits: &Tensor) -> Result<Tensor> {
+        Ok(softmax(&shaped(logits, &self.absent)?, D::Minus1)?.flatten_from(1)?)
+    }
+
+    /// Logits of what is open, given the probabilities of what texts say of the attributes that come
+    /// after, `(B, A·V)` both.
     fn after(&self, said: &Tensor) -> Result<Tensor> {
-        let said = softmax(&shaped(said, &self.absent)?, D::Minus1)?.flatten_from(1)?;
         Ok(said.matmul(&self.weight.mul(&self.later)?)?.broadcast_add(&self.bias)?)
     }
 
@@ -143,7 +147,7 @@ impl AttributePrior {
         let host = |t: &Tensor| t.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1();
         let uniform = noise.affine(0.5f64.sqrt(), 0.0)?.erf()?.affine(0.5, 0.5)?.clamp(1e-7, 1.0 - 1e-7)?;
         let gumbel: Vec<f32> = host(&uniform.log()?.neg()?.log()?.neg()?)?;
-        let said = self.said.forward(embedding)?;
+        let said = self.shares(&self.said.forward(embedding)?)?;
         let after: Vec<f32> = host(&self.after(&said)?)?;
         let said: Vec<f32> = host(&said)?;
         let weight: Vec<f32> = host(&self.weight)?;
@@ -160,13 +164,11 @@ impl AttributePrior {
                     let before = drawn.iter().map(|row| weight[row * attributes * classes + place]);
                     after[place] + before.sum::<f32>()
                 };
-                let open: Vec<f32> = places.clone().map(given).collect();
+                let open = shares(places.clone().map(given).collect());
                 let said = &said[places];
-                let (of_open, of_said) = (log_sum(&open), log_sum(said));
                 let score = |class: usize| {
-                    let left_open = said[0] - of_said + open[class] - of_open;
-                    let claimed = if class == 0 { f32::NEG_INFINITY } else { said[class] - of_said };
-                    log_sum(&[left_open, claimed]) + gumbel[column + class]
+                    let claimed = if class == 0 { 0.0 } else { said[class] };
+                    (said[0] * open[class] + claimed).ln() + gumbel[column + class]
                 };
                 let best = (0..=size).max_by(|a, b| score(*a).total_cmp(&score(*b))).unwrap_or(0);
                 drawn.push(attribute * classes + best);
@@ -184,8 +186,10 @@ impl AttributePrior {
     }
 }
 
-/// `ln Σ e^x`
-fn log_sum(of: &[f32]) -> f32 {
-    let most = of.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    most + of.iter().map(|x| (x - most).exp()).sum::<f32>().ln()
+/// The probabilities of one attribute's logits.
+fn shares(logits: Vec<f32>) -> Vec<f32> {
+    let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let weights: Vec<f32> = logits.into_iter().map(|logit| (logit - most).exp()).collect();
+    let sum: f32 = weights.iter().sum();
+    weights.into_iter().map(|weight| weight / sum).collect()
 }

@@ -138,7 +138,7 @@ fn captions(options: &Options) -> anyhow::Result<Vec<String>> {
 /// An empty caption is for models that were trained with some: to others it is nothing they know.
 fn check_of_empty(model: &Model, captions: &[String]) -> anyhow::Result<()> {
     let empty = captions.iter().any(|caption| caption.trim().is_empty());
-    if empty && model.config().optimizer.null_captions == 0.0 {
+    if empty && !model.knows_empty_caption() {
         return Err(usage("a caption is empty, and the model was trained without such", GIVE_ONE));
     }
     Ok(())

@@ -190,7 +190,7 @@ impl Model {
                 "{captions} captions and {seeds} seeds: each caption needs one"
             )));
         }
-        if text_scale != 1.0 && self.config.optimizer.null_captions == 0.0 {
+        if text_scale != 1.0 && !self.knows_empty_caption() {
             return Err(Error::Config(format!(
                 "a text scale of {text_scale} leads away from the empty caption, and the model was trained \
                  without: train with `optimizer.null_captions` above 0, or leave the scale at 1"
@@ -199,6 +199,11 @@ impl Model {
         let noise = self.painter.noise(seeds, truncation, &self.device)?;
         let embedding = self.painter.scaled_embedding(captions, text_scale)?;
         self.painter.draw_embedded(&embedding, &noise, self.growth)
+    }
+
+    /// Whether it was trained with null captions, so that the empty one stands for any face.
+    pub fn knows_empty_caption(&self) -> bool {
+        self.config.optimizer.null_captions > 0.0
     }
 
     /// Words of a caption that the model has not learnt, once each.
