@@ -13,7 +13,7 @@ use t2f_train::trainer::{Event, Outcome, Trainer};
 pub const BATCH: u64 = 4;
 
 /// What makes the preset `quick` tiny.
-pub const SMALL: [&str; 27] = [
+pub const SMALL: [&str; 28] = [
     "name=tiny",
     "device=cpu",
     "gan.resolution=8",
@@ -22,6 +22,7 @@ pub const SMALL: [&str; 27] = [
     "gan.code_size=8",
     "gan.compressed_size=8",
     "gan.attributes.reader=[8]",
+    "gan.reconstruction.encoder=[8]",
     "gan.contrast.size=64",
     "augment.translation=0.25",
     "augment.probability=0.5",

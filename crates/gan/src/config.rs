@@ -13,6 +13,7 @@ use crate::discriminator::{Discriminator, GrowingDiscriminator};
 use crate::error::{Result, check};
 use crate::generator::{Generator, GrowingGenerator};
 use crate::prior::AttributePrior;
+use crate::reconstruction::{NoiseEncoder, ReconstructionConfig};
 
 /// Sizes and kinds of the generator, the discriminator and the conditioning augmentation.
 ///
@@ -48,7 +49,9 @@ pub struct GanConfig {
     /// Heads that tell what images show and texts say, for data whose attributes are known. Default:
     /// none.
     pub attributes: AttributesConfig,
-    /// Whether the latent modulates every block of the generator (DF-GAN). Default no.
+    /// Images of the data that the generator must draw again. Default: none.
+    pub reconstruction: ReconstructionConfig,
+    /// Whether the latent modulates every convolution of the generator above 4x4 (DF-GAN). Default no.
     pub modulation: bool,
     /// Another program whose layers are reproduced exactly, with what we hold to be its mistakes,
     /// for comparisons. Default none.
@@ -109,7 +112,8 @@ pub enum Compat {
 /// One parameter of a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParameterRow {
-    /// Its name, after `generator.`, `discriminator.`, `conditioning.` or `prior.`.
+    /// Its name, after `generator.`, `discriminator.`, `conditioning.`, `prior.` or
+    /// `encoder.`.
     pub name: String,
     /// Its shape; convolution weights are `(K, K, I, O)`.
     pub shape: Vec<usize>,
@@ -135,6 +139,7 @@ impl Default for GanConfig {
             head: Head::default(),
             contrast: ContrastConfig::default(),
             attributes: AttributesConfig::default(),
+            reconstruction: ReconstructionConfig::default(),
             modulation: false,
             compat: None,
         }
@@ -240,6 +245,14 @@ impl GanConfig {
         ConditioningAugmentation::new(self, embedding_size, vb)
     }
 
+    /// Builds the encoder of noise, if images are to be drawn again.
+    ///
+    /// # Errors
+    /// If its configuration is not valid or a parameter cannot be had.
+    pub fn noise_encoder(&self, vb: VarBuilder) -> Result<Option<NoiseEncoder>> {
+        NoiseEncoder::new(&self.reconstruction, self.noise_size(), &vb)
+    }
+
     /// Every parameter of these networks, without drawing any; arguments as for
     /// [`discriminator`](Self::discriminator).
     ///
@@ -252,6 +265,7 @@ impl GanConfig {
         GrowingDiscriminator::new(self, embedding_size, attributes, vb.pp("discriminator"))?;
         ConditioningAugmentation::new(self, embedding_size, vb.pp("conditioning"))?;
         self.prior(embedding_size, attributes, vb.pp("prior"))?;
+        self.noise_encoder(vb.pp("encoder"))?;
         let rows = std::mem::take(&mut *rows.lock().expect("no panic happens while the rows are held"));
         Ok(rows)
     }

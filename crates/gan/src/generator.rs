@@ -36,7 +36,7 @@ pub trait Generator: Send + Sync {
 /// `toRGB` is linear. With `compat = "t2f"` neither the latent nor the 4x4 layer is normalised.
 ///
 /// Parameters: `initial_block.conv_{1,2}`, `layers.{level-1}.conv_{1,2}`, `rgb_converters.{level}`,
-/// and, with `modulation`, `layers.{level-1}.modulation`.
+/// and, with `modulation`, `layers.{level-1}.modulation_{1,2}`.
 pub struct GrowingGenerator {
     latent_size: usize,
     compat: Option<Compat>,
@@ -49,9 +49,9 @@ pub struct GrowingGenerator {
 struct Block {
     conv_1: Conv,
     conv_2: Conv,
-    /// Gamma and beta of [`modulated_pixel_norm`], linear in the latent, through which the text
-    /// reaches every resolution. Starts as identity.
-    modulation: Option<Conv>,
+    /// Gamma and beta of [`modulated_pixel_norm`] after each convolution, linear in the latent, through
+    /// which the text reaches every resolution. They start as identity.
+    modulations: Option<[Conv; 2]>,
 }
 
 impl GrowingGenerator {
@@ -74,11 +74,15 @@ impl GrowingGenerator {
         for (i, pair) in widths.windows(2).enumerate() {
             let vb = vb.pp("layers").pp(i);
             let shape = ConvShape { kernel: 1, inputs: latent_size, outputs: 2 * pair[1] };
-            let modulation = config.modulation.then(|| Conv::silent(shape, &vb.pp("modulation")));
+            let modulation = |name: &str| Conv::silent(shape, &vb.pp(name));
+            let modulations = match config.modulation {
+                true => Some([modulation("modulation_1")?, modulation("modulation_2")?]),
+                false => None,
+            };
             blocks.push(Block {
                 conv_1: conv(pair[0], pair[1], &vb.pp("conv_1"))?.upsampling(),
                 conv_2: conv(pair[1], pair[1], &vb.pp("conv_2"))?,
-                modulation: modulation.transpose()?,
+                modulations,
             });
         }
         let mut to_rgb = Vec::new();
@@ -92,12 +96,14 @@ impl GrowingGenerator {
 
 impl Block {
     fn forward(&self, x: &Tensor, latent: &Tensor) -> Result<Tensor> {
-        let x = self.conv_1.forward(x)?; // (B, 2H, 2W, C)
-        let x = match &self.modulation {
-            Some(modulation) => modulated_pixel_norm(&x, &modulation.forward_vector(latent)?)?,
-            None => pixel_norm(&x)?,
+        let normed = |x: Tensor, which: usize| -> Result<Tensor> {
+            Ok(match &self.modulations {
+                Some(modulations) => modulated_pixel_norm(&x, &modulations[which].forward_vector(latent)?)?,
+                None => pixel_norm(&x)?,
+            })
         };
-        Ok(pixel_norm(&self.conv_2.forward(&x)?)?)
+        let x = normed(self.conv_1.forward(x)?, 0)?; // (B, 2H, 2W, C)
+        normed(self.conv_2.forward(&x)?, 1)
     }
 }
 

@@ -25,6 +25,7 @@ mod layers;
 pub mod loss;
 pub mod prior;
 pub mod reader;
+pub mod reconstruction;
 
 pub use attributes::{AttributesConfig, Labels, Possible};
 pub use augment::{AdaptiveConfig, AugmentConfig, Share};
@@ -37,3 +38,4 @@ pub use growth::Growth;
 pub use loss::{AdversarialLoss, Judged, LossConfig, Pair, Parts, Scores, Texts};
 pub use prior::AttributePrior;
 pub use reader::Reader;
+pub use reconstruction::{EncodedNoise, NoiseEncoder, ReconstructionConfig};

@@ -64,8 +64,8 @@ pub struct OptimizerConfig {
     pub text: Option<AdamConfig>,
     /// Discriminator.
     pub discriminator: AdamConfig,
-    /// The network and the heads that read attributes (`gan.attributes`), whose weights are not
-    /// equalized either.
+    /// The network and the heads that read attributes (`gan.attributes`), and the encoder of noise
+    /// (`gan.reconstruction`), whose weights are not equalized either.
     pub reader: AdamConfig,
     /// Discriminator steps a generator step, on the same images; default 1, at least 1.
     pub n_critic: usize,
@@ -312,16 +312,18 @@ impl Config {
     fn check_sizes(&self) -> Result<()> {
         const MOST: usize = 1 << 16;
         let TextConfig::Lstm(lstm) = &self.text;
+        let most = |numbers: &[usize]| numbers.iter().max().copied().unwrap_or(0);
         let widest = match &self.gan.channels {
             Channels::Halving(widest) => *widest,
-            Channels::List(list) => list.iter().max().copied().unwrap_or(0),
+            Channels::List(list) => most(list),
         };
         let sizes = [
             ("gan.resolution", self.gan.resolution, 1024),
             ("gan.latent_size", self.gan.latent_size, MOST),
             ("gan.compressed_size", self.gan.compressed_size, MOST),
             ("gan.channels", widest, MOST),
-            ("gan.attributes.reader", self.gan.attributes.reader.iter().max().copied().unwrap_or(0), MOST),
+            ("gan.attributes.reader", most(&self.gan.attributes.reader), MOST),
+            ("gan.reconstruction.encoder", most(&self.gan.reconstruction.encoder), MOST),
             ("text.embedding_size", lstm.embedding_size, MOST),
             ("text.hidden_size", lstm.hidden_size, MOST),
             ("text.layers", lstm.layers, 64),

@@ -88,7 +88,7 @@ impl Painter {
     ) -> Result<(Conditioned, Tensor)> {
         let code_size = self.conditioning.code_size();
         let conditioned = self.conditioning.forward(embedding, &noise.narrow(1, 0, code_size)?)?;
-        let beside = noise.narrow(1, code_size, self.noise_size)?;
+        let beside = self.plain_noise(noise)?;
         let first = code_size + self.noise_size;
         let plan = match (&self.prior, plan) {
             (Some(prior), None) => {
@@ -100,6 +100,36 @@ impl Painter {
         let latent = [Some(conditioned.code.clone()), Some(beside), plan];
         let latent = Tensor::cat(&latent.into_iter().flatten().collect::<Vec<_>>(), 1)?; // (B, Z)
         Ok((conditioned, latent))
+    }
+
+    /// The columns of `noise` that go to the generator as they are.
+    ///
+    /// # Shapes
+    /// `noise`: `(B, Z)`; the result is `(B, N)`, N being the latent less code and plan.
+    ///
+    /// # Errors
+    /// If `noise` has fewer columns.
+    pub fn plain_noise(&self, noise: &Tensor) -> Result<Tensor> {
+        Ok(noise.narrow(1, self.conditioning.code_size(), self.noise_size)?)
+    }
+
+    /// `noise` with the columns of [`plain_noise`](Self::plain_noise) replaced in its first rows.
+    ///
+    /// # Shapes
+    /// `noise`: `(B, Z)`, `plain`: up to B rows `(M, N)`; the result is `(B, Z)`.
+    ///
+    /// # Errors
+    /// If a shape does not fit.
+    pub fn with_plain_noise(&self, noise: &Tensor, plain: &Tensor) -> Result<Tensor> {
+        let (rows, columns) = noise.dims2()?;
+        let count = plain.dim(0)?;
+        let first = noise.narrow(0, 0, count)?;
+        let code_size = self.conditioning.code_size();
+        let after = code_size + self.noise_size;
+        let code = first.narrow(1, 0, code_size)?;
+        let plan = first.narrow(1, after, columns - after)?;
+        let first = Tensor::cat(&[&code, plain, &plan], 1)?;
+        Ok(Tensor::cat(&[&first, &noise.narrow(0, count, rows - count)?], 0)?)
     }
 
     /// Faces for captions.

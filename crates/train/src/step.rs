@@ -7,6 +7,8 @@
 //! - The discriminator reads a detached embedding in the generator's half, so that the encoder is
 //!   never trained to fool it (T2F's is); in its own half the encoder may learn with it
 //!   (`optimizer.text_learns_from_discriminator`), which is where matching is learnt.
+//! - With `gan.reconstruction` half of the fakes are drawn from noise that was read off the real images,
+//!   and are also compared with these.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +16,9 @@ use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::VarBuilder;
 use t2f_data::Batch;
-use t2f_gan::{AdversarialLoss, AugmentConfig, Discriminator, Growth, Judged, Pair, Parts, Share, Texts};
+use t2f_gan::{
+    AdversarialLoss, AugmentConfig, Discriminator, Growth, Judged, NoiseEncoder, Pair, Parts, Share, Texts,
+};
 use t2f_ops::grad::gradients;
 use t2f_ops::init::Parameters;
 use t2f_ops::norm::sum_of_squares;
@@ -32,7 +36,7 @@ use crate::schedule::Stage;
 
 /// The networks of a run, their optimisers and their average.
 pub struct Networks {
-    /// Parameters of text encoder, conditioning augmentation, prior and generator.
+    /// Parameters of text encoder, conditioning augmentation, prior, generator and noise encoder.
     pub painting: Parameters,
     /// Parameters of the discriminator.
     pub judging: Parameters,
@@ -40,6 +44,7 @@ pub struct Networks {
     pub painter: Painter,
     /// The parts that draw, on averaged parameters: what samples and the model file hold.
     pub average: Painter,
+    noise_encoder: Option<NoiseEncoder>,
     discriminator: Box<dyn Discriminator>,
     frozen_discriminator: Box<dyn Discriminator>,
     /// Optimiser of `painting`.
@@ -59,6 +64,8 @@ pub struct Networks {
     device: Device,
 }
 
+/// What the names of the noise encoder's parameters begin with.
+const ENCODER: &str = "encoder";
 const PAINTING: &str = "painter.safetensors";
 const JUDGING: &str = "discriminator.safetensors";
 const AVERAGE: &str = "average.safetensors";
@@ -92,6 +99,7 @@ impl Networks {
         let painting = Parameters::drawn(key.child("painting"));
         let judging = Parameters::drawn(key.child("judging"));
         let painter = paint(painting.builder(DType::F32, device))?;
+        let noise_encoder = config.gan.noise_encoder(painting.builder(DType::F32, device).pp(ENCODER))?;
         let embedding_size = painter.text.embedding_size();
         let sizes = config.data.attribute_sizes();
         let judge = |vb: VarBuilder| config.gan.discriminator(embedding_size, &sizes, vb);
@@ -100,9 +108,10 @@ impl Networks {
         let ema = Ema::new(&painting, config.ema)?;
         let average = paint(ema.parameters().frozen_builder(DType::F32, device))?;
         Ok(Self {
-            painter_adam: Adam::by_name(&painting, |name| {
-                let reads = ["text.", "prior."].iter().any(|part| name.starts_with(part));
-                if reads { *config.optimizer.text() } else { config.optimizer.generator }
+            painter_adam: Adam::by_name(&painting, |name| match name.split('.').next() {
+                Some("text" | "prior") => *config.optimizer.text(),
+                Some(ENCODER) => config.optimizer.reader,
+                _ => config.optimizer.generator,
             })?,
             judge_adam: Adam::by_name(&judging, |name| {
                 let reads = name.starts_with("attributes.");
@@ -120,6 +129,7 @@ impl Networks {
             judging,
             painter,
             average,
+            noise_encoder,
             discriminator,
             frozen_discriminator,
             ema,
@@ -155,6 +165,19 @@ impl Networks {
         let others = (more > 0).then(|| leaf.as_tensor().narrow(0, size, more)).transpose()?; // (M, E)
         let latent_size = self.painter.generator.latent_size();
         let noise = rng::normal(key.child("noise"), (size, latent_size), DType::F32, &self.device)?;
+        // Half of the batch is drawn again, the other half anew.
+        let again = size.div_ceil(2);
+        let read_off = match &self.noise_encoder {
+            Some(encoder) => {
+                let epsilon = self.painter.plain_noise(&noise)?.narrow(0, 0, again)?;
+                Some((encoder, encoder.encode(&real.narrow(0, 0, again)?, &epsilon)?))
+            }
+            None => None,
+        };
+        let noise = match &read_off {
+            Some((_, encoded)) => self.painter.with_plain_noise(&noise, &encoded.noise)?,
+            None => noise,
+        };
         let labels = self.labelled.then(|| labels(batch, key.child("labels"), &self.device)).transpose()?;
         let planned = self.painter.prior.as_ref().zip(labels.as_ref());
         let plan = planned.map(|(prior, labels)| prior.plan_of(&labels.shown)).transpose()?; // (B, P)
@@ -207,6 +230,10 @@ impl Networks {
         let (own, constant) = (embedding.detach(), others.map(|texts| texts.detach()));
         let texts = Texts { embedding: &own, others: constant.as_ref(), ..texts };
         let mut parts = self.loss.generator(judge, &drawn, Some(&beside), &texts, at)?;
+        if let Some((encoder, encoded)) = &read_off {
+            let half = |images: &Tensor| images.narrow(0, 0, again);
+            parts.extend(encoder.loss(&half(&fake)?, &half(&real)?, encoded)?);
+        }
         parts.push("kl", conditioned.kl.affine(self.kl_weight, 0.0)?);
         if let Some((prior, labels)) = planned {
             parts.extend(prior.loss(&embedding, labels)?);
@@ -236,6 +263,13 @@ impl Networks {
     pub fn reset_optimizers(&mut self) -> Result<()> {
         self.painter_adam.reset()?;
         self.judge_adam.reset()
+    }
+
+    /// The averaged parameters that draw: what a model file holds.
+    pub fn model(&self) -> BTreeMap<String, Tensor> {
+        let mut tensors = self.ema.tensors();
+        tensors.retain(|name, _| name.split('.').next() != Some(ENCODER));
+        tensors
     }
 
     /// Adds every tensor of the training to a checkpoint.

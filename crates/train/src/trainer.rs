@@ -409,8 +409,8 @@ impl Trainer {
         let size = |tensors: BTreeMap<String, Tensor>| -> u64 {
             tensors.values().map(|t| (t.elem_count() * t.dtype().size_in_bytes()) as u64).sum()
         };
-        let model = size(networks.ema.tensors());
-        let checkpoint = model
+        let model = size(networks.model());
+        let checkpoint = size(networks.ema.tensors())
             + size(networks.painting.tensors())
             + size(networks.judging.tensors())
             + size(networks.painter_adam.tensors())
@@ -521,7 +521,7 @@ impl Trainer {
             data: self.progress.data.clone(),
             kimg: self.progress.images as f64 / 1000.0,
         };
-        let tensors = self.networks.ema.tensors();
+        let tensors = self.networks.model();
         let bytes = Model::to_bytes(&self.config, &self.tokenizer, &tensors, growth, provenance)?;
         self.run.write("model.safetensors", &bytes)
     }

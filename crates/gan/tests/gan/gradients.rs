@@ -100,6 +100,22 @@ fn conditioning() -> Result<()> {
     Ok(())
 }
 
+/// Through the noise into the encoder, and through the picture into the generator.
+#[test]
+fn reconstruction() -> Result<()> {
+    let nets = Nets::new(&tiny::drawing_again(smaller(tiny::projection())), DType::F64)?.shaken()?;
+    let encoder = nets.noise_encoder.as_ref().unwrap();
+    let (images, code) = (nets.normal("images", (2, 3, 8, 8))?, nets.normal("code", (2, 2))?);
+    let epsilon = nets.normal("epsilon", (2, tiny::LATENT - 2))?;
+    let f = || {
+        let encoded = encoder.encode(&images, &epsilon)?;
+        let latent = Tensor::cat(&[&code, &encoded.noise], 1)?;
+        encoder.loss(&nets.generator.forward(&latent, FADING)?, &images, &encoded)?.total()
+    };
+    assert_gradients(&nets.parameters, "encoder.", f)?;
+    assert_gradients(&nets.parameters, "generator.", f)
+}
+
 /// A batch of two for the networks of [`smaller`].
 struct Batch {
     real: Tensor,

@@ -3,7 +3,7 @@
 use candle_core::{DType, Device, Shape, Tensor};
 use t2f_gan::{
     AttributePrior, AttributesConfig, Channels, Compat, ConditioningAugmentation, ConditioningKind,
-    ContrastConfig, Discriminator, GanConfig, Generator, Head, Result,
+    ContrastConfig, Discriminator, GanConfig, Generator, Head, NoiseEncoder, ReconstructionConfig, Result,
 };
 use t2f_ops::init::Parameters;
 use t2f_ops::rng::{self, Key};
@@ -42,6 +42,12 @@ pub fn with_heads(config: GanConfig, prior: bool) -> GanConfig {
     GanConfig { contrast, attributes, ..config }
 }
 
+/// The same with an encoder of noise.
+pub fn drawing_again(config: GanConfig) -> GanConfig {
+    let reconstruction = ReconstructionConfig { weight: 1.3, kl_weight: 0.2, encoder: vec![2] };
+    GanConfig { reconstruction, ..config }
+}
+
 /// The networks of one configuration, their parameters, and constants in their type.
 pub struct Nets {
     pub parameters: Parameters,
@@ -50,6 +56,7 @@ pub struct Nets {
     pub frozen: Box<dyn Discriminator>,
     pub conditioning: ConditioningAugmentation,
     pub prior: Option<AttributePrior>,
+    pub noise_encoder: Option<NoiseEncoder>,
     pub dtype: DType,
 }
 
@@ -61,9 +68,10 @@ impl Nets {
         let discriminator = config.discriminator(EMBEDDING, &SIZES, vb.pp("discriminator"))?;
         let conditioning = config.conditioning(EMBEDDING, vb.pp("conditioning"))?;
         let prior = config.prior(EMBEDDING, &SIZES, vb.pp("prior"))?;
+        let noise_encoder = config.noise_encoder(vb.pp("encoder"))?;
         let frozen = parameters.frozen_builder(dtype, &Device::Cpu).pp("discriminator");
         let frozen = config.discriminator(EMBEDDING, &SIZES, frozen)?;
-        Ok(Self { parameters, generator, discriminator, frozen, conditioning, prior, dtype })
+        Ok(Self { parameters, generator, discriminator, frozen, conditioning, prior, noise_encoder, dtype })
     }
 
     /// Standard normal numbers, equal for equal names.
