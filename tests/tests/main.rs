@@ -7,6 +7,7 @@ mod commit;
 mod configuration;
 mod corrupt;
 mod diverge;
+mod drawn_again;
 mod fuzz;
 mod kills;
 mod measure;

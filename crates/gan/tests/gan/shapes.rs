@@ -122,7 +122,8 @@ fn parameters_of_the_second_configuration_add_up() -> Result<()> {
 
 #[test]
 fn the_table_lists_what_the_networks_register() -> Result<()> {
-    for config in [tiny::config(), tiny::compat(), tiny::projection()] {
+    let again = tiny::drawing_again(tiny::config());
+    for config in [tiny::config(), tiny::compat(), tiny::projection(), again] {
         let nets = tiny::Nets::new(&config, DType::F32)?;
         let registered: BTreeMap<_, _> =
             nets.parameters.tensors().into_iter().map(|(name, t)| (name, t.dims().to_vec())).collect();
