@@ -48,6 +48,8 @@ pub struct NoiseEncoder {
 /// Noise that images might have been drawn from.
 #[derive(Clone, Debug)]
 pub struct EncodedNoise {
+    /// The images, `(B, 3, R, R)`.
+    pub images: Tensor,
     /// `mu + sigma · epsilon`, `(B, Z)`.
     pub noise: Tensor,
     /// The divergence of `N(mu, sigma²)` from `N(0, 1)`, summed over Z and averaged over the images: a
@@ -91,19 +93,20 @@ impl NoiseEncoder {
         let log_variance = both.narrow(1, self.noise_size, self.noise_size)?;
         let noise = mu.add(&log_variance.affine(0.5, 0.0)?.exp()?.mul(epsilon)?)?;
         let nats = mu.sqr()?.add(&log_variance.exp()?)?.sub(&log_variance)?.affine(0.5, -0.5)?;
-        Ok(EncodedNoise { noise, kl: nats.sum(1)?.mean_all()? })
+        Ok(EncodedNoise { images: images.clone(), noise, kl: nats.sum(1)?.mean_all()? })
     }
 
     /// The generator's and the encoder's loss: `reconstruction`, the weighted mean of `|drawn - images|`,
     /// and `noise`, the weighted divergence.
     ///
     /// # Shapes
-    /// `drawn`, `images`: `(B, 3, R, R)`.
+    /// `drawn`: `(B, 3, R, R)` or more, of which the first B were drawn from the encoded noise.
     ///
     /// # Errors
-    /// If the shapes differ.
-    pub fn loss(&self, drawn: &Tensor, images: &Tensor, encoded: &EncodedNoise) -> Result<Parts> {
-        let off = drawn.sub(images)?.abs()?.mean_all()?;
+    /// If a shape does not fit.
+    pub fn loss(&self, drawn: &Tensor, encoded: &EncodedNoise) -> Result<Parts> {
+        let drawn = drawn.narrow(0, 0, encoded.images.dim(0)?)?;
+        let off = drawn.sub(&encoded.images)?.abs()?.mean_all()?;
         let mut parts = Parts::one("reconstruction", off.affine(self.config.weight, 0.0)?);
         parts.push("noise", encoded.kl.affine(self.config.kl_weight, 0.0)?);
         Ok(parts)

@@ -17,7 +17,8 @@ use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::VarBuilder;
 use t2f_data::Batch;
 use t2f_gan::{
-    AdversarialLoss, AugmentConfig, Discriminator, Growth, Judged, NoiseEncoder, Pair, Parts, Share, Texts,
+    AdversarialLoss, AugmentConfig, Discriminator, EncodedNoise, Growth, Judged, NoiseEncoder, Pair, Parts,
+    Share, Texts,
 };
 use t2f_ops::grad::gradients;
 use t2f_ops::init::Parameters;
@@ -165,17 +166,9 @@ impl Networks {
         let others = (more > 0).then(|| leaf.as_tensor().narrow(0, size, more)).transpose()?; // (M, E)
         let latent_size = self.painter.generator.latent_size();
         let noise = rng::normal(key.child("noise"), (size, latent_size), DType::F32, &self.device)?;
-        // Half of the batch is drawn again, the other half anew.
-        let again = size.div_ceil(2);
-        let read_off = match &self.noise_encoder {
-            Some(encoder) => {
-                let epsilon = self.painter.plain_noise(&noise)?.narrow(0, 0, again)?;
-                Some((encoder, encoder.encode(&real.narrow(0, 0, again)?, &epsilon)?))
-            }
-            None => None,
-        };
-        let noise = match &read_off {
-            Some((_, encoded)) => self.painter.with_plain_noise(&noise, &encoded.noise)?,
+        let again = self.noise_encoder.as_ref().map(|it| self.read_off(it, &real, &noise)).transpose()?;
+        let noise = match &again {
+            Some(read_off) => self.painter.with_plain_noise(&noise, &read_off.noise)?,
             None => noise,
         };
         let labels = self.labelled.then(|| labels(batch, key.child("labels"), &self.device)).transpose()?;
@@ -230,9 +223,8 @@ impl Networks {
         let (own, constant) = (embedding.detach(), others.map(|texts| texts.detach()));
         let texts = Texts { embedding: &own, others: constant.as_ref(), ..texts };
         let mut parts = self.loss.generator(judge, &drawn, Some(&beside), &texts, at)?;
-        if let Some((encoder, encoded)) = &read_off {
-            let half = |images: &Tensor| images.narrow(0, 0, again);
-            parts.extend(encoder.loss(&half(&fake)?, &half(&real)?, encoded)?);
+        if let Some((encoder, read_off)) = self.noise_encoder.as_ref().zip(again.as_ref()) {
+            parts.extend(encoder.loss(&fake, read_off)?);
         }
         parts.push("kl", conditioned.kl.affine(self.kl_weight, 0.0)?);
         if let Some((prior, labels)) = planned {
@@ -300,6 +292,13 @@ impl Networks {
         self.ema.load(&checkpoint.tensors(AVERAGE)?)?;
         self.painter_adam.load(&checkpoint.tensors(PAINTER_ADAM)?, painter_steps)?;
         self.judge_adam.load(&checkpoint.tensors(JUDGE_ADAM)?, judge_steps)
+    }
+
+    /// Noise for the first half of a batch, read off its real images.
+    fn read_off(&self, encoder: &NoiseEncoder, real: &Tensor, noise: &Tensor) -> Result<EncodedNoise> {
+        let half = real.dim(0)?.div_ceil(2);
+        let epsilon = self.painter.plain_noise(noise)?.narrow(0, 0, half)?;
+        Ok(encoder.encode(&real.narrow(0, 0, half)?, &epsilon)?)
     }
 
     /// Embeddings of the captions, then of those mismatched ones that are none of them: mostly

@@ -40,9 +40,10 @@ fn the_loss_is_the_mean_difference_and_the_divergence_each_weighted() -> Result<
     let images = nets.normal("images", (2, 3, 16, 16))?;
     let encoded = encoder.encode(&images, &nets.normal("epsilon", (2, NOISE))?)?;
     let weights = tiny::drawing_again(tiny::config()).reconstruction;
-    // Off by 0.3 one way on one image and the other way on the other.
+    // Off by 0.3 one way on one image and the other way on the other; a third is drawn of other noise.
     let off = Tensor::new(&[0.3f64, -0.3], images.device())?.reshape((2, 1, 1, 1))?;
-    let parts = encoder.loss(&images.broadcast_add(&off)?, &images, &encoded)?;
+    let third = nets.normal("third", (1, 3, 16, 16))?;
+    let parts = encoder.loss(&Tensor::cat(&[&images.broadcast_add(&off)?, &third], 0)?, &encoded)?;
     let part = |name: &str| values(parts.get(name).unwrap())[0];
     assert!((part("reconstruction") - 0.3 * weights.weight).abs() < 1e-12);
     assert!((part("noise") - values(&encoded.kl)[0] * weights.kl_weight).abs() < 1e-12);
