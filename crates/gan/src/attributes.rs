@@ -11,7 +11,7 @@ use candle_nn::{Init, VarBuilder};
 use serde::{Deserialize, Serialize};
 use t2f_ops::rng::{self, Key};
 
-use crate::error::{Error, Result, check};
+use crate::error::{Error, Result, check, check_not_negative};
 use crate::loss::Parts;
 use crate::prior::AttributePrior;
 use crate::reader::Reader;
@@ -165,13 +165,9 @@ impl Attributes {
         vb: &VarBuilder,
     ) -> Result<Option<Self>> {
         let AttributesConfig { weight, text_weight, noise, .. } = *config;
-        for (name, value) in [
-            ("attributes.weight", weight),
-            ("attributes.text_weight", text_weight),
-            ("attributes.noise", noise),
-        ] {
-            check(value >= 0.0 && value.is_finite(), name, value, "a finite number, at least 0")?;
-        }
+        check_not_negative("attributes.weight", weight)?;
+        check_not_negative("attributes.text_weight", text_weight)?;
+        check_not_negative("attributes.noise", noise)?;
         if !config.read(sizes) {
             return Ok(None);
         }

@@ -83,11 +83,17 @@ impl ConditioningAugmentation {
             }
         };
         let code = mu.add(&sigma.mul(noise)?)?;
-        let nats = mu.sqr()?.add(&sigma.sqr()?)?.sub(&log_variance)?.affine(0.5, -0.5)?;
+        let nats = divergence(&mu, &sigma.sqr()?, &log_variance)?;
         let kl = match self.kind {
             ConditioningKind::LogVariance => nats.mean_all()?,
             ConditioningKind::Relu => nats.sum(1)?.mean_all()?,
         };
         Ok(Conditioned { code, kl })
     }
+}
+
+/// Number by number the divergence of `N(mu, sigma²)` from `N(0, 1)` in nats,
+/// `½ (mu² + sigma² - ln sigma² - 1)`.
+pub(crate) fn divergence(mu: &Tensor, variance: &Tensor, log_variance: &Tensor) -> Result<Tensor> {
+    Ok(mu.sqr()?.add(variance)?.sub(log_variance)?.affine(0.5, -0.5)?)
 }

@@ -112,8 +112,7 @@ pub enum Compat {
 /// One parameter of a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParameterRow {
-    /// Its name, after `generator.`, `discriminator.`, `conditioning.`, `prior.` or
-    /// `encoder.`.
+    /// Its name, after `generator.`, `discriminator.`, `conditioning.`, `prior.` or `encoder.`.
     pub name: String,
     /// Its shape; convolution weights are `(K, K, I, O)`.
     pub shape: Vec<usize>,

@@ -41,3 +41,8 @@ pub(crate) fn check(
     }
     Err(Error::Option { option, value: value.to_string(), expected: expected.to_string() })
 }
+
+/// An error unless `value` is finite and at least 0, as weights and deviations are.
+pub(crate) fn check_not_negative(option: &'static str, value: f64) -> Result<()> {
+    check(value >= 0.0 && value.is_finite(), option, value, "a finite number, at least 0")
+}

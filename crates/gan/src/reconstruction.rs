@@ -12,7 +12,8 @@ use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
 
 use crate::attributes::Linear;
-use crate::error::{Result, check};
+use crate::conditioning::divergence;
+use crate::error::{Result, check, check_not_negative};
 use crate::loss::Parts;
 use crate::reader::Reader;
 
@@ -64,11 +65,8 @@ impl NoiseEncoder {
     /// # Errors
     /// If a number is out of range, there is no noise, or a parameter cannot be had.
     pub fn new(config: &ReconstructionConfig, noise_size: usize, vb: &VarBuilder) -> Result<Option<Self>> {
-        for (name, value) in
-            [("reconstruction.weight", config.weight), ("reconstruction.kl_weight", config.kl_weight)]
-        {
-            check(value >= 0.0 && value.is_finite(), name, value, "a finite number, at least 0")?;
-        }
+        check_not_negative("reconstruction.weight", config.weight)?;
+        check_not_negative("reconstruction.kl_weight", config.kl_weight)?;
         if config.weight == 0.0 {
             return Ok(None);
         }
@@ -92,7 +90,7 @@ impl NoiseEncoder {
         let mu = both.narrow(1, 0, self.noise_size)?;
         let log_variance = both.narrow(1, self.noise_size, self.noise_size)?;
         let noise = mu.add(&log_variance.affine(0.5, 0.0)?.exp()?.mul(epsilon)?)?;
-        let nats = mu.sqr()?.add(&log_variance.exp()?)?.sub(&log_variance)?.affine(0.5, -0.5)?;
+        let nats = divergence(&mu, &log_variance.exp()?, &log_variance)?;
         Ok(EncodedNoise { images: images.clone(), noise, kl: nats.sum(1)?.mean_all()? })
     }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::penalty::R1;
 use super::{AdversarialLoss, Hinge, Logistic, Lsgan, RelativisticHinge, WganGp};
-use crate::error::{Result, check};
+use crate::error::{Result, check_not_negative};
 
 /// The choice of a loss and its weights.
 ///
@@ -115,9 +115,8 @@ impl LossConfig {
     pub fn build(&self) -> Result<Box<dyn AdversarialLoss>> {
         Ok(match *self {
             Self::WganGp { lambda, drift, matching_aware } => {
-                for (name, weight) in [("lambda", lambda), ("drift", drift)] {
-                    check(weight >= 0.0 && weight.is_finite(), name, weight, "a finite number, at least 0")?;
-                }
+                check_not_negative("lambda", lambda)?;
+                check_not_negative("drift", drift)?;
                 Box::new(WganGp { lambda, drift, matching_aware })
             }
             Self::Lsgan { matching_aware } => Box::new(Lsgan { matching_aware }),

@@ -10,7 +10,7 @@ use t2f_ops::rng;
 
 use super::{Pair, Parts, Scores};
 use crate::discriminator::Discriminator;
-use crate::error::{Result, check};
+use crate::error::{Result, check, check_not_negative};
 
 /// `E (‖∇ D(x̂)‖ - 1)²` at images `x̂ = u·real + (1 - u)·fake`, `u` uniform in `[0, 1)` for each,
 /// under their own texts: WGAN-GP (arXiv:1704.00028, §4).
@@ -87,9 +87,8 @@ impl R1 {
     /// # Errors
     /// If gamma or sigma is negative or not finite, or the interval is 0.
     pub fn new(gamma: f64, interval: u64, sigma: f64) -> Result<Self> {
-        for (name, value) in [("r1_gamma", gamma), ("r1_sigma", sigma)] {
-            check(value >= 0.0 && value.is_finite(), name, value, "a finite number, at least 0")?;
-        }
+        check_not_negative("r1_gamma", gamma)?;
+        check_not_negative("r1_sigma", sigma)?;
         check(interval > 0, "r1_interval", interval, "at least 1")?;
         Ok(Self { gamma, interval, sigma })
     }
