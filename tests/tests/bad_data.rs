@@ -283,7 +283,8 @@ fn a_run_lists_the_files_it_leaves_out_and_replaces_those_that_go_away() {
             let mut trainer = Trainer::create(on_folder(&images, &[workers]), &[], &out).unwrap();
             let run = trainer.run_dir().path().to_owned();
             // Of these images nothing is known, and the run says that nothing is read off them.
-            assert_eq!(trainer.run_dir().config().unwrap().gan.attributes.weight, 0.0);
+            let gan = trainer.run_dir().config().unwrap().gan;
+            assert_eq!((gan.attributes.weight, gan.reconstruction.weight), (0.0, 0.0));
             let table = fs::read_to_string(run.join("bad_files.tsv")).unwrap();
             assert!(table.contains("05.jpg\ta web page"), "{table}");
             assert_eq!(run_to(&mut trainer, 2), Outcome::Stopped);

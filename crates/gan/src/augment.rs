@@ -23,6 +23,9 @@ pub struct AugmentConfig {
     pub translation: f64,
     /// Side of a square set to 0, as a share of the side. Default 0; 0 to 0.75.
     pub cutout: f64,
+    /// Whether every second image is mirrored, left for right, whatever `probability` is: twice as
+    /// much data where faces and what is said of them have no sides. Default no.
+    pub mirror: bool,
     /// The share of images that each change is made to, drawn for each change on its own; with
     /// `adaptive`, the share to begin with. Default 1, as DiffAugment's; 0 to 1.
     pub probability: f64,
@@ -52,7 +55,7 @@ impl Default for AdaptiveConfig {
 
 impl Default for AugmentConfig {
     fn default() -> Self {
-        Self { color: 0.0, translation: 0.0, cutout: 0.0, probability: 1.0, adaptive: None }
+        Self { color: 0.0, translation: 0.0, cutout: 0.0, mirror: false, probability: 1.0, adaptive: None }
     }
 }
 
@@ -112,8 +115,8 @@ impl AugmentConfig {
         Ok(())
     }
 
-    /// Images changed at random, each in its own way and each change with this probability;
-    /// differentiable to any order.
+    /// Images changed at random, each in its own way and each change but mirroring with this
+    /// probability; differentiable to any order.
     ///
     /// # Shapes
     /// `images` and the result: `(B, 3, R, R)`, about `[-1, 1]`.
@@ -127,6 +130,9 @@ impl AugmentConfig {
             (0..batch).map(|_| unit(&mut rng) < probability).collect::<Vec<bool>>()
         };
         let mut x = images.clone();
+        if self.mirror {
+            x = mirrored(&x, key.child("mirror"))?;
+        }
         if self.color > 0.0 {
             x = recoloured(&x, self.color, &chosen("color"), key.child("color"))?;
         }
@@ -140,6 +146,16 @@ impl AugmentConfig {
         }
         Ok(x)
     }
+}
+
+/// Every image as it is or left for right, as likely as not.
+fn mirrored(x: &Tensor, key: Key) -> TensorResult<Tensor> {
+    let mut rng = key.rng();
+    let images = (0..x.dim(0)?).map(|image| {
+        let image = x.narrow(0, image, 1)?;
+        if unit(&mut rng) < 0.5 { image.flip(&[3]) } else { Ok(image) }
+    });
+    Tensor::cat(&images.collect::<TensorResult<Vec<_>>>()?, 0)
 }
 
 fn recoloured(x: &Tensor, strength: f64, chosen: &[bool], key: Key) -> TensorResult<Tensor> {
@@ -206,8 +222,14 @@ mod tests {
     use t2f_ops::grad::gradients;
     use t2f_ops::rng::normal;
 
-    const ALL: AugmentConfig =
-        AugmentConfig { color: 1.0, translation: 0.125, cutout: 0.5, probability: 1.0, adaptive: None };
+    const ALL: AugmentConfig = AugmentConfig {
+        color: 1.0,
+        translation: 0.125,
+        cutout: 0.5,
+        mirror: true,
+        probability: 1.0,
+        adaptive: None,
+    };
 
     fn images() -> Tensor {
         normal(Key::new(1), (6, 3, 16, 16), DType::F64, &Device::Cpu).unwrap()
@@ -242,6 +264,25 @@ mod tests {
         for image in difference.chunks_exact(3 * 16 * 16) {
             let removed = image.iter().filter(|value| **value != 0.0).count();
             assert!(removed > 0 && removed <= 3 * 8 * 8, "{removed}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn half_of_the_images_are_mirrored_whatever_the_share() -> Result<()> {
+        let x = normal(Key::new(8), (400, 3, 4, 4), DType::F64, &Device::Cpu)?;
+        let mirror = AugmentConfig { mirror: true, ..Default::default() };
+        for share in [0.0, 1.0] {
+            let y = mirror.apply(&x, share, Key::new(9))?;
+            let mut turned = 0;
+            for image in 0..400 {
+                let (before, after) = (x.get(image)?.to_vec3::<f64>()?, y.get(image)?.to_vec3::<f64>()?);
+                let mut mirrored = before.clone();
+                mirrored.iter_mut().flatten().for_each(|row| row.reverse());
+                assert!(after == before || after == mirrored);
+                turned += usize::from(after == mirrored);
+            }
+            assert!((160..=240).contains(&turned), "{turned}");
         }
         Ok(())
     }

@@ -156,6 +156,15 @@ impl GanConfig {
         self.latent_size.saturating_sub(self.code_size)
     }
 
+    /// Leaves out what asks for data with attributes: reader, heads and prior, and with a prior the
+    /// images drawn again, since without a plan their noise says what captions should.
+    pub fn leave_attributes_out(&mut self) {
+        if self.attributes.weight > 0.0 && self.attributes.prior {
+            self.reconstruction.weight = 0.0;
+        }
+        self.attributes.weight = 0.0;
+    }
+
     /// Checks every range, and the fields against each other.
     ///
     /// # Errors

@@ -15,10 +15,11 @@ use crate::error::{Error, Result};
 use crate::schedule::{Schedule, ScheduleConfig};
 
 /// The presets that are built in, by name.
-const PRESETS: [(&str, &str); 4] = [
+const PRESETS: [(&str, &str); 5] = [
     ("quick", include_str!("../presets/quick.toml")),
     ("faces-64", include_str!("../presets/faces-64.toml")),
     ("face2text", include_str!("../presets/face2text.toml")),
+    ("face2text-128", include_str!("../presets/face2text-128.toml")),
     ("t2f", include_str!("../presets/t2f.toml")),
 ];
 

@@ -190,8 +190,11 @@ impl Trainer {
         let splits = config.data.open(config.gan.resolution)?;
         let blank = || (0..splits.train.len()).all(|index| splits.train.attributes(index).is_none());
         if config.gan.attributes.weight > 0.0 && blank() {
-            tracing::warn!("no training image has attributes: `gan.attributes.weight` is set to 0");
-            config.gan.attributes.weight = 0.0;
+            tracing::warn!(
+                "no training image has attributes: `gan.attributes.weight` and what goes with it are set to \
+                 0; the preset face2text is made for such data"
+            );
+            config.gan.leave_attributes_out();
         }
         let tokenizer = train_tokenizer(&config, &splits)?;
         let networks = Networks::with_text(&config, &tokenizer, &device, text)?;
