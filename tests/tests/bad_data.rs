@@ -319,6 +319,25 @@ fn too_few_images_for_a_batch_are_an_error_before_the_run_begins() {
     folder(home.path(), &files);
     let message = Trainer::create(on_folder(home.path(), &[]), &[], home.path()).err().unwrap().to_string();
     assert!(message.contains("usable training images do not fill a batch of 4"), "{message}");
+    let folders = fs::read_dir(home.path()).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_dir());
+    assert_eq!(folders.count(), 0, "a run folder was left behind");
+}
+
+/// Without images for tests the samples are of what there is.
+#[test]
+fn a_folder_without_a_part_for_tests_trains() {
+    let home = tempfile::tempdir().unwrap();
+    let images = home.path().join("images");
+    fs::create_dir(&images).unwrap();
+    let files: Vec<_> = (0..12).map(|i| (format!("{i}.jpg"), jpeg(16, 16))).collect();
+    folder(&images, &files);
+    let mut config = on_folder(&images, &[]);
+    if let DataConfig::Folder(folder) = &mut config.data {
+        folder.test_fraction = 0.0;
+    }
+    let mut trainer = Trainer::create(config, &[], home.path()).unwrap();
+    assert_eq!(run_to(&mut trainer, 2), Outcome::Stopped);
+    assert!(trainer.run_dir().path().join("reals.png").exists());
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn help_of_every_command_has_examples() {
 #[test]
 fn wrong_values_are_answered_with_what_is_accepted() {
     let folder = tempfile::tempdir().unwrap();
-    let cases: [(&[&str], &[&str]); 19] = [
+    let cases: [(&[&str], &[&str]); 22] = [
         (&["bench", "--resolutions", "48"], &["--resolutions", "power of two"]),
         (&["bench", "--loss", "hinge"], &["hinge", "wgan-gp"]),
         (&["bench", "--variants", "shared"], &["--peer"]),
@@ -41,6 +41,7 @@ fn wrong_values_are_answered_with_what_is_accepted() {
         (&["train", "--data", "lfw"], &["lfw:IMAGES,CAPTIONS"]),
         (&["data", "preview", "--split", "all"], &["train", "val", "test-comb"]),
         (&["data", "preview", "--start", "99999999"], &["--start", "20000"]),
+        (&["data", "preview", "--out", "notes.txt"], &["--out", ".png"]),
         (&["plot", "x", "--smoothing", "1"], &["--smoothing", "from 0 to below 1"]),
         (&["plot", "x", "--size", "big"], &["1100x620"]),
         (&["generate", "--model", "m", "--seeds", "3-1", "a"], &["3-1", "backwards"]),
@@ -48,6 +49,8 @@ fn wrong_values_are_answered_with_what_is_accepted() {
         (&["generate", "--model", "m", "--truncation", "2", "a"], &["--truncation", "from 0 to 1"]),
         (&["generate", "--model", "m", "--text-scale", "30", "a"], &["--text-scale", "from 0 to 20"]),
         (&["generate", "--model", "m"], &["no caption", "--captions"]),
+        (&["generate", "--out", "face.jpg", "a"], &["--out face.jpg", ".png"]),
+        (&["metrics", "--json", "none/x.json"], &["--json", "`none`"]),
         (&["metrics", "m", "--split", "all"], &["all", "test", "val", "train"]),
         (&["metrics", "m", "--metrics", "beauty"], &["beauty", "faces", "ms-ssim"]),
         (&["metrics", "m", "--count", "1"], &["--count", "2.."]),
@@ -144,7 +147,7 @@ fn data_commands_show_check_and_export_the_drawn_faces() {
     assert!(lines[0]["captions"][0].as_str().is_some_and(|text| !text.is_empty()));
     assert!(folder.path().join("faces/test/000001.png").exists());
     let again = run(folder.path(), &export);
-    assert!(again.code == 1 && again.err.contains("there already"), "{}", again.err);
+    assert!(again.code == 1 && again.err.contains("holds files already"), "{}", again.err);
 
     let all = run(folder.path(), &["data", "export", "--out", "all", "--count", "6", "--resolution", "16"]);
     assert_eq!(all.code, 0, "{}", all.err);

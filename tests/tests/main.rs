@@ -11,6 +11,7 @@ mod drawn_again;
 mod fuzz;
 mod kills;
 mod measure;
+mod mismatches;
 mod overfit;
 mod program;
 mod resume;

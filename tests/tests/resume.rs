@@ -1,10 +1,11 @@
 //! Resumed equals uninterrupted, bit for bit; and the number of workers changes nothing.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use t2f_train::config::Config;
-use t2f_train::trainer::{Outcome, Trainer};
+use t2f_train::trainer::{Event, Outcome, Trainer};
 
 use crate::tiny::{config, newest_checkpoint, run_to, run_whole, stats};
 
@@ -51,6 +52,19 @@ fn assert_same(found: &Left, expected: &Left, what: &str) {
         assert!(found.checkpoint[name] == *bytes, "{what}: {name} differs");
     }
     assert!(found.model == expected.model, "{what}: the model differs");
+}
+
+/// A watcher may ask for a stop at whatever it sees.
+#[test]
+fn breaking_at_a_tick_stops_the_run() {
+    let out = tempfile::tempdir().unwrap();
+    let mut trainer = Trainer::create(config(&[]), &[], out.path()).unwrap();
+    let mut watch = |event: &Event| match event {
+        Event::Tick(_) => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    };
+    assert_eq!(trainer.run(&mut watch).unwrap(), Outcome::Stopped);
+    assert_eq!(trainer.progress().step, 3);
 }
 
 #[test]

@@ -25,13 +25,14 @@ struct Row {
 /// that a folder that has it is whole.
 ///
 /// # Errors
-/// If the folder already holds metadata, a file cannot be written or an image cannot be read.
+/// If the folder already holds anything, a file cannot be written or an image cannot be read.
 pub fn export(dataset: &dyn Dataset, folder: &Path) -> Result<()> {
     let metadata = folder.join("metadata.jsonl");
-    if metadata.exists() {
-        return Err(Error::file(metadata, "is there already: expected a new folder"));
-    }
     std::fs::create_dir_all(folder).map_err(|error| Error::file(folder, error))?;
+    let mut there = std::fs::read_dir(folder).map_err(|error| Error::file(folder, error))?;
+    if there.next().is_some() {
+        return Err(Error::file(folder, "holds files already: expected a new or an empty folder"));
+    }
     let rows: Result<Vec<Row>> = (0..dataset.len())
         .into_par_iter()
         .map(|index| {

@@ -34,6 +34,8 @@ pub struct Batch {
     pub images: Vec<f32>,
     /// A caption of each image, or what [dropping](Loader::with_dropping) left of it.
     pub captions: Vec<String>,
+    /// The same captions, whole.
+    pub whole: Vec<String>,
     /// A caption of some other image, or the image's own with one claim made false; in either case
     /// one that is false of this image where claims are known.
     pub mismatched: Vec<String>,
@@ -153,6 +155,7 @@ impl Loader {
             resolution,
             images: Vec::with_capacity(size * 3 * resolution * resolution),
             captions: Vec::with_capacity(size),
+            whole: Vec::with_capacity(size),
             mismatched: Vec::with_capacity(size),
             claims: Vec::with_capacity(size),
             attributes: Vec::with_capacity(size),
@@ -167,7 +170,7 @@ impl Loader {
             batch.images.extend(image.to_planes(resolution));
             let caption = captions.into_iter().nth(choice);
             let caption = caption.unwrap_or_else(|| Caption::unlabelled(""));
-            batch.captions.push(caption.text);
+            batch.whole.push(caption.text);
             batch.claims.push(caption.claims);
             batch.attributes.push(attributes);
             batch.indices.push(index);
@@ -177,18 +180,18 @@ impl Loader {
             let text = match self.altered(item, batch.indices[at], chosen[at])? {
                 Some(altered) => altered.text,
                 None => match self.mismatch_within(&batch, at, item) {
-                    Some(other) => batch.captions[other].clone(),
+                    Some(other) => batch.whole[other].clone(),
                     None => self.mismatched(item, batch.indices[at], batch.attributes[at].as_ref())?,
                 },
             };
             batch.mismatched.push(text);
         }
         for (at, item) in (position..position + size as u64).enumerate() {
-            let left = self.dropping.of(&batch.captions[at], self.key.child("dropping").at(item));
+            let left = self.dropping.of(&batch.whole[at], self.key.child("dropping").at(item));
             if left.is_empty() {
                 batch.claims[at] = Claims::default();
             }
-            batch.captions[at] = left;
+            batch.captions.push(left);
         }
         Ok(batch)
     }
@@ -276,8 +279,7 @@ impl Loader {
         let start = rng::below(&mut stream, batch.len());
         let mut others = (0..batch.len()).map(|i| (start + i) % batch.len());
         let differs = |&other: &usize| {
-            let distinct =
-                batch.indices[other] != batch.indices[at] && batch.captions[other] != batch.captions[at];
+            let distinct = batch.indices[other] != batch.indices[at] && batch.whole[other] != batch.whole[at];
             let attributes = batch.attributes[at].as_ref();
             distinct && attributes.is_none_or(|attributes| batch.claims[other].contradicts(attributes))
         };

@@ -54,6 +54,24 @@ impl AttributesConfig {
         self.weight > 0.0 && !sizes.is_empty()
     }
 
+    /// Checks every range.
+    ///
+    /// # Errors
+    /// If a field is out of range, or needs another that is off; the message names it.
+    pub fn check(&self) -> Result<()> {
+        check_not_negative("attributes.weight", self.weight)?;
+        check_not_negative("attributes.text_weight", self.text_weight)?;
+        check_not_negative("attributes.noise", self.noise)?;
+        if !self.reader.is_empty() {
+            Reader::check("attributes.reader", &self.reader)?;
+        }
+        let separate = !self.capped || !self.reader.is_empty() || self.weight == 0.0;
+        check(separate, "attributes.capped", true, "false, or a network of its own in attributes.reader")?;
+        let taught = !self.prior || self.text_weight > 0.0 || self.weight == 0.0;
+        let expected = "above 0 with attributes.prior, which learns from it what texts say";
+        check(taught, "attributes.text_weight", self.text_weight, expected)
+    }
+
     /// The size of the plans that the generator is given, 0 without a prior.
     pub fn plan_size(&self, sizes: &[usize]) -> usize {
         if self.prior && self.read(sizes) { AttributePrior::plan_size(sizes) } else { 0 }
@@ -67,7 +85,9 @@ impl AttributesConfig {
 pub struct Possible {
     /// `(B, A, V)`: 0 at possible classes, a large negative number at those that are ruled out.
     ruled_out: Tensor,
-    /// Attributes, over the batch, of which something is known.
+    /// `(1, A)`: items of which something is known of the attribute.
+    counts: Tensor,
+    /// Their sum.
     known: usize,
 }
 
@@ -85,11 +105,11 @@ impl Possible {
     ) -> Result<Self> {
         let classes = classes(sizes);
         let mut ruled_out = vec![0f32; batch * sizes.len() * classes];
-        let mut known = 0;
+        let mut counts = vec![0f32; sizes.len()];
         for (row, ruled_out) in ruled_out.chunks_exact_mut(classes).enumerate() {
             let (item, attribute) = (row / sizes.len(), row % sizes.len());
             let Some(possible) = of(item, attribute) else { continue };
-            known += 1;
+            counts[attribute] += 1.0;
             ruled_out.fill(RULED_OUT);
             for class in possible {
                 let most = sizes[attribute];
@@ -97,7 +117,11 @@ impl Possible {
                 ruled_out[class] = 0.0;
             }
         }
-        Ok(Self { ruled_out: Tensor::from_vec(ruled_out, (batch, sizes.len(), classes), device)?, known })
+        Ok(Self {
+            ruled_out: Tensor::from_vec(ruled_out, (batch, sizes.len(), classes), device)?,
+            known: counts.iter().sum::<f32>() as usize,
+            counts: Tensor::from_vec(counts, (1, sizes.len()), device)?,
+        })
     }
 
     /// `(B, A, V)`: one share for all possible classes of an attribute, 0 for the others and for those
@@ -164,15 +188,10 @@ impl Attributes {
         embedding_size: usize,
         vb: &VarBuilder,
     ) -> Result<Option<Self>> {
-        let AttributesConfig { weight, text_weight, noise, .. } = *config;
-        check_not_negative("attributes.weight", weight)?;
-        check_not_negative("attributes.text_weight", text_weight)?;
-        check_not_negative("attributes.noise", noise)?;
+        config.check()?;
         if !config.read(sizes) {
             return Ok(None);
         }
-        let separate = !config.capped || !config.reader.is_empty();
-        check(separate, "attributes.capped", true, "false, or a network of its own in attributes.reader")?;
         let linear = |inputs, name: &str| Linear::new(inputs, sizes.len() * classes(sizes), &vb.pp(name));
         let reader = (!config.reader.is_empty()).then(|| Reader::new(&config.reader, &vb.pp("reader")));
         let reader = reader.transpose()?;
@@ -221,7 +240,8 @@ impl Attributes {
             // No features are needed where there is a reader.
             let seen_of_real = self.see(real, features, labels.key.child("real"))?;
             let at = |seen: &Tensor| surprises(&shaped(seen, &self.absent)?, asked); // (B, A)
-            let cap = at(&seen_of_real)?.detach().mean_keepdim(0)?; // (1, A)
+            let counts = asked.counts.to_dtype(seen.dtype())?.maximum(1f64)?;
+            let cap = at(&seen_of_real)?.detach().sum_keepdim(0)?.div(&counts)?; // (1, A)
             let above = at(&seen)?.broadcast_sub(&cap)?.relu()?;
             above.sum_all()?.affine(self.config.weight / asked.known.max(1) as f64, 0.0)?
         } else {
@@ -369,6 +389,7 @@ mod tests {
         let cpu = Device::Cpu;
         let config = |capped| AttributesConfig {
             weight: 2.0,
+            text_weight: 1.0,
             reader: vec![4],
             prior: true,
             capped,
@@ -390,6 +411,13 @@ mod tests {
             Ok(value(parts.get("attributes").unwrap()))
         };
         assert_eq!(loss(&capped, 1, 1)?, 0.0);
+        // Of the second image nothing is known: the cap is what the first surprises.
+        let first = || Possible::new(&SIZES, 2, &cpu, |item, _| (item == 0).then(|| vec![1])).unwrap();
+        let half =
+            Labels { shown: first(), claimed: first(), said: first(), open: first(), key: Key::new(6) };
+        let two = Tensor::cat(&[image(1), image(2)], 0)?;
+        let parts = capped.of_fake(&two, &features, Some(&two), &half)?;
+        assert_eq!(value(parts.get("attributes").unwrap()), 0.0);
         let mut above = 0;
         for (fake, real) in [(1, 2), (2, 1), (3, 4), (4, 3)] {
             let capped = loss(&capped, fake, real)?;

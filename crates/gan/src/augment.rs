@@ -87,7 +87,7 @@ impl Share {
         }
         let excess = self.signs / self.steps as f64 - adaptive.target;
         let step = self.steps as f64 * batch as f64 / (1000.0 * adaptive.ramp_kimg);
-        let probability = (self.probability + step * excess.signum()).clamp(0.0, 1.0);
+        let probability = (self.probability + step * if excess > 0.0 { 1.0 } else { -1.0 }).clamp(0.0, 1.0);
         *self = Self { probability, signs: 0.0, steps: 0 };
     }
 }

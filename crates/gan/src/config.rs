@@ -100,6 +100,19 @@ impl Default for ContrastConfig {
     }
 }
 
+impl ContrastConfig {
+    /// Checks every range.
+    ///
+    /// # Errors
+    /// If a field is out of range; the message names it.
+    pub fn check(&self) -> Result<()> {
+        for (name, value) in [("contrast.temperature", self.temperature), ("contrast.weight", self.weight)] {
+            check(value > 0.0 && value.is_finite(), name, value, "a finite number above 0")?;
+        }
+        Ok(())
+    }
+}
+
 /// A program whose layers are reproduced exactly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -170,6 +183,9 @@ impl GanConfig {
     /// # Errors
     /// If one is wrong; the message names it and what was expected.
     pub fn check(&self) -> Result<()> {
+        self.contrast.check()?;
+        self.attributes.check()?;
+        self.reconstruction.check()?;
         self.checked_channels().map(drop)
     }
 

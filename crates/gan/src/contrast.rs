@@ -10,7 +10,7 @@ use candle_nn::VarBuilder;
 use t2f_ops::norm::pixel_norm;
 
 use crate::config::{Compat, ContrastConfig};
-use crate::error::{Result, check};
+use crate::error::Result;
 use crate::layers::{Conv, ConvShape};
 
 /// Two linear maps, of image features and of texts, into one space.
@@ -29,10 +29,8 @@ impl Contrast {
         compat: Option<Compat>,
         vb: &VarBuilder,
     ) -> Result<Option<Self>> {
-        let ContrastConfig { size, temperature, weight } = config;
-        for (name, value) in [("contrast.temperature", temperature), ("contrast.weight", weight)] {
-            check(value > 0.0 && value.is_finite(), name, value, "a finite number above 0")?;
-        }
+        config.check()?;
+        let size = config.size;
         if size == 0 {
             return Ok(None);
         }

@@ -24,18 +24,23 @@ pub struct Reader {
 }
 
 impl Reader {
+    /// An error that names `option` unless these are channels of a reader.
+    pub(crate) fn check(option: &'static str, channels: &[usize]) -> Result<()> {
+        check(
+            (1..=MOST_STAGES).contains(&channels.len()) && channels.iter().all(|&c| c > 0),
+            option,
+            format_args!("{channels:?}"),
+            format_args!("1 to {MOST_STAGES} numbers, each above 0"),
+        )
+    }
+
     /// A stage for each number of `channels`. Asks `vb` for `<stage>.{mix,see}.{weight,bias}`; the last
     /// stage has no `see`.
     ///
     /// # Errors
-    /// If there are more than eight stages, a number is 0, or a parameter cannot be had.
+    /// If there is no stage or more than eight, a number is 0, or a parameter cannot be had.
     pub fn new(channels: &[usize], vb: &VarBuilder) -> Result<Self> {
-        check(
-            channels.len() <= MOST_STAGES && channels.iter().all(|&c| c > 0),
-            "attributes.reader",
-            format_args!("{channels:?}"),
-            format_args!("at most {MOST_STAGES} numbers, each above 0"),
-        )?;
+        Self::check("channels of a reader", channels)?;
         let conv = |vb: VarBuilder, kernel: usize, inputs: usize, outputs: usize| -> Result<_> {
             let stdev = (2.0 / (kernel * kernel * inputs) as f64).sqrt();
             let init = Init::Randn { mean: 0.0, stdev };

@@ -37,6 +37,18 @@ impl Default for ReconstructionConfig {
     }
 }
 
+impl ReconstructionConfig {
+    /// Checks every range.
+    ///
+    /// # Errors
+    /// If a field is out of range; the message names it.
+    pub fn check(&self) -> Result<()> {
+        check_not_negative("reconstruction.weight", self.weight)?;
+        check_not_negative("reconstruction.kl_weight", self.kl_weight)?;
+        Reader::check("reconstruction.encoder", &self.encoder)
+    }
+}
+
 /// `noise = mu + sigma · epsilon`, with `mu` and `ln sigma²` linear in what a [`Reader`] sees of an
 /// image.
 pub struct NoiseEncoder {
@@ -65,12 +77,10 @@ impl NoiseEncoder {
     /// # Errors
     /// If a number is out of range, there is no noise, or a parameter cannot be had.
     pub fn new(config: &ReconstructionConfig, noise_size: usize, vb: &VarBuilder) -> Result<Option<Self>> {
-        check_not_negative("reconstruction.weight", config.weight)?;
-        check_not_negative("reconstruction.kl_weight", config.kl_weight)?;
+        config.check()?;
         if config.weight == 0.0 {
             return Ok(None);
         }
-        check(!config.encoder.is_empty(), "reconstruction.encoder", "[]", "at least one number")?;
         check(noise_size > 0, "noise for a reconstruction", 0, "a code_size below latent_size")?;
         let reader = Reader::new(&config.encoder, &vb.pp("reader"))?;
         let linear = Linear::new(reader.outputs(), 2 * noise_size, &vb.pp("linear"))?;

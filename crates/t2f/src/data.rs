@@ -67,6 +67,15 @@ fn resolution(text: &str) -> Result<usize, String> {
     }
 }
 
+/// The path of a PNG.
+fn png(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    match path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png")) {
+        true => Ok(path),
+        false => Err("expected a name that ends in .png".into()),
+    }
+}
+
 /// A part of a dataset.
 #[derive(Clone, Copy, ValueEnum)]
 enum Part {
@@ -118,8 +127,8 @@ pub struct Preview {
     /// Number of images
     #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..=400), value_name = "N")]
     count: u16,
-    /// Where to draw
-    #[arg(short, long, default_value = "preview.png", value_name = "FILE.png")]
+    /// Where to draw; a file of that name is replaced
+    #[arg(short, long, default_value = "preview.png", value_parser = png, value_name = "FILE.png")]
     out: PathBuf,
 }
 
@@ -134,7 +143,8 @@ Examples:
 pub struct Check {
     #[command(flatten)]
     opened: Opened,
-    /// Where to list the files that cannot be used; written only if there are any
+    /// Where to list the files that cannot be used; written only if there are any, in place of a file
+    /// of that name
     #[arg(short, long, default_value = "bad_files.tsv", value_name = "FILE.tsv")]
     out: PathBuf,
 }
@@ -176,6 +186,9 @@ fn preview(options: &Preview) -> anyhow::Result<()> {
     let splits = options.opened.open()?;
     let (_, part) = options.split.required(&splits)?;
     let last = (options.start + usize::from(options.count)).min(part.len());
+    if part.is_empty() {
+        return Err(failure("the part has no images", "name another with `--split`"));
+    }
     if options.start >= last {
         let message =
             format!("`--start {}` is past the end: the part has {} images", options.start, part.len());

@@ -9,11 +9,13 @@ use t2f_train::trainer::train_tokenizer;
 
 use crate::terminal::result;
 
-/// Prints the configuration as TOML and, as comments in it, the data, the networks and the
-/// schedule that it stands for.
-pub fn describe(config: &Config) -> anyhow::Result<()> {
-    result(config.to_toml()?.trim_end());
+/// Prints the configuration that a run would have as TOML and, as comments in it, the data, the
+/// networks and the schedule that it stands for.
+pub fn describe(mut config: Config) -> anyhow::Result<()> {
     let splits = config.data.open(config.gan.resolution)?;
+    config.settle(&splits)?;
+    let config = &config;
+    result(config.to_toml()?.trim_end());
     let images = splits.train.len();
     let (val, test) = (splits.val.len(), splits.test.len());
     result(&format!("\n# data: {images} training images, {val} for validation, {test} for tests"));

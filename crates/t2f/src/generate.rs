@@ -1,6 +1,6 @@
 //! `t2f generate`: faces from captions.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -73,6 +73,11 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let captions = captions(options)?;
     let seeds = &options.seeds.0;
     let one_file = options.out.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png"));
+    let picture = |extension: &str| ["jpg", "jpeg", "gif", "webp", "bmp"].contains(&extension);
+    if options.out.extension().and_then(|it| it.to_str()).is_some_and(|it| picture(&it.to_lowercase())) {
+        let message = format!("`--out {}` is no PNG, and pictures are written as PNG", options.out.display());
+        return Err(usage(message, "name a .png or a folder"));
+    }
     if one_file && !options.grid && captions.len() * seeds.len() > 1 {
         let (file, count) = (options.out.display(), captions.len() * seeds.len());
         return Err(usage(
@@ -84,6 +89,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     check_of_empty(&model, &captions)?;
     warn_of_unknown_words(&model, &captions);
 
+    let names = names(&captions);
     let jobs: Vec<(&String, u64)> =
         captions.iter().flat_map(|caption| seeds.iter().map(move |&seed| (caption, seed))).collect();
     let mut pictures = Vec::with_capacity(jobs.len());
@@ -96,10 +102,11 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         let file = if one_file { options.out.clone() } else { options.out.join("grid.png") };
         return write_grid(options, &model, &captions, pictures, &file);
     }
-    for ((caption, seed), picture) in jobs.into_iter().zip(pictures) {
+    for (at, ((caption, seed), picture)) in jobs.into_iter().zip(pictures).enumerate() {
         let file = match one_file {
             true => options.out.clone(),
-            false => options.out.join(file_name(caption, &captions, seed)),
+            // `a-bald-man-with-a-beard-seed0007.png`
+            false => options.out.join(format!("{}-seed{seed:04}.png", names[at / seeds.len()])),
         };
         write(options, &model, &file, &picture, caption, &seed.to_string())?;
     }
@@ -126,7 +133,7 @@ fn captions(options: &Options) -> anyhow::Result<Vec<String>> {
                 "it is UTF-8, a caption a line",
             )
         })?;
-        let lines = text.lines().map(str::trim);
+        let lines = text.trim_start_matches('\u{feff}').lines().map(str::trim);
         captions.extend(lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(String::from));
     }
     if captions.is_empty() {
@@ -156,15 +163,25 @@ fn warn_of_unknown_words(model: &Model, captions: &[String]) {
     }
 }
 
-/// `a-bald-man-with-a-beard-seed0007.png`; captions that would share a name are numbered.
-fn file_name(caption: &str, captions: &[String], seed: u64) -> String {
-    let slug = slug(caption);
-    let twins: Vec<&String> = captions.iter().filter(|other| self::slug(other) == slug).collect();
-    let number = match twins.iter().position(|other| *other == caption) {
-        Some(position) if twins.len() > 1 => format!("-{}", position + 1),
-        _ => String::new(),
-    };
-    format!("{slug}{number}-seed{seed:04}.png")
+/// The name of each caption in file names: its words; captions that would share a name are numbered.
+fn names(captions: &[String]) -> Vec<String> {
+    let mut taken = BTreeMap::<String, &String>::new();
+    let slugs: Vec<String> = captions.iter().map(|caption| slug(caption)).collect();
+    let mut names = Vec::with_capacity(captions.len());
+    for (caption, slug) in captions.iter().zip(&slugs) {
+        let others = captions.iter().zip(&slugs).any(|(other, its)| its == slug && other != caption);
+        let numbered = (1..).map(|number| format!("{slug}-{number}"));
+        let plain = (!others).then(|| slug.clone());
+        // A number may make the name that another caption has of itself.
+        let free = |name: &String| match taken.get(name) {
+            Some(of) => *of == caption,
+            None => name == slug || !slugs.contains(name),
+        };
+        let name = plain.into_iter().chain(numbered).find(free).unwrap_or_default();
+        taken.insert(name.clone(), caption);
+        names.push(name);
+    }
+    names
 }
 
 /// The words of a caption as a file name: lower case ASCII letters and digits, at most 60.
@@ -241,11 +258,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn file_names_tell_caption_and_seed_and_never_collide() {
-        let captions: Vec<String> = ["A bald man!", "a bald man", "ein Mann"].map(String::from).into();
-        assert_eq!(file_name(&captions[0], &captions, 7), "a-bald-man-1-seed0007.png");
-        assert_eq!(file_name(&captions[1], &captions, 7), "a-bald-man-2-seed0007.png");
-        assert_eq!(file_name(&captions[2], &captions, 12345), "ein-mann-seed12345.png");
+    fn file_names_tell_the_caption_and_never_collide() {
+        let of = |captions: &[&str]| names(&captions.iter().copied().map(String::from).collect::<Vec<_>>());
+        assert_eq!(
+            of(&["A bald man!", "a bald man", "ein Mann"]),
+            ["a-bald-man-1", "a-bald-man-2", "ein-mann"]
+        );
+        assert_eq!(of(&["red hair", "Red hair", "red hair 1"]), ["red-hair-2", "red-hair-3", "red-hair-1"]);
+        assert_eq!(of(&["red hair", "red hair"]), ["red-hair", "red-hair"]);
         assert_eq!(slug("../../etc/passwd"), "etc-passwd");
         assert_eq!(slug("女の人"), "face");
         assert!(slug(&"very ".repeat(50)).len() <= 60);

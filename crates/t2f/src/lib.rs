@@ -63,7 +63,8 @@ enum Command {
 }
 
 /// Runs the program on its arguments, the first of which is its name. Exit code 0 for success, 2
-/// for a command line that cannot be, 1 for anything else.
+/// for arguments that cannot be or contradict one another, 1 for anything else, a setting out of
+/// range included.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,

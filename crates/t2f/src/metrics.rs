@@ -1,7 +1,7 @@
 //! `t2f metrics`: does the face say what the caption says, and is it a face?
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
@@ -15,6 +15,7 @@ use t2f_train::metrics::report::{MetricRow, Protocol, rows};
 use t2f_train::metrics::sample::Request;
 use t2f_train::model::Model;
 use t2f_train::painter::Sampling;
+use t2f_train::picture;
 
 use crate::failure::{because, failure, usage};
 use crate::sampling::SamplingOptions;
@@ -103,6 +104,11 @@ impl From<Metric> for Group {
 
 /// Runs `t2f metrics`.
 pub fn run(options: &Options) -> anyhow::Result<()> {
+    let folder = options.json.as_deref().and_then(Path::parent);
+    if let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+        let message = format!("`--json` names a file in `{}`, which is no folder", folder.display());
+        return Err(usage(message, "make it first, or name another"));
+    }
     let model = shipped::load(options.model.as_deref(), &options.device)?;
     let splits = model.config().data.open(model.resolution())?;
     let groups = groups(options, &model);
@@ -143,7 +149,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
     if let Some(file) = &options.json {
         let json = serde_json::to_vec_pretty(&summary(&rows, &measurement, &protocol))?;
-        std::fs::write(file, json)
+        picture::write_whole(file, &json)
             .map_err(|error| because(error, "cannot write the JSON", "check `--json`"))?;
     }
     Ok(())

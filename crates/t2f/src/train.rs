@@ -29,7 +29,7 @@ Examples:
   t2f train --preset faces-64 --device cuda:0
   t2f train --preset face2text --data lfw:lfw-deepfunneled,face2text
   t2f train --config my.toml --set optimizer.generator.lr=1e-3 --set seed=1
-  t2f train -n --set gan.resolution=128               resolve and check, train nothing
+  t2f train -n --preset faces-64 --set seed=1         resolve and check, train nothing
   t2f train --resume runs/00000-procedural-quick
 
 The order is preset, --config, --data, --device, --set: what comes later wins. Ctrl-C finishes the
@@ -73,7 +73,7 @@ pub struct Options {
 pub fn run(options: &Options) -> anyhow::Result<()> {
     if let Some(run) = &options.resume {
         if options.dry_run {
-            return dry_run::describe(&Config::from_file(&run.join("config.toml"))?);
+            return dry_run::describe(Config::from_file(&run.join("config.toml"))?);
         }
         let hint = format!("name a run folder; `{} train` starts a new run", program());
         let trainer = resume(run, options.device.as_deref())
@@ -83,7 +83,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let overrides = overrides(options);
     let config = resolve(options, &overrides)?;
     if options.dry_run {
-        return dry_run::describe(&config);
+        let hint = "`--set` changes a key; docs/configuration.md tells what each may be";
+        return dry_run::describe(config).map_err(|error| because(error, "cannot start such a run", hint));
     }
     let hint = format!("`{} train -n` resolves and checks without training", program());
     let trainer = Trainer::create(config, &overrides, &options.out)

@@ -125,7 +125,7 @@ impl TextConfig {
         ];
         match sizes.into_iter().find(|(_, size)| *size == 0) {
             Some((field, _)) => Err(Error::Setting { field, value: "0".into(), expected: "at least 1" }),
-            None => Ok(()),
+            None => Tokenizer::check(config.vocabulary_size),
         }
     }
 

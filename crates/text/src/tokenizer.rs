@@ -30,8 +30,17 @@ const T2F_WORDS: &str = r"[a-zA-Z]+|[^\sa-zA-Z]";
 pub struct Tokenizer(Inner);
 
 impl Tokenizer {
-    /// Learns the words that occur at least `min_frequency` times in `captions`, at most
-    /// `vocabulary_size` of them. Ties go by the alphabet, so equal captions in any order give
+    /// An error unless a vocabulary of this size has room for a word beside `<pad>` and `<unk>`.
+    pub(crate) fn check(vocabulary_size: usize) -> Result<()> {
+        if vocabulary_size < 3 {
+            let (value, expected) = (vocabulary_size.to_string(), "at least 3");
+            return Err(Error::Setting { field: "vocabulary_size", value, expected });
+        }
+        Ok(())
+    }
+
+    /// Learns the words that occur at least `min_frequency` times in `captions`, as
+    /// many as a vocabulary of `vocabulary_size` has room for beside `<pad>` and `<unk>`. Ties go by the alphabet, so equal captions in any order give
     /// equal tokenizers. With `compat` captions are split as that program does.
     ///
     /// # Errors
@@ -42,10 +51,7 @@ impl Tokenizer {
         vocabulary_size: usize,
         compat: Option<Compat>,
     ) -> Result<Self> {
-        if vocabulary_size < 3 {
-            let (value, expected) = (vocabulary_size.to_string(), "at least 3");
-            return Err(Error::Setting { field: "vocabulary_size", value, expected });
-        }
+        Self::check(vocabulary_size)?;
         let pattern = match compat {
             None => WORDS,
             Some(Compat::T2f) => T2F_WORDS,

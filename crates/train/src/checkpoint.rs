@@ -108,7 +108,7 @@ impl Draft {
             }
         };
         point_to(disk, &path)?;
-        prune(disk, folder, keep.max(1))?;
+        prune(disk, folder, keep, &path)?;
         Ok(path)
     }
 
@@ -335,10 +335,13 @@ fn steps(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(found.into_values().collect())
 }
 
-/// Removes all but the newest `keep`, each under a temporary name, so that what is half removed is
+/// Removes all but `committed`, which was just read back, and the newest of the others that make it
+/// `keep`. Each gets a temporary name first, so that what is half removed is
 /// not taken for a checkpoint.
-fn prune(disk: &dyn Disk, folder: &Path, keep: usize) -> Result<()> {
-    for path in steps(folder)?.iter().rev().skip(keep) {
+fn prune(disk: &dyn Disk, folder: &Path, keep: usize, committed: &Path) -> Result<()> {
+    let steps = steps(folder)?;
+    let others = steps.iter().rev().filter(|path| *path != committed);
+    for path in others.skip(keep.saturating_sub(1)) {
         let gone = disk::temporary(path, "gone");
         let removed = disk.rename(path, &gone).and_then(|()| disk.remove(&gone));
         removed.map_err(|error| Error::file(path, format!("cannot be removed: {error}")))?;
@@ -380,6 +383,17 @@ mod tests {
         );
         assert_eq!(checkpoint.text("tokenizer.json").unwrap(), "{}");
         assert!(checkpoint.text("other.json").unwrap_err().to_string().contains("no other.json"));
+    }
+
+    /// A later one is damaged, the run goes on from an earlier one: what it commits stays.
+    #[test]
+    fn what_was_just_committed_is_never_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        draft(100).commit(&OsDisk, folder.path(), 2).unwrap();
+        let damaged = draft(200).commit(&OsDisk, folder.path(), 2).unwrap();
+        fs::write(damaged.join("nets.safetensors"), b"").unwrap();
+        let path = draft(150).commit(&OsDisk, folder.path(), 1).unwrap();
+        assert_eq!(load_latest(folder.path()).unwrap().path(), path);
     }
 
     #[test]

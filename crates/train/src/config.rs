@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use t2f_data::DataConfig;
+use t2f_data::{DataConfig, Splits};
 use t2f_gan::{AugmentConfig, Channels, GanConfig, LossConfig};
 use t2f_text::TextConfig;
 use toml::{Table, Value};
@@ -22,6 +22,9 @@ const PRESETS: [(&str, &str); 5] = [
     ("face2text-128", include_str!("../presets/face2text-128.toml")),
     ("t2f", include_str!("../presets/t2f.toml")),
 ];
+
+/// What sections that come in kinds are of where nothing is said.
+const DEFAULT_KINDS: [(&str, &str); 3] = [("data", "procedural"), ("text", "lstm"), ("loss", "wgan-gp")];
 
 /// Everything that decides what a run computes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -212,6 +215,11 @@ impl Config {
         for line in overrides {
             apply(&mut table, line)?;
         }
+        for (section, kind) in DEFAULT_KINDS {
+            if let Some(Value::Table(section)) = table.get_mut(section) {
+                section.entry("kind").or_insert_with(|| kind.into());
+            }
+        }
         let source_name = match (overrides.is_empty(), file, preset) {
             (false, ..) => "configuration with --set".to_owned(),
             (_, Some(path), _) => path.display().to_string(),
@@ -232,14 +240,39 @@ impl Config {
         toml::to_string(self).map_err(|error| Error::Config(format!("cannot be written as TOML: {error}")))
     }
 
+    /// Makes of it the configuration that a run on this data has: what the data cannot serve is left
+    /// out, and what was left to defaults is written out, so that another version's continue the run.
+    ///
+    /// # Errors
+    /// If files that cannot be used leave fewer training images than a batch has.
+    pub fn settle(&mut self, splits: &Splits) -> Result<()> {
+        let blank = || (0..splits.train.len()).all(|index| splits.train.attributes(index).is_none());
+        if self.gan.attributes.weight > 0.0 && blank() {
+            tracing::warn!(
+                "no training image has attributes: `gan.attributes.weight` and what goes with it are set to \
+                 0; the preset face2text is made for such data"
+            );
+            self.gan.leave_attributes_out();
+        }
+        self.schedule = self.schedule.written_out();
+        self.optimizer.text = Some(*self.optimizer.text());
+        let schedule = Schedule::new(&self.schedule, self.gan.max_level(), splits.train.len())?;
+        if !splits.report.bad.is_empty() {
+            splits.require_batch(schedule.largest_batch())?;
+        }
+        Ok(())
+    }
+
     /// Checks every range, and the fields against each other.
     ///
     /// # Errors
     /// If one is wrong; the message names it, or both.
     pub fn check(&self) -> Result<()> {
         self.gan.check()?;
+        self.text.check()?;
         self.loss.build()?;
         self.augment.check()?;
+        crate::device::check(&self.device)?;
         let schedule = Schedule::new(&self.schedule, self.gan.max_level(), 1)?;
         let wrong = |message: String| Err(Error::Config(message));
         if self.name.is_empty() || !self.name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
@@ -260,7 +293,8 @@ impl Config {
                 && adam.lr.is_finite()
                 && unit(adam.beta1)
                 && unit(adam.beta2)
-                && adam.epsilon > 0.0)
+                && adam.epsilon > 0.0
+                && adam.epsilon.is_finite())
             {
                 return wrong(format!(
                     "optimizer.{name} is {adam:?}: lr and epsilon must be above 0, beta1 and beta2 in [0, 1)"
@@ -294,8 +328,9 @@ impl Config {
         if let Some((name, share, of)) = shares.iter().find(|(_, share, _)| !(0.0..=1.0).contains(share)) {
             return wrong(format!("optimizer.{name} is {share}: a share of the {of}, from 0 to 1"));
         }
-        if self.optimizer.kl_weight < 0.0 || self.ema.ramp_up < 0.0 {
-            return wrong("optimizer.kl_weight and ema.ramp_up must be at least 0".into());
+        let weights = [("optimizer.kl_weight", self.optimizer.kl_weight), ("ema.ramp_up", self.ema.ramp_up)];
+        if let Some((name, value)) = weights.iter().find(|(_, value)| !(*value >= 0.0 && value.is_finite())) {
+            return wrong(format!("{name} is {value}, and must be a finite number, at least 0"));
         }
         if schedule.smallest_batch() < 2 {
             return wrong(
@@ -323,12 +358,14 @@ impl Config {
             ("gan.latent_size", self.gan.latent_size, MOST),
             ("gan.compressed_size", self.gan.compressed_size, MOST),
             ("gan.channels", widest, MOST),
+            ("gan.contrast.size", self.gan.contrast.size, MOST),
             ("gan.attributes.reader", most(&self.gan.attributes.reader), MOST),
             ("gan.reconstruction.encoder", most(&self.gan.reconstruction.encoder), MOST),
             ("text.embedding_size", lstm.embedding_size, MOST),
             ("text.hidden_size", lstm.hidden_size, MOST),
             ("text.layers", lstm.layers, 64),
             ("text.max_length", lstm.max_length, MOST),
+            ("schedule.batch_sizes", most(&self.schedule.batch_sizes), MOST),
             ("output.workers", self.output.workers, 1024),
         ];
         match sizes.iter().find(|(_, size, most)| size > most) {
@@ -402,6 +439,21 @@ mod tests {
         Config::resolve(Some("quick"), None, &[line.to_owned()])
     }
 
+    /// A section that names no kind is of the kind that a configuration without it has.
+    #[test]
+    fn kinds_have_defaults() {
+        let lines = ["data.seed=1", "text.layers=2", "loss.lambda=5.0"].map(String::from);
+        let config = Config::resolve(None, None, &lines).unwrap();
+        let bare = Config::default();
+        let same = |a: &dyn std::fmt::Debug, b: &dyn std::fmt::Debug| {
+            let name =
+                |it: &dyn std::fmt::Debug| format!("{it:?}").split(['(', ' ']).next().map(String::from);
+            name(a) == name(b)
+        };
+        assert!(same(&config.data, &bare.data) && same(&config.text, &bare.text));
+        assert!(same(&config.loss, &bare.loss) && config != bare);
+    }
+
     #[test]
     fn every_preset_holds_together_and_survives_the_round_trip() {
         for name in Config::presets() {
@@ -451,6 +503,19 @@ mod tests {
             ("schedule.batch_sizes=[1]", "batch_sizes"),
             ("gan.code_size=100000", "code_size"),
             ("name=a/b", "name"),
+            ("device=gpu", "gpu"),
+            ("text.layers=0", "layers"),
+            ("text.vocabulary_size=2", "vocabulary_size"),
+            ("gan.contrast.temperature=0", "contrast.temperature"),
+            ("gan.contrast.size=100000", "gan.contrast.size"),
+            ("gan.attributes.reader=[0]", "attributes.reader"),
+            ("gan.attributes.text_weight=0", "attributes.text_weight"),
+            ("gan.reconstruction.encoder=[8,8,8,8,8,8,8,8,8]", "reconstruction.encoder"),
+            ("optimizer.kl_weight=nan", "optimizer.kl_weight"),
+            ("optimizer.reader.epsilon=inf", "optimizer.reader"),
+            ("ema.ramp_up=inf", "ema.ramp_up"),
+            ("schedule.batch_sizes=[100000]", "schedule.batch_sizes"),
+            ("schedule.stable_kimg=[1e17]", "stable_kimg"),
         ] {
             let message = set(line).unwrap().check().unwrap_err().to_string();
             assert!(message.contains(needle), "{line}: {message}");

@@ -13,19 +13,40 @@ use crate::error::{Error, Result};
 /// If the name is none of these, the build lacks the feature, or the driver refuses.
 pub fn open(name: &str) -> Result<Device> {
     t2f_ops::process::prepare();
-    let (kind, index) = match name.split_once(':') {
-        Some((kind, index)) => (kind, Some(index)),
-        None => (name, None),
-    };
+    match parse(name)? {
+        Named::Auto => Ok(cuda(name, 0).or_else(|_| metal(name)).unwrap_or(Device::Cpu)),
+        Named::Cpu => Ok(Device::Cpu),
+        Named::Cuda(index) => cuda(name, index),
+        Named::Metal => metal(name),
+    }
+}
+
+/// Checks that a name is one of those that [`open`] takes, whatever the build and the machine have.
+///
+/// # Errors
+/// If it is none.
+pub fn check(name: &str) -> Result<()> {
+    parse(name).map(drop)
+}
+
+enum Named {
+    Auto,
+    Cpu,
+    Cuda(usize),
+    Metal,
+}
+
+fn parse(name: &str) -> Result<Named> {
     let unknown = || Error::Device {
         name: name.to_owned(),
         reason: "accepted are auto, cpu, cuda, cuda:N and metal".to_owned(),
     };
-    match (kind, index) {
-        ("auto", None) => Ok(cuda(name, 0).or_else(|_| metal(name)).unwrap_or(Device::Cpu)),
-        ("cpu", None) => Ok(Device::Cpu),
-        ("cuda", index) => cuda(name, index.unwrap_or("0").parse().map_err(|_| unknown())?),
-        ("metal", None) => metal(name),
+    match (name, name.strip_prefix("cuda:")) {
+        ("auto", _) => Ok(Named::Auto),
+        ("cpu", _) => Ok(Named::Cpu),
+        ("cuda", _) => Ok(Named::Cuda(0)),
+        ("metal", _) => Ok(Named::Metal),
+        (_, Some(index)) => index.parse().map(Named::Cuda).map_err(|_| unknown()),
         _ => Err(unknown()),
     }
 }

@@ -29,15 +29,6 @@ impl Row {
     }
 }
 
-/// Where statistics go.
-pub trait Recorder {
-    /// Takes one row.
-    ///
-    /// # Errors
-    /// If it cannot be kept.
-    fn record(&mut self, row: &Row) -> Result<()>;
-}
-
 /// Checksum of the rest of a line, under which a row is proven: the first 52 bits of the blake3
 /// hash of the line without it.
 const CHECK: &str = "check";
@@ -77,22 +68,24 @@ impl JsonLines {
         Ok(Self { path: path.to_owned(), disk })
     }
 
+    /// Takes one row.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn record(&mut self, row: &Row) -> Result<()> {
+        let line = line(row.0.clone()).map_err(|error| Error::file(&self.path, error))?;
+        let written = self.disk.append(&self.path, line.as_bytes());
+        written.map_err(|error| {
+            crate::disk::cannot_write(self.disk.as_ref(), &self.path, line.len() as u64, &error)
+        })
+    }
+
     /// Makes the lines durable.
     ///
     /// # Errors
     /// If the disk refuses.
     pub fn sync(&self) -> Result<()> {
         self.disk.sync(&self.path).map_err(|error| Error::file(&self.path, error))
-    }
-}
-
-impl Recorder for JsonLines {
-    fn record(&mut self, row: &Row) -> Result<()> {
-        let line = line(row.0.clone()).map_err(|error| Error::file(&self.path, error))?;
-        let written = self.disk.append(&self.path, line.as_bytes());
-        written.map_err(|error| {
-            crate::disk::cannot_write(self.disk.as_ref(), &self.path, line.len() as u64, &error)
-        })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use candle_core::Device;
-use t2f_data::Splits;
+use t2f_data::{Dataset, Splits};
 use t2f_gan::Growth;
 use t2f_ops::rng::{self, Key};
 
@@ -14,7 +14,8 @@ use crate::run_dir::RunDir;
 use crate::schedule::Stage;
 use crate::sheet::{self, Layout, Tile};
 
-/// Fixed captions, from the test split, and the seed of the noise of each.
+/// Fixed captions, from the test part, and the seed of the noise of each. Data without a test part
+/// gives captions of the validation part or, without that, of the training part.
 pub struct Samples {
     captions: Vec<String>,
     indices: Vec<usize>,
@@ -22,18 +23,18 @@ pub struct Samples {
 }
 
 impl Samples {
-    /// Chooses `count` captions of the test split by the run's key.
+    /// Chooses `count` captions by the run's key.
     ///
     /// # Errors
     /// If a caption cannot be read.
     pub fn choose(splits: &Splits, count: usize, key: Key) -> Result<Self> {
-        let test = &splits.test;
-        let count = count.min(test.len());
-        let mut order = rng::permutation(&mut key.child("samples").rng(), test.len());
+        let part = part(splits);
+        let count = count.min(part.len());
+        let mut order = rng::permutation(&mut key.child("samples").rng(), part.len());
         order.truncate(count);
         let captions = order
             .iter()
-            .map(|&i| Ok(test.captions(i)?.first().map(|caption| caption.text.clone()).unwrap_or_default()))
+            .map(|&i| Ok(part.captions(i)?.first().map(|caption| caption.text.clone()).unwrap_or_default()))
             .collect::<Result<Vec<_>>>()?;
         Ok(Self { captions, indices: order, seeds: (0..count as u64).collect() })
     }
@@ -43,7 +44,8 @@ impl Samples {
     /// # Errors
     /// If an image cannot be read or the file cannot be written.
     pub fn write_reals(&self, run: &RunDir, splits: &Splits) -> Result<PathBuf> {
-        let pictures = self.indices.iter().map(|&i| Ok(splits.test.image(i)?)).collect::<Result<Vec<_>>>()?;
+        let part = part(splits);
+        let pictures = self.indices.iter().map(|&i| Ok(part.image(i)?)).collect::<Result<Vec<_>>>()?;
         self.write(run, "reals.png", pictures)
     }
 
@@ -82,4 +84,10 @@ impl Samples {
             .collect();
         run.write(name, &picture::to_png(&sheet::contact_sheet(&tiles, &Layout::default())?, None)?)
     }
+}
+
+/// The part that is shown.
+fn part(splits: &Splits) -> &dyn Dataset {
+    let parts = [&splits.test, &splits.val, &splits.train];
+    parts.into_iter().find(|part| !part.is_empty()).unwrap_or(&splits.train).as_ref()
 }

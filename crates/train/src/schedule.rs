@@ -46,6 +46,38 @@ pub struct Stage {
     pub batch_size: usize,
 }
 
+impl ScheduleConfig {
+    /// The same schedule with every number in it that is left to its default.
+    #[must_use]
+    pub fn written_out(&self) -> Self {
+        let mut whole = self.clone();
+        if self.in_epochs() {
+            whole.epochs.get_or_insert_with(|| vec![EPOCHS]);
+            whole.fade_in_percentage.get_or_insert_with(|| vec![FADE_IN_PERCENTAGE]);
+        } else {
+            whole.fade_kimg.get_or_insert_with(|| vec![KIMG]);
+            whole.stable_kimg.get_or_insert_with(|| vec![KIMG]);
+        }
+        if whole.batch_sizes.is_empty() {
+            whole.batch_sizes = vec![BATCH_SIZE];
+        }
+        whole
+    }
+
+    fn in_epochs(&self) -> bool {
+        self.epochs.is_some() || self.fade_in_percentage.is_some()
+    }
+}
+
+/// Defaults of [`ScheduleConfig`].
+const KIMG: f64 = 10.0;
+const EPOCHS: f64 = 1.0;
+const FADE_IN_PERCENTAGE: f64 = 50.0;
+const BATCH_SIZE: usize = 16;
+
+/// No phase is longer, in the unit that it is given in: counts of images stay far from overflowing.
+const LONGEST: f64 = 1e9;
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Phase {
     start: u64,
@@ -72,7 +104,7 @@ impl Schedule {
         let levels = max_level + 1;
         let wrong = |message: String| Err(Error::Config(format!("schedule: {message}")));
         let kimg = config.fade_kimg.is_some() || config.stable_kimg.is_some();
-        if kimg && (config.epochs.is_some() || config.fade_in_percentage.is_some()) {
+        if kimg && config.in_epochs() {
             return wrong(
                 "give fade_kimg and stable_kimg, or epochs and fade_in_percentage, not both".into(),
             );
@@ -87,8 +119,9 @@ impl Schedule {
             if array.is_empty() || array.len() > levels {
                 return wrong(format!("{name} has {} numbers for {levels} levels", array.len()));
             }
-            if array.iter().any(|x| !x.is_finite() || *x < 0.0) {
-                return wrong(format!("{name} is {array:?}, and each number must be at least 0"));
+            if array.iter().any(|x| !(0.0..=LONGEST).contains(x)) {
+                let range = format!("at least 0 and at most {LONGEST}");
+                return wrong(format!("{name} is {array:?}, and each number must be {range}"));
             }
         }
         if !(config.anneal_kimg >= 0.0 && config.anneal_kimg.is_finite()) {
@@ -100,34 +133,31 @@ impl Schedule {
                 config.batch_sizes
             ));
         }
-        let of = |array: &Option<Vec<f64>>, level: usize, default: f64| match array {
-            Some(array) => array[level.min(array.len() - 1)],
-            None => default,
+        let whole = config.written_out();
+        let of = |array: &Option<Vec<f64>>, level: usize| {
+            array.as_ref().map_or(0.0, |array| array[level.min(array.len() - 1)])
         };
         let mut phases = Vec::with_capacity(levels);
         let mut start = 0;
         for level in 0..levels {
-            let batch_size = match config.batch_sizes.as_slice() {
-                [] => 16,
-                sizes => sizes[level.min(sizes.len() - 1)],
-            };
-            let (fade, stable) = if config.epochs.is_some() || config.fade_in_percentage.is_some() {
-                let total = of(&config.epochs, level, 1.0) * images as f64;
-                let share = of(&config.fade_in_percentage, level, 50.0);
+            let batch_size = whole.batch_sizes[level.min(whole.batch_sizes.len() - 1)];
+            let (fade, stable) = if config.in_epochs() {
+                let total = of(&whole.epochs, level) * images as f64;
+                let share = of(&whole.fade_in_percentage, level);
                 if share > 100.0 {
                     return wrong(format!("fade_in_percentage is {share}, and at most 100 can fade in"));
                 }
                 (total * share / 100.0, total * (1.0 - share / 100.0))
             } else {
-                (1000.0 * of(&config.fade_kimg, level, 10.0), 1000.0 * of(&config.stable_kimg, level, 10.0))
+                (1000.0 * of(&whole.fade_kimg, level), 1000.0 * of(&whole.stable_kimg, level))
             };
             // Whole batches, so that no batch straddles two levels.
-            let whole = |images: f64| (images / batch_size as f64).ceil() as u64 * batch_size as u64;
-            let end = start + whole(fade + stable);
+            let batches = |images: f64| (images / batch_size as f64).ceil() as u64 * batch_size as u64;
+            let end = start + batches(fade + stable);
             if end == start && level == max_level {
                 return wrong("the last level is never trained: its phases are all 0".into());
             }
-            let fade = if level == 0 { 0 } else { whole(fade).min(end - start) };
+            let fade = if level == 0 { 0 } else { batches(fade).min(end - start) };
             phases.push(Phase { start, fade, end, batch_size });
             start = end;
         }
@@ -161,6 +191,11 @@ impl Schedule {
     /// The size of the smallest batch.
     pub fn smallest_batch(&self) -> usize {
         self.phases.iter().map(|phase| phase.batch_size).min().unwrap_or(0)
+    }
+
+    /// The size of the largest batch.
+    pub fn largest_batch(&self) -> usize {
+        self.phases.iter().map(|phase| phase.batch_size).max().unwrap_or(0)
     }
 
     /// For each level, the images at which it begins, has faded in, and ends.
@@ -235,12 +270,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_left_to_defaults_can_be_written_out() {
+        let epochs = ScheduleConfig { epochs: Some(vec![2.0]), ..ScheduleConfig::default() };
+        let stable = ScheduleConfig { stable_kimg: Some(vec![1.0, 2.0]), ..ScheduleConfig::default() };
+        for config in [ScheduleConfig::default(), epochs, stable, kimg(&[1.0], &[2.0], &[8])] {
+            let whole = config.written_out();
+            assert_eq!(Schedule::new(&whole, 2, 100).unwrap(), Schedule::new(&config, 2, 100).unwrap());
+            assert!(!whole.batch_sizes.is_empty() && whole.written_out() == whole);
+            assert!(whole.epochs.is_some() != whole.stable_kimg.is_some());
+        }
+    }
+
+    #[test]
     fn mistakes_name_the_fields() {
         let mixed = ScheduleConfig { epochs: Some(vec![1.0]), ..kimg(&[1.0], &[1.0], &[]) };
         for (config, needle) in [
             (mixed, "fade_kimg and stable_kimg, or epochs"),
             (kimg(&[1.0; 5], &[1.0], &[]), "fade_kimg has 5 numbers for 2 levels"),
             (kimg(&[-1.0], &[1.0], &[]), "fade_kimg"),
+            (kimg(&[1.0], &[1e17], &[]), "stable_kimg is [1e17]"),
+            (kimg(&[1.0], &[f64::NAN], &[]), "stable_kimg is [NaN]"),
             (kimg(&[1.0], &[1.0], &[0]), "batch_sizes"),
             (ScheduleConfig { anneal_kimg: -1.0, ..kimg(&[1.0], &[1.0], &[]) }, "anneal_kimg is -1"),
             (kimg(&[1.0, 0.0], &[1.0, 0.0], &[]), "never trained"),

@@ -1,5 +1,5 @@
 //! One training step: the discriminator learns to tell, then the text encoder, the conditioning
-//! augmentation and the generator learn to fool it. Nothing else in the project differentiates.
+//! augmentation and the generator learn to fool it. Nothing else in a run differentiates.
 //!
 //! Deviations from T2F, each with its reason:
 //! - One batch of fakes serves both halves: drawn once with its graph, shown to the discriminator
@@ -159,11 +159,10 @@ impl Networks {
         let key = key.child("step").at(step);
         let real = at.reals(&batch.images(&self.device)?)?;
         // Both halves see the embeddings as a leaf: the encoder is differentiated once, at the end.
-        let Embedded { encoded, leaf, places } = self.embed(batch)?;
+        let Embedded { encoded, leaf, places, foreign } = self.embed(batch)?;
         let embedding = leaf.as_tensor().narrow(0, 0, size)?; // (B, E)
         let mismatched = leaf.as_tensor().index_select(&places, 0)?; // (B, E)
-        let more = leaf.dim(0)? - size;
-        let others = (more > 0).then(|| leaf.as_tensor().narrow(0, size, more)).transpose()?; // (M, E)
+        let others = foreign.map(|rows| leaf.as_tensor().index_select(&rows, 0)).transpose()?; // (M, E)
         let latent_size = self.painter.generator.latent_size();
         let noise = rng::normal(key.child("noise"), (size, latent_size), DType::F32, &self.device)?;
         let again = self.noise_encoder.as_ref().map(|it| self.read_off(it, &real, &noise)).transpose()?;
@@ -306,9 +305,13 @@ impl Networks {
     fn embed(&self, batch: &Batch) -> Result<Embedded> {
         let size = batch.captions.len();
         let mut texts = batch.captions.clone();
-        let mut places = Vec::with_capacity(size);
+        let (mut places, mut foreign) = (Vec::with_capacity(size), Vec::new());
         for text in &batch.mismatched {
             let place = texts.iter().position(|other| other == text).unwrap_or_else(|| {
+                // The whole of a caption that lost words is still its image's.
+                if !batch.whole.contains(text) {
+                    foreign.push(texts.len() as u32);
+                }
                 texts.push(text.clone());
                 texts.len() - 1
             });
@@ -316,7 +319,9 @@ impl Networks {
         }
         let encoded = self.painter.text.encode(&texts)?;
         let leaf = Var::from_tensor(&encoded.detach())?;
-        Ok(Embedded { encoded, leaf, places: Tensor::from_vec(places, size, &self.device)? })
+        let rows = |rows: Vec<u32>| Tensor::new(rows, &self.device);
+        let foreign = (!foreign.is_empty()).then(|| rows(foreign)).transpose()?;
+        Ok(Embedded { encoded, leaf, places: rows(places)?, foreign })
     }
 }
 
@@ -328,6 +333,8 @@ struct Embedded {
     leaf: Var,
     /// For each image the row of the text that does not belong to it.
     places: Tensor,
+    /// Rows of texts that belong to no image of the batch, `(M)`.
+    foreign: Option<Tensor>,
 }
 
 fn record(losses: &mut Losses, network: &str, parts: &Parts, total: &Tensor) {

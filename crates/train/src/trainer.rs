@@ -4,6 +4,7 @@
 //! a run that stops anywhere continues to the same bits: a checkpoint needs the tensors, the
 //! progress and the open averages of the statistics.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::mem::take;
 use std::ops::ControlFlow;
@@ -25,7 +26,7 @@ use crate::divergence::{self, Rollback, SLOWER};
 use crate::error::{Error, Result};
 use crate::model::{Model, Provenance};
 use crate::painter::{BuildText, Painter};
-use crate::recorder::{JsonLines, Recorder, Row};
+use crate::recorder::{JsonLines, Row};
 use crate::run_dir::RunDir;
 use crate::samples::Samples;
 use crate::schedule::{Schedule, Stage};
@@ -78,7 +79,7 @@ pub enum Event<'a> {
     },
 }
 
-/// Whoever watches a run; breaking stops it after the step, with a checkpoint.
+/// Whoever watches a run; breaking, at whatever event, stops it after the step, with a checkpoint.
 pub type Watch<'a> = dyn FnMut(&Event) -> ControlFlow<()> + 'a;
 
 /// Averages since the last tick, and how fast it went.
@@ -188,14 +189,7 @@ impl Trainer {
         config.check()?;
         let device = crate::device::open(&config.device)?;
         let splits = config.data.open(config.gan.resolution)?;
-        let blank = || (0..splits.train.len()).all(|index| splits.train.attributes(index).is_none());
-        if config.gan.attributes.weight > 0.0 && blank() {
-            tracing::warn!(
-                "no training image has attributes: `gan.attributes.weight` and what goes with it are set to \
-                 0; the preset face2text is made for such data"
-            );
-            config.gan.leave_attributes_out();
-        }
+        config.settle(&splits)?;
         let tokenizer = train_tokenizer(&config, &splits)?;
         let networks = Networks::with_text(&config, &tokenizer, &device, text)?;
         let run = folder(&config, splits.train.name())?;
@@ -282,7 +276,6 @@ impl Trainer {
         let samples = Samples::choose(&splits, config.output.samples, Key::new(config.seed))?;
         if !splits.report.bad.is_empty() {
             run.write("bad_files.tsv", splits.report.bad_files_tsv().as_bytes())?;
-            splits.require_batch(config.schedule.batch_sizes.iter().max().copied().unwrap_or(2))?;
         }
         let stats = run.recorder(progress.step)?;
         let restored = None;
@@ -349,12 +342,18 @@ impl Trainer {
     /// If the training diverges (the message names the first bad tensor), the data fails, or a
     /// file cannot be written. The last good checkpoint is kept.
     pub fn run(&mut self, watch: &mut Watch) -> Result<Outcome> {
+        let stop = Cell::new(false);
+        let watch: &mut Watch = &mut |event| {
+            let flow = watch(event);
+            stop.set(stop.get() || flow.is_break());
+            flow
+        };
         let key = Key::new(self.config.seed);
         let total_images = self.schedule.total_images();
         let device = crate::device::describe(&self.device);
         let images = self.progress.images;
         self.require_room()?;
-        let mut flow = watch(&Event::Started { run: self.run.path(), device: &device, images, total_images });
+        let _ = watch(&Event::Started { run: self.run.path(), device: &device, images, total_images });
         if let Some((checkpoint, verified)) = self.restored.take() {
             // A kill may have come between the checkpoint and its pointer, or its model.
             checkpoint::point_to(self.run.disk(), &checkpoint)?;
@@ -365,7 +364,7 @@ impl Trainer {
         let mut clock = Clock::start(self.progress.images);
 
         while self.progress.images < total_images {
-            if flow.is_break() {
+            if stop.get() {
                 self.checkpoint(watch)?;
                 return Ok(Outcome::Stopped);
             }
@@ -383,7 +382,7 @@ impl Trainer {
 
             let now = self.progress.images;
             let due = |kimg: f64| crosses(shown, now, kimg) || now >= total_images;
-            flow = watch(&Event::Stepped { images: now });
+            let _ = watch(&Event::Stepped { images: now });
             if due(self.config.output.tick_kimg) {
                 let tick = self.tick(&mut clock, stage)?;
                 let _ = watch(&Event::Tick(&tick));
@@ -420,9 +419,11 @@ impl Trainer {
             + size(networks.judge_adam.tensors());
         let there = checkpoint::count(&self.run.checkpoints())?;
         let kept = self.config.output.keep_checkpoints;
-        let to_come = (kept + 1).saturating_sub(there).max(1);
+        let left = self.schedule.total_images().saturating_sub(self.progress.images) as f64;
+        let due = (left / (1000.0 * self.config.output.checkpoint_kimg)).ceil() as usize;
+        let to_come = kept.saturating_add(1).saturating_sub(there).min(due.saturating_add(1)).max(1);
         let what = format!("{to_come} checkpoints (`output.keep_checkpoints` is {kept}) and the model");
-        let need = checkpoint * to_come as u64 + 2 * model;
+        let need = checkpoint.saturating_mul(to_come as u64).saturating_add(2 * model);
         checkpoint::require_room(self.run.disk(), self.run.path(), need, &what)
     }
 

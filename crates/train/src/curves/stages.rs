@@ -46,7 +46,10 @@ pub(super) fn shared<'a>(runs: impl Iterator<Item = &'a [StatsRow]>) -> Vec<Stag
     let Some((first, others)) = all.split_first() else { return Vec::new() };
     let whole = first.last().map_or(0.0, |stage| stage.faded.max(stage.start)).max(1e-9);
     let alike = |a: &Stage, b: &Stage| a.level == b.level && (a.start - b.start).abs() <= 0.02 * whole;
-    let agree = others.iter().all(|stages| first.iter().zip(stages).all(|(a, b)| alike(a, b)));
+    let same = |stages: &Vec<Stage>| {
+        stages.len() == first.len() && first.iter().zip(stages).all(|(a, b)| alike(a, b))
+    };
+    let agree = others.iter().all(same);
     if agree { first.clone() } else { Vec::new() }
 }
 

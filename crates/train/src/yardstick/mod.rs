@@ -157,6 +157,7 @@ impl Yardstick {
             indices: (0..self.batch).collect(),
             resolution: side,
             images: images.affine(2.0, -1.0)?.to_vec1()?,
+            whole: captions.clone(),
             captions,
             mismatched,
             claims: Vec::new(),
