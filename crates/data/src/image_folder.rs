@@ -202,7 +202,8 @@ fn read_rows(folder: &Path) -> Result<(PathBuf, Vec<Map<String, Value>>)> {
         let reason = format!("neither metadata.jsonl nor metadata.csv; {}", nearest(&folder.join("x")));
         return Err(Error::file(folder, reason));
     }
-    let mut records = csv::parse(&read(&table)?).into_iter();
+    let records = csv::parse(&read(&table)?).map_err(|reason| Error::file(&table, reason))?;
+    let mut records = records.into_iter().map(|(_, record)| record);
     let header = records.next().unwrap_or_default();
     let row =
         |record: Vec<String>| header.iter().cloned().zip(record.into_iter().map(Value::String)).collect();
