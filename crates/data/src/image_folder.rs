@@ -18,7 +18,7 @@ use crate::dataset::{Caption, Splits};
 use crate::error::{Error, Result};
 use crate::file_index::{FileIndex, nearest};
 use crate::fit::Fit;
-use crate::pictures::{Part, Reading, check_fractions, open, part_of};
+use crate::pictures::{Part, Reading, check_fractions, check_set, open, part_of};
 use crate::procedural::{Attributes, Claims};
 use crate::text_file;
 use crate::visual::CaptionFilter;
@@ -88,6 +88,7 @@ impl Default for FolderConfig {
 impl FolderConfig {
     pub(crate) fn open(&self, resolution: usize) -> Result<Splits> {
         check_fractions(self.validation_fraction, self.test_fraction)?;
+        check_set("data.path", &self.path, "the folder of the metadata file")?;
         if !self.path.is_dir() {
             return Err(Error::file(&self.path, format!("no such folder; {}", nearest(&self.path))));
         }

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::face2text;
 use crate::file_index::{FileIndex, nearest};
 use crate::fit::Fit;
-use crate::pictures::{Reading, check_fractions, open, part_of};
+use crate::pictures::{Reading, check_fractions, check_set, open, part_of};
 use crate::visual::CaptionFilter;
 
 /// The folders the archives unpack to, the best aligned first.
@@ -77,6 +77,8 @@ impl Default for LfwConfig {
 impl LfwConfig {
     pub(crate) fn open(&self, resolution: usize) -> Result<Splits> {
         check_fractions(self.validation_fraction, self.test_fraction)?;
+        check_set("data.images", &self.images, "the folder of LFW's images")?;
+        check_set("data.captions", &self.captions, "Face2Text's `clean.json`, or its folder")?;
         let (described, empty) = face2text::read(&self.captions)?;
         let root = find_root(&self.images)?;
         let index = FileIndex::scan(&root)?;
@@ -113,10 +115,6 @@ impl LfwConfig {
 
 /// The folder of people's folders: the one given, or the best of those it holds.
 fn find_root(images: &Path) -> Result<PathBuf> {
-    if images.as_os_str().is_empty() {
-        let expected = "the folder of LFW's images".into();
-        return Err(Error::Setting { field: "images", value: "not set".into(), expected });
-    }
     if !images.is_dir() {
         return Err(Error::file(images, format!("no such folder; {}", nearest(images))));
     }

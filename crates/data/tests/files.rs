@@ -4,8 +4,8 @@ use std::path::Path;
 
 use t2f_data::procedural::{ProceduralFaces, Split};
 use t2f_data::{
-    CaptionFilter, DataConfig, Dataset, Factor, FolderConfig, Image, LfwConfig, ProceduralConfig, Result,
-    Splits, export,
+    CaptionFilter, DataConfig, Dataset, Error, Factor, FolderConfig, Image, LfwConfig, ProceduralConfig,
+    Result, Splits, export,
 };
 use t2f_ops::rng::{Key, unit};
 
@@ -121,7 +121,8 @@ fn wrong_paths_name_what_was_tried_and_what_is_near() {
     let message = reason(&LfwConfig { captions: folder.path().join("raw.json"), ..config.clone() });
     assert!(message.contains("raw.json: no captions there"), "{message}");
     assert!(
-        reason(&LfwConfig { images: Default::default(), ..config.clone() }).contains("`images` is not set")
+        reason(&LfwConfig { images: Default::default(), ..config.clone() })
+            .contains("`data.images` is not set")
     );
     assert!(reason(&LfwConfig { crop: 0.0, ..config.clone() }).contains("`crop` is 0"));
     assert!(reason(&LfwConfig { test_fraction: 0.95, ..config }).contains("leave some images for training"));
@@ -390,6 +391,57 @@ fn a_wrong_row_is_named_by_its_line_in_the_file() {
 }
 
 #[test]
+#[cfg(unix)]
+fn what_is_no_regular_file_or_too_long_is_bad_and_never_read() {
+    let home = tempfile::tempdir().unwrap();
+    let names = ["good.png", "socket.png", "zero.png", "long.png", "link.png"];
+    let rows: Vec<String> = names.iter().map(|name| format!("{name},a man")).collect();
+    let table = format!("file_name,text\n{}\n", rows.join("\n"));
+    let config = folder(home.path(), &["good.png"], ("metadata.csv", &table));
+    let file = |name: &str| home.path().join(name);
+    let _socket = std::os::unix::net::UnixListener::bind(file("socket.png")).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", file("zero.png")).unwrap();
+    std::os::unix::fs::symlink("good.png", file("link.png")).unwrap();
+    std::fs::File::create(file("long.png")).unwrap().set_len((256 << 20) + 1).unwrap();
+    let report = open_folder(&FolderConfig { allow_bad: true, ..config }).unwrap().report;
+    let reasons: Vec<&str> = report.bad.iter().map(|bad| bad.reason.as_str()).collect();
+    let irregular = "not a regular file: expected JPEG or PNG";
+    assert_eq!(reasons, [irregular, irregular, "268435457 bytes: expected at most 256 MiB"]);
+    assert_eq!(report.images, 2, "links to files are followed");
+}
+
+#[test]
+fn what_is_refused_holds_its_report_and_says_what_to_do() {
+    let home = tempfile::tempdir().unwrap();
+    let config = lfw(home.path(), 2);
+    for name in ["Some_One0/Some_One0_0001.jpg", "Some_One1/Some_One1_0002.jpg"] {
+        std::fs::write(home.path().join("lfw-deepfunneled").join(name), b"<html>").unwrap();
+    }
+    let error = open(&config).err().unwrap();
+    let message = error.to_string();
+    let next = "`t2f data check` lists them, `--set data.allow_bad=true` goes on without them";
+    assert!(message.contains("2 of 4 captioned images") && message.ends_with(next), "{message}");
+    let Error::Refused { report, .. } = error else { panic!("{error:?}") };
+    assert_eq!((report.images, report.bad.len()), (2, 2));
+    assert!(report.bad_files_tsv().contains("Some_One1_0002.jpg\ta web page"));
+    let message = folder_reason(("metadata.csv", "file_name,text\na.png,x\n"));
+    assert!(message.contains("1 of 1") && !message.contains("allow_bad"), "nothing is left: {message}");
+}
+
+#[test]
+fn data_without_a_single_caption_says_so() {
+    for metadata in [
+        ("metadata.jsonl", ""),
+        ("metadata.csv", "file_name,text\n"),
+        ("metadata.jsonl", r#"{"file_name":"0.png","text":" "}"#),
+    ] {
+        let message = folder_reason(metadata);
+        assert!(message.contains("no row has both a caption and an image"), "{message}");
+        assert!(message.contains("2 images have no caption"), "{message}");
+    }
+}
+
+#[test]
 fn a_picture_of_a_kind_that_is_not_read_is_told_from_one_that_is_not_there() {
     let home = tempfile::tempdir().unwrap();
     let table = "file_name,text\n0.png,x\n1.webp,y\n2.webp,z\n";
@@ -397,6 +449,25 @@ fn a_picture_of_a_kind_that_is_not_read_is_told_from_one_that_is_not_there() {
     let bad = open_folder(&FolderConfig { allow_bad: true, ..config }).unwrap().report.bad;
     assert_eq!(bad[0].reason, "is there, but only JPEG and PNG are read");
     assert!(bad[1].reason.contains("no such image"), "{bad:?}");
+}
+
+#[test]
+fn settings_out_of_range_or_not_set_are_named() {
+    let message = |config: DataConfig| config.open(16).err().expect("an error").to_string();
+    for images in [1, 100_000_001, 1_000_000_000_000_000] {
+        let [train, val, test] = [(images, 2, 2), (2, images, 2), (2, 2, images)].map(|sizes| {
+            let (train_images, val_images, test_images) = sizes;
+            let default = ProceduralConfig::default();
+            DataConfig::Procedural(ProceduralConfig { train_images, val_images, test_images, ..default })
+        });
+        for (config, field) in [(train, "train_images"), (val, "val_images"), (test, "test_images")] {
+            let wanted = format!("`{field}` is {images}: expected at least 2 and at most 100000000");
+            assert_eq!(message(config), wanted);
+        }
+    }
+    assert!(message(DataConfig::Folder(FolderConfig::default())).starts_with("`data.path` is not set"));
+    let config = LfwConfig { images: ".".into(), ..LfwConfig::default() };
+    assert!(message(DataConfig::Lfw(config)).starts_with("`data.captions` is not set"));
 }
 
 #[test]
