@@ -229,7 +229,7 @@ fn refuse_bad(name: &str, report: PreflightReport, total: usize, allow_bad: bool
             _ => ", `--set data.allow_bad=true` goes on without them",
         };
         format!(
-            "{bad} of {total} captioned images cannot be used: {}; `t2f data check` lists them{go_on}",
+            "{bad} of {total} captioned images cannot be used, more than 5 %: {}; `t2f data check` lists them{go_on}",
             examples.join("; ")
         )
     };
