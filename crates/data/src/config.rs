@@ -12,6 +12,9 @@ use crate::lfw::LfwConfig;
 use crate::preflight::PreflightReport;
 use crate::procedural::{Factor, ProceduralFaces, Split};
 
+/// The most images a part of the drawn faces may have: their memory is asked for at once.
+const MOST_IMAGES: usize = 100_000_000;
+
 /// Which dataset to train on. `kind = "…"` in a configuration file chooses the variant.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
@@ -34,11 +37,11 @@ impl Default for DataConfig {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProceduralConfig {
-    /// Images in the training part. Default 20000, at least 2.
+    /// Images in the training part. Default 20000, 2 to 10^8.
     pub train_images: usize,
-    /// Images in the validation part. Default 2000, at least 2.
+    /// Images in the validation part. Default 2000, 2 to 10^8.
     pub val_images: usize,
-    /// Images in each of the two test parts. Default 2000, at least 2.
+    /// Images in each of the two test parts. Default 2000, 2 to 10^8.
     pub test_images: usize,
     /// What the faces are drawn from; equal seeds give equal faces. Default 0.
     pub seed: u64,
@@ -87,8 +90,8 @@ impl ProceduralConfig {
             ("test_images", self.test_images),
         ];
         for (field, size) in sizes {
-            if size < 2 {
-                let expected = "at least 2".into();
+            if !(2..=MOST_IMAGES).contains(&size) {
+                let expected = format!("at least 2 and at most {MOST_IMAGES}");
                 return Err(Error::Setting { field, value: size.to_string(), expected });
             }
         }

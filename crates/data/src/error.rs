@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::preflight::PreflightReport;
+
 /// Anything that keeps a dataset from being opened or an example from being read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -40,6 +42,16 @@ pub enum Error {
         dataset: String,
         /// What is wrong.
         reason: String,
+    },
+    /// A dataset of files too many of which cannot be used.
+    #[error("dataset `{dataset}`: {reason}")]
+    Refused {
+        /// The dataset's short name.
+        dataset: String,
+        /// How many of how many, and some of them.
+        reason: String,
+        /// What was found when the files were checked, each bad one among it.
+        report: Box<PreflightReport>,
     },
     /// A name that is not in the vocabulary of the procedural faces.
     #[error("unknown {what} `{name}`: expected one of {expected}")]

@@ -4,7 +4,6 @@
 //! `{filename, description, …}` with an entry for each caption. The keys of v2's cleaned files
 //! could not be checked against the files themselves; the likely spellings of either are accepted.
 
-use std::collections::HashMap;
 use std::path::Path;
 
 use serde_json::{Map, Value};
@@ -15,15 +14,15 @@ use crate::text_file;
 const IMAGE_KEYS: [&str; 4] = ["image", "filename", "file_name", "file"];
 const TEXT_KEYS: [&str; 5] = ["descriptions", "description", "captions", "caption", "text"];
 
-/// The captions of one image.
+/// An image as an entry names it, and the captions there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Described {
     pub(crate) image: String,
     pub(crate) captions: Vec<String>,
 }
 
-/// Reads a caption file: images in the order of their first mention, and the number of captions
-/// that were null or empty.
+/// Reads a caption file: its entries, of which several may name one image, and the number of
+/// captions that were null or empty.
 ///
 /// # Errors
 /// If the file is not there (saying where to ask for it) or has another form.
@@ -44,8 +43,7 @@ pub(crate) fn read(path: &Path) -> Result<(Vec<Described>, usize)> {
     let Value::Array(entries) = value else {
         return Err(Error::file(file, "expected a JSON list of images with their descriptions"));
     };
-    let mut described: Vec<Described> = Vec::new();
-    let mut places = HashMap::new();
+    let mut described = Vec::new();
     let mut empty = 0;
     for (position, entry) in entries.iter().enumerate() {
         let found =
@@ -53,11 +51,9 @@ pub(crate) fn read(path: &Path) -> Result<(Vec<Described>, usize)> {
         let Some((Value::String(image), texts)) = found else {
             return Err(Error::file(file, wrong_entry(position, entry)));
         };
-        let place = *places.entry(image.clone()).or_insert_with(|| {
-            described.push(Described { image: image.clone(), captions: Vec::new() });
-            described.len() - 1
-        });
-        gather(texts, &mut described[place].captions, &mut empty);
+        let mut captions = Vec::new();
+        gather(texts, &mut captions, &mut empty);
+        described.push(Described { image: image.clone(), captions });
     }
     Ok((described, empty))
 }
@@ -112,7 +108,8 @@ mod tests {
         assert_eq!(parse(old).unwrap(), (vec![described("A_B/A_B_0001.bmp", &["a man", "old"])], 1));
         let new = "\u{feff}[{\"filename\":\"2.jpg\",\"description\":\"x\"},\r\n{\"filename\":\"1.jpg\",\
             \"description\":null},{\"filename\":\"2.jpg\",\"description\":[\"y\",\"z\"]}]";
-        let expected = vec![described("2.jpg", &["x", "y", "z"]), described("1.jpg", &[])];
+        let expected =
+            vec![described("2.jpg", &["x"]), described("1.jpg", &[]), described("2.jpg", &["y", "z"])];
         assert_eq!(parse(new).unwrap(), (expected, 1));
     }
 

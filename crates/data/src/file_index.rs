@@ -16,14 +16,15 @@ const NAMED: [&str; 7] = ["jpg", "jpeg", "png", "bmp", "gif", "webp", "tif"];
 pub(crate) struct FileIndex {
     root: PathBuf,
     by_path: HashMap<String, Vec<PathBuf>>,
-    by_name: HashMap<String, Vec<PathBuf>>,
+    /// By the ends of their paths: of `a/b/c`, `b/c` and `c`.
+    by_end: HashMap<String, Vec<PathBuf>>,
 }
 
 impl FileIndex {
     /// Reads the folder and those within it, hidden ones left out, each once: links that lead back
     /// are not followed.
     pub(crate) fn scan(root: &Path) -> Result<Self> {
-        let mut index = Self { root: root.into(), by_path: HashMap::new(), by_name: HashMap::new() };
+        let mut index = Self { root: root.into(), by_path: HashMap::new(), by_end: HashMap::new() };
         let mut folders = vec![root.to_path_buf()];
         let mut seen = HashSet::new();
         while let Some(folder) = folders.pop() {
@@ -49,11 +50,22 @@ impl FileIndex {
     }
 
     fn insert(&mut self, path: PathBuf) {
-        let relative = path.strip_prefix(&self.root).unwrap_or(&path).to_string_lossy().into_owned();
-        let stem = stem(&relative);
-        let name = stem.rsplit('/').next().unwrap_or(&stem).to_owned();
-        self.by_path.entry(stem).or_default().push(path.clone());
-        self.by_name.entry(name).or_default().push(path);
+        let stem = stem(&self.relative(&path));
+        for (slash, _) in stem.match_indices('/') {
+            self.by_end.entry(stem[slash + 1..].to_owned()).or_default().push(path.clone());
+        }
+        self.by_path.entry(stem).or_default().push(path);
+    }
+
+    /// The folder that was read.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// A file's path under the folder, as it is spelled there, with forward slashes.
+    pub(crate) fn relative(&self, path: &Path) -> String {
+        let path = path.strip_prefix(&self.root).unwrap_or(path);
+        path.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/")
     }
 
     /// The number of images found.
@@ -61,14 +73,14 @@ impl FileIndex {
         self.by_path.values().map(Vec::len).sum()
     }
 
-    /// The file that a caption file calls `name`: by its path under the root, or by its file name
-    /// alone where that is unique.
+    /// The file that a caption file calls `name`: by its path under the root, or by the end of that
+    /// path where it is unique. A folder in the name is a folder of the file: `b/0.png` is no other
+    /// than a `b/0.png`, be it in a folder `a`.
     ///
     /// On failure, the reason: no such file, or several.
     pub(crate) fn find(&self, name: &str) -> std::result::Result<&Path, String> {
         let stem = stem(name);
-        let last = stem.rsplit('/').next().unwrap_or(&stem);
-        let found = self.by_path.get(&stem).or_else(|| self.by_name.get(last));
+        let found = self.by_path.get(&stem).or_else(|| self.by_end.get(&stem));
         match found.map(Vec::as_slice) {
             Some([path]) => Ok(path),
             Some(several) => {
@@ -80,8 +92,22 @@ impl FileIndex {
                 names.sort();
                 Err(format!("ambiguous: it may be any of {}", names.join(", ")))
             }
-            None => Err("no such image (extension, case and Unicode form were ignored)".into()),
+            None => Err(self.missing(name, &stem)),
         }
+    }
+
+    /// Why there is no image of that name.
+    fn missing(&self, name: &str, stem: &str) -> String {
+        if !has_extension(name, &READABLE) && self.root.join(name).is_file() {
+            return "is there, but only JPEG and PNG are read".into();
+        }
+        let mut reason = String::from("no such image (extension, case and Unicode form were ignored)");
+        let bare = stem.rsplit('/').next().unwrap_or(stem);
+        let alike = self.by_path.get(bare).or_else(|| self.by_end.get(bare));
+        if let Some(path) = alike.and_then(|alike| alike.first()) {
+            reason.push_str(&format!("; in another folder there is {}", path.display()));
+        }
+        reason
     }
 }
 
@@ -125,6 +151,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_folder_in_a_name_is_a_folder_of_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("a/b")).unwrap();
+        let file = folder.path().join("a/b/0.png");
+        std::fs::write(&file, b"").unwrap();
+        let index = FileIndex::scan(folder.path()).unwrap();
+        for name in ["a/b/0.png", "b/0.jpg", "0.png", "./B\\0.png"] {
+            assert_eq!(index.find(name).unwrap(), file, "{name}");
+        }
+        for name in ["a/0.png", "c/0.png", "../b/0.png", "../../../etc/0.png", "/0.png"] {
+            let reason = index.find(name).unwrap_err();
+            assert!(reason.contains("no such image") && reason.contains("b/0.png"), "{name}: {reason}");
+        }
+    }
+
+    #[test]
     fn names_are_found_whatever_their_extension_case_and_unicode_form() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
@@ -143,5 +185,6 @@ mod tests {
         assert_eq!(index.find("twin.png").unwrap(), root.join("twin.png"));
         assert!(index.find("twin.bmp").unwrap_err().contains("ambiguous"));
         assert!(index.find("nobody.jpg").unwrap_err().contains("no such image"));
+        assert!(index.find("notes.txt").unwrap_err().contains("is there, but only JPEG and PNG are read"));
     }
 }

@@ -2,22 +2,23 @@
 //!
 //! `file_name` is relative to the metadata file. The caption is in the column named by
 //! `caption_column`, or in the first there is of `captions`, `caption`, `prompt`, `text` and
-//! `description`; a list holds several. Where the folder holds `train/`, with or without
-//! `validation/`, `test/` and `test_comb/`, those are the parts; otherwise images are dealt out by
-//! a draw from their names. What [`export`](crate::export) writes is read back as it was.
+//! `description`; a list holds several, and so do several rows of one file. Where the folder holds
+//! `train/`, with or without `validation/`, `test/` and `test_comb/`, those are the parts;
+//! otherwise images are dealt out by a draw from the paths of their files. What
+//! [`export`](crate::export) writes is read back as it was.
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::album::Album;
 use crate::csv;
 use crate::dataset::{Caption, Splits};
 use crate::error::{Error, Result};
 use crate::file_index::{FileIndex, nearest};
 use crate::fit::Fit;
-use crate::pictures::{Part, Picture, Reading, check_fractions, open, part_of};
-use crate::preflight::{BadFile, PreflightReport};
+use crate::pictures::{Part, Reading, check_fractions, check_set, open, part_of};
 use crate::procedural::{Attributes, Claims};
 use crate::text_file;
 use crate::visual::CaptionFilter;
@@ -87,6 +88,7 @@ impl Default for FolderConfig {
 impl FolderConfig {
     pub(crate) fn open(&self, resolution: usize) -> Result<Splits> {
         check_fractions(self.validation_fraction, self.test_fraction)?;
+        check_set("data.path", &self.path, "the folder of the metadata file")?;
         if !self.path.is_dir() {
             return Err(Error::file(&self.path, format!("no such folder; {}", nearest(&self.path))));
         }
@@ -96,15 +98,15 @@ impl FolderConfig {
             .filter(|(path, _)| path.is_dir())
             .collect();
         let named = parts.iter().any(|(_, part)| *part == Part::Train);
-        let mut report = PreflightReport::default();
-        let mut pictures = Vec::new();
+        let mut album = Album::new(self.filter);
         if named {
             for (folder, part) in &parts {
-                self.read(folder, Some(*part), &mut pictures, &mut report)?;
+                self.read(folder, Some(*part), &mut album)?;
             }
         } else {
-            self.read(&self.path, None, &mut pictures, &mut report)?;
+            self.read(&self.path, None, &mut album)?;
         }
+        let (pictures, report) = album.finish();
         let reading = Reading {
             resolution,
             fit: self.fit,
@@ -118,64 +120,52 @@ impl FolderConfig {
         open("folder", pictures, reading, report)
     }
 
-    /// Adds the pictures of one metadata file, to a part or to those their names are dealt to.
-    fn read(
-        &self,
-        folder: &Path,
-        part: Option<Part>,
-        pictures: &mut Vec<Picture>,
-        report: &mut PreflightReport,
-    ) -> Result<()> {
+    /// Adds the pictures of one metadata file, to a part or to those their paths are dealt to.
+    fn read(&self, folder: &Path, part: Option<Part>, album: &mut Album) -> Result<()> {
         let (file, rows) = read_rows(folder)?;
         let index = FileIndex::scan(folder)?;
-        let before = pictures.len();
-        for (line, row) in rows.iter().enumerate() {
-            let Some(Value::String(name)) = row.get("file_name") else {
-                return Err(Error::file(file, format!("row {line}: no `file_name` among {}", columns(row))));
+        album.expect(&index);
+        let deal = |name: &str| {
+            part_of(&name.to_lowercase(), self.seed, self.validation_fraction, self.test_fraction)
+        };
+        for (line, row) in &rows {
+            let wrong = |reason: String| Error::file(&file, format!("line {line}: {reason}"));
+            let name = match row.get("file_name") {
+                Some(Value::String(name)) => name,
+                Some(other) => return Err(wrong(format!("`file_name` is {other}: expected text"))),
+                None => return Err(wrong(format!("no `file_name` among {}", columns(row)))),
             };
-            let mut captions = self.captions(&file, line, row)?;
-            let all = captions.len();
-            captions.retain(|caption| self.filter.passes(&caption.text));
-            report.dropped_captions += all - captions.len();
+            let captions = self.captions(row).map_err(wrong)?;
             let attributes = row.get("attributes").filter(|value| value.is_object());
             let attributes = attributes.map(Attributes::deserialize).transpose();
-            let attributes =
-                attributes.map_err(|error| Error::file(&file, format!("row {line}: {error}")))?;
-            match index.find(name) {
-                Ok(_) if captions.is_empty() => {}
-                Ok(path) => {
-                    let deal = || {
-                        part_of(&name.to_lowercase(), self.seed, self.validation_fraction, self.test_fraction)
-                    };
-                    let part = part.unwrap_or_else(deal);
-                    pictures.push(Picture { path: path.to_path_buf(), part, captions, attributes });
-                }
-                Err(reason) => report.bad.push(BadFile { path: folder.join(name), reason }),
-            }
+            let attributes = attributes.map_err(|error| wrong(error.to_string()))?;
+            album.add(&index, name, captions, attributes, |found| part.unwrap_or_else(|| deal(found)));
         }
-        report.uncaptioned += index.len().saturating_sub(pictures.len() - before);
         Ok(())
     }
 
-    fn captions(&self, file: &Path, line: usize, row: &Map<String, Value>) -> Result<Vec<Caption>> {
+    /// The captions of a row, each with its claims; what is no text is an empty caption.
+    ///
+    /// On failure, the reason.
+    fn captions(&self, row: &Map<String, Value>) -> std::result::Result<Vec<Caption>, String> {
         let value = match &self.caption_column {
             Some(column) => row.get(column),
             None => CAPTION_COLUMNS.iter().find_map(|column| row.get(*column)),
         };
         let texts: Vec<String> = match value {
             Some(Value::String(text)) => vec![text.trim().to_owned()],
-            Some(Value::Array(texts)) => texts.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+            Some(Value::Array(texts)) => {
+                texts.iter().map(|text| text.as_str().unwrap_or_default().to_owned()).collect()
+            }
             Some(Value::Null) => Vec::new(),
             _ => {
                 let wanted = self.caption_column.clone().unwrap_or_else(|| CAPTION_COLUMNS.join("`, `"));
-                let reason = format!("row {line}: no text in `{wanted}`; the columns are {}", columns(row));
-                return Err(Error::file(file, reason));
+                return Err(format!("no text in `{wanted}`; the columns are {}", columns(row)));
             }
         };
         let claims =
             row.get("claims").filter(|value| value.is_array()).map(Vec::<Claims>::deserialize).transpose();
-        let claims =
-            claims.map_err(|error| Error::file(file, format!("row {line}: {error}")))?.unwrap_or_default();
+        let claims = claims.map_err(|error| error.to_string())?.unwrap_or_default();
         let with_claims = |(i, text)| Caption { text, claims: claims.get(i).cloned().unwrap_or_default() };
         Ok(texts.into_iter().enumerate().map(with_claims).collect())
     }
@@ -185,26 +175,41 @@ fn columns(row: &Map<String, Value>) -> String {
     format!("[{}]", row.keys().map(String::as_str).collect::<Vec<_>>().join(", "))
 }
 
-/// The rows of a folder's metadata file, as objects from column to value.
-fn read_rows(folder: &Path) -> Result<(PathBuf, Vec<Map<String, Value>>)> {
+/// The rows of a metadata file, as objects from column to value, each with the line it begins on.
+type Rows = Vec<(usize, Map<String, Value>)>;
+
+/// A folder's metadata file and its rows.
+fn read_rows(folder: &Path) -> Result<(PathBuf, Rows)> {
     let (jsonl, table) = (folder.join("metadata.jsonl"), folder.join("metadata.csv"));
     let read = |path: &Path| text_file::read(path).map_err(|error| Error::file(path, error));
     if jsonl.is_file() {
         let text = read(&jsonl)?;
-        let lines = text.lines().filter(|line| !line.trim().is_empty());
-        let row = |(number, line): (usize, &str)| {
-            serde_json::from_str(line).map_err(|error| Error::file(&jsonl, format!("row {number}: {error}")))
+        let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
+        let row = |(number, line)| match serde_json::from_str(line) {
+            Ok(row) => Ok((number, row)),
+            Err(error) => Err(Error::file(&jsonl, wrong_line(number, &error))),
         };
-        let rows: Result<Vec<_>> = lines.enumerate().map(row).collect();
+        let rows: Result<Rows> = lines.map(row).collect();
         return Ok((jsonl.clone(), rows?));
     }
     if !table.is_file() {
         let reason = format!("neither metadata.jsonl nor metadata.csv; {}", nearest(&folder.join("x")));
         return Err(Error::file(folder, reason));
     }
-    let mut records = csv::parse(&read(&table)?).into_iter();
-    let header = records.next().unwrap_or_default();
-    let row =
-        |record: Vec<String>| header.iter().cloned().zip(record.into_iter().map(Value::String)).collect();
+    let records = csv::parse(&read(&table)?).map_err(|reason| Error::file(&table, reason))?;
+    let mut records = records.into_iter();
+    let (_, header) = records.next().unwrap_or_default();
+    let row = |(line, record): (usize, Vec<String>)| {
+        (line, header.iter().cloned().zip(record.into_iter().map(Value::String)).collect())
+    };
     Ok((table, records.map(row).collect()))
+}
+
+/// What is wrong with a line of JSON: serde's words, which end with a place in the text it was
+/// given, and the place in the file.
+fn wrong_line(number: usize, error: &serde_json::Error) -> String {
+    let column = error.column();
+    let words = error.to_string();
+    let words = words.strip_suffix(&format!(" at line {} column {column}", error.line())).unwrap_or(&words);
+    format!("line {number}, column {column}: {words}")
 }

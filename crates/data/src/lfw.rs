@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::album::Album;
 use crate::dataset::{Caption, Splits};
 use crate::error::{Error, Result};
 use crate::face2text;
 use crate::file_index::{FileIndex, nearest};
 use crate::fit::Fit;
-use crate::pictures::{Picture, Reading, check_fractions, open, part_of};
-use crate::preflight::{BadFile, PreflightReport};
+use crate::pictures::{Reading, check_fractions, check_set, open, part_of};
 use crate::visual::CaptionFilter;
 
 /// The folders the archives unpack to, the best aligned first.
@@ -77,6 +77,8 @@ impl Default for LfwConfig {
 impl LfwConfig {
     pub(crate) fn open(&self, resolution: usize) -> Result<Splits> {
         check_fractions(self.validation_fraction, self.test_fraction)?;
+        check_set("data.images", &self.images, "the folder of LFW's images")?;
+        check_set("data.captions", &self.captions, "Face2Text's `clean.json`, or its folder")?;
         let (described, empty) = face2text::read(&self.captions)?;
         let root = find_root(&self.images)?;
         let index = FileIndex::scan(&root)?;
@@ -86,28 +88,17 @@ impl LfwConfig {
                 format!("no JPEG or PNG image under it; {}", nearest(&root.join("x"))),
             ));
         }
-        let mut report = PreflightReport { dropped_captions: empty, ..PreflightReport::default() };
-        let mut pictures = Vec::new();
+        let mut album = Album::new(self.filter);
+        album.expect(&index);
+        album.dropped(empty);
         for entry in described {
-            let before = entry.captions.len();
-            let captions: Vec<Caption> = entry
-                .captions
-                .into_iter()
-                .filter(|text| self.filter.passes(text))
-                .map(Caption::unlabelled)
-                .collect();
-            report.dropped_captions += before - captions.len();
-            match index.find(&entry.image) {
-                Ok(_) if captions.is_empty() => {}
-                Ok(path) => {
-                    let person = person(&entry.image);
-                    let part = part_of(&person, self.seed, self.validation_fraction, self.test_fraction);
-                    pictures.push(Picture { path: path.to_path_buf(), part, captions, attributes: None });
-                }
-                Err(reason) => report.bad.push(BadFile { path: root.join(&entry.image), reason }),
-            }
+            let captions = entry.captions.into_iter().map(Caption::unlabelled).collect();
+            album.add(&index, &entry.image, captions, None, |file| {
+                let person = person(file, &entry.image);
+                part_of(&person, self.seed, self.validation_fraction, self.test_fraction)
+            });
         }
-        report.uncaptioned = index.len().saturating_sub(pictures.len());
+        let (pictures, report) = album.finish();
         let reading = Reading {
             resolution,
             fit: self.fit,
@@ -124,10 +115,6 @@ impl LfwConfig {
 
 /// The folder of people's folders: the one given, or the best of those it holds.
 fn find_root(images: &Path) -> Result<PathBuf> {
-    if images.as_os_str().is_empty() {
-        let expected = "the folder of LFW's images".into();
-        return Err(Error::Setting { field: "images", value: "not set".into(), expected });
-    }
     if !images.is_dir() {
         return Err(Error::file(images, format!("no such folder; {}", nearest(images))));
     }
@@ -135,12 +122,19 @@ fn find_root(images: &Path) -> Result<PathBuf> {
     Ok(held.unwrap_or_else(|| images.to_path_buf()))
 }
 
-/// Whom an image shows: its folder in LFW, itself in a flat folder such as CelebA's.
-fn person(image: &str) -> String {
-    let image = image.replace('\\', "/");
-    let parts: Vec<&str> = image.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
-    match parts.as_slice() {
-        [.., folder, _] => folder.to_lowercase(),
-        _ => image.to_lowercase(),
+/// Whom a file shows, by its path under the root: where captions name folders, its folder; in a flat
+/// folder, its name without LFW's number (`_0001`) or, as in CelebA, the file itself.
+fn person(file: &str, called: &str) -> String {
+    let file = file.to_lowercase();
+    let (folders, name) = file.rsplit_once('/').unwrap_or(("", &file));
+    let folder = folders.rsplit('/').next().unwrap_or_default();
+    if !folder.is_empty() && called.trim_start_matches("./").contains(['/', '\\']) {
+        return folder.to_owned();
+    }
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    let numbered = |number: &str| number.len() == 4 && number.bytes().all(|digit| digit.is_ascii_digit());
+    match stem.rsplit_once('_') {
+        Some((person, number)) if numbered(number) => person.to_owned(),
+        _ => name.to_owned(),
     }
 }

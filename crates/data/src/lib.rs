@@ -8,6 +8,7 @@
 //!
 //! This crate knows nothing of networks, tokens or schedules.
 
+mod album;
 mod cached;
 mod config;
 mod csv;

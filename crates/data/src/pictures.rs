@@ -1,6 +1,6 @@
 //! Image files with captions: read, checked once before training, and split by person.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -18,6 +18,9 @@ use crate::procedural::Attributes;
 
 /// The share of bad files beyond which a dataset is taken for the wrong one.
 const MOST_BAD: f64 = 0.05;
+
+/// The longest file that is read, in MiB: 64 megapixels of RGB take 183 without compression.
+const MOST_MIB: u64 = 256;
 
 /// How files become squares.
 #[derive(Clone, Debug)]
@@ -87,6 +90,14 @@ pub(crate) fn check_fractions(validation: f64, test: f64) -> Result<()> {
     })
 }
 
+/// Checks that a path was set.
+pub(crate) fn check_set(field: &'static str, path: &Path, expected: &str) -> Result<()> {
+    if !path.as_os_str().is_empty() {
+        return Ok(());
+    }
+    Err(Error::Setting { field, value: "not set".into(), expected: expected.into() })
+}
+
 /// Image files as a dataset; every call reads the file.
 struct Pictures {
     name: String,
@@ -111,7 +122,7 @@ impl Dataset for Pictures {
         if let Some(image) = self.cache.as_ref().and_then(|cache| cache.load(path)) {
             return Ok(image);
         }
-        let bytes = std::fs::read(path).map_err(|error| Error::file(path, error))?;
+        let bytes = read(path)?;
         let Reading { resolution, crop, background, max_megapixels, .. } = self.reading;
         let image = decode(&bytes, u64::from(max_megapixels) * 1_000_000, background)
             .and_then(|image| fit(&image, resolution, self.reading.fit, crop, background))
@@ -131,6 +142,19 @@ impl Dataset for Pictures {
     fn fingerprint(&self) -> String {
         format!("{}-{}", self.name, self.pictures.len())
     }
+}
+
+/// The bytes of a file, once it is known to be one, and of a sane length: a pipe never ends.
+fn read(path: &Path) -> Result<Vec<u8>> {
+    let metadata = std::fs::metadata(path).map_err(|error| Error::file(path, error))?;
+    if !metadata.is_file() {
+        return Err(Error::file(path, "not a regular file: expected JPEG or PNG"));
+    }
+    let length = metadata.len();
+    if length > MOST_MIB << 20 {
+        return Err(Error::file(path, format!("{length} bytes: expected at most {MOST_MIB} MiB")));
+    }
+    std::fs::read(path).map_err(|error| Error::file(path, error))
 }
 
 /// Reads every picture once, leaves out the bad ones, and puts the rest in their parts.
@@ -177,7 +201,7 @@ pub(crate) fn open(
             }
         }
     }
-    refuse_bad(name, &report, total, allow_bad)?;
+    let report = refuse_bad(name, report, total, allow_bad)?;
     let [train, val, test, comb] = parts.map(|(indices, hash)| -> Result<Arc<dyn Dataset>> {
         let fingerprint = format!("{name}-{}", &hash.finalize().to_hex()[..16]);
         Ok(Arc::new(Subset::named(cached.clone(), indices, fingerprint)?))
@@ -186,19 +210,30 @@ pub(crate) fn open(
     Ok(Splits { train: train?, val: val?, test: test?, test_comb, report })
 }
 
-/// Fails where more than one file in twenty is bad, unless that is allowed, or none is good.
-fn refuse_bad(name: &str, report: &PreflightReport, total: usize, allow_bad: bool) -> Result<()> {
+/// The report, unless more than one file in twenty is bad and that is not allowed, or none is good.
+fn refuse_bad(name: &str, report: PreflightReport, total: usize, allow_bad: bool) -> Result<PreflightReport> {
     let bad = report.bad.len();
     if report.images > 0 && (allow_bad || bad as f64 <= MOST_BAD * total as f64) {
-        return Ok(());
+        return Ok(report);
     }
-    let examples: Vec<String> =
-        report.bad.iter().take(3).map(|bad| format!("{}: {}", bad.path.display(), bad.reason)).collect();
-    let reason = format!(
-        "{bad} of {total} captioned images cannot be used (`allow_bad` accepts more than 5 %): {}",
-        examples.join("; ")
-    );
-    Err(Error::Dataset { dataset: name.into(), reason })
+    let reason = if total == 0 {
+        format!(
+            "no row has both a caption and an image; {} images have no caption, {} captions were left out",
+            report.uncaptioned, report.dropped_captions
+        )
+    } else {
+        let examples: Vec<String> =
+            report.bad.iter().take(3).map(|bad| format!("{}: {}", bad.path.display(), bad.reason)).collect();
+        let go_on = match report.images {
+            0 => "",
+            _ => ", `--set data.allow_bad=true` goes on without them",
+        };
+        format!(
+            "{bad} of {total} captioned images cannot be used, more than 5 %: {}; `t2f data check` lists them{go_on}",
+            examples.join("; ")
+        )
+    };
+    Err(Error::Refused { dataset: name.into(), reason, report: Box::new(report) })
 }
 
 fn is_gray(image: &Image) -> bool {

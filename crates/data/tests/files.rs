@@ -4,9 +4,10 @@ use std::path::Path;
 
 use t2f_data::procedural::{ProceduralFaces, Split};
 use t2f_data::{
-    CaptionFilter, DataConfig, Dataset, FolderConfig, Image, LfwConfig, ProceduralConfig, Result, Splits,
-    export,
+    CaptionFilter, DataConfig, Dataset, Error, Factor, FolderConfig, Image, LfwConfig, ProceduralConfig,
+    Result, Splits, export,
 };
+use t2f_ops::rng::{Key, unit};
 
 /// A gray-green picture that differs by `shade`.
 fn picture(side: usize, shade: u8) -> Vec<u8> {
@@ -120,7 +121,8 @@ fn wrong_paths_name_what_was_tried_and_what_is_near() {
     let message = reason(&LfwConfig { captions: folder.path().join("raw.json"), ..config.clone() });
     assert!(message.contains("raw.json: no captions there"), "{message}");
     assert!(
-        reason(&LfwConfig { images: Default::default(), ..config.clone() }).contains("`images` is not set")
+        reason(&LfwConfig { images: Default::default(), ..config.clone() })
+            .contains("`data.images` is not set")
     );
     assert!(reason(&LfwConfig { crop: 0.0, ..config.clone() }).contains("`crop` is 0"));
     assert!(reason(&LfwConfig { test_fraction: 0.95, ..config }).contains("leave some images for training"));
@@ -212,6 +214,260 @@ fn a_table_is_read_and_an_unknown_column_names_those_there_are() {
     let wrong = FolderConfig { caption_column: Some("words".into()), ..config };
     let message = DataConfig::Folder(wrong).open(16).err().unwrap().to_string();
     assert!(message.contains("no text in `words`; the columns are [file_name, prompt]"), "{message}");
+}
+
+/// A folder that holds these pictures, and this metadata; all of it is for training.
+fn folder(path: &Path, pictures: &[&str], metadata: (&str, &str)) -> FolderConfig {
+    for (shade, name) in (0..).zip(pictures) {
+        let file = path.join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, picture(16, shade)).unwrap();
+    }
+    std::fs::write(path.join(metadata.0), metadata.1).unwrap();
+    let (validation_fraction, test_fraction) = (0.0, 0.0);
+    FolderConfig { path: path.into(), validation_fraction, test_fraction, ..FolderConfig::default() }
+}
+
+fn open_folder(config: &FolderConfig) -> Result<Splits> {
+    DataConfig::Folder(config.clone()).open(16)
+}
+
+/// What opening a folder with this metadata says, which holds `0.png` and `1.png`.
+fn folder_reason(metadata: (&str, &str)) -> String {
+    let home = tempfile::tempdir().unwrap();
+    let config = folder(home.path(), &["0.png", "1.png"], metadata);
+    open_folder(&config).err().expect("an error").to_string()
+}
+
+fn texts(part: &dyn Dataset) -> Vec<Vec<String>> {
+    let texts = |i| part.captions(i).unwrap().into_iter().map(|caption| caption.text).collect();
+    (0..part.len()).map(texts).collect()
+}
+
+#[test]
+fn rows_of_one_file_are_one_image_with_all_their_captions() {
+    let home = tempfile::tempdir().unwrap();
+    let rows = r#"{"file_name":"1.png","text":"b"}
+        {"file_name":"0.png","captions":["a","old"],"claims":[[],[{"factor":"age","allowed":["old"]}]]}
+        {"file_name":"gone.png","text":"x"}
+        {"file_name":"./1.PNG","text":"bald","claims":[[{"factor":"hair-length","allowed":["bald"]}]]}
+        {"file_name":"gone.png","text":"y"}"#;
+    let config = folder(home.path(), &["0.png", "1.png", "2.png"], ("metadata.jsonl", rows));
+    let splits = open_folder(&FolderConfig { allow_bad: true, ..config }).unwrap();
+    assert_eq!(texts(splits.train.as_ref()), [["b", "bald"], ["a", "old"]]);
+    let claims = |image: usize| splits.train.captions(image).unwrap().remove(1).claims;
+    assert!(claims(0).about(Factor::HairLength).is_some() && claims(1).about(Factor::Age).is_some());
+    let report = &splits.report;
+    assert_eq!((report.images, report.captions, report.uncaptioned, report.bad.len()), (2, 4, 1, 1));
+}
+
+#[test]
+fn claims_stay_with_their_captions_where_one_is_no_text() {
+    let home = tempfile::tempdir().unwrap();
+    let claim = |factor: &str, value: &str| serde_json::json!([{"factor": factor, "allowed": [value]}]);
+    let (bald, old) = (claim("hair-length", "bald"), claim("age", "old"));
+    let row = serde_json::json!({
+        "file_name": "0.png", "captions": [null, "bald", 7, "old"], "claims": [old, bald, [], old],
+    });
+    let config = folder(home.path(), &["0.png"], ("metadata.jsonl", &row.to_string()));
+    let splits = open_folder(&config).unwrap();
+    assert_eq!(texts(splits.train.as_ref()), [["bald", "old"]]);
+    let captions = splits.train.captions(0).unwrap();
+    let factors = captions.iter().map(|caption| caption.claims.claims[0].factor);
+    assert!(factors.eq([Factor::HairLength, Factor::Age]));
+    assert_eq!(splits.report.dropped_captions, 2);
+}
+
+/// The part, 0 to 2, that a name is dealt to for training, validation and test by 0.4, 0.3, 0.3.
+fn draw(name: &str) -> usize {
+    let draw = unit(&mut Key::new(0).child("split").child(name).rng());
+    [2, 1, 0][usize::from(draw >= 0.3) + usize::from(draw >= 0.6)]
+}
+
+/// The texts of the three parts.
+fn dealt(splits: &Splits) -> [Vec<Vec<String>>; 3] {
+    [&splits.train, &splits.val, &splits.test].map(|part| texts(part.as_ref()))
+}
+
+#[test]
+fn parts_are_drawn_from_the_files_found_however_they_are_spelled() {
+    let home = tempfile::tempdir().unwrap();
+    let names: Vec<String> = (0..30).map(|i| format!("Sub/{i}.png")).collect();
+    let spelled = |spell: &dyn Fn(&str) -> String| {
+        let row = |name: &String| serde_json::json!({"file_name": spell(name), "text": name}).to_string();
+        let rows: Vec<String> = names.iter().map(row).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let config = folder(home.path(), &names, ("metadata.jsonl", &rows.join("\n")));
+        let config = FolderConfig { validation_fraction: 0.3, test_fraction: 0.3, ..config };
+        dealt(&open_folder(&config).unwrap())
+    };
+    let plain = spelled(&str::to_owned);
+    for (part, texts) in plain.iter().enumerate() {
+        assert!(!texts.is_empty() && texts.iter().all(|text| draw(&text[0].to_lowercase()) == part));
+    }
+    assert_eq!(spelled(&|name| format!("./{}", name.to_uppercase())), plain);
+    assert_eq!(spelled(&|name| name.replace("Sub/", "").replace("png", "bmp")), plain);
+}
+
+#[test]
+fn a_person_is_whom_the_file_found_shows() {
+    let home = tempfile::tempdir().unwrap();
+    let config = LfwConfig { validation_fraction: 0.3, test_fraction: 0.3, ..lfw(home.path(), 20) };
+    let splits = open(&config).unwrap();
+    let plain = dealt(&splits);
+    for (part, data) in [&splits.train, &splits.val, &splits.test].into_iter().enumerate() {
+        assert!(people(data.as_ref()).iter().all(|person| draw(&format!("some_one{person}")) == part));
+    }
+    let captions = std::fs::read_to_string(&config.captions).unwrap();
+    // Captions that name files alone; then files without folders, too.
+    let bare = (0..20).fold(captions, |bare, person| bare.replace(&format!("Some_One{person}/"), ""));
+    std::fs::write(&config.captions, bare).unwrap();
+    assert_eq!(dealt(&open(&config).unwrap()), plain);
+    let flat = home.path().join("flat");
+    std::fs::create_dir(&flat).unwrap();
+    for person in 0..20 {
+        for number in 1..=2 {
+            let name = format!("Some_One{person}_000{number}.jpg");
+            let from = home.path().join(format!("lfw-deepfunneled/Some_One{person}/{name}"));
+            std::fs::copy(from, flat.join(name)).unwrap();
+        }
+    }
+    assert_eq!(dealt(&open(&LfwConfig { images: flat, ..config }).unwrap()), plain);
+}
+
+#[test]
+fn captions_that_spell_one_file_twice_are_of_one_image() {
+    let home = tempfile::tempdir().unwrap();
+    let config = lfw(home.path(), 4);
+    let captions = std::fs::read_to_string(&config.captions).unwrap();
+    std::fs::write(&config.captions, captions.replace("One1_0002.bmp", "One1_0001.JPG")).unwrap();
+    let report = open(&config).unwrap().report;
+    assert_eq!((report.images, report.captions, report.uncaptioned), (7, 16, 1));
+}
+
+#[test]
+fn a_folder_in_a_name_is_not_left_out_of_account() {
+    let home = tempfile::tempdir().unwrap();
+    let rows = "file_name,text\nb/0.png,x\n../../../etc/0.png,y\n0.png,z\n";
+    let config = folder(home.path(), &["a/0.png"], ("metadata.csv", rows));
+    let splits = open_folder(&FolderConfig { allow_bad: true, ..config }).unwrap();
+    assert_eq!(texts(splits.train.as_ref()), [["z"]]);
+    let bad = splits.report.bad;
+    assert_eq!(bad.len(), 2);
+    assert!(bad.iter().all(|bad| bad.reason.contains("in another folder there is")), "{bad:?}");
+}
+
+#[test]
+fn no_row_of_a_table_is_lost_in_silence() {
+    let reason = |table| folder_reason(("metadata.csv", table));
+    let message = reason("file_name,text\n\n0.png,a man, smiling\n");
+    assert!(message.contains("metadata.csv: line 3: fields: 3, in the header: 2"), "{message}");
+    let message = reason("file_name,text\n0.png,\"a man\n1.png,old\n");
+    assert!(message.contains("line 2: a quote opens a field and none closes it"), "{message}");
+    let home = tempfile::tempdir().unwrap();
+    let table = "file_name,text\r0.png,5'10\" tall\r1.png,a \"tall\" man\r";
+    let splits = open_folder(&folder(home.path(), &["0.png", "1.png"], ("metadata.csv", table))).unwrap();
+    assert_eq!(texts(splits.train.as_ref()), [["5'10\" tall"], ["a \"tall\" man"]]);
+}
+
+#[test]
+fn a_wrong_row_is_named_by_its_line_in_the_file() {
+    for (rows, wanted) in [
+        (
+            "\n{\"file_name\":\"0.png\",\"text\":\"x\"}\n\n{\"file_name\":}",
+            "line 4, column 14: expected value",
+        ),
+        ("\n[1]", "line 2, column"),
+        ("\n{\"file_name\":5,\"text\":\"x\"}", "line 2: `file_name` is 5: expected text"),
+        ("\n\n{\"text\":\"x\"}", "line 3: no `file_name` among [text]"),
+        ("\n{\"file_name\":\"0.png\"}", "line 2: no text in `captions`"),
+    ] {
+        let message = folder_reason(("metadata.jsonl", rows));
+        assert!(message.contains(&format!("metadata.jsonl: {wanted}")), "{message}");
+        assert!(!message.contains("line 1 "), "{message}");
+    }
+    let message = folder_reason(("metadata.csv", "file_name,words\n\"0.png\",\"x\ny\"\n"));
+    assert!(message.contains("metadata.csv: line 2: no text in"), "{message}");
+}
+
+#[test]
+#[cfg(unix)]
+fn what_is_no_regular_file_or_too_long_is_bad_and_never_read() {
+    let home = tempfile::tempdir().unwrap();
+    let names = ["good.png", "socket.png", "zero.png", "long.png", "link.png"];
+    let rows: Vec<String> = names.iter().map(|name| format!("{name},a man")).collect();
+    let table = format!("file_name,text\n{}\n", rows.join("\n"));
+    let config = folder(home.path(), &["good.png"], ("metadata.csv", &table));
+    let file = |name: &str| home.path().join(name);
+    let _socket = std::os::unix::net::UnixListener::bind(file("socket.png")).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", file("zero.png")).unwrap();
+    std::os::unix::fs::symlink("good.png", file("link.png")).unwrap();
+    std::fs::File::create(file("long.png")).unwrap().set_len((256 << 20) + 1).unwrap();
+    let report = open_folder(&FolderConfig { allow_bad: true, ..config }).unwrap().report;
+    let reasons: Vec<&str> = report.bad.iter().map(|bad| bad.reason.as_str()).collect();
+    let irregular = "not a regular file: expected JPEG or PNG";
+    assert_eq!(reasons, [irregular, irregular, "268435457 bytes: expected at most 256 MiB"]);
+    assert_eq!(report.images, 2, "links to files are followed");
+}
+
+#[test]
+fn what_is_refused_holds_its_report_and_says_what_to_do() {
+    let home = tempfile::tempdir().unwrap();
+    let config = lfw(home.path(), 2);
+    for name in ["Some_One0/Some_One0_0001.jpg", "Some_One1/Some_One1_0002.jpg"] {
+        std::fs::write(home.path().join("lfw-deepfunneled").join(name), b"<html>").unwrap();
+    }
+    let error = open(&config).err().unwrap();
+    let message = error.to_string();
+    let next = "`t2f data check` lists them, `--set data.allow_bad=true` goes on without them";
+    assert!(message.contains("2 of 4 captioned images") && message.ends_with(next), "{message}");
+    let Error::Refused { report, .. } = error else { panic!("{error:?}") };
+    assert_eq!((report.images, report.bad.len()), (2, 2));
+    assert!(report.bad_files_tsv().contains("Some_One1_0002.jpg\ta web page"));
+    let message = folder_reason(("metadata.csv", "file_name,text\na.png,x\n"));
+    assert!(message.contains("1 of 1") && !message.contains("allow_bad"), "nothing is left: {message}");
+}
+
+#[test]
+fn data_without_a_single_caption_says_so() {
+    for metadata in [
+        ("metadata.jsonl", ""),
+        ("metadata.csv", "file_name,text\n"),
+        ("metadata.jsonl", r#"{"file_name":"0.png","text":" "}"#),
+    ] {
+        let message = folder_reason(metadata);
+        assert!(message.contains("no row has both a caption and an image"), "{message}");
+        assert!(message.contains("2 images have no caption"), "{message}");
+    }
+}
+
+#[test]
+fn a_picture_of_a_kind_that_is_not_read_is_told_from_one_that_is_not_there() {
+    let home = tempfile::tempdir().unwrap();
+    let table = "file_name,text\n0.png,x\n1.webp,y\n2.webp,z\n";
+    let config = folder(home.path(), &["0.png", "1.webp"], ("metadata.csv", table));
+    let bad = open_folder(&FolderConfig { allow_bad: true, ..config }).unwrap().report.bad;
+    assert_eq!(bad[0].reason, "is there, but only JPEG and PNG are read");
+    assert!(bad[1].reason.contains("no such image"), "{bad:?}");
+}
+
+#[test]
+fn settings_out_of_range_or_not_set_are_named() {
+    let message = |config: DataConfig| config.open(16).err().expect("an error").to_string();
+    for images in [1, 100_000_001, 1_000_000_000_000_000] {
+        let [train, val, test] = [(images, 2, 2), (2, images, 2), (2, 2, images)].map(|sizes| {
+            let (train_images, val_images, test_images) = sizes;
+            let default = ProceduralConfig::default();
+            DataConfig::Procedural(ProceduralConfig { train_images, val_images, test_images, ..default })
+        });
+        for (config, field) in [(train, "train_images"), (val, "val_images"), (test, "test_images")] {
+            let wanted = format!("`{field}` is {images}: expected at least 2 and at most 100000000");
+            assert_eq!(message(config), wanted);
+        }
+    }
+    assert!(message(DataConfig::Folder(FolderConfig::default())).starts_with("`data.path` is not set"));
+    let config = LfwConfig { images: ".".into(), ..LfwConfig::default() };
+    assert!(message(DataConfig::Lfw(config)).starts_with("`data.captions` is not set"));
 }
 
 #[test]
