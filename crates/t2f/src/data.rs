@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand, ValueEnum};
-use t2f_data::{Dataset, Splits, Subset};
+use t2f_data::{Dataset, PreflightReport, Splits, Subset};
 use t2f_train::config::Config;
 use t2f_train::picture;
 use t2f_train::sheet::{self, Layout, Tile};
@@ -56,6 +56,14 @@ impl Opened {
         config.data.open(self.resolution).map_err(|error| {
             because(error, "cannot open the data", "`--data procedural` needs no files and is always there")
         })
+    }
+
+    /// What was found in data that was refused.
+    fn refused(error: &anyhow::Error) -> Option<&PreflightReport> {
+        match error.downcast_ref::<t2f_data::Error>() {
+            Some(t2f_data::Error::Refused { report, .. }) => Some(report),
+            _ => None,
+        }
     }
 }
 
@@ -207,7 +215,19 @@ fn preview(options: &Preview) -> anyhow::Result<()> {
 }
 
 fn check(options: &Check) -> anyhow::Result<()> {
-    let splits = options.opened.open()?;
+    let list = |report: &PreflightReport| -> anyhow::Result<()> {
+        if !report.bad.is_empty() {
+            picture::write_whole(&options.out, report.bad_files_tsv().as_bytes())?;
+            let file = options.out.display();
+            terminal::warn(&format!("{} files cannot be used: see {file}", report.bad.len()));
+        }
+        Ok(())
+    };
+    let splits = options.opened.open();
+    if let Some(report) = splits.as_ref().err().and_then(Opened::refused) {
+        list(report)?;
+    }
+    let splits = splits?;
     let report = &splits.report;
     terminal::result(&format!("dataset           {}", splits.train.name()));
     terminal::result(&format!("images            {} ({} without colour)", report.images, report.gray));
@@ -219,10 +239,7 @@ fn check(options: &Check) -> anyhow::Result<()> {
     for (name, part) in Part::value_variants().iter().filter_map(|part| part.of(&splits)) {
         terminal::result(&format!("{name:<17} {} images, content {}", part.len(), part.fingerprint()));
     }
-    if !report.bad.is_empty() {
-        picture::write_whole(&options.out, report.bad_files_tsv().as_bytes())?;
-        terminal::warn(&format!("{} files cannot be used: see {}", report.bad.len(), options.out.display()));
-    }
+    list(report)?;
     if splits.train.is_empty() {
         return Err(failure("there is nothing to train on", "the reasons are in the list of files left out"));
     }
