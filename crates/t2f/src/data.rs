@@ -54,7 +54,11 @@ impl Opened {
         let config = Config::resolve(None, self.config.as_deref(), &overrides)
             .map_err(|error| because(error, "the configuration is not valid", hint))?;
         config.data.open(self.resolution).map_err(|error| {
-            because(error, "cannot open the data", "`--data procedural` needs no files and is always there")
+            because(
+                error,
+                "cannot open the data",
+                "datasets/ in the repository shows each layout; `--data procedural` needs no files",
+            )
         })
     }
 
