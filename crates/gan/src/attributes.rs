@@ -85,10 +85,8 @@ impl AttributesConfig {
 pub struct Possible {
     /// `(B, A, V)`: 0 at possible classes, a large negative number at those that are ruled out.
     ruled_out: Tensor,
-    /// `(1, A)`: items of which something is known of the attribute.
-    counts: Tensor,
-    /// Their sum.
-    known: usize,
+    /// For each attribute the items of which something is known.
+    known: Vec<u32>,
 }
 
 impl Possible {
@@ -105,11 +103,11 @@ impl Possible {
     ) -> Result<Self> {
         let classes = classes(sizes);
         let mut ruled_out = vec![0f32; batch * sizes.len() * classes];
-        let mut counts = vec![0f32; sizes.len()];
+        let mut known = vec![0; sizes.len()];
         for (row, ruled_out) in ruled_out.chunks_exact_mut(classes).enumerate() {
             let (item, attribute) = (row / sizes.len(), row % sizes.len());
             let Some(possible) = of(item, attribute) else { continue };
-            counts[attribute] += 1.0;
+            known[attribute] += 1;
             ruled_out.fill(RULED_OUT);
             for class in possible {
                 let most = sizes[attribute];
@@ -117,11 +115,12 @@ impl Possible {
                 ruled_out[class] = 0.0;
             }
         }
-        Ok(Self {
-            ruled_out: Tensor::from_vec(ruled_out, (batch, sizes.len(), classes), device)?,
-            known: counts.iter().sum::<f32>() as usize,
-            counts: Tensor::from_vec(counts, (1, sizes.len()), device)?,
-        })
+        Ok(Self { ruled_out: Tensor::from_vec(ruled_out, (batch, sizes.len(), classes), device)?, known })
+    }
+
+    /// What a mean over all attributes of which something is known divides by.
+    fn total(&self) -> f64 {
+        f64::from(self.known.iter().sum::<u32>().max(1))
     }
 
     /// `(B, A, V)`: one share for all possible classes of an attribute, 0 for the others and for those
@@ -240,10 +239,11 @@ impl Attributes {
             // No features are needed where there is a reader.
             let seen_of_real = self.see(real, features, labels.key.child("real"))?;
             let at = |seen: &Tensor| surprises(&shaped(seen, &self.absent)?, asked); // (B, A)
-            let counts = asked.counts.to_dtype(seen.dtype())?.maximum(1f64)?;
-            let cap = at(&seen_of_real)?.detach().sum_keepdim(0)?.div(&counts)?; // (1, A)
+            let counts = Tensor::new(asked.known.as_slice(), seen.device())?.to_dtype(seen.dtype())?;
+            let sums = at(&seen_of_real)?.detach().sum_keepdim(0)?; // (1, A)
+            let cap = sums.broadcast_div(&counts.maximum(1f64)?)?;
             let above = at(&seen)?.broadcast_sub(&cap)?.relu()?;
-            above.sum_all()?.affine(self.config.weight / asked.known.max(1) as f64, 0.0)?
+            above.sum_all()?.affine(self.config.weight / asked.total(), 0.0)?
         } else {
             self.loss(&seen, asked, self.config.weight)?
         };
@@ -277,7 +277,7 @@ impl Attributes {
 /// # Errors
 /// If the shapes do not fit.
 pub fn surprise(logits: &Tensor, possible: &Possible) -> Result<Tensor> {
-    Ok(surprises(logits, possible)?.sum_all()?.affine(1.0 / possible.known.max(1) as f64, 0.0)?)
+    Ok(surprises(logits, possible)?.sum_all()?.affine(1.0 / possible.total(), 0.0)?)
 }
 
 /// The surprise at each attribute of each item, `(B, A)`; 0 where nothing is known.

@@ -165,23 +165,24 @@ fn warn_of_unknown_words(model: &Model, captions: &[String]) {
 
 /// The name of each caption in file names: its words; captions that would share a name are numbered.
 fn names(captions: &[String]) -> Vec<String> {
-    let mut taken = BTreeMap::<String, &String>::new();
-    let slugs: Vec<String> = captions.iter().map(|caption| slug(caption)).collect();
-    let mut names = Vec::with_capacity(captions.len());
-    for (caption, slug) in captions.iter().zip(&slugs) {
-        let others = captions.iter().zip(&slugs).any(|(other, its)| its == slug && other != caption);
-        let numbered = (1..).map(|number| format!("{slug}-{number}"));
-        let plain = (!others).then(|| slug.clone());
-        // A number may make the name that another caption has of itself.
-        let free = |name: &String| match taken.get(name) {
-            Some(of) => *of == caption,
-            None => name == slug || !slugs.contains(name),
-        };
-        let name = plain.into_iter().chain(numbered).find(free).unwrap_or_default();
-        taken.insert(name.clone(), caption);
-        names.push(name);
+    let mut sharing = BTreeMap::<String, BTreeSet<&String>>::new();
+    for caption in captions {
+        sharing.entry(slug(caption)).or_default().insert(caption);
     }
-    names
+    // A number may make the words of another caption.
+    let mut taken: BTreeSet<String> = sharing.keys().cloned().collect();
+    let mut names = BTreeMap::<&String, String>::new();
+    for caption in captions {
+        names.entry(caption).or_insert_with(|| {
+            let slug = slug(caption);
+            if sharing[&slug].len() == 1 {
+                return slug;
+            }
+            let mut numbered = (1u64..).map(|number| format!("{slug}-{number}"));
+            numbered.find(|name| taken.insert(name.clone())).unwrap_or_default()
+        });
+    }
+    captions.iter().map(|caption| names[caption].clone()).collect()
 }
 
 /// The words of a caption as a file name: lower case ASCII letters and digits, at most 60.
