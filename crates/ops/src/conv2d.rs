@@ -85,6 +85,9 @@ pub fn portable(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, options: ConvOpti
     let weights = w.reshape((k * k * i, o))?.affine(options.scale, 0.0)?;
     let mut y = patches.reshape((b * h * wd, k * k * i))?.matmul(&weights)?;
     if let Some(bias) = bias {
+        if bias.dims() != [o] {
+            bail!("bias {:?} of a convolution to {o} channels, expected ({o})", bias.dims());
+        }
         y = y.broadcast_add(bias)?;
     }
     if let Some(slope) = options.slope {

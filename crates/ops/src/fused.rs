@@ -8,9 +8,10 @@ use candle_core::{D, DType, Result, Shape, Tensor};
 
 use crate::conv2d::ConvOptions;
 use crate::cpu::{self, Level, Shapes};
-use crate::grad::{inputs_only, records};
+use crate::grad::{asked, records};
 use crate::graph::{Operator, apply, with_values};
 use crate::norm::gamma_beta;
+use crate::process;
 
 /// Shapes, scale and mask: what the three partners share.
 #[derive(Clone)]
@@ -75,14 +76,20 @@ pub(crate) fn modulated_pixel_norm(x: &Tensor, affine: &Tensor) -> Result<Tensor
     apply(ModulatedPixelNorm { batch, channels }, x.shape(), [x, affine])
 }
 
+/// [`crate::resample::fade`] of tensors of one shape.
+pub(crate) fn fade(new: &Tensor, old: &Tensor, alpha: f64) -> Result<Tensor> {
+    apply(Blend(alpha as f32, (1.0 - alpha) as f32), new.shape(), [new, old])
+}
+
+/// [`crate::norm::minibatch_stddev`]; shapes were checked.
+pub(crate) fn minibatch_stddev(x: &Tensor, group: usize) -> Result<Tensor> {
+    let (b, h, w, channels) = x.dims4()?;
+    apply(MinibatchStddev { group, pixels: h * w, channels }, (b, h, w, channels + 1), [x])
+}
+
 /// The sum of the squares of a tensor's numbers.
 pub(crate) fn sum_of_squares(x: &Tensor) -> Result<f32> {
     with_values([&x.contiguous()?], |[x]| cpu::sum_of_squares(Level::detect(), x))
-}
-
-/// Whether a gradient that the graph has a place for is asked of `w`, which may be a parameter.
-fn asked(wanted: bool, w: &Tensor) -> bool {
-    wanted && !(w.is_variable() && inputs_only())
 }
 
 /// Calls `f` with the numbers of the mask.
@@ -129,9 +136,26 @@ impl Form {
         g: &Tensor,
         wanted: [bool; 2],
     ) -> Result<[Option<Tensor>; 2]> {
+        let wanted = [wanted[0], wanted[1] && asked(w)];
+        if wanted == [true, true] && !records() {
+            return self.both_gradients(x, w, g);
+        }
         let dx = wanted[0].then(|| self.input_gradient(g, w)).transpose()?;
-        let dw = asked(wanted[1], w).then(|| self.weight_gradient(x, g)).transpose()?;
+        let dw = wanted[1].then(|| self.weight_gradient(x, g)).transpose()?;
         Ok([dx, dw])
+    }
+
+    /// Both gradients at once, without a graph: where the tasks of one do not come out even, a
+    /// thread takes those of the other.
+    fn both_gradients(&self, x: &Tensor, w: &Tensor, g: &Tensor) -> Result<[Option<Tensor>; 2]> {
+        let (by_input, by_weights) = (InputGradient(self.clone()), WeightGradient(self.clone()));
+        process::attend();
+        let (dx, dw) = with_values([x, w, g], |[x, w, g]| {
+            rayon::join(|| by_input.forward([g, w]), || by_weights.forward([x, g]))
+        })?;
+        let dx = Tensor::from_vec(dx?, self.x_shape(), x.device())?;
+        let dw = Tensor::from_vec(dw?, self.w_shape(), x.device())?;
+        Ok([Some(dx), Some(dw)])
     }
 }
 
@@ -176,7 +200,7 @@ impl Operator<3> for Rectified {
         wanted: [bool; 3],
     ) -> Result<[Option<Tensor>; 3]> {
         let mask = self.1.map(|slope| (y.clone(), slope));
-        let db = asked(wanted[2], bias).then(|| bias_gradient(&mask, g)).transpose()?;
+        let db = (wanted[2] && asked(bias)).then(|| bias_gradient(&mask, g)).transpose()?;
         let [dx, dw] = Form { mask, ..self.0.clone() }.gradients(x, w, g, [wanted[0], wanted[1]])?;
         Ok([dx, dw, db])
     }
@@ -201,7 +225,7 @@ impl Operator<2> for InputGradient {
         wanted: [bool; 2],
     ) -> Result<[Option<Tensor>; 2]> {
         let dg = wanted[0].then(|| self.0.conv(x, w)).transpose()?;
-        let dw = asked(wanted[1], w).then(|| self.0.weight_gradient(x, g)).transpose()?;
+        let dw = (wanted[1] && asked(w)).then(|| self.0.weight_gradient(x, g)).transpose()?;
         Ok([dg, dw])
     }
 }
@@ -328,6 +352,88 @@ impl Operator<1> for Double {
     fn backward(&self, _: [&Tensor; 1], _: &Tensor, g: &Tensor, _: [bool; 1]) -> Result<[Option<Tensor>; 1]> {
         Ok([Some(halve(g, self.factor)?)])
     }
+}
+
+/// `p·a + q·b`
+struct Blend(f32, f32);
+
+impl Operator<2> for Blend {
+    const NAME: &'static str = "blend";
+
+    fn forward(&self, [a, b]: [&[f32]; 2]) -> Result<Vec<f32>> {
+        Ok(cpu::blend(Level::detect(), (self.0, a), (self.1, b)))
+    }
+
+    fn backward(
+        &self,
+        _: [&Tensor; 2],
+        _: &Tensor,
+        g: &Tensor,
+        wanted: [bool; 2],
+    ) -> Result<[Option<Tensor>; 2]> {
+        let scaled = |factor, wanted: bool| wanted.then(|| apply(Scaled(factor), g.shape(), [g])).transpose();
+        Ok([scaled(self.0, wanted[0])?, scaled(self.1, wanted[1])?])
+    }
+}
+
+/// `p·x`
+struct Scaled(f32);
+
+impl Operator<1> for Scaled {
+    const NAME: &'static str = "scaled";
+
+    fn forward(&self, [x]: [&[f32]; 1]) -> Result<Vec<f32>> {
+        Ok(cpu::scaled(x, self.0))
+    }
+
+    fn backward(&self, _: [&Tensor; 1], _: &Tensor, g: &Tensor, _: [bool; 1]) -> Result<[Option<Tensor>; 1]> {
+        Ok([Some(apply(Scaled(self.0), g.shape(), [g])?)])
+    }
+}
+
+/// `x` and the mean deviation of its group as one channel more
+struct MinibatchStddev {
+    group: usize,
+    pixels: usize,
+    channels: usize,
+}
+
+impl Operator<1> for MinibatchStddev {
+    const NAME: &'static str = "minibatch-stddev";
+
+    fn forward(&self, [x]: [&[f32]; 1]) -> Result<Vec<f32>> {
+        Ok(cpu::minibatch_stddev(Level::detect(), x, self.group, self.pixels, self.channels))
+    }
+
+    fn backward(
+        &self,
+        [x]: [&Tensor; 1],
+        _: &Tensor,
+        g: &Tensor,
+        _: [bool; 1],
+    ) -> Result<[Option<Tensor>; 1]> {
+        let &Self { group, pixels, channels } = self;
+        if records() {
+            return Ok([Some(minibatch_stddev_gradient(x, g, group)?)]);
+        }
+        let dx = with_values([x, g], |[x, g]| {
+            cpu::minibatch_stddev_gradient(Level::detect(), x, g, group, pixels, channels)
+        })?;
+        Ok([Some(Tensor::from_vec(dx, x.shape(), x.device())?)])
+    }
+}
+
+/// `g + Σ g_last / (F·G) · (x - mean) / deviation`, of candle's operators.
+fn minibatch_stddev_gradient(x: &Tensor, g: &Tensor, group: usize) -> Result<Tensor> {
+    let (b, h, w, channels) = x.dims4()?;
+    let (groups, features) = (b / group, h * w * channels);
+    let x = x.reshape((groups, group, features))?;
+    let centred = x.broadcast_sub(&x.mean_keepdim(1)?)?;
+    let deviation = centred.sqr()?.mean_keepdim(1)?.affine(1.0, 1e-8)?.sqrt()?; // (B / G, 1, F)
+    let all = g.narrow(3, channels, 1)?.contiguous()?.reshape((groups, group * h * w))?.sum_keepdim(1)?;
+    let share = all.affine(1.0 / (group * features) as f64, 0.0)?.reshape((groups, 1, 1))?;
+    let through = centred.broadcast_div(&deviation)?.broadcast_mul(&share)?;
+    g.narrow(3, 0, channels)?.contiguous()?.add(&through.reshape((b, h, w, channels))?)
 }
 
 /// `x / rms(x)` over so many channels

@@ -13,7 +13,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Mutex, OnceLock};
 
 use candle_core::backprop::GradStore;
-use candle_core::{Device, Error, Result, Tensor, Var, bail};
+use candle_core::{Device, Error, Result, Tensor, TensorId, Var, bail};
 
 use crate::graph;
 
@@ -25,21 +25,22 @@ struct Threads {
 }
 
 thread_local! {
-    static INPUTS_ONLY: Cell<bool> = const { Cell::new(false) };
+    /// The one input whose gradient is asked for, where it is only one.
+    static ONLY: Cell<Option<TensorId>> = const { Cell::new(None) };
     /// As candle reads it, at the thread's first `backward`.
     static RECORDS: bool = std::env::var(VARIABLE).is_ok_and(|value| !value.is_empty() && value != "0");
 }
 
 /// Whether differentiation on this thread records the graph of the gradients themselves. Where it
 /// does not, an operator's backward may be one that has no backward of its own.
-pub fn records() -> bool {
+pub(crate) fn records() -> bool {
     RECORDS.with(|records| *records)
 }
 
-/// Whether the differentiation running on this thread wants no gradient of parameters: an operator
-/// with a parameter that [`is_variable`](Tensor::is_variable) may then return `None` for it.
-pub fn inputs_only() -> bool {
-    INPUTS_ONLY.get()
+/// Whether the differentiation running on this thread has a use for the gradient of an operand. Of
+/// a variable other than the one asked for it has none, and an operator may return `None`.
+pub(crate) fn asked(operand: &Tensor) -> bool {
+    !operand.is_variable() || ONLY.get().is_none_or(|only| only == operand.id())
 }
 
 /// Gradients of a scalar `loss` with respect to every variable it depends on. They carry no graph.
@@ -76,9 +77,9 @@ fn detached(mut grads: GradStore) -> Result<GradStore> {
 pub fn input_gradient(y: &Tensor, x: &Var) -> Result<Tensor> {
     let (total, x) = (y.sum_all()?, x.clone());
     run(&threads()?.second_order, move || {
-        INPUTS_ONLY.set(true);
+        ONLY.set(Some(x.id()));
         let grads = total.backward();
-        INPUTS_ONLY.set(false);
+        ONLY.set(None);
         match grads?.remove(&x) {
             Some(gradient) => Ok(gradient),
             None => bail!("the differentiated value does not depend on its input"),
@@ -122,39 +123,41 @@ const VARIABLE: &str = "CANDLE_GRAD_DO_NOT_DETACH";
 #[allow(unsafe_code)]
 fn start() -> Result<Threads> {
     let before = std::env::var_os(VARIABLE);
-    let mut senders = Vec::new();
-    for (name, value) in [("first-order", "0"), ("second-order", "1")] {
+    let both = [("first-order", "0", 8.0), ("second-order", "1", 12.0)].map(|(name, value, expected)| {
         // SAFETY: the standard library locks the environment for its own readers; a C library
         // that reads it at the same moment is the hazard left, and none is linked by default.
         // The variable is set only while this function runs, once in a process.
         unsafe { std::env::set_var(VARIABLE, value) };
-        let (sender, jobs) = channel::<Job>();
-        std::thread::Builder::new()
-            .name(format!("grad-{name}"))
-            .stack_size(64 << 20) // `sorted_nodes` recurses once per operator of the graph
-            .spawn(move || {
-                crate::process::join_pool();
-                jobs.into_iter().for_each(|job| job());
-            })?;
-        let sender = Mutex::new(sender);
-        let second = run(&sender, second_derivative_of_a_cube)?;
-        let expected = Some(if name == "second-order" { 12.0 } else { 8.0 });
-        if second != expected {
-            bail!(
-                "candle computes {second:?} for the second derivative of x³ at 2 on the {name} thread, expected \
-                 {expected:?}: gradient penalties would be wrong; use the candle version in Cargo.lock"
-            );
-        }
-        senders.push(sender);
-    }
+        thread(name, expected)
+    });
     match before {
         // SAFETY: as above.
         Some(value) => unsafe { std::env::set_var(VARIABLE, value) },
         None => unsafe { std::env::remove_var(VARIABLE) },
     }
-    let second_order = senders.pop().expect("two threads were started");
-    let first_order = senders.pop().expect("two threads were started");
-    Ok(Threads { first_order, second_order })
+    let [first_order, second_order] = both;
+    Ok(Threads { first_order: first_order?, second_order: second_order? })
+}
+
+/// Starts a thread on which the second derivative of x³ at 2 comes out as `expected`.
+fn thread(name: &str, expected: f32) -> Result<Mutex<Sender<Job>>> {
+    let (sender, jobs) = channel::<Job>();
+    std::thread::Builder::new()
+        .name(format!("grad-{name}"))
+        .stack_size(64 << 20) // `sorted_nodes` recurses once per operator of the graph
+        .spawn(move || {
+            crate::process::join_pool();
+            jobs.into_iter().for_each(|job| job());
+        })?;
+    let sender = Mutex::new(sender);
+    let second = run(&sender, second_derivative_of_a_cube)?;
+    if second != Some(expected) {
+        bail!(
+            "candle computes {second:?} for the second derivative of x³ at 2 on the {name} thread, expected \
+             {expected}: gradient penalties would be wrong; use the candle version in Cargo.lock"
+        );
+    }
+    Ok(sender)
 }
 
 /// 12 where gradients can be differentiated again; 8, from the graph of the last operator alone,

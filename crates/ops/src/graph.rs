@@ -19,6 +19,7 @@ use std::thread::ThreadId;
 use candle_core::backprop::GradStore;
 use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Storage, Tensor, TensorId, bail};
 
+use crate::cpu::{self, Level};
 use crate::grad::records;
 use crate::process;
 
@@ -122,8 +123,8 @@ pub(crate) fn with_variables(backward: impl FnOnce() -> Result<GradStore>) -> Re
     let apart = VARIABLES.take().unwrap_or_default();
     let mut grads = grads?;
     for (id, gradient) in apart {
-        let sum = grads.get_id(id).map(|other| other.add(&gradient)).transpose()?;
-        grads.insert_id(id, sum.unwrap_or(gradient));
+        let total = grads.get_id(id).map(|other| sum(other, &gradient)).transpose()?;
+        grads.insert_id(id, total.unwrap_or(gradient));
     }
     Ok(grads)
 }
@@ -132,10 +133,20 @@ pub(crate) fn with_variables(backward: impl FnOnce() -> Result<GradStore>) -> Re
 fn collect(id: TensorId, gradient: Tensor) -> Result<Option<Tensor>> {
     VARIABLES.with_borrow_mut(|variables| {
         let Some(variables) = variables else { return Ok(Some(gradient)) };
-        let sum = variables.get(&id).map(|sum| sum.add(&gradient)).transpose()?;
-        variables.insert(id, sum.unwrap_or(gradient));
+        let total = variables.get(&id).map(|other| sum(other, &gradient)).transpose()?;
+        variables.insert(id, total.unwrap_or(gradient));
         Ok(None)
     })
+}
+
+/// The sum of two gradients, on all threads where no graph of it is wanted.
+fn sum(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    if records() {
+        return a.add(b);
+    }
+    let (a, b) = (a.contiguous()?, b.contiguous()?);
+    let sums = with_values([&a, &b], |[a, b]| cpu::blend(Level::detect(), (1.0, a), (1.0, b)))?;
+    Tensor::from_vec(sums, a.shape(), a.device())
 }
 
 /// What an operator's result is linked by, for as long as it lives.
@@ -167,7 +178,7 @@ impl Handover {
         let thread = std::thread::current().id();
         let mut waiting = self.waiting();
         match waiting.iter_mut().find(|(of, _)| *of == thread) {
-            Some((_, sum)) => *sum = sum.add(&gradient)?,
+            Some((_, total)) => *total = sum(total, &gradient)?,
             None => waiting.push((thread, gradient)),
         }
         Ok(())

@@ -19,38 +19,24 @@ use crate::rng::{self, Key};
 #[derive(Clone)]
 pub struct Parameters {
     vars: Arc<Mutex<BTreeMap<String, Var>>>,
-    source: Source,
-}
-
-/// Where a parameter that is asked for, and not there yet, comes from.
-#[derive(Clone)]
-enum Source {
-    Draw(Key),
-    Stored(Arc<BTreeMap<String, Tensor>>),
+    /// What parameters that are not there yet are drawn from; without it they are missing.
+    key: Option<Key>,
 }
 
 impl Parameters {
     /// An empty set whose parameters are drawn, when a layer first asks for them, from `key` and
     /// their name.
     pub fn drawn(key: Key) -> Self {
-        Self { vars: Arc::default(), source: Source::Draw(key) }
+        Self { vars: Arc::default(), key: Some(key) }
     }
 
-    /// An empty set whose parameters are looked up in `tensors`; a missing name or another shape
-    /// is an error of the layer that asks.
-    pub fn stored(tensors: BTreeMap<String, Tensor>) -> Self {
-        Self { vars: Arc::default(), source: Source::Stored(Arc::new(tensors)) }
-    }
-
-    /// The given tensors as parameters, without asking for layers.
+    /// The given tensors as parameters; a layer that asks for another name gets an error.
     ///
     /// # Errors
     /// If a tensor cannot be made a variable.
     pub fn of(tensors: BTreeMap<String, Tensor>) -> Result<Self> {
-        let set = Self::stored(BTreeMap::new());
         let vars = tensors.iter().map(|(name, tensor)| Ok((name.clone(), Var::from_tensor(tensor)?)));
-        *set.lock() = vars.collect::<Result<_>>()?;
-        Ok(set)
+        Ok(Self { vars: Arc::new(Mutex::new(vars.collect::<Result<_>>()?)), key: None })
     }
 
     /// A builder whose layers register their parameters here, as variables that gradients reach.
@@ -135,14 +121,8 @@ impl SimpleBackend for Registering {
         if let Some(var) = vars.get(name) {
             return checked(var.as_tensor().clone(), &shape, name);
         }
-        let value = match &self.0.source {
-            Source::Draw(key) => draw(key.child(name), init, &shape, dtype, device)?,
-            Source::Stored(tensors) => {
-                let tensor = tensors.get(name).ok_or_else(|| missing(name))?;
-                checked(tensor.clone(), &shape, name)?.to_device(device)?.to_dtype(dtype)?
-            }
-        };
-        let var = Var::from_tensor(&value)?;
+        let key = self.0.key.ok_or_else(|| missing(name))?;
+        let var = Var::from_tensor(&draw(key.child(name), init, &shape, dtype, device)?)?;
         vars.insert(name.to_owned(), var.clone());
         Ok(var.as_tensor().clone())
     }

@@ -22,7 +22,7 @@ pub fn pixel_norm(x: &Tensor) -> Result<Tensor> {
 }
 
 /// [`pixel_norm`], then a scale and a shift of each channel: `(1 + gamma) · pixel_norm(x) + beta`,
-/// the affine by which a condition reaches a feature map (DF-GAN, arXiv:2008.05865, §3.2).
+/// the affine by which a condition reaches a feature map (DF-GAN, arXiv:2008.05865, §3.4).
 ///
 /// # Shapes
 /// `x` and result: `(B, H, W, C)`; `affine`: `(B, 2C)`, gamma then beta.
@@ -64,6 +64,9 @@ pub fn minibatch_stddev(x: &Tensor, group: usize) -> Result<Tensor> {
     let (b, h, w, c) = x.dims4()?;
     if group == 0 || b % group != 0 {
         bail!("minibatch stddev needs groups of equal size: {b} images, groups of {group}");
+    }
+    if fused::takes(x) {
+        return fused::minibatch_stddev(x, group);
     }
     let y = x.reshape((b / group, group, h * w * c))?; // (B / G, G, H·W·C)
     let y = y.broadcast_sub(&y.mean_keepdim(1)?)?;

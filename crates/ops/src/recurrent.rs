@@ -21,15 +21,20 @@ use crate::cpu::{self, Level, SavedSequences, Sequences};
 ///
 /// # Shapes
 /// `x`: `(B, T, 4H)`, inputs through their weights, biases added; `w`: `(4H, H)`; `lengths`: B
-/// numbers of at most T; the result: `(B, T, H)`.
+/// numbers of at most T; the result: `(B, T, H)`; T and H at least 1.
 ///
 /// # Errors
 /// If a shape does not fit.
 pub fn lstm(x: &Tensor, w: &Tensor, lengths: &[usize], reverse: bool) -> Result<Tensor> {
     let (batch, steps, width) = x.dims3()?;
-    if w.dims() != [width, width / 4] || lengths.len() != batch || lengths.iter().any(|&n| n > steps) {
+    let sizes = steps > 0 && width > 0 && width.is_multiple_of(4);
+    if !sizes
+        || w.dims() != [width, width / 4]
+        || lengths.len() != batch
+        || lengths.iter().any(|&n| n > steps)
+    {
         bail!(
-            "lstm of inputs {:?} (B, T, 4H), weights {:?} (4H, H) and {} lengths of at most T",
+            "lstm of inputs {:?} (B, T, 4H), weights {:?} (4H, H) and {} lengths of at most T; T and H at least 1",
             x.dims(),
             w.dims(),
             lengths.len()
@@ -43,13 +48,7 @@ pub fn lstm(x: &Tensor, w: &Tensor, lengths: &[usize], reverse: bool) -> Result<
 }
 
 /// [`lstm`] made of candle's operators, for any device and floating type; differentiable at will.
-///
-/// # Shapes
-/// As [`lstm`].
-///
-/// # Errors
-/// If a shape does not fit.
-pub fn portable(x: &Tensor, w: &Tensor, lengths: &[usize], reverse: bool) -> Result<Tensor> {
+fn portable(x: &Tensor, w: &Tensor, lengths: &[usize], reverse: bool) -> Result<Tensor> {
     let (batch, steps, width) = x.dims3()?;
     let hidden = width / 4;
     let recurrent = w.t()?;
@@ -203,6 +202,16 @@ mod tests {
             for var in [&x, &w] {
                 close(fast.get(var).unwrap(), slow.get(var).unwrap())?;
             }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn shapes_that_do_not_fit_are_refused() -> Result<()> {
+        let zeros = |shape: &[usize]| Tensor::zeros(shape, DType::F32, &Device::Cpu);
+        for (x, w, length) in [([1, 1, 5], [5, 1], 1), ([1, 0, 8], [8, 2], 0), ([1, 2, 0], [0, 0], 2)] {
+            let message = lstm(&zeros(&x)?, &zeros(&w)?, &[length], false).unwrap_err().to_string();
+            assert!(message.contains("lstm of inputs"), "{message}");
         }
         Ok(())
     }

@@ -1,8 +1,9 @@
 //! Halving and doubling a picture, and crossing between NCHW and NHWC.
 //!
 //! `f32` on the CPU has operators of its own; all else is made of reshapes, broadcasts and means,
-//! whose gradients candle computes rightly for tensors with several consumers. Its own `upsample_nearest2d` is not used: its backward
-//! overwrites the gradient of its input instead of adding to it.
+//! whose gradients candle computes rightly for tensors with several consumers. Its own
+//! `upsample_nearest2d` is not used: its backward overwrites the gradient of its input instead of
+//! adding to it.
 
 use candle_core::{Result, Tensor, bail};
 
@@ -49,6 +50,9 @@ pub fn avg_pool2(x: &Tensor) -> Result<Tensor> {
 /// # Errors
 /// If the shapes differ.
 pub fn fade(new: &Tensor, old: &Tensor, alpha: f64) -> Result<Tensor> {
+    if new.dims() == old.dims() && fused::takes(new) && fused::takes(old) {
+        return fused::fade(new, old, alpha);
+    }
     new.affine(alpha, 0.0)?.add(&old.affine(1.0 - alpha, 0.0)?)
 }
 

@@ -41,11 +41,6 @@ impl Key {
     pub fn rng(self) -> ChaCha8Rng {
         ChaCha8Rng::from_seed(self.0)
     }
-
-    /// A 64-bit number that names this key (the first number of its stream).
-    pub fn number(self) -> u64 {
-        self.rng().next_u64()
-    }
 }
 
 /// A number in `[0, 1)` with 53 random bits.
@@ -78,7 +73,7 @@ pub fn normal(key: Key, shape: impl Into<Shape>, dtype: DType, device: &Device) 
     Tensor::from_vec(values, shape, device)?.to_dtype(dtype)
 }
 
-/// Independent numbers, uniform in `[0, 1)`.
+/// Independent numbers, uniform in `[0, 1]`: drawn in `[0, 1)` and rounded to `f32`.
 ///
 /// # Errors
 /// If the device refuses the copy.

@@ -197,7 +197,30 @@ fn computed_weights_get_gradients() -> Result<()> {
     Ok(())
 }
 
-/// Frozen weights get none, and a pass for the input's gradient alone makes none.
+/// The input that is asked for may be the weights, also beside another path to them.
+#[test]
+fn weights_may_be_the_input_that_is_asked_for() -> Result<()> {
+    let [x, w, _] = inputs(2, (4, 4), 3, 4, 3)?;
+    let of = |conv: Convolution, dtype: DType| -> Result<Tensor> {
+        let (x, w) = (x.to_dtype(dtype)?, Var::from_tensor(&w.to_dtype(dtype)?)?);
+        let y = (conv(&x, &w, None, LINEAR)?.sum_all()? + w.sqr()?.sum_all()?)?;
+        input_gradient(&y, &w)
+    };
+    let error = error(&of(conv2d, DType::F32)?, &of(portable, DType::F64)?)?;
+    assert!(error < 1e-5, "{error:e}");
+    Ok(())
+}
+
+#[test]
+fn a_bias_of_another_shape_is_refused() -> Result<()> {
+    let [x, w, _] = inputs(2, (4, 4), 3, 4, 3)?;
+    for bias in [draw((1,), "one")?, draw((1, 4), "row")?] {
+        assert!(conv2d(&x, &w, Some(&bias), LINEAR).unwrap_err().to_string().contains("bias"));
+    }
+    Ok(())
+}
+
+/// Frozen weights get none.
 #[test]
 fn frozen_weights_get_no_gradient() -> Result<()> {
     let [x, w, _] = inputs(2, (4, 4), 3, 4, 3)?;

@@ -1,8 +1,8 @@
 //! Single-precision operators on the CPU against the double-precision ones made of candle's own.
 
 use t2f_ops::grad::{gradients, input_gradient};
-use t2f_ops::norm::{modulated_pixel_norm, pixel_norm};
-use t2f_ops::resample::{avg_pool2, upsample2};
+use t2f_ops::norm::{minibatch_stddev, modulated_pixel_norm, pixel_norm};
+use t2f_ops::resample::{avg_pool2, fade, upsample2};
 use t2f_ops::rng::{Key, normal};
 use t2f_ops::{DType, Device, Result, Tensor, Var};
 
@@ -37,6 +37,18 @@ fn modulated_by_itself(x: &Tensor) -> Result<Tensor> {
     modulated_pixel_norm(x, &Tensor::cat(&[&mean, &mean.sqr()?], 1)?)
 }
 
+/// Both paths come from `x`.
+fn faded(x: &Tensor) -> Result<Tensor> {
+    fade(x, &x.sqr()?, 0.3)
+}
+
+/// In groups of three, two or one, and once more in one group, so that `x` has two consumers.
+fn deviations(x: &Tensor) -> Result<Tensor> {
+    let batch = x.dim(0)?;
+    let group = [3, 2, 1].into_iter().find(|group| batch.is_multiple_of(*group)).unwrap_or(1);
+    Tensor::cat(&[minibatch_stddev(x, group)?, minibatch_stddev(x, batch)?.sqr()?], 3)
+}
+
 #[test]
 fn modulation_needs_a_gamma_and_a_beta_for_each_channel() -> Result<()> {
     let x = Tensor::zeros((2, 1, 1, 3), DType::F32, &Device::Cpu)?;
@@ -51,15 +63,17 @@ fn modulation_needs_a_gamma_and_a_beta_for_each_channel() -> Result<()> {
 #[test]
 fn outputs_and_gradients_of_both_orders() -> Result<()> {
     type Operator = fn(&Tensor) -> Result<Tensor>;
-    let operators: [(&str, Operator); 5] = [
+    let operators: [(&str, Operator); 7] = [
         ("pixel norm", pixel_norm),
         ("modulated pixel norm", modulated_pixels),
         ("modulation of both", modulated_by_itself),
         ("average pooling", avg_pool2),
         ("doubling", upsample2),
+        ("fade-in", faded),
+        ("minibatch deviation", deviations),
     ];
     for (name, operator) in operators {
-        for shape in [(1, 2, 2, 1), (2, 4, 6, 3), (3, 2, 8, 17), (1, 34, 32, 40)] {
+        for shape in [(1, 2, 2, 1), (2, 4, 6, 3), (3, 2, 8, 17), (6, 4, 4, 35), (1, 34, 32, 40)] {
             let x = normal(Key::new(4), shape, DType::F32, &Device::Cpu)?;
             let (got, want) = (all(operator, &x, DType::F32)?, all(operator, &x, DType::F64)?);
             for (order, (got, want)) in got.iter().zip(&want).enumerate() {

@@ -7,6 +7,8 @@ use rayon::prelude::*;
 use super::simd::{Kernel, Level, Simd};
 use super::{Mask, filled};
 
+/// Numbers that one task passes over.
+const NUMBERS: usize = 1 << 14;
 /// Pixels that one task sums.
 pub(super) const PIXELS: usize = 512;
 
@@ -119,6 +121,44 @@ pub(super) unsafe fn dot<S: Simd>(s: S, a: *const f32, b: *const f32, n: usize) 
     total
 }
 
+struct Blend<'a> {
+    a: (f32, &'a [f32]),
+    b: (f32, &'a [f32]),
+    out: &'a mut [MaybeUninit<f32>],
+}
+
+impl Kernel for Blend<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let ((p, a), (q, b)) = (self.a, self.b);
+        for ((out, a), b) in self.out.iter_mut().zip(a).zip(b) {
+            out.write(p * a + q * b);
+        }
+    }
+}
+
+/// `p·a + q·b`, number by number.
+pub(crate) fn blend(level: Level, (p, a): (f32, &[f32]), (q, b): (f32, &[f32])) -> Vec<f32> {
+    assert!(a.len() == b.len());
+    filled(a.len(), |out| {
+        let operands = a.par_chunks(NUMBERS).zip(b.par_chunks(NUMBERS));
+        out.par_chunks_mut(NUMBERS).zip(operands).for_each(|(out, (a, b))| {
+            level.run(Blend { a: (p, a), b: (q, b), out });
+        });
+    })
+}
+
+/// `factor·x`, number by number.
+pub(crate) fn scaled(x: &[f32], factor: f32) -> Vec<f32> {
+    filled(x.len(), |out| {
+        out.par_chunks_mut(NUMBERS).zip(x.par_chunks(NUMBERS)).for_each(|(out, x)| {
+            for (out, x) in out.iter_mut().zip(x) {
+                out.write(factor * x);
+            }
+        });
+    })
+}
+
 struct Halve<'a> {
     above: &'a [f32],
     below: &'a [f32],
@@ -144,6 +184,7 @@ impl Kernel for Halve<'_> {
 /// Sums of 2x2 pixels, times `factor`, of pictures with even sides.
 pub(crate) fn halve(level: Level, x: &[f32], width: usize, channels: usize, factor: f32) -> Vec<f32> {
     let row = width * channels;
+    assert!(width.is_multiple_of(2) && x.len().is_multiple_of(2 * row));
     filled(x.len() / 4, |out| {
         out.par_chunks_mut(row / 2).zip(x.par_chunks_exact(2 * row)).with_min_len(4).for_each(|(out, x)| {
             let (above, below) = x.split_at(row);
@@ -155,6 +196,7 @@ pub(crate) fn halve(level: Level, x: &[f32], width: usize, channels: usize, fact
 /// Every pixel as 2x2 equal ones, times `factor`.
 pub(crate) fn double(x: &[f32], width: usize, channels: usize, factor: f32) -> Vec<f32> {
     let row = width * channels;
+    assert!(x.len().is_multiple_of(row));
     filled(x.len() * 4, |out| {
         out.par_chunks_mut(4 * row).zip(x.par_chunks_exact(row)).with_min_len(4).for_each(|(out, x)| {
             let (above, below) = out.split_at_mut(2 * row);

@@ -7,8 +7,11 @@
 
 #![allow(unsafe_code)]
 
+mod deviation;
 mod elementwise;
 mod gemm;
+#[cfg(any(target_arch = "aarch64", test))]
+mod neon;
 mod patches;
 mod pixel_norm;
 mod scratch;
@@ -19,7 +22,8 @@ mod winograd;
 
 use std::mem::MaybeUninit;
 
-pub(crate) use elementwise::{bias_gradient, double, halve, spread, sum_of_squares};
+pub(crate) use deviation::{minibatch_stddev, minibatch_stddev_gradient};
+pub(crate) use elementwise::{bias_gradient, blend, double, halve, scaled, spread, sum_of_squares};
 pub(crate) use pixel_norm::{modulated_pixel_norm, modulated_pixel_norm_gradient, pixel_norm};
 pub(crate) use sequence::{SavedSequences, Sequences, lstm, lstm_gradient};
 pub(crate) use simd::Level;
@@ -166,8 +170,9 @@ fn filled(len: usize, fill: impl FnOnce(&mut [MaybeUninit<f32>])) -> Vec<f32> {
     let mut out = Vec::with_capacity(len);
     fill(&mut out.spare_capacity_mut()[..len]);
     // SAFETY: the capacity is there, and `fill`, a function of this module, has written every
-    // number: the rows of tiles cover the output, and each tile writes all its pixels; the blocks of
-    // pixels of a norm cover it, too.
+    // number: the rows of tiles cover the output, and each tile writes all its pixels; blocks of
+    // channels cover the taps of a weight gradient, and blocks of numbers, pixels or images all else,
+    // of lengths that were compared.
     unsafe { out.set_len(len) };
     out
 }
@@ -188,7 +193,7 @@ mod tests {
         assert!(got.len() == want.len() && worst < 1e-5 * largest, "{what}: {worst} of {largest}");
     }
 
-    /// Every level of this processor computes what the plainest does.
+    /// Every level computes what the plainest does: those of this processor, and NEON.
     #[test]
     fn levels_agree() {
         for (height, inputs, outputs, kernel, padding, up) in [
@@ -214,6 +219,46 @@ mod tests {
             for &level in Level::available() {
                 for (got, want) in all(level).iter().zip(&want) {
                     assert_close(got, want, &format!("{level:?} {s:?}"));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn levels_agree_on_norms_and_recurrence() {
+        for channels in [3, 8, 21, 48] {
+            let (batch, pixels) = (4, 6);
+            let count = batch * pixels * channels;
+            let (x, g, affine) = (numbers(count, 1), numbers(count, 2), numbers(2 * batch * channels, 3));
+            let wider = numbers(count + batch * pixels, 4);
+            let (w, steps) = (numbers(4 * channels * channels, 5), 3);
+            let gates = numbers(batch * steps * 4 * channels, 6);
+            let by_state = numbers(batch * steps * channels, 7);
+            let sequences = Sequences { lengths: &[3, 1, 2, 3], steps, hidden: channels, reverse: true };
+            let all = |level| {
+                let modulated = modulated_pixel_norm_gradient(level, &x, &affine, &g, batch, channels);
+                let (states, saved) = lstm(level, &sequences, &gates, &w);
+                let back = lstm_gradient(level, &sequences, &saved, &states, &w, &by_state);
+                [
+                    pixel_norm(level, &x, None, channels),
+                    pixel_norm(level, &x, Some(&g), channels),
+                    modulated_pixel_norm(level, &x, &affine, batch, channels),
+                    modulated.0,
+                    modulated.1,
+                    minibatch_stddev(level, &x, 2, pixels, channels),
+                    minibatch_stddev_gradient(level, &x, &wider, 2, pixels, channels),
+                    blend(level, (0.3, &x), (0.7, &g)),
+                    halve(level, &x, 2, channels, 0.25),
+                    vec![sum_of_squares(level, &x)],
+                    states,
+                    back.0,
+                    back.1,
+                ]
+            };
+            let want = all(Level::Plain);
+            for &level in Level::available() {
+                for (which, (got, want)) in all(level).iter().zip(&want).enumerate() {
+                    assert_close(got, want, &format!("{level:?}, {channels} channels, operator {which}"));
                 }
             }
         }

@@ -123,8 +123,10 @@ pub(crate) fn modulated_pixel_norm(
     channels: usize,
 ) -> Vec<f32> {
     let image = x.len() / batch;
+    assert!(
+        x.len() == batch * image && image.is_multiple_of(channels) && affine.len() == batch * 2 * channels
+    );
     let block = (PIXELS * channels).min(image);
-    let blocks = image.div_ceil(block);
     filled(x.len(), |out| {
         let images = out.chunks_mut(image).zip(x.chunks(image)).zip(affine.chunks(2 * channels));
         let tasks: Vec<_> = images
@@ -132,7 +134,6 @@ pub(crate) fn modulated_pixel_norm(
                 out.chunks_mut(block).zip(x.chunks(block)).map(move |p| (p, affine))
             })
             .collect();
-        debug_assert_eq!(tasks.len(), batch * blocks);
         tasks
             .into_par_iter()
             .for_each(|((out, x), affine)| level.run(Modulated { x, affine, channels, out }));
@@ -196,6 +197,10 @@ pub(crate) fn modulated_pixel_norm_gradient(
     channels: usize,
 ) -> (Vec<f32>, Vec<f32>) {
     let image = x.len() / batch;
+    assert!(
+        x.len() == batch * image && image.is_multiple_of(channels) && affine.len() == batch * 2 * channels
+    );
+    assert!(g.len() == x.len());
     let mut d_affine = vec![0.0; affine.len()];
     let dx = filled(x.len(), |dx| {
         dx.par_chunks_mut(image)

@@ -1,4 +1,5 @@
-//! Vectors of `f32` behind one trait: AVX-512, AVX2 with FMA, and plain arrays, chosen at run time.
+//! Vectors of `f32` behind one trait: AVX-512, AVX2 with FMA, NEON, and plain arrays, chosen at run
+//! time.
 //!
 //! A value of a [`Simd`] type is a proof that the processor has its instructions; [`Level::run`]
 //! compiles a [`Kernel`] for the level's instructions. Everything a kernel calls must be
@@ -42,6 +43,8 @@ pub(crate) enum Level {
     Avx512(Avx512),
     #[cfg(target_arch = "x86_64")]
     Avx2(Avx2),
+    #[cfg(any(target_arch = "aarch64", test))]
+    Neon,
     Plain,
 }
 
@@ -65,6 +68,8 @@ impl Level {
                     levels.push(Self::Avx2(Avx2(())));
                 }
             }
+            #[cfg(any(target_arch = "aarch64", test))]
+            levels.push(Self::Neon);
             levels.push(Self::Plain);
             levels
         })
@@ -78,6 +83,8 @@ impl Level {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: the token exists only where AVX2 and FMA were detected.
             Self::Avx2(token) => unsafe { run_avx2(token, kernel) },
+            #[cfg(any(target_arch = "aarch64", test))]
+            Self::Neon => kernel.run(super::neon::Neon),
             Self::Plain => kernel.run(Plain),
         }
     }

@@ -517,7 +517,7 @@ pub(super) fn weights_back<S: Simd>(
     u: &[f32],
     position: usize,
     scale: f32,
-    taps: &mut [&mut [f32]; 9],
+    taps: &mut [&mut [MaybeUninit<f32>]; 9],
 ) {
     let columns = taps[0].len();
     for tap in taps.iter() {
@@ -544,7 +544,11 @@ pub(super) fn weights_back<S: Simd>(
             for i in 0..3 {
                 let o = g_transposed(s, half[i]);
                 for j in 0..3 {
-                    s.store_first(taps[3 * i + j].as_mut_ptr().add(c), s.mul(scale, o[j]), first);
+                    s.store_first(
+                        taps[3 * i + j].as_mut_ptr().cast::<f32>().add(c),
+                        s.mul(scale, o[j]),
+                        first,
+                    );
                 }
             }
         }

@@ -456,7 +456,7 @@ struct TransformBack<'a, 'b> {
     position: usize,
     outputs: usize,
     scale: f32,
-    taps: &'a mut [&'b mut [f32]],
+    taps: &'a mut [&'b mut [MaybeUninit<f32>]],
 }
 
 impl Kernel for TransformBack<'_, '_> {
@@ -484,7 +484,12 @@ impl Kernel for TransformBack<'_, '_> {
 }
 
 /// The nine taps of each block of `channels` input channels.
-fn split_taps(dw: &mut [f32], inputs: usize, outputs: usize, channels: usize) -> Vec<Vec<&mut [f32]>> {
+fn split_taps(
+    dw: &mut [MaybeUninit<f32>],
+    inputs: usize,
+    outputs: usize,
+    channels: usize,
+) -> Vec<Vec<&mut [MaybeUninit<f32>]>> {
     let mut taps: Vec<_> =
         dw.chunks_mut(inputs * outputs).map(|tap| tap.chunks_mut(channels * outputs)).collect();
     (0..inputs.div_ceil(channels)).map(|_| taps.iter_mut().filter_map(Iterator::next).collect()).collect()
@@ -495,12 +500,16 @@ pub(super) fn weight_gradient(level: Level, x: &Pictures, g: &Pictures, scale: f
     x.check();
     g.check();
     assert!((x.batch, x.height, x.width) == (g.batch, g.height, g.width));
+    super::filled(9 * x.channels * g.channels, |dw| correlate(level, x, g, scale, dw))
+}
+
+/// Writes all nine taps.
+fn correlate(level: Level, x: &Pictures, g: &Pictures, scale: f32, dw: &mut [MaybeUninit<f32>]) {
     let (inputs, outputs) = (x.channels, g.channels);
     let (v_row, m_row) = (padded(inputs), padded(outputs));
     let chunk_len = POSITIONS * CHUNK * (v_row + m_row);
     let chunks = x.tiles().div_ceil(CHUNK);
     let at_once = AT_ONCE.min(chunks);
-    let mut dw = vec![0.0; 9 * inputs * outputs];
     let transform = |first: usize, factors: &mut [f32]| {
         factors.par_chunks_mut(chunk_len).enumerate().for_each(|(chunk, out)| {
             level.run(Factors { x, g, first: (first + chunk) * CHUNK, out });
@@ -512,11 +521,8 @@ pub(super) fn weight_gradient(level: Level, x: &Pictures, g: &Pictures, scale: f
         scratch::with(chunks * chunk_len, |factors| {
             transform(0, factors);
             let factors = &*factors;
-            split_taps(&mut dw, inputs, outputs, CHANNELS)
-                .par_iter_mut()
-                .enumerate()
-                .with_max_len(1)
-                .for_each(|(block, taps)| {
+            split_taps(dw, inputs, outputs, CHANNELS).par_iter_mut().enumerate().with_max_len(1).for_each(
+                |(block, taps)| {
                     let (first, count) = (block * CHANNELS, taps[0].len() / outputs);
                     let position_len = count * m_row;
                     scratch::with(POSITIONS * position_len, |du| {
@@ -537,9 +543,10 @@ pub(super) fn weight_gradient(level: Level, x: &Pictures, g: &Pictures, scale: f
                         }
                         level.run(TransformBack { du, position: position_len, outputs, scale, taps });
                     });
-                });
+                },
+            );
         });
-        return dw;
+        return;
     }
     let du_len = POSITIONS * inputs * m_row;
     scratch::with(du_len + at_once * chunk_len, |buffer| {
@@ -567,12 +574,9 @@ pub(super) fn weight_gradient(level: Level, x: &Pictures, g: &Pictures, scale: f
         }
         let du = &*du;
         const CHANNELS: usize = 8;
-        split_taps(&mut dw, inputs, outputs, CHANNELS).par_iter_mut().enumerate().for_each(
-            |(block, taps)| {
-                let du = &du[block * CHANNELS * m_row..];
-                level.run(TransformBack { du, position: inputs * m_row, outputs, scale, taps });
-            },
-        );
+        split_taps(dw, inputs, outputs, CHANNELS).par_iter_mut().enumerate().for_each(|(block, taps)| {
+            let du = &du[block * CHANNELS * m_row..];
+            level.run(TransformBack { du, position: inputs * m_row, outputs, scale, taps });
+        });
     });
-    dw
 }

@@ -1,0 +1,134 @@
+//! How much the images of a group differ: minibatch standard deviation and its gradient.
+
+use std::mem::MaybeUninit;
+
+use rayon::prelude::*;
+
+use super::simd::{Kernel, Level, Simd};
+use super::{filled, scratch};
+
+/// Mean and reciprocal deviation of each feature over a group of images: of `(G, F)` two rows of F.
+struct Statistics<'a> {
+    x: &'a [f32],
+    mean: &'a mut [f32],
+    /// `1 / sqrt(var + 1e-8)`, the biased variance.
+    reciprocal: &'a mut [f32],
+}
+
+impl Kernel for Statistics<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let Self { x, mean, reciprocal } = self;
+        let share = mean.len() as f32 / x.len() as f32;
+        mean.fill(0.0);
+        for image in x.chunks_exact(mean.len()) {
+            for (mean, x) in mean.iter_mut().zip(image) {
+                *mean += share * x;
+            }
+        }
+        reciprocal.fill(1e-8);
+        for image in x.chunks_exact(mean.len()) {
+            for ((variance, mean), x) in reciprocal.iter_mut().zip(&*mean).zip(image) {
+                *variance += share * (x - mean) * (x - mean);
+            }
+        }
+        for value in reciprocal.iter_mut() {
+            *value = 1.0 / value.sqrt();
+        }
+    }
+}
+
+/// Calls `f` with mean and reciprocal deviation of each feature of a group.
+fn with_statistics<R>(level: Level, x: &[f32], features: usize, f: impl FnOnce(&[f32], &[f32]) -> R) -> R {
+    scratch::with(2 * features, |buffer| {
+        let (mean, reciprocal) = buffer.split_at_mut(features);
+        level.run(Statistics { x, mean, reciprocal });
+        f(mean, reciprocal)
+    })
+}
+
+/// Images of `(B, pixels, channels)` with one channel more, the mean over a group's features of
+/// their deviation; of `group` images each, which divides the batch.
+pub(crate) fn minibatch_stddev(
+    level: Level,
+    x: &[f32],
+    group: usize,
+    pixels: usize,
+    channels: usize,
+) -> Vec<f32> {
+    let features = pixels * channels;
+    assert!(x.len().is_multiple_of(group * features));
+    filled(x.len() / channels * (channels + 1), |out| {
+        out.par_chunks_mut(group * pixels * (channels + 1)).zip(x.par_chunks(group * features)).for_each(
+            |(out, x)| {
+                let sum = with_statistics(level, x, features, |_, reciprocal| {
+                    reciprocal.iter().map(|r| 1.0 / f64::from(*r)).sum::<f64>()
+                });
+                let mean = (sum / features as f64) as f32;
+                for (out, x) in out.chunks_exact_mut(channels + 1).zip(x.chunks_exact(channels)) {
+                    let (last, copied) = out.split_last_mut().expect("one channel more");
+                    copied.write_copy_of_slice(x);
+                    last.write(mean);
+                }
+            },
+        );
+    })
+}
+
+/// The gradient of the images from that of the result:
+/// `g + Σ g_last / (F·G) · (x - mean) / deviation`, the sum over the group's pixels.
+pub(crate) fn minibatch_stddev_gradient(
+    level: Level,
+    x: &[f32],
+    g: &[f32],
+    group: usize,
+    pixels: usize,
+    channels: usize,
+) -> Vec<f32> {
+    let features = pixels * channels;
+    assert!(x.len().is_multiple_of(group * features) && g.len() == x.len() / channels * (channels + 1));
+    filled(x.len(), |dx| {
+        let operands = x.par_chunks(group * features).zip(g.par_chunks(group * pixels * (channels + 1)));
+        dx.par_chunks_mut(group * features).zip(operands).for_each(|(dx, (x, g))| {
+            let all: f32 = g.chunks_exact(channels + 1).map(|g| g[channels]).sum();
+            let share = all / (group * features) as f32;
+            with_statistics(level, x, features, |mean, reciprocal| {
+                let images = dx.chunks_exact_mut(features).zip(x.chunks_exact(features));
+                for ((dx, x), g) in images.zip(g.chunks_exact(pixels * (channels + 1))) {
+                    let rows = dx.chunks_exact_mut(channels).zip(g.chunks_exact(channels + 1)).enumerate();
+                    for (pixel, (dx, g)) in rows {
+                        let at = pixel * channels..(pixel + 1) * channels;
+                        level.run(Spread {
+                            x: &x[at.clone()],
+                            g: &g[..channels],
+                            mean: &mean[at.clone()],
+                            reciprocal: &reciprocal[at],
+                            share,
+                            dx,
+                        });
+                    }
+                }
+            });
+        });
+    })
+}
+
+/// A pixel's `g + share · (x - mean) · reciprocal`.
+struct Spread<'a> {
+    x: &'a [f32],
+    g: &'a [f32],
+    mean: &'a [f32],
+    reciprocal: &'a [f32],
+    share: f32,
+    dx: &'a mut [MaybeUninit<f32>],
+}
+
+impl Kernel for Spread<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let statistics = self.mean.iter().zip(self.reciprocal);
+        for (((dx, x), g), (mean, reciprocal)) in self.dx.iter_mut().zip(self.x).zip(self.g).zip(statistics) {
+            dx.write(g + self.share * (x - mean) * reciprocal);
+        }
+    }
+}
