@@ -65,6 +65,9 @@ impl AttributesConfig {
         if !self.reader.is_empty() {
             Reader::check("attributes.reader", &self.reader)?;
         }
+        let looked_at = self.noise == 0.0 || !self.reader.is_empty() || self.weight == 0.0;
+        let expected = "0, or a network of its own in attributes.reader, whose images it is added to";
+        check(looked_at, "attributes.noise", self.noise, expected)?;
         let separate = !self.capped || !self.reader.is_empty() || self.weight == 0.0;
         check(separate, "attributes.capped", true, "false, or a network of its own in attributes.reader")?;
         let taught = !self.prior || self.text_weight > 0.0 || self.weight == 0.0;
@@ -94,7 +97,7 @@ impl Possible {
     /// `sizes` are the attributes' numbers of values.
     ///
     /// # Errors
-    /// If a class is above its attribute's size, or the device refuses the copy.
+    /// If no class is possible or one is above its attribute's size, or the device refuses the copy.
     pub fn new(
         sizes: &[usize],
         batch: usize,
@@ -107,6 +110,7 @@ impl Possible {
         for (row, ruled_out) in ruled_out.chunks_exact_mut(classes).enumerate() {
             let (item, attribute) = (row / sizes.len(), row % sizes.len());
             let Some(possible) = of(item, attribute) else { continue };
+            check(!possible.is_empty(), "classes of an attribute", "none", "at least one, or nothing known")?;
             known[attribute] += 1;
             ruled_out.fill(RULED_OUT);
             for class in possible {
@@ -432,6 +436,8 @@ mod tests {
         let vb = parameters.builder(DType::F64, &cpu);
         let message = Attributes::new(&shared, &SIZES, 1, 1, &vb).err().unwrap().to_string();
         assert!(message.contains("attributes.capped"), "{message}");
+        let noisy = AttributesConfig { noise: 0.3, capped: false, ..shared };
+        assert!(noisy.check().unwrap_err().to_string().contains("attributes.noise is 0.3"));
         Ok(())
     }
 
@@ -439,5 +445,7 @@ mod tests {
     fn a_class_that_does_not_exist_is_refused() {
         let wrong = Possible::new(&SIZES, 1, &Device::Cpu, |_, _| Some(vec![2]));
         assert!(wrong.err().unwrap().to_string().contains("class of an attribute is 2"));
+        let none = Possible::new(&SIZES, 1, &Device::Cpu, |_, _| Some(Vec::new()));
+        assert!(none.err().unwrap().to_string().contains("classes of an attribute is none"));
     }
 }

@@ -34,7 +34,7 @@ pub struct AugmentConfig {
     pub adaptive: Option<AdaptiveConfig>,
 }
 
-/// How the share of changed images follows the discriminator: ADA, §3.2 of arXiv:2006.06676.
+/// How the share of changed images follows the discriminator: ADA, §3 of arXiv:2006.06676.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdaptiveConfig {

@@ -47,9 +47,10 @@ impl ConditioningAugmentation {
     /// C columns make the mean.
     ///
     /// # Errors
-    /// If a parameter cannot be had, or a size is 0.
+    /// If the configuration is not valid, `embedding_size` is 0, or a parameter cannot be had.
     pub fn new(config: &GanConfig, embedding_size: usize, vb: VarBuilder) -> Result<Self> {
         check(embedding_size > 0, "embedding_size", embedding_size, "at least 1")?;
+        config.checked_channels()?;
         let shape = ConvShape { kernel: 1, inputs: embedding_size, outputs: 2 * config.code_size };
         let transformer = Conv::new(shape, config.compat, &vb.pp("transformer"))?;
         Ok(Self { transformer, code_size: config.code_size, kind: config.conditioning })

@@ -27,9 +27,12 @@ impl Growth {
         Self { level, alpha: 1.0 }
     }
 
-    /// The side of an image at this level, in pixels.
+    /// The side of an image at this level, in pixels; 0 at a level of which there is none.
     pub const fn resolution(self) -> usize {
-        4 << self.level
+        match 4usize.checked_shl(self.level as u32) {
+            Some(side) => side,
+            None => 0,
+        }
     }
 
     /// Whether two paths are blended.
@@ -65,7 +68,7 @@ impl Growth {
     pub fn reals(self, images: &Tensor) -> Result<Tensor> {
         let (_, _, height, side) = images.dims4()?;
         let r = self.resolution();
-        let halvings = (side / r).checked_ilog2().unwrap_or(0);
+        let halvings = side.checked_div(r).and_then(usize::checked_ilog2).unwrap_or(0);
         check(
             height == side && r << halvings == side,
             "image size",

@@ -144,6 +144,7 @@ impl AttributePrior {
         let (batch, columns) = noise.dims2()?;
         let size = Self::plan_size(&self.sizes);
         check(columns == size, "noise of a plan", columns, size)?;
+        check(embedding.dim(0)? == batch, "texts to draw plans for", embedding.dim(0)?, batch)?;
         let host = |t: &Tensor| t.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1();
         let uniform = noise.affine(0.5f64.sqrt(), 0.0)?.erf()?.affine(0.5, 0.5)?.clamp(1e-7, 1.0 - 1e-7)?;
         let gumbel: Vec<f32> = host(&uniform.log()?.neg()?.log()?.neg()?)?;

@@ -73,12 +73,18 @@ impl Reader {
     /// What a linear head looks at. Larger images are halved to the reader's side, smaller doubled.
     ///
     /// # Shapes
-    /// `images`: `(B, 3, R, R)` in `[-1, 1]`, R a power of two times or part of the side; result:
-    /// `(B, F)`.
+    /// `images`: `(B, 3, R, R)` in `[-1, 1]`, R a power of two; result: `(B, F)`.
     ///
     /// # Errors
     /// If the shape does not fit.
     pub fn features(&self, images: &Tensor) -> Result<Tensor> {
+        let (_, _, height, width) = images.dims4()?;
+        check(
+            height == width && height.is_power_of_two(),
+            "image size",
+            format_args!("{height}x{width}"),
+            "a square whose side is a power of two",
+        )?;
         let mut x = to_nhwc(images)?;
         while x.dim(1)? < self.side {
             x = upsample2(&x)?;
@@ -98,5 +104,31 @@ impl Reader {
             }
         }
         Ok(x.flatten_from(1)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::{DType, Device};
+    use t2f_ops::init::Parameters;
+    use t2f_ops::rng::Key;
+
+    #[test]
+    fn any_power_of_two_is_looked_at_and_nothing_else() -> Result<()> {
+        let parameters = Parameters::drawn(Key::new(1));
+        let reader = Reader::new(&[4], &parameters.builder(DType::F32, &Device::Cpu))?;
+        let seen = |height, width| {
+            let images = Tensor::zeros((2, 3, height, width), DType::F32, &Device::Cpu)?;
+            reader.features(&images)
+        };
+        for side in [1, 4, 8, 32] {
+            assert_eq!(seen(side, side)?.dims(), [2, reader.outputs()]);
+        }
+        for (height, width) in [(6, 6), (8, 16), (0, 0)] {
+            let message = seen(height, width).unwrap_err().to_string();
+            assert!(message.contains(&format!("image size is {height}x{width}")), "{message}");
+        }
+        Ok(())
     }
 }

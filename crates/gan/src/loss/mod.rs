@@ -77,7 +77,8 @@ pub struct Pair<'a> {
     pub fake: &'a Tensor,
     /// The texts of both.
     pub texts: Texts<'a>,
-    /// For each real image the text of another image, `(B, E)`, detached.
+    /// For each real image a text that is false of it, `(B, E)`; detached if texts are not to learn
+    /// from the discriminator.
     pub mismatched: Option<&'a Tensor>,
     /// How far the networks have grown.
     pub at: Growth,
@@ -94,7 +95,7 @@ pub struct Scores {
     pub real: Tensor,
     /// Generated images under the texts they were made from.
     pub fake: Tensor,
-    /// Real images under the texts of others.
+    /// Real images under texts that are false of them.
     pub mismatched: Option<Tensor>,
 }
 

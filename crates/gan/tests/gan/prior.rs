@@ -159,6 +159,13 @@ fn noise_of_another_size_is_refused() {
     let nets = nets();
     let text = nets.normal("text", (1, EMBEDDING)).unwrap();
     let noise = nets.normal("noise", (1, PLAN - 1)).unwrap();
-    let message = nets.prior.unwrap().draw(&text, &noise).unwrap_err().to_string();
+    let prior = nets.prior.as_ref().unwrap();
+    let message = prior.draw(&text, &noise).unwrap_err().to_string();
     assert_eq!(message, "noise of a plan is 4, expected 5");
+    for (texts, draws) in [(1, 2), (2, 1)] {
+        let text = nets.normal("text", (texts, EMBEDDING)).unwrap();
+        let noise = nets.normal("noise", (draws, PLAN)).unwrap();
+        let message = prior.draw(&text, &noise).unwrap_err().to_string();
+        assert_eq!(message, format!("texts to draw plans for is {texts}, expected {draws}"));
+    }
 }

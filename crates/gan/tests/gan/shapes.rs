@@ -34,7 +34,7 @@ fn second() -> GanConfig {
 }
 
 fn table(config: &GanConfig, embedding_size: usize) -> Result<BTreeMap<String, Vec<usize>>> {
-    let rows = config.parameter_table(embedding_size, &[])?;
+    let rows = config.parameter_table(embedding_size, &tiny::SIZES)?;
     let names = rows.len();
     let table: BTreeMap<_, _> = rows.into_iter().map(|row| (row.name, row.shape)).collect();
     assert_eq!(table.len(), names, "a name was asked for twice");
@@ -123,11 +123,12 @@ fn parameters_of_the_second_configuration_add_up() -> Result<()> {
 #[test]
 fn the_table_lists_what_the_networks_register() -> Result<()> {
     let again = tiny::drawing_again(tiny::config());
-    for config in [tiny::config(), tiny::compat(), tiny::projection(), again] {
-        let nets = tiny::Nets::new(&config, DType::F32)?;
+    let heads = [true, false].map(|prior| tiny::with_heads(tiny::projection(), prior));
+    for config in [tiny::config(), tiny::compat(), tiny::projection(), again].iter().chain(&heads) {
+        let nets = tiny::Nets::new(config, DType::F32)?;
         let registered: BTreeMap<_, _> =
             nets.parameters.tensors().into_iter().map(|(name, t)| (name, t.dims().to_vec())).collect();
-        assert_eq!(table(&config, tiny::EMBEDDING)?, registered);
+        assert_eq!(table(config, tiny::EMBEDDING)?, registered);
     }
     Ok(())
 }
@@ -162,6 +163,8 @@ fn wrong_sizes_are_errors_that_name_them() -> Result<()> {
         (nets.generator.forward(&images, Growth::stable(1)), "unexpected rank"),
         (nets.generator.forward(&nets.normal("x", (2, 3))?, Growth::stable(1)), "latent is 3, expected 5"),
         (nets.discriminator.features(&images, Growth::stable(2)), "image size is 8x8, expected 16"),
+        (Growth::stable(62).reals(&images), "image size is 8x8"),
+        (Growth::stable(64).reals(&images), "image size is 8x8"),
     ];
     for (result, part) in errors {
         let message = result.unwrap_err().to_string();
