@@ -323,7 +323,29 @@ fn too_few_images_for_a_batch_are_an_error_before_the_run_begins() {
     assert_eq!(folders.count(), 0, "a run folder was left behind");
 }
 
-/// Without images for tests the samples are of what there is.
+#[test]
+fn one_image_is_refused_before_the_run_begins() {
+    let home = tempfile::tempdir().unwrap();
+    folder(home.path(), &[("a.jpg".into(), jpeg(32, 32))]);
+    for dry in [&["-n"][..], &[]] {
+        let ran = run(home.path(), &[&["train", "--data", "folder:."], dry].concat());
+        assert!(ran.code == 1 && ran.err.contains("two captioned images"), "{}", ran.err);
+        assert!(ran.err.contains("found 1\nhint: "), "{}", ran.err);
+    }
+    assert!(!home.path().join("runs").exists());
+}
+
+#[test]
+fn warnings_are_plain_where_standard_error_is_no_terminal() {
+    let home = tempfile::tempdir().unwrap();
+    let files: Vec<_> = (0..12).map(|i| (format!("{i}.jpg"), jpeg(32, 32))).collect();
+    folder(home.path(), &files);
+    let ran = run(home.path(), &["train", "-n", "--data", "folder:."]);
+    assert!(ran.code == 0 && ran.err.contains("WARN no training image has attributes"), "{}", ran.err);
+    assert!(!ran.err.contains('\u{1b}'), "{:?}", ran.err);
+}
+
+/// Without images for tests the samples are of what there is, and there is nothing to measure on.
 #[test]
 fn a_folder_without_a_part_for_tests_trains() {
     let home = tempfile::tempdir().unwrap();
@@ -337,7 +359,10 @@ fn a_folder_without_a_part_for_tests_trains() {
     }
     let mut trainer = Trainer::create(config, &[], home.path()).unwrap();
     assert_eq!(run_to(&mut trainer, 2), Outcome::Stopped);
-    assert!(trainer.run_dir().path().join("reals.png").exists());
+    let folder = trainer.run_dir().path().to_owned();
+    assert!(folder.join("reals.png").exists());
+    let ran = run(home.path(), &["metrics", folder.to_str().unwrap()]);
+    assert!(ran.code == 1 && ran.err.contains("the test split has no images\nhint: "), "{}", ran.err);
 }
 
 #[test]

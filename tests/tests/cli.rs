@@ -26,13 +26,16 @@ fn help_of_every_command_has_examples() {
         assert_eq!(ran.code, 0, "{command:?}: {}", ran.err);
         let wanted = ["Examples:\n  t2f".to_string(), command.join(" ")];
         assert!(wanted.iter().all(|text| ran.out.contains(text)), "{command:?}: {}", ran.out);
+        // What is written in lines is printed in these, and not broken anew.
+        let examples = ran.out.lines().skip_while(|line| *line != "Examples:");
+        examples.for_each(|line| assert!(line.chars().count() <= 98, "{command:?}: {line}"));
     }
 }
 
 #[test]
 fn wrong_values_are_answered_with_what_is_accepted() {
     let folder = tempfile::tempdir().unwrap();
-    let cases: [(&[&str], &[&str]); 22] = [
+    let cases: [(&[&str], &[&str]); 34] = [
         (&["bench", "--resolutions", "48"], &["--resolutions", "power of two"]),
         (&["bench", "--loss", "hinge"], &["hinge", "wgan-gp"]),
         (&["bench", "--variants", "shared"], &["--peer"]),
@@ -53,7 +56,19 @@ fn wrong_values_are_answered_with_what_is_accepted() {
         (&["metrics", "--json", "none/x.json"], &["--json", "`none`"]),
         (&["metrics", "m", "--split", "all"], &["all", "test", "val", "train"]),
         (&["metrics", "m", "--metrics", "beauty"], &["beauty", "faces", "ms-ssim"]),
-        (&["metrics", "m", "--count", "1"], &["--count", "2.."]),
+        (&["metrics", "m", "--count", "3"], &["--count", "4.."]),
+        (&["metrics", "m", "--resize", "tensorflow"], &["--inception"]),
+        (&["bench", "--set", "seed=1"], &["--set", "bench steps", "run"]),
+        (&["bench", "generation", "--resolutions", "4"], &["--resolutions", "steps, operators"]),
+        (&["data", "preview", "--set", "gan.resolution=8"], &["gan.resolution=8", "--resolution"]),
+        (&["generate", "a", "--truncation", "-1"], &["--truncation", "from 0 to 1"]),
+        (&["generate", "a", "--text-scale", "-1"], &["--text-scale", "from 0 to 20"]),
+        (&["generate", "a", "--seeds", "-1"], &["`-1`", "`0,1,4-6`"]),
+        (&["generate", "a", "--enlarge", "-1"], &["--enlarge", "1..=64"]),
+        (&["metrics", "m", "--seed", "-1"], &["'-1'", "--seed"]),
+        (&["plot", "x", "--smoothing", "-0.5"], &["--smoothing", "from 0 to below 1"]),
+        (&["train", "--rollback", "-1"], &["'-1'", "--rollback"]),
+        (&["data", "preview", "--count", "-1"], &["--count", "1..=400"]),
         (&["paint"], &["paint", "--help"]),
     ];
     for (arguments, needles) in cases {
@@ -102,6 +117,53 @@ fn what_is_not_there_is_named_with_a_hint() {
 }
 
 #[test]
+fn hints_fit_what_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("afile"), "").unwrap();
+    fs::write(folder.path().join("latin.txt"), b"a man\na fianc\xe9\n").unwrap();
+    let few: Vec<&str> = crate::tiny::SMALL.iter().flat_map(|line| ["--set", line]).collect();
+    let out = [&["train", "--out", "afile"], &few[..]].concat();
+    let mut cases: Vec<(&[&str], [&str; 2])> = vec![
+        (&["train", "--preset", "face2text"], ["`data.images` is not set", "--data lfw:IMAGES,CAPTIONS"]),
+        (
+            &["train", "-n", "--preset", "face2text"],
+            ["`data.images` is not set", "--data lfw:IMAGES,CAPTIONS"],
+        ),
+        (&["train", "-n", "--set", "data.kind=folder"], ["`data.path` is not set", "--data folder:PATH"]),
+        (&["train", "-n", "--set", "data.train_images=1"], ["`data.train_images`", "docs/configuration.md"]),
+        (&["train", "--set", "gan.resolution=48"], ["gan.resolution is 48", "docs/configuration.md"]),
+        (&["train", "--preset", "fastest"], ["face2text-128", "--preset"]),
+        (&["train", "-n", "--config", "nothere.toml"], ["nothere.toml", "check `--config`"]),
+        (
+            &["train", "-n", "--config", "latin.txt"],
+            ["latin.txt: not UTF-8 text at byte 13, in line 2", "--config"],
+        ),
+        (&["train", "-n", "--resume", "runs/none"], ["runs/none", "name a run folder"]),
+        (&["generate", "--captions", "latin.txt"], ["`--captions latin.txt`", "in line 2"]),
+        (&out, ["afile", "check `--out`"]),
+    ];
+    if !candle_core::utils::cuda_is_available() {
+        cases.push((&["train", "-n", "--device", "cuda"], ["--features cuda", "--device auto"]));
+    }
+    for (arguments, needles) in cases {
+        let Ran { code, err, .. } = run(folder.path(), arguments);
+        assert_eq!(code, 1, "{arguments:?}: {err}");
+        assert!(needles.iter().all(|needle| err.contains(needle)), "{arguments:?}: {err}");
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "a run that cannot start leaves no folder");
+}
+
+#[test]
+fn a_dry_run_lists_each_level_that_is_trained_once() {
+    let few: Vec<&str> = crate::tiny::SMALL.iter().flat_map(|line| ["--set", line]).collect();
+    let arguments = [&["train", "-n"], &few[..], &["--set", "schedule.stable_kimg=[0,0.1]"]].concat();
+    let Ran { code, out, err } = run(Path::new("."), &arguments);
+    assert_eq!(code, 0, "{err}");
+    let rows: Vec<&str> = out.lines().skip_while(|line| !line.starts_with("# schedule")).skip(1).collect();
+    assert!(rows.len() == 1 && rows[0].contains(" 8x8 "), "{rows:?}");
+}
+
+#[test]
 fn plot_draws_one_run_into_its_folder_and_several_where_it_is_told() {
     let folder = tempfile::tempdir().unwrap();
     for (name, loss) in [("a", 1.0), ("b", 2.0)] {
@@ -133,6 +195,7 @@ fn data_commands_show_check_and_export_the_drawn_faces() {
     assert_eq!((preview.code, preview.out.as_str()), (0, "preview.png\n"), "{}", preview.err);
     let check = run(folder.path(), &["data", "check"]);
     assert!(check.code == 0 && check.out.contains("procedural"), "{}{}", check.out, check.err);
+    assert!(check.out.contains("captions          made as they are needed\n"), "{}", check.out);
     assert!(!folder.path().join("bad_files.tsv").exists());
 
     let export =

@@ -85,9 +85,9 @@ impl DataConfig {
 impl ProceduralConfig {
     fn open(&self, resolution: usize) -> Result<Splits> {
         let sizes = [
-            ("train_images", self.train_images),
-            ("val_images", self.val_images),
-            ("test_images", self.test_images),
+            ("data.train_images", self.train_images),
+            ("data.val_images", self.val_images),
+            ("data.test_images", self.test_images),
         ];
         for (field, size) in sizes {
             if !(2..=MOST_IMAGES).contains(&size) {

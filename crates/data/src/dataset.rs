@@ -112,6 +112,25 @@ pub struct Splits {
 }
 
 impl Splits {
+    /// Checks that the training part has two images: each is also shown with a caption that is not
+    /// its own.
+    ///
+    /// # Errors
+    /// If it has not.
+    pub fn require_two(&self) -> Result<()> {
+        let len = self.train.len();
+        if len >= 2 {
+            return Ok(());
+        }
+        Err(Error::Dataset {
+            dataset: self.train.name().into(),
+            reason: format!(
+                "two captioned images to train on are the least, since each is also shown with a caption of \
+                 another; found {len}"
+            ),
+        })
+    }
+
     /// Checks that the training part fills at least one batch.
     ///
     /// # Errors

@@ -28,7 +28,7 @@ mod pixel_cache;
 mod prefetch;
 mod preflight;
 pub mod procedural;
-mod text_file;
+pub mod text_file;
 mod visual;
 
 pub use cached::Cached;

@@ -41,7 +41,7 @@ impl Reading {
             return Ok(());
         }
         let expected = "above 0 and at most 1".into();
-        Err(Error::Setting { field: "crop", value: self.crop.to_string(), expected })
+        Err(Error::Setting { field: "data.crop", value: self.crop.to_string(), expected })
     }
 }
 
@@ -84,7 +84,7 @@ pub(crate) fn check_fractions(validation: f64, test: f64) -> Result<()> {
         return Ok(());
     }
     Err(Error::Setting {
-        field: "validation_fraction + test_fraction",
+        field: "data.validation_fraction + data.test_fraction",
         value: format!("{validation} + {test}"),
         expected: "two fractions from 0 that leave some images for training".into(),
     })

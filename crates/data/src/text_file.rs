@@ -7,8 +7,16 @@ use std::path::Path;
 ///
 /// # Errors
 /// If it cannot be read, or is not UTF-8; the message says where.
-pub(crate) fn read(path: &Path) -> Result<String> {
-    let mut text = String::from_utf8(std::fs::read(path)?).map_err(|error| {
+pub fn read(path: &Path) -> Result<String> {
+    decoded(std::fs::read(path)?)
+}
+
+/// The text of a file that is read already, without its byte order mark.
+///
+/// # Errors
+/// If it is not UTF-8; the message says where.
+pub fn decoded(bytes: Vec<u8>) -> Result<String> {
+    let mut text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let line = error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
         std::io::Error::other(format!("not UTF-8 text at byte {at}, in line {line}: save it as UTF-8"))

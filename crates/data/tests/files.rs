@@ -124,7 +124,7 @@ fn wrong_paths_name_what_was_tried_and_what_is_near() {
         reason(&LfwConfig { images: Default::default(), ..config.clone() })
             .contains("`data.images` is not set")
     );
-    assert!(reason(&LfwConfig { crop: 0.0, ..config.clone() }).contains("`crop` is 0"));
+    assert!(reason(&LfwConfig { crop: 0.0, ..config.clone() }).contains("`data.crop` is 0"));
     assert!(reason(&LfwConfig { test_fraction: 0.95, ..config }).contains("leave some images for training"));
 }
 
@@ -461,7 +461,7 @@ fn settings_out_of_range_or_not_set_are_named() {
             DataConfig::Procedural(ProceduralConfig { train_images, val_images, test_images, ..default })
         });
         for (config, field) in [(train, "train_images"), (val, "val_images"), (test, "test_images")] {
-            let wanted = format!("`{field}` is {images}: expected at least 2 and at most 100000000");
+            let wanted = format!("`data.{field}` is {images}: expected at least 2 and at most 100000000");
             assert_eq!(message(config), wanted);
         }
     }

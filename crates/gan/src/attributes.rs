@@ -59,20 +59,21 @@ impl AttributesConfig {
     /// # Errors
     /// If a field is out of range, or needs another that is off; the message names it.
     pub fn check(&self) -> Result<()> {
-        check_not_negative("attributes.weight", self.weight)?;
-        check_not_negative("attributes.text_weight", self.text_weight)?;
-        check_not_negative("attributes.noise", self.noise)?;
+        check_not_negative("gan.attributes.weight", self.weight)?;
+        check_not_negative("gan.attributes.text_weight", self.text_weight)?;
+        check_not_negative("gan.attributes.noise", self.noise)?;
         if !self.reader.is_empty() {
-            Reader::check("attributes.reader", &self.reader)?;
+            Reader::check("gan.attributes.reader", &self.reader)?;
         }
         let looked_at = self.noise == 0.0 || !self.reader.is_empty() || self.weight == 0.0;
         let expected = "0, or a network of its own in attributes.reader, whose images it is added to";
         check(looked_at, "attributes.noise", self.noise, expected)?;
         let separate = !self.capped || !self.reader.is_empty() || self.weight == 0.0;
-        check(separate, "attributes.capped", true, "false, or a network of its own in attributes.reader")?;
+        let expected = "false, or a network of its own in gan.attributes.reader";
+        check(separate, "gan.attributes.capped", true, expected)?;
         let taught = !self.prior || self.text_weight > 0.0 || self.weight == 0.0;
-        let expected = "above 0 with attributes.prior, which learns from it what texts say";
-        check(taught, "attributes.text_weight", self.text_weight, expected)
+        let expected = "above 0 with gan.attributes.prior, which learns from it what texts say";
+        check(taught, "gan.attributes.text_weight", self.text_weight, expected)
     }
 
     /// The size of the plans that the generator is given, 0 without a prior.

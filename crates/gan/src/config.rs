@@ -106,7 +106,9 @@ impl ContrastConfig {
     /// # Errors
     /// If a field is out of range; the message names it.
     pub fn check(&self) -> Result<()> {
-        for (name, value) in [("contrast.temperature", self.temperature), ("contrast.weight", self.weight)] {
+        for (name, value) in
+            [("gan.contrast.temperature", self.temperature), ("gan.contrast.weight", self.weight)]
+        {
             check(value > 0.0 && value.is_finite(), name, value, "a finite number above 0")?;
         }
         Ok(())
@@ -192,16 +194,16 @@ impl GanConfig {
     /// The feature maps at each level, of a configuration that is valid.
     pub fn checked_channels(&self) -> Result<Vec<usize>> {
         let r = self.resolution;
-        check(r >= 4 && r.is_power_of_two(), "resolution", r, "a power of two, at least 4")?;
-        check(self.latent_size > 0, "latent_size", self.latent_size, "at least 1")?;
+        check(r >= 4 && r.is_power_of_two(), "gan.resolution", r, "a power of two, at least 4")?;
+        check(self.latent_size > 0, "gan.latent_size", self.latent_size, "at least 1")?;
         check(
             (1..=self.latent_size).contains(&self.code_size),
-            "code_size",
+            "gan.code_size",
             self.code_size,
-            format_args!("1 to latent_size, which is {}", self.latent_size),
+            format_args!("1 to gan.latent_size, which is {}", self.latent_size),
         )?;
-        check(self.compressed_size > 0, "compressed_size", self.compressed_size, "at least 1")?;
-        check(self.stddev_group > 0, "stddev_group", self.stddev_group, "at least 1")?;
+        check(self.compressed_size > 0, "gan.compressed_size", self.compressed_size, "at least 1")?;
+        check(self.stddev_group > 0, "gan.stddev_group", self.stddev_group, "at least 1")?;
         let levels = self.max_level() + 1;
         let channels = match &self.channels {
             Channels::Halving(widest) => (0..levels)
@@ -211,7 +213,7 @@ impl GanConfig {
         };
         check(
             channels.len() == levels && channels.iter().all(|&c| c > 0),
-            "channels",
+            "gan.channels",
             format_args!("{channels:?}"),
             format_args!("{levels} numbers, each at least 1, for the levels of resolution {r}"),
         )?;

@@ -43,9 +43,9 @@ impl ReconstructionConfig {
     /// # Errors
     /// If a field is out of range; the message names it.
     pub fn check(&self) -> Result<()> {
-        check_not_negative("reconstruction.weight", self.weight)?;
-        check_not_negative("reconstruction.kl_weight", self.kl_weight)?;
-        Reader::check("reconstruction.encoder", &self.encoder)
+        check_not_negative("gan.reconstruction.weight", self.weight)?;
+        check_not_negative("gan.reconstruction.kl_weight", self.kl_weight)?;
+        Reader::check("gan.reconstruction.encoder", &self.encoder)
     }
 }
 

@@ -48,6 +48,11 @@ struct Opened {
 
 impl Opened {
     fn open(&self) -> anyhow::Result<Splits> {
+        if let Some(line) = self.overrides.iter().find(|line| !line.trim_start().starts_with("data.")) {
+            let message =
+                format!("`--set {line}` changes nothing here, where only the section [data] is read");
+            return Err(usage(message, "give a key such as data.crop=0.8; `--resolution` sets the side"));
+        }
         let data = self.data.iter().flat_map(Source::overrides);
         let overrides: Vec<String> = data.chain(self.overrides.iter().cloned()).collect();
         let hint = "`t2f train -n` prints every key with its value";
@@ -235,11 +240,15 @@ fn check(options: &Check) -> anyhow::Result<()> {
     let report = &splits.report;
     terminal::result(&format!("dataset           {}", splits.train.name()));
     terminal::result(&format!("images            {} ({} without colour)", report.images, report.gray));
-    terminal::result(&format!(
-        "captions          {} ({} left out)",
-        report.captions, report.dropped_captions
-    ));
-    terminal::result(&format!("without caption   {}", report.uncaptioned));
+    if report.captions > 0 {
+        terminal::result(&format!(
+            "captions          {} ({} left out)",
+            report.captions, report.dropped_captions
+        ));
+        terminal::result(&format!("without caption   {}", report.uncaptioned));
+    } else {
+        terminal::result("captions          made as they are needed");
+    }
     for (name, part) in Part::value_variants().iter().filter_map(|part| part.of(&splits)) {
         terminal::result(&format!("{name:<17} {} images, content {}", part.len(), part.fingerprint()));
     }

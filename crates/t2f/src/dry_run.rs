@@ -2,6 +2,7 @@
 
 use candle_core::Device;
 use t2f_train::config::Config;
+use t2f_train::device;
 use t2f_train::footprint::Footprint;
 use t2f_train::schedule::Schedule;
 use t2f_train::step::Networks;
@@ -11,7 +12,11 @@ use crate::terminal::result;
 
 /// Prints the configuration that a run would have as TOML and, as comments in it, the data, the
 /// networks and the schedule that it stands for.
-pub fn describe(mut config: Config) -> anyhow::Result<()> {
+///
+/// # Errors
+/// If such a run would not start: its device is not there, its data cannot be opened or do not do.
+pub fn describe(mut config: Config) -> t2f_train::Result<()> {
+    device::open(&config.device)?;
     let splits = config.data.open(config.gan.resolution)?;
     config.settle(&splits)?;
     let config = &config;
@@ -38,7 +43,8 @@ pub fn describe(mut config: Config) -> anyhow::Result<()> {
     let schedule = Schedule::new(&config.schedule, config.gan.max_level(), images)?;
     result("# schedule:  level     from kimg   faded in       until   batch");
     let kimg = |images: u64| images as f64 / 1000.0;
-    for (start, faded, end) in schedule.phases() {
+    let shown = schedule.phases().into_iter().filter(|(start, _, end)| start < end);
+    for (start, faded, end) in shown {
         let stage = schedule.at(start);
         let side = stage.resolution;
         result(&format!(

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use t2f_data::Image;
+use t2f_data::{Image, text_file};
 use t2f_train::model::Model;
 use t2f_train::painter::Sampling;
 use t2f_train::picture;
@@ -33,8 +33,9 @@ Examples:
   t2f generate --seeds 0-5 --grid \"\"                    any face at all
   t2f generate --model model.safetensors --truncation 0.7 --out face.png \"a smiling man\"
 
-The same model, caption, seed, truncation and text scale give the same bytes. A PNG says which model drew it,
-from what, and that a model drew it (iTXt and XMP); --no-provenance leaves that out.")]
+The same model, caption, seed, truncation and text scale give the same bytes. A PNG says which
+model drew it, from what, and that a model drew it (iTXt and XMP); --no-provenance leaves that
+out.")]
 pub struct Options {
     /// What to draw; every caption is drawn with every seed
     #[arg(value_name = "CAPTION")]
@@ -117,23 +118,20 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 fn captions(options: &Options) -> anyhow::Result<Vec<String>> {
     let mut captions = options.prompts.clone();
     if let Some(file) = &options.captions {
-        let mut text = String::new();
-        let read = if file == Path::new("-") {
-            std::io::stdin().read_to_string(&mut text)
+        let text = if file == Path::new("-") {
+            let mut bytes = Vec::new();
+            std::io::stdin().read_to_end(&mut bytes).and_then(|_| text_file::decoded(bytes))
         } else {
-            std::fs::read_to_string(file).map(|read| {
-                text = read;
-                text.len()
-            })
+            text_file::read(file)
         };
-        read.map_err(|error| {
+        let text = text.map_err(|error| {
             because(
                 error,
                 format!("cannot read `--captions {}`", file.display()),
                 "it is UTF-8, a caption a line",
             )
         })?;
-        let lines = text.trim_start_matches('\u{feff}').lines().map(str::trim);
+        let lines = text.lines().map(str::trim);
         captions.extend(lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(String::from));
     }
     if captions.is_empty() {

@@ -23,7 +23,7 @@ mod train;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// Text in, face out: trains a progressively growing GAN on captioned faces and draws from it.
 #[derive(Parser)]
@@ -66,7 +66,8 @@ enum Command {
 /// for arguments that cannot be or contradict one another, 1 for anything else, a setting out of
 /// range included.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
+    let parsed = taking_negatives(Cli::command()).try_get_matches_from(arguments);
+    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version end here, too; a closed pipe is no reason to complain.
@@ -92,13 +93,21 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
+/// The same command, whose options take a `-1` for their value, so that it is answered with the
+/// option's range; to clap it would be an option of its own.
+fn taking_negatives(command: clap::Command) -> clap::Command {
+    let with_value = |arg: &clap::Arg| !arg.is_positional() && arg.get_action().takes_values();
+    command
+        .mut_args(|arg| if with_value(&arg) { arg.allow_negative_numbers(true) } else { arg })
+        .mut_subcommands(taking_negatives)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn options_are_declared_without_contradiction() {
-        use clap::CommandFactory;
-        Cli::command().debug_assert();
+        taking_negatives(Cli::command()).debug_assert();
     }
 }

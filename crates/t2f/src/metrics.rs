@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use t2f_data::{DataConfig, Splits};
+use t2f_data::{DataConfig, Dataset, Splits};
 use t2f_train::metrics::faces::FaceScores;
 use t2f_train::metrics::features::{FeatureExtractor, OracleFeatures};
 use t2f_train::metrics::inception::{Inception, Resize};
@@ -34,12 +34,14 @@ Examples:
   t2f metrics RUN --metrics swd,ms-ssim,memorisation,retrieval --cache ~/.cache/t2f
 
 faces: one face is drawn for a caption of each test image, and a classifier of drawn faces looks
-whether what the caption claims is there: AA, chance, ceiling, and AAn = (AA - chance) / (ceiling -
-chance); exact captions; CompGap on pairs of values that training never shows together; edits of one
-phrase; paraphrases; diversity of what captions leave open. Only models of drawn faces have these.
-features: Frechet and kernel distances (fid_*, kid_*), precision, recall, density, coverage, on the
-classifier's features, and on Inception's where you bring its weights. Names ending in _real are what
-real pictures reach. Rows go to metric-<name>.jsonl of a run; docs/metrics.md has the formulas.")]
+whether what the caption claims is there: AA, chance, ceiling, and
+AAn = (AA - chance) / (ceiling - chance); exact captions; CompGap on pairs of values that training
+never shows together; edits of one phrase; paraphrases; diversity of what captions leave open.
+Only models of drawn faces have these.
+features: Frechet and kernel distances (fid_*, kid_*), precision, recall, density, coverage, on
+the classifier's features, and on Inception's where you bring its weights. Names ending in _real
+are what real pictures reach.
+Rows go to metric-<name>.jsonl of a run; docs/metrics.md has the formulas.")]
 pub struct Options {
     /// A run folder or a model.safetensors [default: the model that comes with the program]
     #[arg(value_name = "MODEL")]
@@ -47,8 +49,8 @@ pub struct Options {
     /// What to compute [default: faces,features for drawn faces, else features,swd,ms-ssim,memorisation]
     #[arg(long, value_enum, value_delimiter = ',', value_name = "LIST", hide_default_value = true)]
     metrics: Vec<Metric>,
-    /// Captions of the split
-    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(2..), value_name = "N")]
+    /// Captions of the split, at least four
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(4..), value_name = "N")]
     count: u32,
     /// Faces of each caption
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
@@ -65,7 +67,7 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     inception: Option<PathBuf>,
     /// How pictures are resized for Inception: as clean-fid, torch-fidelity or pytorch-fid do
-    #[arg(long, default_value = "clean", value_parser = ["clean", "tensorflow", "pytorch"])]
+    #[arg(long, default_value = "clean", value_parser = ["clean", "tensorflow", "pytorch"], requires = "inception")]
     resize: String,
     /// A folder for what is computed of real pictures, to be used again
     #[arg(long, value_name = "DIR")]
@@ -111,13 +113,13 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
     let model = shipped::load(options.model.as_deref(), &options.device)?;
     let splits = model.config().data.open(model.resolution())?;
+    let data = measured(&splits, &options.split)?;
     let groups = groups(options, &model);
     let oracle = oracle(&model, &groups)?;
     let features = OracleFeatures::new(&oracle)?;
     let inception = inception(options)?;
     let mut extractors: Vec<&dyn FeatureExtractor> = vec![&features];
     extractors.extend(inception.as_ref().map(|inception| inception as &dyn FeatureExtractor));
-    let data = part(&splits, &options.split)?;
     let request = Request::first(data, options.count as usize, options.faces as usize, options.seed)?;
     if request.len() < options.count as usize {
         terminal::warn(&format!(
@@ -153,6 +155,22 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
             .map_err(|error| because(error, "cannot write the JSON", "check `--json`"))?;
     }
     Ok(())
+}
+
+/// The part of a name, of as many images as a distance between distributions takes.
+fn measured<'a>(splits: &'a Splits, name: &str) -> anyhow::Result<&'a dyn Dataset> {
+    const LEAST: usize = 4;
+    let part = part(splits, name)?;
+    if part.len() >= LEAST {
+        return Ok(part);
+    }
+    let message = match part.len() {
+        0 => format!("the {name} split has no images"),
+        some => format!("the {name} split has {some} images, and {LEAST} are the least"),
+    };
+    let hint =
+        "`--split val` or `train` measures on another; a run with a larger `data.test_fraction` has more";
+    Err(failure(message, hint))
 }
 
 fn groups(options: &Options, model: &Model) -> BTreeSet<Group> {

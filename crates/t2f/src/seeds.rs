@@ -14,17 +14,17 @@ impl FromStr for Seeds {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let accepted = "expected numbers and ranges such as `7`, `0-7` or `0,1,4-6`";
-        let number = |part: &str| -> Result<u64, String> {
-            part.trim().parse().map_err(|_| format!("`{}` is not a seed; {accepted}", part.trim()))
-        };
         let mut seeds = Vec::new();
-        for part in text.split(',') {
+        for part in text.split(',').map(str::trim) {
+            let number = |text: &str| -> Result<u64, String> {
+                text.trim().parse().map_err(|_| format!("`{part}` is neither a seed nor a range; {accepted}"))
+            };
             let (first, last) = match part.split_once('-') {
                 Some((first, last)) => (number(first)?, number(last)?),
                 None => (number(part)?, number(part)?),
             };
             if last < first {
-                return Err(format!("the range `{}` runs backwards; {accepted}", part.trim()));
+                return Err(format!("the range `{part}` runs backwards; {accepted}"));
             }
             if seeds.len() as u64 + (last - first).saturating_add(1) > MOST {
                 return Err(format!("more than {MOST} seeds"));

@@ -1,7 +1,7 @@
 //! The only place that prints. Results go to standard output, everything else to standard error;
 //! a reader that went away (`t2f … | head`) is no error.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A line of the result.
@@ -22,15 +22,18 @@ pub fn warn(line: &str) {
 /// Whether the library's warnings are being printed.
 static TRACING: AtomicBool = AtomicBool::new(false);
 
-/// Prints the library's `tracing` events of level `warn` and above, or from `info` if `verbose`.
+/// Prints the library's `tracing` events of level `warn` and above, or from `info` if `verbose`; in
+/// colour on a terminal, unless `NO_COLOR` is set.
 pub fn print_events(verbose: bool) {
     if TRACING.swap(true, Ordering::SeqCst) {
         return;
     }
     let level = if verbose { tracing::Level::INFO } else { tracing::Level::WARN };
+    let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(std::io::stderr)
+        .with_ansi(colour && std::io::stderr().is_terminal())
         .with_target(false)
         .without_time()
         .finish();

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use t2f_data::Error as DataError;
 use t2f_train::Error;
 use t2f_train::config::Config;
 use t2f_train::run_dir::RunDir;
@@ -71,36 +72,75 @@ pub struct Options {
 
 /// Runs `t2f train`.
 pub fn run(options: &Options) -> anyhow::Result<()> {
+    let failed = |what: &str, error: Error| {
+        let hint = advice(&error, options);
+        because(error, what, hint)
+    };
     if let Some(run) = &options.resume {
+        let what = format!("cannot resume `{}`", run.display());
         if options.dry_run {
-            return dry_run::describe(Config::from_file(&run.join("config.toml"))?);
+            let config = Config::from_file(&run.join("config.toml"));
+            let config = config.map(|config| on_device(config, options));
+            return config.and_then(dry_run::describe).map_err(|error| failed(&what, error));
         }
-        let hint = format!("name a run folder; `{} train` starts a new run", program());
-        let trainer = resume(run, options.device.as_deref())
-            .map_err(|error| because(error, format!("cannot resume `{}`", run.display()), hint))?;
+        let trainer = resume(run, options).map_err(|error| failed(&what, error))?;
         return drive(trainer, options);
     }
     let overrides = overrides(options);
-    let config = resolve(options, &overrides)?;
+    let config =
+        resolve(options, &overrides).map_err(|error| failed("the configuration is not valid", error))?;
     if options.dry_run {
-        let hint = "`--set` changes a key; docs/configuration.md tells what each may be";
-        return dry_run::describe(config).map_err(|error| because(error, "cannot start such a run", hint));
+        return dry_run::describe(config).map_err(|error| failed("cannot start such a run", error));
     }
-    let hint = format!("`{} train -n` resolves and checks without training", program());
     let trainer = Trainer::create(config, &overrides, &options.out)
-        .map_err(|error| because(error, "cannot start the run", hint))?;
+        .map_err(|error| failed("cannot start the run", error))?;
     drive(trainer, options)
 }
 
 /// Opens a run to continue it, on another device if one is named.
-fn resume(run: &Path, device: Option<&str>) -> t2f_train::Result<Trainer> {
+fn resume(run: &Path, options: &Options) -> t2f_train::Result<Trainer> {
     let run = RunDir::open(run)?;
-    let mut config = run.config()?;
-    if let Some(device) = device {
-        config.device = device.to_owned();
-    }
+    let config = on_device(run.config()?, options);
     let text = config.text.clone();
     Trainer::restore(run, config, &|tokenizer, vb| text.build(tokenizer, vb))
+}
+
+fn on_device(config: Config, options: &Options) -> Config {
+    let device = options.device.clone().unwrap_or(config.device);
+    Config { device, ..config }
+}
+
+/// What to do about an error that keeps a run from starting.
+fn advice(error: &Error, options: &Options) -> String {
+    let unknown = options.preset.as_ref().filter(|name| !Config::presets().any(|preset| preset == *name));
+    match error {
+        Error::Device { .. } => "`--device auto` takes what the build and the machine have".into(),
+        Error::Data(DataError::Setting { field: "data.images" | "data.captions", .. }) => {
+            "give `--data lfw:IMAGES,CAPTIONS`; see datasets/lfw-face2text".into()
+        }
+        Error::Data(DataError::Setting { field: "data.path", .. }) => {
+            "give `--data folder:PATH`; see datasets/image-folder".into()
+        }
+        Error::Data(DataError::File { .. } | DataError::Dataset { .. } | DataError::Refused { .. }) => {
+            format!(
+                "datasets/ in the repository shows each layout; `{} data check` with the same `--data` counts what \
+             can be used",
+                program()
+            )
+        }
+        Error::File { .. } if options.resume.is_some() => {
+            format!("name a run folder that nobody trains in; `{} train` starts a new run", program())
+        }
+        Error::File { path, .. } if options.config.as_ref() == Some(path) => "check `--config`".into(),
+        Error::File { path, .. } if path.starts_with(&options.out) => "check `--out`".into(),
+        Error::Config(_) if unknown.is_some() => {
+            "name one of these with `--preset`, or a file of your own with `--config`".into()
+        }
+        Error::Parse { .. } | Error::Config(_) | Error::Data(_) | Error::Gan(_) | Error::Text(_) => {
+            "docs/configuration.md tells what each key may be".into()
+        }
+        _ => format!("`{} train -n` resolves and checks without training", program()),
+    }
 }
 
 /// What `--data`, `--device` and `--set` say, in this order.
@@ -110,20 +150,12 @@ fn overrides(options: &Options) -> Vec<String> {
     data.chain(device).chain(options.overrides.iter().cloned()).collect()
 }
 
-fn resolve(options: &Options, overrides: &[String]) -> anyhow::Result<Config> {
+fn resolve(options: &Options, overrides: &[String]) -> t2f_train::Result<Config> {
     let quick = options.config.is_none().then_some("quick");
     let preset = options.preset.as_deref().or(quick);
-    let presets: Vec<&str> = Config::presets().collect();
-    Config::resolve(preset, options.config.as_deref(), overrides)
-        .and_then(|config| config.check().map(|()| config))
-        .map_err(|error| {
-            let hint = format!(
-                "presets are {}; `{} train -n` prints every key with its value",
-                presets.join(", "),
-                program()
-            );
-            because(error, "the configuration is not valid", hint)
-        })
+    let config = Config::resolve(preset, options.config.as_deref(), overrides)?;
+    config.check()?;
+    Ok(config)
 }
 
 /// Trains to the end, or to the first signal, and says how to go on.
@@ -140,7 +172,13 @@ fn drive(mut trainer: Trainer, options: &Options) -> anyhow::Result<()> {
     display.finish();
     let outcome = outcome.map_err(|error| {
         display.note(&format!("stopped: {error}"));
-        let hint = format!("{} train --resume {} continues from the last checkpoint", program(), path(&run));
+        let again = format!("`{} train --resume {}", program(), path(&run));
+        let hint = match error {
+            Error::Divergence { .. } => {
+                format!("{again} --rollback 3` halves the learning rate wherever it diverges again")
+            }
+            _ => format!("{again}` continues from the last checkpoint"),
+        };
         because(error, "the training stopped", hint)
     })?;
     for file in story::write(&run)? {

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use t2f_data::{DataConfig, Splits};
+use t2f_data::{DataConfig, Splits, text_file};
 use t2f_gan::{AugmentConfig, Channels, GanConfig, LossConfig};
 use t2f_text::TextConfig;
 use toml::{Table, Value};
@@ -206,7 +206,7 @@ impl Config {
             merge(&mut table, parse(text, &format!("preset {name}"))?);
         }
         if let Some(path) = file {
-            let text = std::fs::read_to_string(path).map_err(|error| Error::file(path, error))?;
+            let text = text_file::read(path).map_err(|error| Error::file(path, error))?;
             merge(&mut table, parse(&text, &path.display().to_string())?);
         }
         for line in overrides {
@@ -242,8 +242,12 @@ impl Config {
     /// out, and what was left to defaults is written out, so that another version's continue the run.
     ///
     /// # Errors
-    /// If files that cannot be used leave fewer training images than a batch has.
+    /// If there are fewer than two training images, or files that cannot be used leave fewer than a
+    /// batch has.
     pub fn settle(&mut self, splits: &Splits) -> Result<()> {
+        if splits.report.bad.is_empty() {
+            splits.require_two()?;
+        }
         let blank = || (0..splits.train.len()).all(|index| splits.train.attributes(index).is_none());
         if self.gan.attributes.weight > 0.0 && blank() {
             tracing::warn!(
@@ -498,16 +502,20 @@ mod tests {
             ("optimizer.generator.lr=0", "optimizer.generator"),
             ("output.samples=0", "output.samples"),
             ("schedule.batch_sizes=[1]", "batch_sizes"),
-            ("gan.code_size=100000", "code_size"),
+            ("gan.code_size=100000", "gan.code_size is 100000, expected 1 to gan.latent_size"),
+            ("gan.resolution=48", "gan.resolution"),
+            ("gan.channels=[8]", "gan.channels"),
+            ("gan.stddev_group=0", "gan.stddev_group"),
+            ("loss.r1_gamma=-1", "loss.r1_gamma"),
             ("name=a/b", "name"),
             ("device=gpu", "gpu"),
             ("text.layers=0", "layers"),
             ("text.vocabulary_size=2", "vocabulary_size"),
-            ("gan.contrast.temperature=0", "contrast.temperature"),
+            ("gan.contrast.temperature=0", "gan.contrast.temperature"),
             ("gan.contrast.size=100000", "gan.contrast.size"),
-            ("gan.attributes.reader=[0]", "attributes.reader"),
-            ("gan.attributes.text_weight=0", "attributes.text_weight"),
-            ("gan.reconstruction.encoder=[8,8,8,8,8,8,8,8,8]", "reconstruction.encoder"),
+            ("gan.attributes.reader=[0]", "gan.attributes.reader"),
+            ("gan.attributes.text_weight=0", "gan.attributes.text_weight"),
+            ("gan.reconstruction.encoder=[8,8,8,8,8,8,8,8,8]", "gan.reconstruction.encoder"),
             ("optimizer.kl_weight=nan", "optimizer.kl_weight"),
             ("optimizer.reader.epsilon=inf", "optimizer.reader"),
             ("ema.ramp_up=inf", "ema.ramp_up"),

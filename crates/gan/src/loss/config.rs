@@ -115,8 +115,8 @@ impl LossConfig {
     pub fn build(&self) -> Result<Box<dyn AdversarialLoss>> {
         Ok(match *self {
             Self::WganGp { lambda, drift, matching_aware } => {
-                check_not_negative("lambda", lambda)?;
-                check_not_negative("drift", drift)?;
+                check_not_negative("loss.lambda", lambda)?;
+                check_not_negative("loss.drift", drift)?;
                 Box::new(WganGp { lambda, drift, matching_aware })
             }
             Self::Lsgan { matching_aware } => Box::new(Lsgan { matching_aware }),

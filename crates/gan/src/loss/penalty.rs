@@ -87,9 +87,9 @@ impl R1 {
     /// # Errors
     /// If gamma or sigma is negative or not finite, or the interval is 0.
     pub fn new(gamma: f64, interval: u64, sigma: f64) -> Result<Self> {
-        check_not_negative("r1_gamma", gamma)?;
-        check_not_negative("r1_sigma", sigma)?;
-        check(interval > 0, "r1_interval", interval, "at least 1")?;
+        check_not_negative("loss.r1_gamma", gamma)?;
+        check_not_negative("loss.r1_sigma", sigma)?;
+        check(interval > 0, "loss.r1_interval", interval, "at least 1")?;
         Ok(Self { gamma, interval, sigma })
     }
 

@@ -42,26 +42,26 @@ Examples:
 
 One step is everything between two batches: the discriminator's step, the generator's, Adam on
 both, the average; on random images and embeddings, with a level half faded in. `wide` is T2F's
-network (latent 256), `narrow` has the widths of the preset `quick`. With --peer the PyTorch twin in
-experiments/peer-pytorch takes the same step in turn, after a check that parameters, losses and
+network (latent 256), `narrow` has the widths of the preset `quick`. With --peer the PyTorch twin
+in experiments/peer-pytorch takes the same step in turn, after a check that parameters, losses and
 gradients on the same weights are the same; the fastest of its variants counts. On a machine that
 does other work, too, compare the CPU times, and set OMP_WAIT_POLICY=passive for the twin.")]
 pub struct Options {
     /// What to measure
     #[arg(value_enum, default_value = "steps", hide_default_value = true, value_name = "WHAT")]
     what: What,
-    /// Sides of the images in pixels, 4 to 1024
-    #[arg(long, value_delimiter = ',', default_value = "4,8,16,32,64", value_name = "LIST", value_parser = level)]
+    /// Sides of the images in pixels, 4 to 1024 [default: 4,8,16,32,64]
+    #[arg(long, value_delimiter = ',', value_name = "LIST", value_parser = level)]
     resolutions: Vec<usize>,
-    /// Losses
-    #[arg(long, value_delimiter = ',', default_value = "wgan-gp,ns", value_name = "LIST")]
+    /// Losses [default: wgan-gp,ns]
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
     loss: Vec<LossName>,
-    /// Networks; narrow ends at 32x32
-    #[arg(long, value_delimiter = ',', default_value = "wide,narrow", value_name = "LIST")]
+    /// Networks; narrow ends at 32x32 [default: wide,narrow]
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
     network: Vec<Network>,
-    /// Turns of each program
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
-    rounds: u32,
+    /// Turns of each program [default: 5]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
+    rounds: Option<u32>,
     /// Steps in a turn [default: those of half a second]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
     steps: Option<u32>,
@@ -127,13 +127,52 @@ fn level(text: &str) -> Result<usize, String> {
     }
 }
 
+/// What was given, or what no such option stands for.
+fn given_or<T: Copy>(given: &[T], default: &[T]) -> Vec<T> {
+    if given.is_empty() { default.to_vec() } else { given.to_vec() }
+}
+
 impl Options {
+    fn levels(&self) -> Vec<usize> {
+        given_or(&self.resolutions, &[0, 1, 2, 3, 4])
+    }
+
+    fn networks(&self) -> Vec<Network> {
+        given_or(&self.network, &[Network::Wide, Network::Narrow])
+    }
+
+    fn rounds(&self) -> u32 {
+        self.rounds.unwrap_or(5)
+    }
+
+    /// Fails if an option was given that changes nothing of what is measured.
+    fn check(&self) -> anyhow::Result<()> {
+        use What::{Generation, Operators, Run, Steps};
+        let given: [(&str, bool, &[What]); 8] = [
+            ("--resolutions", !self.resolutions.is_empty(), &[Steps, Operators]),
+            ("--loss", !self.loss.is_empty(), &[Steps]),
+            ("--network", !self.network.is_empty(), &[Steps, Operators]),
+            ("--rounds", self.rounds.is_some(), &[Steps, Generation, Run]),
+            ("--steps", self.steps.is_some(), &[Steps]),
+            ("--peer", self.peer.is_some(), &[Steps, Generation]),
+            ("--stock", self.stock, &[Steps]),
+            ("--set", !self.overrides.is_empty(), &[Run]),
+        ];
+        let idle = given.into_iter().find(|(_, given, places)| *given && !places.contains(&self.what));
+        let Some((option, _, places)) = idle else { return Ok(()) };
+        let name = |what: &What| what.to_possible_value().map(|value| value.get_name().to_owned());
+        let places: Vec<String> = places.iter().filter_map(name).collect();
+        let what = name(&self.what).unwrap_or_default();
+        let hint = format!("leave it out; it is for `t2f bench` of {}", places.join(", "));
+        Err(usage(format!("`{option}` changes nothing of `t2f bench {what}`"), hint))
+    }
+
     /// What to measure, in the order of the table.
     fn yardsticks(&self) -> Vec<(&'static str, Yardstick)> {
         let mut all = Vec::new();
-        for network in &self.network {
-            for loss in &self.loss {
-                for &level in &self.resolutions {
+        for network in self.networks() {
+            for loss in given_or(&self.loss, &[LossName::WganGp, LossName::Ns]) {
+                for level in self.levels() {
                     let loss = match loss {
                         LossName::WganGp => Loss::WganGp,
                         LossName::Ns => Loss::Ns,
@@ -157,6 +196,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     if let Some(job) = &options.worker {
         return worker::serve(job);
     }
+    options.check()?;
     let available = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = options.threads.map_or(available, |threads| threads as usize);
     let peer = match (&options.peer, options.what) {
@@ -170,9 +210,9 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         What::Steps => steps(options, threads, peer.as_ref()),
         What::Operators => json(json!({ "operators": operators(options, threads)? })),
         What::Generation => {
-            json(json!({ "generation": generation::measure(peer.as_ref(), options.rounds, threads)? }))
+            json(json!({ "generation": generation::measure(peer.as_ref(), options.rounds(), threads)? }))
         }
-        What::Run => json(json!({ "run": run::measure(&options.overrides, options.rounds, threads)? })),
+        What::Run => json(json!({ "run": run::measure(&options.overrides, options.rounds(), threads)? })),
     }
 }
 
@@ -188,7 +228,7 @@ fn steps(options: &Options, threads: usize, peer: Option<&Peer>) -> anyhow::Resu
         let parity = peer.map(|peer| peer.check(yardstick)).transpose()?;
         let mut ours = Worker::ours(&Job::Step(yardstick.clone()), threads)?;
         let mut others = peer.map(|peer| peer.workers(yardstick)).transpose()?.unwrap_or_default();
-        let turns = row::measure(&mut ours, &mut others, options.rounds, options.steps)
+        let turns = row::measure(&mut ours, &mut others, options.rounds(), options.steps)
             .with_context(|| format!("{network} network at {0}x{0}", yardstick.resolution()))?;
         drop((ours, others));
         let mut row = Row::new(network, yardstick, peak, parity, turns);
@@ -209,11 +249,11 @@ fn steps(options: &Options, threads: usize, peer: Option<&Peer>) -> anyhow::Resu
 }
 
 fn operators(options: &Options, threads: usize) -> anyhow::Result<Vec<OperatorTime>> {
-    let [(_, yardstick), ..] = &options.yardsticks()[..] else {
+    if options.yardsticks().is_empty() {
         return Err(usage("there is nothing to measure", "the narrow network ends at 32x32"));
-    };
-    let level = options.resolutions.iter().copied().max().unwrap_or(yardstick.level);
-    let yardstick = match options.network.first() {
+    }
+    let level = options.levels().into_iter().max().unwrap_or(0);
+    let yardstick = match options.networks().first() {
         Some(Network::Narrow) => Yardstick::narrow(level.min(3), Loss::Ns),
         _ => Yardstick::wide(level, Loss::Ns),
     };
