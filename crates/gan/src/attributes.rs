@@ -66,8 +66,8 @@ impl AttributesConfig {
             Reader::check("gan.attributes.reader", &self.reader)?;
         }
         let looked_at = self.noise == 0.0 || !self.reader.is_empty() || self.weight == 0.0;
-        let expected = "0, or a network of its own in attributes.reader, whose images it is added to";
-        check(looked_at, "attributes.noise", self.noise, expected)?;
+        let expected = "0, or a network of its own in gan.attributes.reader, whose images it is added to";
+        check(looked_at, "gan.attributes.noise", self.noise, expected)?;
         let separate = !self.capped || !self.reader.is_empty() || self.weight == 0.0;
         let expected = "false, or a network of its own in gan.attributes.reader";
         check(separate, "gan.attributes.capped", true, expected)?;
