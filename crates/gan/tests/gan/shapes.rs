@@ -177,12 +177,18 @@ fn wrong_sizes_are_errors_that_name_them() -> Result<()> {
 fn configurations_out_of_range_are_refused_by_name() {
     let base = GanConfig::default;
     let wrong = [
-        (GanConfig { resolution: 48, ..base() }, "resolution is 48"),
-        (GanConfig { resolution: 2, ..base() }, "resolution is 2"),
-        (GanConfig { code_size: 257, ..base() }, "code_size is 257, expected 1 to latent_size, which is 256"),
-        (GanConfig { channels: Channels::List(vec![8; 3]), ..base() }, "5 numbers"),
+        (GanConfig { resolution: 48, ..base() }, "gan.resolution is 48"),
+        (GanConfig { resolution: 2, ..base() }, "gan.resolution is 2"),
+        (
+            GanConfig { code_size: 257, ..base() },
+            "gan.code_size is 257, expected 1 to gan.latent_size, which is 256",
+        ),
+        (
+            GanConfig { channels: Channels::List(vec![8; 3]), ..base() },
+            "gan.channels is [8, 8, 8], expected 5 numbers",
+        ),
         (GanConfig { channels: Channels::Halving(1), ..base() }, "[1, 1, 1, 1, 0]"),
-        (GanConfig { stddev_group: 0, ..base() }, "stddev_group is 0"),
+        (GanConfig { stddev_group: 0, ..base() }, "gan.stddev_group is 0"),
     ];
     for (config, part) in wrong {
         let message = config.check().unwrap_err().to_string();
