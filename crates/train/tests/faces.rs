@@ -102,14 +102,16 @@ fn diversity_is_low_for_the_data_and_high_for_one_face() -> Result<()> {
     let prior = Prior::of(&SCORED, &data)?;
     let captions: Vec<Claims> = (0..1500).map(|i| data.captions(i).unwrap().swap_remove(0).claims).collect();
     let own = |i: usize| Prediction::from(&data.attributes(i).unwrap());
-    let score = |face: &dyn Fn(usize) -> Prediction| {
-        let seen: Vec<(&Claims, Prediction)> =
-            captions.iter().enumerate().map(|(i, c)| (c, face(i))).collect();
+    let score = |face: &dyn Fn(usize) -> Prediction, times: usize| {
+        let faces: Vec<Vec<Prediction>> = (0..1500).map(|i| vec![face(i); times]).collect();
+        let seen: Vec<(&Claims, &[Prediction])> =
+            captions.iter().zip(&faces).map(|(claims, faces)| (claims, faces.as_slice())).collect();
         diversity(&prior, &seen, key())
     };
-    let varied = score(&own)?;
+    let varied = score(&own, 1)?;
     assert!(varied.distance.value < 0.04 && varied.distance.low < 0.02, "{varied:?}");
-    let collapsed = score(&|_| own(0))?;
+    assert_eq!(score(&own, 2)?, varied, "the same face again says nothing more");
+    let collapsed = score(&|_| own(0), 1)?;
     // One value of each factor: the distance is what the prior gives to all others.
     assert!(collapsed.distance.value > 0.4 && collapsed.distance.low > 0.4, "{collapsed:?}");
     let sex = collapsed.factors[&Factor::Sex];

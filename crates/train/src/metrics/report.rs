@@ -122,8 +122,9 @@ pub fn rows(measurement: &Measurement, protocol: &Protocol) -> Vec<MetricRow> {
         ));
     }
     if let Some(similarity) = &measurement.ms_ssim {
-        rows.push(MetricRow::new("ms_ssim", &similarity.drawn, &pixels));
-        rows.push(MetricRow::new("ms_ssim_real", &similarity.real, &pixels));
+        let paired = Protocol { n: similarity.pictures, ..pixels.clone() };
+        rows.push(MetricRow::new("ms_ssim", &similarity.drawn, &paired));
+        rows.push(MetricRow::new("ms_ssim_real", &similarity.real, &paired));
     }
     if let Some(memorisation) = &measurement.memorisation {
         let boxed = protocol.seen_by("pixels", "", "box to 32");
