@@ -72,13 +72,15 @@ pub struct Options {
 /// Runs `t2f train`.
 pub fn run(options: &Options) -> anyhow::Result<()> {
     if let Some(run) = &options.resume {
-        if options.dry_run {
-            return dry_run::describe(Config::from_file(&run.join("config.toml"))?);
-        }
         let hint = format!("name a run folder; `{} train` starts a new run", program());
-        let trainer = resume(run, options.device.as_deref())
-            .map_err(|error| because(error, format!("cannot resume `{}`", run.display()), hint))?;
-        return drive(trainer, options);
+        let failed =
+            |error: Error| because(error, format!("cannot resume `{}`", run.display()), hint.as_str());
+        if options.dry_run {
+            let config = Config::from_file(&run.join("config.toml")).map_err(failed)?;
+            config.check().map_err(failed)?;
+            return dry_run::describe(config);
+        }
+        return drive(resume(run, options.device.as_deref()).map_err(failed)?, options);
     }
     let overrides = overrides(options);
     let config = resolve(options, &overrides)?;

@@ -204,7 +204,8 @@ impl Trainer {
     /// was ended before its first.
     ///
     /// # Errors
-    /// If the folder is no run, is in use, has lost its checkpoints, or the data is not the same.
+    /// If the folder is no run, is in use, has lost its checkpoints, its configuration was edited to
+    /// one that does not hold together, or the data is not the same.
     pub fn resume(run: &Path) -> Result<Self> {
         let run = RunDir::open(run)?;
         let config = run.config()?;
@@ -231,6 +232,7 @@ impl Trainer {
         if checkpoint::count(&run.checkpoints())? == 0 && !run.model().exists() {
             return Self::begin(config, text, |_, _| Ok(run));
         }
+        config.check()?;
         let device = crate::device::open(&config.device)?;
         let splits = config.data.open(config.gan.resolution)?;
         let checkpoint = checkpoint::load_latest(&run.checkpoints())?;
