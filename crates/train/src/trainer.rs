@@ -311,8 +311,8 @@ impl Trainer {
         let (to_step, cause) = (self.progress.step, cause.to_string());
         self.progress.rollbacks.push(Rollback { from_step, to_step, cause, rate });
         self.stats = self.run.recorder(to_step)?;
-        self.remember(&checkpoint);
-        self.commit()?;
+        let committed = self.commit()?;
+        self.remember(&Checkpoint::open(&committed)?);
         let last = self.progress.rollbacks.last();
         last.ok_or_else(|| Error::State("a rollback that was just made is gone".into()))
     }
