@@ -471,6 +471,18 @@ fn settings_out_of_range_or_not_set_are_named() {
 }
 
 #[test]
+fn all_the_memory_that_can_be_written_down_is_no_less_than_some() {
+    let home = tempfile::tempdir().unwrap();
+    let config = folder(home.path(), &["0.png"], ("metadata.csv", "file_name,text\n0.png,a man\n"));
+    for (memory_mib, kept) in [(0, false), (1, true), (1 << 44, true), (usize::MAX, true)] {
+        std::fs::write(home.path().join("0.png"), picture(16, 0)).unwrap();
+        let splits = open_folder(&FolderConfig { memory_mib, ..config.clone() }).unwrap();
+        std::fs::remove_file(home.path().join("0.png")).unwrap();
+        assert_eq!(splits.train.image(0).is_ok(), kept, "{memory_mib} MiB");
+    }
+}
+
+#[test]
 fn configurations_survive_json_and_refuse_unknown_keys() {
     let config = DataConfig::Lfw(LfwConfig { crop: 0.7, ..LfwConfig::default() });
     let json = serde_json::to_string(&config).unwrap();
