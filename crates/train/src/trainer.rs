@@ -485,15 +485,15 @@ impl Trainer {
         })
     }
 
+    /// Thousands of images name a sheet, unless the sheet before may be of the same thousand: where
+    /// they are due so often, or at the end of the run.
     fn write_fakes(&self) -> Result<PathBuf> {
-        self.samples.write_fakes(
-            &self.run,
-            &self.networks.average,
-            &self.stage(),
-            self.progress.images,
-            self.config.output.sample_kimg,
-            &self.device,
-        )
+        let (stage, images, period) = (self.stage(), self.progress.images, self.config.output.sample_kimg);
+        // A sheet is drawn less than a batch after it was due.
+        let due_before = images.saturating_sub(stage.batch_size as u64);
+        let thousand = (images / 1000 * 1000).saturating_sub(self.schedule.largest_batch() as u64);
+        let exact = period < 1.0 || crosses(thousand, due_before, period);
+        self.samples.write_fakes(&self.run, &self.networks.average, &stage, images, exact, &self.device)
     }
 
     fn checkpoint(&mut self, watch: &mut Watch) -> Result<()> {
