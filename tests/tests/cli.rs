@@ -32,7 +32,7 @@ fn help_of_every_command_has_examples() {
 #[test]
 fn wrong_values_are_answered_with_what_is_accepted() {
     let folder = tempfile::tempdir().unwrap();
-    let cases: [(&[&str], &[&str]); 22] = [
+    let cases: [(&[&str], &[&str]); 23] = [
         (&["bench", "--resolutions", "48"], &["--resolutions", "power of two"]),
         (&["bench", "--loss", "hinge"], &["hinge", "wgan-gp"]),
         (&["bench", "--variants", "shared"], &["--peer"]),
@@ -51,6 +51,7 @@ fn wrong_values_are_answered_with_what_is_accepted() {
         (&["generate", "--model", "m"], &["no caption", "--captions"]),
         (&["generate", "--out", "face.jpg", "a"], &["--out face.jpg", ".png"]),
         (&["metrics", "--json", "none/x.json"], &["--json", "`none`"]),
+        (&["bench", "operators", "--json", "none/x.json"], &["--json", "`none`"]),
         (&["metrics", "m", "--split", "all"], &["all", "test", "val", "train"]),
         (&["metrics", "m", "--metrics", "beauty"], &["beauty", "faces", "ms-ssim"]),
         (&["metrics", "m", "--count", "1"], &["--count", "2.."]),
