@@ -1,17 +1,21 @@
-//! Text files of others: UTF-8, with or without a byte order mark.
+//! Text files of others: regular files of UTF-8, with or without a byte order mark.
 
-use std::io::Result;
+use std::io::{Error, Result};
 use std::path::Path;
 
 /// The text of a file, without its byte order mark.
 ///
 /// # Errors
-/// If it cannot be read, or is not UTF-8; the message says where.
+/// If it cannot be read, is no regular file (a pipe may never end), or is not UTF-8; the message says
+/// where.
 pub(crate) fn read(path: &Path) -> Result<String> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(Error::other("not a regular file: expected text"));
+    }
     let mut text = String::from_utf8(std::fs::read(path)?).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let line = error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
-        std::io::Error::other(format!("not UTF-8 text at byte {at}, in line {line}: save it as UTF-8"))
+        Error::other(format!("not UTF-8 text at byte {at}, in line {line}: save it as UTF-8"))
     })?;
     if text.starts_with('\u{feff}') {
         text.drain(..'\u{feff}'.len_utf8());
