@@ -35,7 +35,7 @@ fn help_of_every_command_has_examples() {
 #[test]
 fn wrong_values_are_answered_with_what_is_accepted() {
     let folder = tempfile::tempdir().unwrap();
-    let cases: [(&[&str], &[&str]); 34] = [
+    let cases: [(&[&str], &[&str]); 35] = [
         (&["bench", "--resolutions", "48"], &["--resolutions", "power of two"]),
         (&["bench", "--loss", "hinge"], &["hinge", "wgan-gp"]),
         (&["bench", "--variants", "shared"], &["--peer"]),
@@ -54,6 +54,7 @@ fn wrong_values_are_answered_with_what_is_accepted() {
         (&["generate", "--model", "m"], &["no caption", "--captions"]),
         (&["generate", "--out", "face.jpg", "a"], &["--out face.jpg", ".png"]),
         (&["metrics", "--json", "none/x.json"], &["--json", "`none`"]),
+        (&["bench", "operators", "--json", "none/x.json"], &["--json", "`none`"]),
         (&["metrics", "m", "--split", "all"], &["all", "test", "val", "train"]),
         (&["metrics", "m", "--metrics", "beauty"], &["beauty", "faces", "ms-ssim"]),
         (&["metrics", "m", "--count", "3"], &["--count", "4.."]),

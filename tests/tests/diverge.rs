@@ -223,6 +223,21 @@ fn a_rollback_goes_back_with_half_the_rate_and_is_recorded_for_good() {
 }
 
 #[test]
+fn after_a_rollback_the_pointer_names_the_checkpoint_that_it_made() {
+    let out = tempfile::tempdir().unwrap();
+    let of_run = wild(out.path(), "1e30");
+    edit(
+        &of_run,
+        &["optimizer.discriminator.lr=1e30", "output.checkpoint_kimg=10", "output.keep_checkpoints=1"],
+    );
+    let ran = run(out.path(), &["train", "--resume", of_run.to_str().unwrap(), "--rollback", "1"]);
+    assert!(ran.code == 1 && ran.err.contains("step-00000004-2: "), "{}", ran.err);
+    let folder = of_run.join("checkpoints");
+    assert_eq!(fs::read_to_string(folder.join("LATEST")).unwrap(), "step-00000004-2");
+    assert!(folder.join("step-00000004-2").is_dir() && !folder.join("step-00000004").exists());
+}
+
+#[test]
 fn the_rate_after_a_rollback_is_the_one_that_is_trained_with() {
     // With all rates halved by the rollback, the run equals one whose
     // configuration says half from the same checkpoint on.

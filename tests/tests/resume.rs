@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use t2f_train::config::Config;
 use t2f_train::trainer::{Event, Outcome, Trainer};
 
+use crate::program;
 use crate::tiny::{config, newest_checkpoint, run_to, run_whole, stats};
 
 /// What a run leaves that must not depend on how it got there.
@@ -124,6 +125,24 @@ fn killed_after(steps: u64, out: &Path) -> PathBuf {
     text.push_str("{\"Loss/D/to");
     std::fs::write(&stats, text).unwrap();
     run
+}
+
+#[test]
+fn a_configuration_that_was_edited_to_what_does_not_hold_together_is_not_resumed() {
+    let out = tempfile::tempdir().unwrap();
+    let mut trainer = Trainer::create(config(&[]), &[], out.path()).unwrap();
+    let run = trainer.run_dir().path().to_owned();
+    run_to(&mut trainer, 4);
+    drop(trainer);
+    let edited = config(&["output.tick_kimg=0"]).to_toml().unwrap() + "# edited\n";
+    std::fs::write(run.join("config.toml"), edited).unwrap();
+    let message = Trainer::resume(&run).err().unwrap().to_string();
+    assert!(message.contains("output.tick_kimg is 0"), "{message}");
+    for dry in [&[][..], &["-n"]] {
+        let ran = program::run(out.path(), &[&["train", "--resume", run.to_str().unwrap()], dry].concat());
+        let told = ran.err.contains("output.tick_kimg is 0") && ran.err.contains("hint: ");
+        assert!(ran.code == 1 && told, "{dry:?}: {}{}", ran.out, ran.err);
+    }
 }
 
 #[test]

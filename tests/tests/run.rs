@@ -86,6 +86,31 @@ fn a_run_leaves_a_folder_that_tells_its_story_and_ends_with_the_command_that_dra
 }
 
 #[test]
+fn the_last_sheet_takes_the_place_of_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let sheets = |folder_of_run: &str, sample_kimg: &str| {
+        let more = [
+            "schedule.batch_sizes=[64]",
+            "schedule.fade_kimg=[0]",
+            "schedule.stable_kimg=[0.64,0.896]",
+            "data.train_images=64",
+            sample_kimg,
+        ];
+        let ran = run(folder.path(), &train(&more));
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        let names = fs::read_dir(folder.path().join(folder_of_run)).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut sheets: Vec<String> = names.filter(|name| name.starts_with("fakes0")).collect();
+        sheets.sort();
+        sheets
+    };
+    // 1536 images: of batches of 64, the first that passes a thousand ends at 1024.
+    let often = sheets("runs/00000-procedural-quick", "output.sample_kimg=1");
+    assert_eq!(often, ["fakes000001.536.png", "fakes000001.png"]);
+    assert_eq!(sheets("runs/00001-procedural-quick", "output.sample_kimg=5"), ["fakes000001.png"]);
+}
+
+#[test]
 fn the_same_caption_and_seed_give_the_same_bytes_and_others_do_not() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(run(folder.path(), &train(&[])).code, 0);

@@ -7,7 +7,7 @@ use crate::dataset::Caption;
 use crate::file_index::FileIndex;
 use crate::pictures::{Part, Picture};
 use crate::preflight::{BadFile, PreflightReport};
-use crate::procedural::Attributes;
+use crate::procedural::{Attributes, NOT_VISIBLE};
 use crate::visual::CaptionFilter;
 
 /// The pictures that rows name, in the order in which their files are first named.
@@ -18,6 +18,8 @@ pub(crate) struct Album {
     files: usize,
     pictures: Vec<Picture>,
     places: HashMap<PathBuf, usize>,
+    /// The lines that the attributes of pictures stand on.
+    lines: HashMap<usize, usize>,
     missing: HashSet<PathBuf>,
 }
 
@@ -30,6 +32,7 @@ impl Album {
             files: 0,
             pictures: Vec::new(),
             places: HashMap::new(),
+            lines: HashMap::new(),
             missing: HashSet::new(),
         }
     }
@@ -44,16 +47,18 @@ impl Album {
         self.report.dropped_captions += captions;
     }
 
-    /// Adds what a row says of the file it calls `name`. `part` says where a file belongs, by its
-    /// path under the index's folder; it is asked once a file.
+    /// Adds what a row says of the file it calls `name`, its attributes with the line they stand on.
+    /// `part` says where a file belongs, by its path under the index's folder; it is asked once a file.
+    ///
+    /// On failure, the reason: another row of the file has said otherwise.
     pub(crate) fn add(
         &mut self,
         index: &FileIndex,
         name: &str,
         mut captions: Vec<Caption>,
-        attributes: Option<Attributes>,
+        attributes: Option<(usize, Attributes)>,
         part: impl FnOnce(&str) -> Part,
-    ) {
+    ) -> Result<(), String> {
         let all = captions.len();
         captions.retain(|caption| self.filter.passes(&caption.text));
         self.dropped(all - captions.len());
@@ -64,7 +69,7 @@ impl Album {
                 if self.missing.insert(path.clone()) {
                     self.report.bad.push(BadFile { path, reason });
                 }
-                return;
+                return Ok(());
             }
         };
         let place = *self.places.entry(path.into()).or_insert_with(|| {
@@ -74,7 +79,17 @@ impl Album {
         });
         let picture = &mut self.pictures[place];
         picture.captions.append(&mut captions);
-        picture.attributes = picture.attributes.or(attributes);
+        let Some((line, attributes)) = attributes else { return Ok(()) };
+        let before = *self.lines.entry(place).or_insert(line);
+        let known = *picture.attributes.get_or_insert(attributes);
+        match known.differs_in(&attributes) {
+            None => Ok(()),
+            Some(factor) => {
+                let [here, there] = [attributes, known].map(|of| of.value(factor).unwrap_or(NOT_VISIBLE));
+                let factor = factor.name();
+                Err(format!("`{factor}` of {name} is {here}, and {there} in line {before}"))
+            }
+        }
     }
 
     /// The pictures that have a caption, and what was found.

@@ -65,6 +65,16 @@ impl DataConfig {
         }
     }
 
+    /// The bytes that images of a part may take in memory once they were read or drawn.
+    pub fn memory(&self) -> usize {
+        let mib = match self {
+            Self::Procedural(config) => config.memory_mib,
+            Self::Lfw(config) => config.memory_mib,
+            Self::Folder(config) => config.memory_mib,
+        };
+        bytes(mib)
+    }
+
     /// Opens the dataset with images of `resolution` pixels a side and splits it.
     ///
     /// # Errors
@@ -82,6 +92,11 @@ impl DataConfig {
     }
 }
 
+/// So many MiB, or all that can be counted.
+pub(crate) fn bytes(mib: usize) -> usize {
+    mib.saturating_mul(1 << 20)
+}
+
 impl ProceduralConfig {
     fn open(&self, resolution: usize) -> Result<Splits> {
         let sizes = [
@@ -97,7 +112,7 @@ impl ProceduralConfig {
         }
         let part = |split, images| -> Arc<dyn Dataset> {
             let faces = ProceduralFaces::new(split, self.seed, images, resolution);
-            Arc::new(Cached::new(Arc::new(faces), self.memory_mib << 20))
+            Arc::new(Cached::new(Arc::new(faces), bytes(self.memory_mib)))
         };
         Ok(Splits {
             train: part(Split::Train, self.train_images),

@@ -2,10 +2,10 @@
 //!
 //! `file_name` is relative to the metadata file. The caption is in the column named by
 //! `caption_column`, or in the first there is of `captions`, `caption`, `prompt`, `text` and
-//! `description`; a list holds several, and so do several rows of one file. Where the folder holds
-//! `train/`, with or without `validation/`, `test/` and `test_comb/`, those are the parts;
-//! otherwise images are dealt out by a draw from the paths of their files. What
-//! [`export`](crate::export) writes is read back as it was.
+//! `description`; a list holds several, and so do several rows of one file, which must agree on its
+//! attributes. Where the folder holds `train/`, with or without `validation/`, `test/` and
+//! `test_comb/`, those are the parts; otherwise images are dealt out by a draw from the paths of
+//! their files. What [`export`](crate::export) writes is read back as it was.
 
 use std::path::{Path, PathBuf};
 
@@ -139,7 +139,9 @@ impl FolderConfig {
             let attributes = row.get("attributes").filter(|value| value.is_object());
             let attributes = attributes.map(Attributes::deserialize).transpose();
             let attributes = attributes.map_err(|error| wrong(error.to_string()))?;
-            album.add(&index, name, captions, attributes, |found| part.unwrap_or_else(|| deal(found)));
+            let attributes = attributes.map(|attributes| (*line, attributes));
+            let part = |found: &str| part.unwrap_or_else(|| deal(found));
+            album.add(&index, name, captions, attributes, part).map_err(wrong)?;
         }
         Ok(())
     }
@@ -182,7 +184,7 @@ type Rows = Vec<(usize, Map<String, Value>)>;
 fn read_rows(folder: &Path) -> Result<(PathBuf, Rows)> {
     let (jsonl, table) = (folder.join("metadata.jsonl"), folder.join("metadata.csv"));
     let read = |path: &Path| text_file::read(path).map_err(|error| Error::file(path, error));
-    if jsonl.is_file() {
+    if jsonl.exists() {
         let text = read(&jsonl)?;
         let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
         let row = |(number, line)| match serde_json::from_str(line) {
@@ -192,7 +194,7 @@ fn read_rows(folder: &Path) -> Result<(PathBuf, Rows)> {
         let rows: Result<Rows> = lines.map(row).collect();
         return Ok((jsonl.clone(), rows?));
     }
-    if !table.is_file() {
+    if !table.exists() {
         let reason = format!("neither metadata.jsonl nor metadata.csv; {}", nearest(&folder.join("x")));
         return Err(Error::file(folder, reason));
     }

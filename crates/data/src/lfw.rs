@@ -93,10 +93,12 @@ impl LfwConfig {
         album.dropped(empty);
         for entry in described {
             let captions = entry.captions.into_iter().map(Caption::unlabelled).collect();
-            album.add(&index, &entry.image, captions, None, |file| {
+            let part = |file: &str| {
                 let person = person(file, &entry.image);
                 part_of(&person, self.seed, self.validation_fraction, self.test_fraction)
-            });
+            };
+            let added = album.add(&index, &entry.image, captions, None, part);
+            added.map_err(|reason| Error::file(&self.captions, reason))?;
         }
         let (pictures, report) = album.finish();
         let reading = Reading {

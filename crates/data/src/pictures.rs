@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use t2f_ops::rng::Key;
 
 use crate::cached::Cached;
+use crate::config::bytes;
 use crate::dataset::{Caption, Dataset, Splits, Subset, check_index};
 use crate::decode::decode;
 use crate::error::{Error, Result};
@@ -170,7 +171,7 @@ pub(crate) fn open(
     let recipe =
         format!("{:?} {} {:?} {}", reading.fit, reading.crop, reading.background, reading.max_megapixels);
     let cache = reading.cache.as_deref().map(|folder| PixelCache::open(folder, reading.resolution, recipe));
-    let (allow_bad, memory) = (reading.allow_bad, reading.memory_mib << 20);
+    let (allow_bad, memory) = (reading.allow_bad, bytes(reading.memory_mib));
     let total = pictures.len() + report.bad.len();
     let inner = Arc::new(Pictures { name: name.into(), pictures, reading, cache: cache.transpose()? });
     let cached = Arc::new(Cached::new(inner.clone(), memory));

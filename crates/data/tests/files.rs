@@ -262,6 +262,26 @@ fn rows_of_one_file_are_one_image_with_all_their_captions() {
 }
 
 #[test]
+fn rows_of_one_file_that_contradict_one_another_are_named_by_both_lines() {
+    let face = ProceduralFaces::new(Split::Train, 3, 1, 16).attributes(0).unwrap();
+    let other = face.with(Factor::Nose, if face.is(Factor::Nose, "big") { "small" } else { "big" }).unwrap();
+    let row = |name: &str, face| {
+        serde_json::json!({"file_name": name, "text": "x", "attributes": face}).to_string()
+    };
+    let rows = |second| {
+        [row("0.png", &face), String::new(), row("1.png", &other), row("./0.PNG", second)].join("\n")
+    };
+    let home = tempfile::tempdir().unwrap();
+    let config = folder(home.path(), &["0.png", "1.png"], ("metadata.jsonl", &rows(&face)));
+    let splits = open_folder(&config).unwrap();
+    assert_eq!((splits.train.attributes(0), splits.train.attributes(1)), (Some(face), Some(other)));
+    let message = folder_reason(("metadata.jsonl", &rows(&other)));
+    let [here, there] = [&other, &face].map(|face| face.value(Factor::Nose).unwrap());
+    let wanted = format!("metadata.jsonl: line 4: `nose` of ./0.PNG is {here}, and {there} in line 1");
+    assert!(message.ends_with(&wanted), "{message}");
+}
+
+#[test]
 fn claims_stay_with_their_captions_where_one_is_no_text() {
     let home = tempfile::tempdir().unwrap();
     let claim = |factor: &str, value: &str| serde_json::json!([{"factor": factor, "allowed": [value]}]);
@@ -411,6 +431,32 @@ fn what_is_no_regular_file_or_too_long_is_bad_and_never_read() {
 }
 
 #[test]
+#[cfg(unix)]
+fn captions_that_are_no_regular_file_are_refused_and_never_waited_for() {
+    let home = tempfile::tempdir().unwrap();
+    let link = |file: &Path| std::os::unix::fs::symlink("/dev/null", file).unwrap();
+    let pipe = |file: &Path| {
+        assert!(std::process::Command::new("mkfifo").arg(file).status().unwrap().success());
+    };
+    let config = lfw(home.path(), 1);
+    let captions = home.path().join("captions");
+    for (i, make) in [&link as &dyn Fn(&Path), &pipe].into_iter().enumerate() {
+        let file = home.path().join(i.to_string());
+        make(&file);
+        let message = reason(&LfwConfig { captions: file, ..config.clone() });
+        assert!(message.contains("not a regular file: expected text"), "{message}");
+        for name in ["metadata.csv", "metadata.jsonl"] {
+            std::fs::create_dir(&captions).unwrap();
+            make(&captions.join(name));
+            let message = open_folder(&FolderConfig { path: captions.clone(), ..FolderConfig::default() });
+            let message = message.err().unwrap().to_string();
+            assert!(message.contains(&format!("{name}: not a regular file: expected text")), "{message}");
+            std::fs::remove_dir_all(&captions).unwrap();
+        }
+    }
+}
+
+#[test]
 fn what_is_refused_holds_its_report_and_says_what_to_do() {
     let home = tempfile::tempdir().unwrap();
     let config = lfw(home.path(), 2);
@@ -468,6 +514,18 @@ fn settings_out_of_range_or_not_set_are_named() {
     assert!(message(DataConfig::Folder(FolderConfig::default())).starts_with("`data.path` is not set"));
     let config = LfwConfig { images: ".".into(), ..LfwConfig::default() };
     assert!(message(DataConfig::Lfw(config)).starts_with("`data.captions` is not set"));
+}
+
+#[test]
+fn all_the_memory_that_can_be_written_down_is_no_less_than_some() {
+    let home = tempfile::tempdir().unwrap();
+    let config = folder(home.path(), &["0.png"], ("metadata.csv", "file_name,text\n0.png,a man\n"));
+    for (memory_mib, kept) in [(0, false), (1, true), (1 << 44, true), (usize::MAX, true)] {
+        std::fs::write(home.path().join("0.png"), picture(16, 0)).unwrap();
+        let splits = open_folder(&FolderConfig { memory_mib, ..config.clone() }).unwrap();
+        std::fs::remove_file(home.path().join("0.png")).unwrap();
+        assert_eq!(splits.train.image(0).is_ok(), kept, "{memory_mib} MiB");
+    }
 }
 
 #[test]

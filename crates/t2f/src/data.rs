@@ -87,7 +87,7 @@ fn resolution(text: &str) -> Result<usize, String> {
 /// The path of a PNG.
 fn png(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
-    match path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png")) {
+    match picture::is_png(&path) {
         true => Ok(path),
         false => Err("expected a name that ends in .png".into()),
     }

@@ -30,7 +30,7 @@ pub fn describe(mut config: Config) -> t2f_train::Result<()> {
     result(&format!("# text encoder, conditioning, generator: {} parameters", networks.painting.count()));
     result(&format!("# discriminator: {} parameters", networks.judging.count()));
 
-    let footprint = Footprint::estimate(config, networks.painting.count(), networks.judging.count(), images)?;
+    let footprint = Footprint::estimate(config, &networks, images)?;
     let mib = |bytes: u64| bytes.div_ceil(1 << 20);
     result(&format!(
         "# memory: about {} MiB on the CPU (parameters and optimisers {}, feature maps {}, images {})",

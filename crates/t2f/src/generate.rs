@@ -73,9 +73,9 @@ pub struct Options {
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let captions = captions(options)?;
     let seeds = &options.seeds.0;
-    let one_file = options.out.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png"));
-    let picture = |extension: &str| ["jpg", "jpeg", "gif", "webp", "bmp"].contains(&extension);
-    if options.out.extension().and_then(|it| it.to_str()).is_some_and(|it| picture(&it.to_lowercase())) {
+    let one_file = picture::is_png(&options.out);
+    let other = |extension: &str| ["jpg", "jpeg", "gif", "webp", "bmp"].contains(&extension);
+    if options.out.extension().and_then(|it| it.to_str()).is_some_and(|it| other(&it.to_lowercase())) {
         let message = format!("`--out {}` is no PNG, and pictures are written as PNG", options.out.display());
         return Err(usage(message, "name a .png or a folder"));
     }
@@ -122,7 +122,7 @@ fn captions(options: &Options) -> anyhow::Result<Vec<String>> {
             let mut bytes = Vec::new();
             std::io::stdin().read_to_end(&mut bytes).and_then(|_| text_file::decoded(bytes))
         } else {
-            text_file::read(file)
+            std::fs::read(file).and_then(text_file::decoded)
         };
         let text = text.map_err(|error| {
             because(

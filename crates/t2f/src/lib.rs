@@ -9,6 +9,7 @@ mod data;
 mod dry_run;
 mod failure;
 mod generate;
+mod json_file;
 mod metrics;
 mod plot;
 mod progress;

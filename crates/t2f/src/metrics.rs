@@ -1,7 +1,7 @@
 //! `t2f metrics`: does the face say what the caption says, and is it a face?
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
@@ -15,11 +15,10 @@ use t2f_train::metrics::report::{MetricRow, Protocol, rows};
 use t2f_train::metrics::sample::Request;
 use t2f_train::model::Model;
 use t2f_train::painter::Sampling;
-use t2f_train::picture;
 
 use crate::failure::{because, failure, usage};
 use crate::sampling::SamplingOptions;
-use crate::{shipped, terminal};
+use crate::{json_file, shipped, terminal};
 
 /// The side that the classifier of drawn faces was trained at.
 const SIDE: usize = 32;
@@ -106,11 +105,7 @@ impl From<Metric> for Group {
 
 /// Runs `t2f metrics`.
 pub fn run(options: &Options) -> anyhow::Result<()> {
-    let folder = options.json.as_deref().and_then(Path::parent);
-    if let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
-        let message = format!("`--json` names a file in `{}`, which is no folder", folder.display());
-        return Err(usage(message, "make it first, or name another"));
-    }
+    json_file::check(options.json.as_deref())?;
     let model = shipped::load(options.model.as_deref(), &options.device)?;
     let splits = model.config().data.open(model.resolution())?;
     let data = measured(&splits, &options.split)?;
@@ -149,12 +144,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     if let Some(run) = options.model.as_deref().filter(|path| path.is_dir()) {
         rows.iter().try_for_each(|row| row.append(run).map(drop))?;
     }
-    if let Some(file) = &options.json {
-        let json = serde_json::to_vec_pretty(&summary(&rows, &measurement, &protocol))?;
-        picture::write_whole(file, &json)
-            .map_err(|error| because(error, "cannot write the JSON", "check `--json`"))?;
-    }
-    Ok(())
+    json_file::write(options.json.as_deref(), &summary(&rows, &measurement, &protocol))
 }
 
 /// The part of a name, of as many images as a distance between distributions takes.

@@ -81,7 +81,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         if options.dry_run {
             let config = Config::from_file(&run.join("config.toml"));
             let config = config.map(|config| on_device(config, options));
-            return config.and_then(dry_run::describe).map_err(|error| failed(&what, error));
+            let checked = config.and_then(|config| config.check().map(|()| config));
+            return checked.and_then(dry_run::describe).map_err(|error| failed(&what, error));
         }
         let trainer = resume(run, options).map_err(|error| failed(&what, error))?;
         return drive(trainer, options);

@@ -206,7 +206,8 @@ impl Config {
             merge(&mut table, parse(text, &format!("preset {name}"))?);
         }
         if let Some(path) = file {
-            let text = text_file::read(path).map_err(|error| Error::file(path, error))?;
+            let text = std::fs::read(path).and_then(text_file::decoded);
+            let text = text.map_err(|error| Error::file(path, error))?;
             merge(&mut table, parse(&text, &path.display().to_string())?);
         }
         for line in overrides {

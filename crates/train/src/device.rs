@@ -85,9 +85,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cpu_is_always_there_and_auto_finds_something() {
+    fn cpu_is_always_there_and_what_auto_finds_in_a_build_that_knows_nothing_else() {
         assert!(open("cpu").unwrap().is_cpu());
-        assert!(open("auto").is_ok());
+        let knows_more = candle_core::utils::cuda_is_available() || candle_core::utils::metal_is_available();
+        assert!(open("auto").unwrap().is_cpu() || knows_more);
     }
 
     #[test]

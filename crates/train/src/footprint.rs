@@ -1,8 +1,11 @@
 //! How much memory a run will take, before it takes it.
 
+use candle_core::Tensor;
+
 use crate::config::Config;
 use crate::error::Result;
 use crate::schedule::Schedule;
+use crate::step::Networks;
 
 /// Times that a batch's feature maps are held at once: outputs, gradients and what operators keep.
 /// Measured on the presets on the CPU, 24 to 25.
@@ -20,17 +23,16 @@ pub struct Footprint {
     pub parameters: u64,
     /// Feature maps of the largest level, in all the forms they take in a step.
     pub activations: u64,
-    /// Decoded training images.
+    /// Training images that are kept once they were decoded or drawn, `data.memory_mib` at most.
     pub images: u64,
 }
 
 impl Footprint {
-    /// Of a configuration whose painting networks and discriminator have so many parameters, on
-    /// `images` training images.
+    /// Of a configuration with its networks, on `images` training images.
     ///
     /// # Errors
     /// If the configuration is not valid.
-    pub fn estimate(config: &Config, painting: usize, judging: usize, images: usize) -> Result<Self> {
+    pub fn estimate(config: &Config, networks: &Networks, images: usize) -> Result<Self> {
         let widths = config.gan.checked_channels()?;
         let schedule = Schedule::new(&config.schedule, config.gan.max_level(), images.max(1))?;
         let maps = |level: usize| -> u64 {
@@ -41,13 +43,14 @@ impl Footprint {
             |(level, phase): (usize, &(u64, u64, u64))| schedule.at(phase.0).batch_size as u64 * maps(level);
         let largest = phases.iter().enumerate().map(of_level).max().unwrap_or(0);
         let times = if config.loss.second_order() { SECOND_ORDER } else { FIRST_ORDER };
-        let moments = |beta1: f64| 1 + u64::from(beta1 > 0.0);
-        let of_painting = painting as u64 * (3 + moments(config.optimizer.generator.beta1));
-        let of_judging = judging as u64 * (2 + moments(config.optimizer.discriminator.beta1));
+        let moments = [&networks.painter_adam, &networks.judge_adam].map(|adam| adam.tensors());
+        let moments: usize = moments.iter().flatten().map(|(_, moment)| Tensor::elem_count(moment)).sum();
+        let parameters = 3 * networks.painting.count() + 2 * networks.judging.count() + moments;
+        let images = 3 * (config.gan.resolution as u64).pow(2) * images as u64;
         Ok(Self {
-            parameters: FLOAT * (of_painting + of_judging),
+            parameters: FLOAT * parameters as u64,
             activations: FLOAT * times * largest,
-            images: 3 * (config.gan.resolution as u64).pow(2) * images as u64,
+            images: images.min(config.data.memory() as u64),
         })
     }
 
@@ -59,37 +62,72 @@ impl Footprint {
 
 #[cfg(test)]
 mod tests {
+    use candle_core::Device;
+
     use super::*;
 
-    fn of(overrides: &[&str]) -> Footprint {
+    const SMALL: [&str; 7] = [
+        "gan.resolution=8",
+        "gan.channels=[2, 3]",
+        "text.hidden_size=8",
+        "schedule.batch_sizes=[5]",
+        "schedule.fade_kimg=[0]",
+        "schedule.stable_kimg=[1]",
+        "loss.kind=lsgan",
+    ];
+
+    fn networks(overrides: &[&str]) -> (Config, Networks) {
         let overrides: Vec<String> = overrides.iter().map(|line| (*line).to_owned()).collect();
         let config = Config::resolve(Some("quick"), None, &overrides).unwrap();
-        Footprint::estimate(&config, 1000, 100, 10).unwrap()
+        let tokenizer = config.text.train_tokenizer(["a man", "a woman"]).unwrap();
+        let networks = Networks::new(&config, &tokenizer, &Device::Cpu).unwrap();
+        (config, networks)
+    }
+
+    fn of(overrides: &[&str]) -> Footprint {
+        let (config, networks) = networks(overrides);
+        Footprint::estimate(&config, &networks, 10).unwrap()
     }
 
     #[test]
     fn counts_what_the_configuration_says() {
-        let small = [
-            "gan.resolution=8",
-            "gan.channels=[2, 3]",
-            "schedule.batch_sizes=[5]",
-            "schedule.fade_kimg=[0]",
-            "schedule.stable_kimg=[1]",
-            "loss.kind=lsgan",
-        ];
-        let footprint = of(&small);
-        // Average, weight, gradient and square of 1000, the same but the average of 100.
-        assert_eq!(footprint.parameters, 4 * (4 * 1000 + 3 * 100));
+        let without_means = ["optimizer.text.beta1=0", "optimizer.reader.beta1=0"];
+        let (config, networks) = networks(&[&SMALL[..], &without_means].concat());
+        let footprint = Footprint::estimate(&config, &networks, 10).unwrap();
+        // Average, weight, gradient and square; the same but the average.
+        let numbers = 4 * networks.painting.count() + 3 * networks.judging.count();
+        assert_eq!(footprint.parameters, 4 * numbers as u64);
         assert_eq!(footprint.activations, 4 * FIRST_ORDER * 5 * (16 * 2 + 64 * 3));
         assert_eq!(footprint.images, 10 * 3 * 8 * 8);
         assert!(footprint.total() > footprint.parameters + footprint.activations);
     }
 
     #[test]
-    fn a_penalty_a_mean_and_a_larger_batch_cost_more() {
+    fn each_optimiser_keeps_means_of_what_it_moves() {
+        let players = ["generator", "text", "discriminator", "reader"];
+        let with_means = |of_player: &str| {
+            let beta1 = |player: &str| if player == of_player { 0.5 } else { 0.0 };
+            let lines = players.map(|player| format!("optimizer.{player}.beta1={}", beta1(player)));
+            of(&[&SMALL[..], &lines.each_ref().map(String::as_str)].concat()).parameters
+        };
+        let each = players.map(|player| with_means(player) - with_means("nobody"));
+        let (_, networks) = networks(&SMALL);
+        let numbers = networks.painting.count() + networks.judging.count();
+        assert!(each.iter().all(|bytes| *bytes > 0), "{each:?}");
+        assert_eq!(each.iter().sum::<u64>(), 4 * numbers as u64);
+    }
+
+    #[test]
+    fn images_take_no_more_than_they_may() {
+        let (config, networks) = networks(&[&SMALL[..], &["data.memory_mib=1"]].concat());
+        let images = |count| Footprint::estimate(&config, &networks, count).unwrap().images;
+        assert_eq!((images(100), images(1_000_000)), (100 * 3 * 8 * 8, 1 << 20));
+    }
+
+    #[test]
+    fn a_penalty_and_a_larger_batch_cost_more() {
         let plain = of(&["loss.kind=hinge", "schedule.batch_sizes=[16]"]);
         assert!(of(&["loss.kind=wgan-gp", "schedule.batch_sizes=[16]"]).activations > 2 * plain.activations);
-        assert!(of(&["loss.kind=hinge", "optimizer.generator.beta1=0.5"]).parameters > plain.parameters);
         // The largest level counts, which may have the smaller batch.
         let batches = of(&["loss.kind=hinge", "schedule.batch_sizes=[16, 16, 16, 32]"]);
         assert_eq!(batches.activations, 2 * plain.activations);

@@ -81,6 +81,11 @@ pub fn write(path: &Path, picture: &Image, provenance: Option<&Provenance>) -> R
     write_whole(path, &to_png(picture, provenance)?)
 }
 
+/// Whether a path is called as PNG files are: `.png`, in whatever case.
+pub fn is_png(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png"))
+}
+
 /// Writes any file for the eyes (a picture, a film, a plot), whole or not at all.
 ///
 /// # Errors

@@ -51,8 +51,8 @@ impl Samples {
 
     /// `fakes_init.png` or `fakes<KIMG>.png`: what the averaged networks draw for the captions.
     ///
-    /// Where samples are due more often than every thousand images (`sample_kimg`), the name has
-    /// three decimals, so that each has one of its own.
+    /// Where another sheet may be of the same thousand images (`exact`), the name has three decimals, so
+    /// that each has one of its own.
     ///
     /// # Errors
     /// If the device fails or the file cannot be written.
@@ -62,7 +62,7 @@ impl Samples {
         painter: &Painter,
         stage: &Stage,
         images: u64,
-        sample_kimg: f64,
+        exact: bool,
         device: &Device,
     ) -> Result<PathBuf> {
         let noise = painter.noise(&self.seeds, 1.0, device)?;
@@ -70,7 +70,7 @@ impl Samples {
         let pictures = to_pictures(&painter.draw(&self.captions, &noise, at)?)?;
         let name = match images {
             0 => "fakes_init.png".to_owned(),
-            _ if sample_kimg < 1.0 => format!("fakes{:06}.{:03}.png", images / 1000, images % 1000),
+            _ if exact => format!("fakes{:06}.{:03}.png", images / 1000, images % 1000),
             _ => format!("fakes{:06}.png", images / 1000),
         };
         self.write(run, &name, pictures)

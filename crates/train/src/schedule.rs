@@ -78,6 +78,9 @@ const BATCH_SIZE: usize = 16;
 /// No phase is longer, in the unit that it is given in: counts of images stay far from overflowing.
 const LONGEST: f64 = 1e9;
 
+/// The relative error that sums and shares of phases may have, far above what 64 bits lose.
+const ROUNDING: f64 = 1e-12;
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Phase {
     start: u64,
@@ -109,6 +112,7 @@ impl Schedule {
                 "give fade_kimg and stable_kimg, or epochs and fade_in_percentage, not both".into(),
             );
         }
+        let range = format!("at least 0 and at most {LONGEST}");
         for (name, array) in [
             ("fade_kimg", &config.fade_kimg),
             ("stable_kimg", &config.stable_kimg),
@@ -120,12 +124,11 @@ impl Schedule {
                 return wrong(format!("{name} has {} numbers for {levels} levels", array.len()));
             }
             if array.iter().any(|x| !(0.0..=LONGEST).contains(x)) {
-                let range = format!("at least 0 and at most {LONGEST}");
                 return wrong(format!("{name} is {array:?}, and each number must be {range}"));
             }
         }
-        if !(config.anneal_kimg >= 0.0 && config.anneal_kimg.is_finite()) {
-            return wrong(format!("anneal_kimg is {}, and must be at least 0", config.anneal_kimg));
+        if !(0.0..=LONGEST).contains(&config.anneal_kimg) {
+            return wrong(format!("anneal_kimg is {:?}, and must be {range}", config.anneal_kimg));
         }
         if config.batch_sizes.len() > levels || config.batch_sizes.contains(&0) {
             return wrong(format!(
@@ -151,8 +154,10 @@ impl Schedule {
             } else {
                 (1000.0 * of(&whole.fade_kimg, level), 1000.0 * of(&whole.stable_kimg, level))
             };
-            // Whole batches, so that no batch straddles two levels.
-            let batches = |images: f64| (images / batch_size as f64).ceil() as u64 * batch_size as u64;
+            // Whole batches, so that no batch straddles two levels; what rounding adds is no batch.
+            let batches = |images: f64| {
+                (images * (1.0 - ROUNDING) / batch_size as f64).ceil() as u64 * batch_size as u64
+            };
             let end = start + batches(fade + stable);
             if end == start && level == max_level {
                 return wrong("the last level is never trained: its phases are all 0".into());
@@ -260,6 +265,24 @@ mod tests {
     }
 
     #[test]
+    fn whole_batches_of_a_pass_stay_whole_however_it_is_shared_out() {
+        for percent in 0..=100 {
+            let config = ScheduleConfig {
+                epochs: Some(vec![1.0]),
+                fade_in_percentage: Some(vec![f64::from(percent)]),
+                batch_sizes: vec![8],
+                ..ScheduleConfig::default()
+            };
+            assert_eq!(Schedule::new(&config, 1, 1000).unwrap().total_images(), 2000, "{percent} %");
+        }
+        for images in 0..=1000 {
+            let fade = f64::from(images) / 1000.0;
+            let schedule = Schedule::new(&kimg(&[fade], &[1.0 - fade], &[8]), 1, 1).unwrap();
+            assert_eq!(schedule.total_images(), 2000, "{fade}");
+        }
+    }
+
+    #[test]
     fn rates_fall_to_the_end_of_the_last_images() {
         let config = ScheduleConfig { anneal_kimg: 0.4, ..kimg(&[0.0], &[0.5], &[10]) };
         let schedule = Schedule::new(&config, 1, 10).unwrap();
@@ -292,6 +315,8 @@ mod tests {
             (kimg(&[1.0], &[f64::NAN], &[]), "stable_kimg is [NaN]"),
             (kimg(&[1.0], &[1.0], &[0]), "batch_sizes"),
             (ScheduleConfig { anneal_kimg: -1.0, ..kimg(&[1.0], &[1.0], &[]) }, "anneal_kimg is -1"),
+            (ScheduleConfig { anneal_kimg: 1e306, ..kimg(&[1.0], &[1.0], &[]) }, "anneal_kimg is 1e306"),
+            (ScheduleConfig { anneal_kimg: f64::NAN, ..kimg(&[1.0], &[1.0], &[]) }, "anneal_kimg is NaN"),
             (kimg(&[1.0, 0.0], &[1.0, 0.0], &[]), "never trained"),
         ] {
             let message = Schedule::new(&config, 1, 10).unwrap_err().to_string();

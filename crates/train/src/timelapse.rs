@@ -197,13 +197,18 @@ mod tests {
     #[test]
     fn a_runs_film_starts_with_the_first_noise_and_follows_the_images_shown() {
         let run = tempfile::tempdir().unwrap();
-        let shades =
-            [("fakes000010.png", 30), ("fakes_init.png", 10), ("fakes000002.png", 20), ("reals.png", 99)];
+        let shades = [
+            ("fakes000010.png", 30),
+            ("fakes_init.png", 10),
+            ("fakes000010.816.png", 40),
+            ("fakes000002.png", 20),
+            ("reals.png", 99),
+        ];
         for (name, shade) in shades {
             crate::picture::write(&run.path().join(name), &Image::filled(4, 4, [shade; 3]), None).unwrap();
         }
         let (_, frames) = decoded(&Film::default().of_run(run.path()).unwrap());
-        assert_eq!(frames.iter().map(|frame| frame.buffer[0]).collect::<Vec<_>>(), [10, 20, 30]);
+        assert_eq!(frames.iter().map(|frame| frame.buffer[0]).collect::<Vec<_>>(), [10, 20, 30, 40]);
     }
 
     #[test]

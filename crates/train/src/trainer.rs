@@ -204,7 +204,8 @@ impl Trainer {
     /// was ended before its first.
     ///
     /// # Errors
-    /// If the folder is no run, is in use, has lost its checkpoints, or the data is not the same.
+    /// If the folder is no run, is in use, has lost its checkpoints, its configuration was edited to
+    /// one that does not hold together, or the data is not the same.
     pub fn resume(run: &Path) -> Result<Self> {
         let run = RunDir::open(run)?;
         let config = run.config()?;
@@ -231,6 +232,7 @@ impl Trainer {
         if checkpoint::count(&run.checkpoints())? == 0 && !run.model().exists() {
             return Self::begin(config, text, |_, _| Ok(run));
         }
+        config.check()?;
         let device = crate::device::open(&config.device)?;
         let splits = config.data.open(config.gan.resolution)?;
         let checkpoint = checkpoint::load_latest(&run.checkpoints())?;
@@ -309,8 +311,8 @@ impl Trainer {
         let (to_step, cause) = (self.progress.step, cause.to_string());
         self.progress.rollbacks.push(Rollback { from_step, to_step, cause, rate });
         self.stats = self.run.recorder(to_step)?;
-        self.remember(&checkpoint);
-        self.commit()?;
+        let committed = self.commit()?;
+        self.remember(&Checkpoint::open(&committed)?);
         let last = self.progress.rollbacks.last();
         last.ok_or_else(|| Error::State("a rollback that was just made is gone".into()))
     }
@@ -483,15 +485,15 @@ impl Trainer {
         })
     }
 
+    /// Thousands of images name a sheet, unless the sheet before may be of the same thousand: where
+    /// they are due so often, or at the end of the run.
     fn write_fakes(&self) -> Result<PathBuf> {
-        self.samples.write_fakes(
-            &self.run,
-            &self.networks.average,
-            &self.stage(),
-            self.progress.images,
-            self.config.output.sample_kimg,
-            &self.device,
-        )
+        let (stage, images, period) = (self.stage(), self.progress.images, self.config.output.sample_kimg);
+        // A sheet is drawn less than a batch after it was due.
+        let due_before = images.saturating_sub(stage.batch_size as u64);
+        let thousand = (images / 1000 * 1000).saturating_sub(self.schedule.largest_batch() as u64);
+        let exact = period < 1.0 || crosses(thousand, due_before, period);
+        self.samples.write_fakes(&self.run, &self.networks.average, &stage, images, exact, &self.device)
     }
 
     fn checkpoint(&mut self, watch: &mut Watch) -> Result<()> {

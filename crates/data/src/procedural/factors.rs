@@ -85,7 +85,7 @@ factors! {
 }
 
 /// What stands in files where a value cannot be seen.
-const NOT_VISIBLE: &str = "not-visible";
+pub(crate) const NOT_VISIBLE: &str = "not-visible";
 
 impl Factor {
     /// The number of values of each factor, in order.
@@ -175,6 +175,11 @@ impl Attributes {
     /// Whether the factor can be seen and has the named value.
     pub fn is(&self, factor: Factor, value: &str) -> bool {
         self.value(factor) == Some(value)
+    }
+
+    /// The first factor that has another value in other attributes, or is seen in one of them alone.
+    pub(crate) fn differs_in(&self, other: &Self) -> Option<Factor> {
+        Factor::ALL.into_iter().find(|factor| self.get(*factor) != other.get(*factor))
     }
 
     /// These attributes with one factor given a value, for edit tests: what the new value hides is

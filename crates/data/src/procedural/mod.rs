@@ -25,6 +25,7 @@ use t2f_ops::rng::Key;
 
 pub use captions::{CAPTIONS_PER_IMAGE, caption, caption_with};
 pub use claims::{Claim, Claims};
+pub(crate) use factors::NOT_VISIBLE;
 pub use factors::{Attributes, Factor};
 pub use render::render;
 pub use reserved::{RESERVED, has_reserved_pair};

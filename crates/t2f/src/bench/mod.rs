@@ -20,7 +20,8 @@ use serde_json::json;
 use t2f_train::yardstick::operators::OperatorTime;
 use t2f_train::yardstick::{Loss, Yardstick};
 
-use crate::failure::{because, usage};
+use crate::failure::usage;
+use crate::json_file;
 use peer::Peer;
 use row::Row;
 use worker::{Job, Worker};
@@ -197,6 +198,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         return worker::serve(job);
     }
     options.check()?;
+    json_file::check(options.json.as_deref())?;
     let available = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = options.threads.map_or(available, |threads| threads as usize);
     let peer = match (&options.peer, options.what) {
@@ -270,11 +272,9 @@ fn write_json(
     peer: Option<&Peer>,
     mut body: serde_json::Value,
 ) -> anyhow::Result<()> {
-    let Some(file) = &options.json else { return Ok(()) };
     body["version"] = json!(env!("CARGO_PKG_VERSION"));
     body["processor"] = json!(table::processor());
     body["threads"] = json!(threads);
     body["torch"] = json!(peer.map(|peer| &peer.torch));
-    std::fs::write(file, serde_json::to_vec_pretty(&body)?)
-        .map_err(|error| because(error, "cannot write the JSON", "check `--json`"))
+    json_file::write(options.json.as_deref(), &body)
 }

@@ -40,11 +40,11 @@ fn of_run(rows: &[StatsRow]) -> Vec<Stage> {
 }
 
 /// The stages that all runs agree on: those of the first, if every other run changes level at the
-/// same images, within 2 % of the whole; else none, because they would be wrong for some run.
-pub(super) fn shared<'a>(runs: impl Iterator<Item = &'a [StatsRow]>) -> Vec<Stage> {
+/// same images, within 2 % of the longest run; else none, because they would be wrong for some run.
+pub(super) fn shared<'a>(runs: impl Iterator<Item = &'a [StatsRow]> + Clone) -> Vec<Stage> {
+    let whole = runs.clone().flatten().filter_map(|row| row.get(KIMG)).copied().fold(0.0, f64::max);
     let all: Vec<Vec<Stage>> = runs.map(of_run).collect();
     let Some((first, others)) = all.split_first() else { return Vec::new() };
-    let whole = first.last().map_or(0.0, |stage| stage.faded.max(stage.start)).max(1e-9);
     let alike = |a: &Stage, b: &Stage| a.level == b.level && (a.start - b.start).abs() <= 0.02 * whole;
     let same = |stages: &Vec<Stage>| {
         stages.len() == first.len() && first.iter().zip(stages).all(|(a, b)| alike(a, b))
@@ -79,5 +79,13 @@ mod tests {
         let (a, b) = (rows(&[(1.0, 0.0, 1.0), (2.0, 1.0, 0.5)]), rows(&[(1.9, 0.0, 1.0), (2.9, 1.0, 0.5)]));
         assert!(shared([a.as_slice(), &b].into_iter()).is_empty());
         assert_eq!(shared([a.as_slice(), &a].into_iter()).len(), 2);
+    }
+
+    #[test]
+    fn a_level_that_begins_a_tick_later_in_a_long_run_begins_at_the_same_images() {
+        let run = |begins: f64| rows(&[(begins, 0.0, 1.0), (begins + 1.0, 1.0, 1.0), (100.0, 1.0, 1.0)]);
+        let (a, b, late) = (run(3.0), run(4.0), run(9.0));
+        assert_eq!(shared([a.as_slice(), &b].into_iter()).len(), 2);
+        assert!(shared([a.as_slice(), &late].into_iter()).is_empty());
     }
 }

@@ -63,19 +63,20 @@ fn normalise(histogram: &mut Histogram) {
     histogram.iter_mut().for_each(|count| *count /= total.max(1.0));
 }
 
-/// Scores what is seen on faces against the prior, each face with the claims it was drawn from.
-/// Intervals come from resampling faces.
+/// Scores what is seen on faces against the prior: for each caption, its claims and the faces drawn
+/// from it. Intervals come from resampling captions, with all faces of a caption together.
 ///
 /// # Errors
 /// If no factor is left open by any caption.
-pub fn diversity(prior: &Prior, seen: &[(&Claims, Prediction)], key: Key) -> Result<Diversity> {
+pub fn diversity(prior: &Prior, seen: &[(&Claims, &[Prediction])], key: Key) -> Result<Diversity> {
     let scored: Vec<Factor> = prior.0.keys().copied().collect();
     let open: Vec<Vec<(usize, usize)>> = seen
         .iter()
-        .map(|(claims, face)| {
+        .map(|(claims, faces)| {
             let factors = scored.iter().enumerate();
             let open = factors.filter(|(_, factor)| claims.about(**factor).is_none());
-            open.map(|(place, &factor)| (place, class(face, factor))).collect()
+            open.flat_map(|(place, &factor)| faces.iter().map(move |face| (place, class(face, factor))))
+                .collect()
         })
         .collect();
     let distances = |members: &[usize]| -> Vec<Option<f64>> {

@@ -40,7 +40,7 @@ pub struct FaceScores {
     pub paraphrase: ParaphraseScores,
     /// Diversity of what captions leave open.
     pub diversity: Diversity,
-    /// The diversity of as many of the data's own pictures: the least distance to be had.
+    /// The diversity of the captions' own pictures, one of each: the least distance to be had.
     pub diversity_real: Diversity,
 }
 
@@ -73,13 +73,8 @@ impl FaceTest<'_> {
         let judged = self.judge(request, self.test, each)?;
         let composition = self.composition(request, &judged, key.child("composition"))?;
         let prior = Prior::of(scored, self.test)?;
-        let of_drawn = |judged: &Judged| -> Vec<Prediction> { judged.drawn.clone() };
-        let of_real = |judged: &Judged| vec![judged.real];
-        let spread = |of: &dyn Fn(&Judged) -> Vec<Prediction>| {
-            let seen: Vec<(&Claims, Prediction)> = judged
-                .iter()
-                .flat_map(|judged| of(judged).into_iter().map(|face| (judged.claims, face)))
-                .collect();
+        let spread = |of: for<'j> fn(&'j Judged<'_>) -> &'j [Prediction]| {
+            let seen: Vec<_> = judged.iter().map(|judged| (judged.claims, of(judged))).collect();
             diversity(&prior, &seen, key.child("diversity"))
         };
         let edits = edits(scored, self.test, request.len(), key.child("edits"))?;
@@ -89,8 +84,8 @@ impl FaceTest<'_> {
             edits: self.edits(&edits, key.child("edits"))?,
             edits_real: self.real_edits(&edits, key.child("edits"))?,
             paraphrase: self.paraphrases(request.len(), key.child("paraphrases"))?,
-            diversity: spread(&of_drawn)?,
-            diversity_real: spread(&of_real)?,
+            diversity: spread(|judged| &judged.drawn)?,
+            diversity_real: spread(|judged| std::slice::from_ref(&judged.real))?,
         })
     }
 

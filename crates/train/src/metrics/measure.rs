@@ -86,10 +86,12 @@ pub struct SwdScores {
 /// Structural similarity of pairs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SimilarityScores {
-    /// Of drawn pictures.
+    /// Of drawn pictures, the first of each caption.
     pub drawn: Estimate,
-    /// Of real pictures of the split.
+    /// Of as many real pictures of the split.
     pub real: Estimate,
+    /// Drawn pictures that were paired.
+    pub pictures: usize,
 }
 
 /// All that was measured.
@@ -149,7 +151,8 @@ impl Plan<'_> {
             let oracle =
                 self.oracle.ok_or_else(|| Error::State("faces are judged without an oracle".into()))?;
             let (draw, seed) = (self.draw, self.seed);
-            let test_comb = self.splits.test_comb.as_deref();
+            // The words of this part are those of `test`: beside others, words would count, too.
+            let test_comb = self.splits.test_comb.as_deref().filter(|_| self.split == "test");
             let test = FaceTest { draw, oracle, test: data, test_comb, seed };
             measurement.faces = Some(test.measure(self.request, &mut each)?);
         } else {
@@ -162,16 +165,19 @@ impl Plan<'_> {
         let key = Key::new(self.seed);
         if has(Group::Swd) {
             let pictures = drawn.len().min(data.len());
-            let levels = sliced_wasserstein(&first(data, pictures)?, &drawn[..pictures], key.child("swd"))?;
+            let fakes = self.across_captions(&drawn, pictures);
+            let levels = sliced_wasserstein(&first(data, pictures)?, &fakes, key.child("swd"))?;
             measurement.swd = Some(SwdScores { mean_x1000: mean_of_levels(&levels), levels, pictures });
         }
         if has(Group::MsSsim) {
             let of = |images: &[Image]| ms_ssim_of_pairs(images, key.child("ms-ssim"));
-            let real = of(&first(data, drawn.len())?)?;
-            measurement.ms_ssim = Some(SimilarityScores { drawn: of(&drawn)?, real });
+            let pictures = self.request.len();
+            let (drawn, real) = (of(&self.across_captions(&drawn, pictures))?, of(&first(data, pictures)?)?);
+            measurement.ms_ssim = Some(SimilarityScores { drawn, real, pictures });
         }
         if has(Group::Memorisation) {
-            let scores = memorisation(&drawn, self.splits.train.as_ref(), key.child("memorisation"))?;
+            let (faces, train) = (self.request.faces(), self.splits.train.as_ref());
+            let scores = memorisation(&drawn, faces, train, key.child("memorisation"))?;
             measurement.memorisation = Some(scores);
         }
         if has(Group::Retrieval) {
@@ -180,6 +186,14 @@ impl Plan<'_> {
             measurement.retrieval = Some(retrieval(&config, train, data, self.request, &drawn, self.cache)?);
         }
         Ok(measurement)
+    }
+
+    /// The first of the drawn pictures, in an order in which a caption comes again only after all
+    /// others.
+    fn across_captions(&self, drawn: &[Image], count: usize) -> Vec<Image> {
+        let faces = self.request.faces();
+        let order = (0..faces).flat_map(|face| drawn.iter().skip(face).step_by(faces));
+        order.take(count).cloned().collect()
     }
 
     fn distances(
@@ -216,4 +230,59 @@ fn first(data: &dyn Dataset, count: usize) -> Result<Vec<Image>> {
         Ok(())
     })?;
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use t2f_data::{DataConfig, ProceduralConfig};
+
+    use super::*;
+
+    /// Metrics of a generator that draws the splits' own pictures: of each caption always the same.
+    fn measure(split: &str, faces: usize, groups: &[Group]) -> Result<Measurement> {
+        let sizes =
+            ProceduralConfig { train_images: 24, val_images: 24, test_images: 80, ..Default::default() };
+        let splits = DataConfig::Procedural(sizes).open(32)?;
+        let data = part(&splits, split)?;
+        let request = Request::first(data, 24, faces, 0)?;
+        let draw = |_: &[String], seeds: &[u64]| -> Result<Vec<Image>> {
+            Ok(seeds
+                .iter()
+                .map(|&seed| data.image(seed as usize / faces % data.len()))
+                .collect::<t2f_data::Result<_>>()?)
+        };
+        let oracle = Oracle::embedded(32)?;
+        let groups = groups.iter().copied().collect();
+        let plan = Plan {
+            draw: &draw,
+            splits: &splits,
+            split,
+            request: &request,
+            groups: &groups,
+            oracle: oracle.as_ref(),
+            extractors: &[],
+            cache: None,
+            seed: 0,
+        };
+        plan.run()
+    }
+
+    #[test]
+    fn similarity_and_distance_are_across_captions_however_many_faces_a_caption_has() -> Result<()> {
+        let groups = [Group::MsSsim, Group::Swd];
+        let (one, two) = (measure("val", 1, &groups)?, measure("val", 2, &groups)?);
+        let similar = two.ms_ssim.as_ref().unwrap();
+        assert_eq!((similar.pictures, similar.drawn), (24, similar.real));
+        assert!(similar.drawn.value < 0.9, "faces of one caption, which are equal, are no pair: {similar:?}");
+        // 24 of 48 faces are held against 24 pictures: one of each caption.
+        assert_eq!((&two.ms_ssim, &two.swd), (&one.ms_ssim, &one.swd));
+        Ok(())
+    }
+
+    #[test]
+    fn the_composition_gap_is_of_captions_in_the_words_of_the_test_part() -> Result<()> {
+        let of = |split| Ok::<_, Error>(measure(split, 1, &[Group::Faces])?.faces.unwrap().composition);
+        assert!(of("test")?.is_some() && of("val")?.is_none() && of("train")?.is_none());
+        Ok(())
+    }
 }

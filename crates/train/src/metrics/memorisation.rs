@@ -45,14 +45,17 @@ pub struct Memorisation {
 
 /// Compares drawn pictures with all training pictures, and as many training pictures with all
 /// others, by the root mean square of the difference of their pixels, averaged over boxes down to
-/// 32 pixels.
+/// 32 pixels. Of the drawn pictures `faces` follow one another for each caption; intervals come from
+/// resampling captions, with all faces of a caption together.
 ///
 /// # Errors
-/// If there is no drawn picture, fewer than two training pictures, or sizes that differ.
-pub fn memorisation(drawn: &[Image], train: &dyn Dataset, key: Key) -> Result<Memorisation> {
-    if drawn.is_empty() || train.len() < 2 {
+/// If there is no drawn picture or a caption has fewer than `faces`, fewer than two training
+/// pictures, or sizes that differ.
+pub fn memorisation(drawn: &[Image], faces: usize, train: &dyn Dataset, key: Key) -> Result<Memorisation> {
+    if drawn.is_empty() || !drawn.len().is_multiple_of(faces) || train.len() < 2 {
         return Err(Error::State(format!(
-            "nearest neighbours of {} drawn pictures among {} training pictures, expected at least one and two",
+            "nearest neighbours of {} drawn pictures, {faces} of each caption, among {} training pictures, expected \
+             at least one, as many of each caption, and two to train on",
             drawn.len(),
             train.len()
         )));
@@ -97,16 +100,19 @@ pub fn memorisation(drawn: &[Image], train: &dyn Dataset, key: Key) -> Result<Me
     pairs.truncate(NAMED);
     let (drawn_median, train_median) = (quantile(from_drawn.clone(), 0.5), quantile(from_train.clone(), 0.5));
     let closest = quantile(from_train, 0.01);
-    let of = |members: &[usize]| members.iter().map(|&index| from_drawn[index]).collect::<Vec<_>>();
+    let captions: Vec<&[f64]> = from_drawn.chunks(faces).collect();
+    let of =
+        |members: &[usize]| members.iter().flat_map(|&index| captions[index]).copied().collect::<Vec<_>>();
     let ratio = |members: &[usize]| {
         (train_median > 0.0 && !members.is_empty()).then(|| quantile(of(members), 0.5) / train_median)
     };
     let copies = |members: &[usize]| {
-        let near = of(members).into_iter().filter(|distance| *distance < closest).count();
-        (!members.is_empty()).then(|| near as f64 / members.len() as f64)
+        let distances = of(members);
+        let near = distances.iter().filter(|distance| **distance < closest).count();
+        (!members.is_empty()).then(|| near as f64 / distances.len() as f64)
     };
     let estimate = |statistic: &dyn Fn(&[usize]) -> Option<f64>| {
-        Estimate::bootstrap(from_drawn.len(), key, statistic).ok_or_else(|| {
+        Estimate::bootstrap(captions.len(), key, statistic).ok_or_else(|| {
             Error::State(
                 "half of the training pictures are copies of others: distances to them say nothing".into(),
             )

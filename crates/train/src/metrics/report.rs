@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::estimate::Estimate;
 use super::faces::FaceScores;
 use super::measure::{FeatureScores, Measurement};
-use crate::disk::{self, OsDisk};
+use crate::disk::{self, Disk, OsDisk};
 use crate::error::{Error, Result};
 
 /// How a number came about: all that must be equal for two numbers to be compared.
@@ -83,21 +83,20 @@ impl MetricRow {
         Self { low: Some(value.low), high: Some(value.high), ..plain }
     }
 
-    /// Adds the row to `metric-<name>.jsonl` in a run folder.
+    /// Adds the row to the end of `metric-<name>.jsonl` in a run folder, in one write, so that
+    /// measurements at the same time keep each other's rows. A line that was cut short spoils no other.
     ///
     /// # Errors
-    /// If the file cannot be read or written; it is as it was then.
+    /// If it cannot be written; earlier rows are as they were then.
     pub fn append(&self, run: &Path) -> Result<PathBuf> {
         let path = run.join(format!("metric-{}.jsonl", self.metric));
-        let mut lines = match std::fs::read(&path) {
-            Ok(lines) => lines,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(Error::file(path, error)),
-        };
+        let torn = std::fs::read(&path).is_ok_and(|rows| !rows.is_empty() && !rows.ends_with(b"\n"));
         let row = serde_json::to_string(self).map_err(|error| Error::file(&path, error))?;
-        lines.extend(row.bytes());
-        lines.push(b'\n');
-        disk::replace(&OsDisk, &path, &lines)?;
+        let row = format!("{}{row}\n", if torn { "\n" } else { "" });
+        let written = OsDisk.append(&path, row.as_bytes()).and_then(|()| OsDisk.sync(&path));
+        written
+            .and_then(|()| OsDisk.sync(run))
+            .map_err(|error| disk::cannot_write(&OsDisk, &path, row.len() as u64, &error))?;
         Ok(path)
     }
 }
@@ -122,8 +121,9 @@ pub fn rows(measurement: &Measurement, protocol: &Protocol) -> Vec<MetricRow> {
         ));
     }
     if let Some(similarity) = &measurement.ms_ssim {
-        rows.push(MetricRow::new("ms_ssim", &similarity.drawn, &pixels));
-        rows.push(MetricRow::new("ms_ssim_real", &similarity.real, &pixels));
+        let paired = Protocol { n: similarity.pictures, ..pixels.clone() };
+        rows.push(MetricRow::new("ms_ssim", &similarity.drawn, &paired));
+        rows.push(MetricRow::new("ms_ssim_real", &similarity.real, &paired));
     }
     if let Some(memorisation) = &measurement.memorisation {
         let boxed = protocol.seen_by("pixels", "", "box to 32");
@@ -186,9 +186,8 @@ fn short(n: usize) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn rows_are_added_and_name_metric_and_protocol() {
-        let protocol = Protocol {
+    fn protocol() -> Protocol {
+        Protocol {
             split: "test".into(),
             data: "d".into(),
             n: 2000,
@@ -202,15 +201,41 @@ mod tests {
             features_hash: "f".into(),
             model_hash: "m".into(),
             kimg: 1.5,
-        };
+        }
+    }
+
+    /// The rows of a file, one a line.
+    fn read(path: &Path) -> Vec<serde_json::Value> {
+        let text = std::fs::read_to_string(path).unwrap();
+        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    #[test]
+    fn measurements_at_the_same_time_keep_each_others_rows_and_a_torn_one_costs_no_other() {
+        let run = tempfile::tempdir().unwrap();
+        let add =
+            |value: usize| MetricRow::plain("aan", value as f64, &protocol()).append(run.path()).unwrap();
+        let path = add(0);
+        std::fs::write(&path, b"{\"metric\":\"aan2k\",\"val").unwrap();
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                scope.spawn(move || (0..25).for_each(|i| drop(add(25 * thread + i))));
+            }
+        });
+        let mut values: Vec<f64> = read(&path).iter().map(|row| row["value"].as_f64().unwrap()).collect();
+        values.sort_by(f64::total_cmp);
+        assert_eq!(values, (0..100).map(f64::from).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn rows_are_added_and_name_metric_and_protocol() {
+        let protocol = protocol();
         let run = tempfile::tempdir().unwrap();
         let estimate = Estimate { value: 0.5, low: 0.25, high: 0.75 };
         let path = MetricRow::new("aan", &estimate, &protocol).append(run.path()).unwrap();
         MetricRow::plain("aan", 0.125, &protocol).append(run.path()).unwrap();
         assert!(path.ends_with("metric-aan2k.jsonl"));
-        let text = std::fs::read_to_string(path).unwrap();
-        let lines: Vec<serde_json::Value> =
-            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let lines = read(&path);
         assert_eq!((&lines[0]["value"], &lines[0]["high"]), (&0.5.into(), &0.75.into()));
         assert_eq!((&lines[1]["value"], lines[1].get("high")), (&0.125.into(), None));
         assert_eq!(
