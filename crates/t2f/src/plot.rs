@@ -90,7 +90,8 @@ fn rows(run: &Path) -> anyhow::Result<RunRows> {
 }
 
 fn draw(rows: &[RunRows], how: &CurveOptions, file: &Path) -> anyhow::Result<()> {
-    let bytes = match file.extension().and_then(|extension| extension.to_str()) {
+    let extension = file.extension().and_then(|extension| extension.to_str()).map(str::to_lowercase);
+    let bytes = match extension.as_deref() {
         Some("svg") => curves::svg(rows, how).map(String::into_bytes),
         Some("png") => curves::picture(rows, how).and_then(|page| picture::to_png(&page, None)),
         _ => {
