@@ -13,7 +13,7 @@ use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput};
 use t2f_ops::conv2d::{ConvOptions, conv2d, portable};
 use t2f_ops::grad::gradients;
 use t2f_ops::norm::{minibatch_stddev, pixel_norm};
-use t2f_ops::resample::{avg_pool2, upsample2};
+use t2f_ops::resample::{avg_pool2, fade, upsample2};
 use t2f_ops::rng::{Key, normal};
 use t2f_ops::{DType, Device, Result, Tensor, Var};
 
@@ -86,10 +86,11 @@ fn convolutions(criterion: &mut Criterion) {
 
 fn pointwise(criterion: &mut Criterion) {
     type Operator = fn(&Tensor) -> Result<Tensor>;
-    let operators: [(&str, Operator); 4] = [
+    let operators: [(&str, Operator); 5] = [
         ("pixel norm", pixel_norm),
         ("average pooling", avg_pool2),
         ("doubling", upsample2),
+        ("fade-in", |x| fade(x, x, 0.5)),
         ("minibatch stddev", |x| minibatch_stddev(x, 4)),
     ];
     for (name, operator) in operators {

@@ -67,7 +67,9 @@ pub(crate) fn minibatch_stddev(
                 let mean = (sum / features as f64) as f32;
                 for (out, x) in out.chunks_exact_mut(channels + 1).zip(x.chunks_exact(channels)) {
                     let (last, copied) = out.split_last_mut().expect("one channel more");
-                    copied.write_copy_of_slice(x);
+                    for (copied, x) in copied.iter_mut().zip(x) {
+                        copied.write(*x);
+                    }
                     last.write(mean);
                 }
             },

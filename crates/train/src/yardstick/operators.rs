@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use t2f_ops::conv2d::{ConvOptions, conv2d};
 use t2f_ops::grad::gradients;
 use t2f_ops::norm::{minibatch_stddev, pixel_norm};
-use t2f_ops::resample::{avg_pool2, upsample2};
+use t2f_ops::resample::{avg_pool2, fade, upsample2};
 use t2f_ops::rng::{self, Key};
 
 use super::Yardstick;
@@ -80,6 +80,7 @@ pub fn times(yardstick: &Yardstick, device: &Device) -> Result<Vec<OperatorTime>
     if top > 0 {
         rows.push(pointwise("average pooling", full, device, &avg_pool2)?);
         rows.push(pointwise("doubling", half, device, &upsample2)?);
+        rows.push(pointwise("fade-in", half, device, &|x| fade(x, x, 0.5))?);
     }
     rows.push(pointwise("minibatch stddev", first, device, &|x| minibatch_stddev(x, group))?);
     Ok(rows)
