@@ -8,7 +8,7 @@ use std::path::Path;
 /// # Errors
 /// If it cannot be read, is no regular file (a pipe may never end), or is not UTF-8; the message says
 /// where.
-pub fn read(path: &Path) -> Result<String> {
+pub(crate) fn read(path: &Path) -> Result<String> {
     if !std::fs::metadata(path)?.is_file() {
         return Err(Error::other("not a regular file: expected text"));
     }

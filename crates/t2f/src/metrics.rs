@@ -22,6 +22,8 @@ use crate::{json_file, shipped, terminal};
 
 /// The side that the classifier of drawn faces was trained at.
 const SIDE: usize = 32;
+/// Images that a distance between distributions takes, at the least.
+const LEAST: usize = 4;
 
 /// The options of `t2f metrics`.
 #[derive(Args)]
@@ -49,7 +51,7 @@ pub struct Options {
     #[arg(long, value_enum, value_delimiter = ',', value_name = "LIST", hide_default_value = true)]
     metrics: Vec<Metric>,
     /// Captions of the split, at least four
-    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(4..), value_name = "N")]
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(LEAST as i64..), value_name = "N")]
     count: u32,
     /// Faces of each caption
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
@@ -149,7 +151,6 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 
 /// The part of a name, of as many images as a distance between distributions takes.
 fn measured<'a>(splits: &'a Splits, name: &str) -> anyhow::Result<&'a dyn Dataset> {
-    const LEAST: usize = 4;
     let part = part(splits, name)?;
     if part.len() >= LEAST {
         return Ok(part);

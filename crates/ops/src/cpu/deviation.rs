@@ -95,42 +95,35 @@ pub(crate) fn minibatch_stddev_gradient(
             let all: f32 = g.chunks_exact(channels + 1).map(|g| g[channels]).sum();
             let share = all / (group * features) as f32;
             with_statistics(level, x, features, |mean, reciprocal| {
-                let images = dx.chunks_exact_mut(features).zip(x.chunks_exact(features));
-                for ((dx, x), g) in images.zip(g.chunks_exact(pixels * (channels + 1))) {
-                    let rows = dx.chunks_exact_mut(channels).zip(g.chunks_exact(channels + 1)).enumerate();
-                    for (pixel, (dx, g)) in rows {
-                        let at = pixel * channels..(pixel + 1) * channels;
-                        level.run(Spread {
-                            x: &x[at.clone()],
-                            g: &g[..channels],
-                            mean: &mean[at.clone()],
-                            reciprocal: &reciprocal[at],
-                            share,
-                            dx,
-                        });
-                    }
-                }
+                level.run(Through { x, g, mean, reciprocal, share, channels, dx });
             });
         });
     })
 }
 
-/// A pixel's `g + share · (x - mean) · reciprocal`.
-struct Spread<'a> {
+/// A group's `g + share · (x - mean) · reciprocal`, without the last channel of `g`.
+struct Through<'a> {
     x: &'a [f32],
     g: &'a [f32],
     mean: &'a [f32],
     reciprocal: &'a [f32],
     share: f32,
+    channels: usize,
     dx: &'a mut [MaybeUninit<f32>],
 }
 
-impl Kernel for Spread<'_> {
+impl Kernel for Through<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
-        let statistics = self.mean.iter().zip(self.reciprocal);
-        for (((dx, x), g), (mean, reciprocal)) in self.dx.iter_mut().zip(self.x).zip(self.g).zip(statistics) {
-            dx.write(g + self.share * (x - mean) * reciprocal);
+        let Self { x, g, mean, reciprocal, share, channels, dx } = self;
+        // Of each image in turn.
+        let statistics = mean.chunks_exact(channels).zip(reciprocal.chunks_exact(channels)).cycle();
+        let pixels = x.chunks_exact(channels).zip(g.chunks_exact(channels + 1));
+        for ((dx, (x, g)), (mean, reciprocal)) in dx.chunks_exact_mut(channels).zip(pixels).zip(statistics) {
+            let statistics = mean.iter().zip(reciprocal);
+            for (((dx, x), g), (mean, reciprocal)) in dx.iter_mut().zip(x).zip(g).zip(statistics) {
+                dx.write(g + share * (x - mean) * reciprocal);
+            }
         }
     }
 }

@@ -114,6 +114,14 @@ impl Kernel for Modulated<'_> {
     }
 }
 
+/// The numbers of one image, if `x` is a batch of images and `affine` has gamma and beta for each.
+fn image_len(x: &[f32], affine: &[f32], batch: usize, channels: usize) -> usize {
+    let image = x.len() / batch;
+    assert!(x.len() == batch * image && image.is_multiple_of(channels));
+    assert!(affine.len() == batch * 2 * channels);
+    image
+}
+
 /// `(1 + gamma) · x / rms(x) + beta`, with gamma and beta of each image.
 pub(crate) fn modulated_pixel_norm(
     level: Level,
@@ -122,10 +130,7 @@ pub(crate) fn modulated_pixel_norm(
     batch: usize,
     channels: usize,
 ) -> Vec<f32> {
-    let image = x.len() / batch;
-    assert!(
-        x.len() == batch * image && image.is_multiple_of(channels) && affine.len() == batch * 2 * channels
-    );
+    let image = image_len(x, affine, batch, channels);
     let block = (PIXELS * channels).min(image);
     filled(x.len(), |out| {
         let images = out.chunks_mut(image).zip(x.chunks(image)).zip(affine.chunks(2 * channels));
@@ -196,10 +201,7 @@ pub(crate) fn modulated_pixel_norm_gradient(
     batch: usize,
     channels: usize,
 ) -> (Vec<f32>, Vec<f32>) {
-    let image = x.len() / batch;
-    assert!(
-        x.len() == batch * image && image.is_multiple_of(channels) && affine.len() == batch * 2 * channels
-    );
+    let image = image_len(x, affine, batch, channels);
     assert!(g.len() == x.len());
     let mut d_affine = vec![0.0; affine.len()];
     let dx = filled(x.len(), |dx| {
