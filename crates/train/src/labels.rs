@@ -1,29 +1,30 @@
-//! What a batch knows of its attributes, in the form that the discriminator's heads learn from.
+//! The labels of a batch, for the attribute classifier and the attribute prior.
 
 use candle_core::Device;
-use t2f_data::{Batch, Factor};
+use t2f_data::Batch;
+use t2f_data::attributes::Observation;
 use t2f_gan::{Labels, PartialLabels, Result};
-use t2f_ops::rng::Key;
 
-/// The labels of a batch, with noise from `key`. Images without attributes and captions without
-/// claims say nothing.
+/// The labels of a batch. An image without attributes has no labels, nor has a caption without claims.
 ///
 /// # Errors
 /// If the device refuses the copy.
-pub fn labels(batch: &Batch, key: Key, device: &Device) -> Result<Labels> {
-    // Class 0 is "hidden" or "not spoken of"; a value's class follows its position.
+pub fn labels(batch: &Batch, device: &Device) -> Result<Labels> {
+    let sizes = batch.schema.sizes();
+    // Class 0 is "not visible" or "not mentioned"; a value's class follows its position.
     let claimed = |item: usize, attribute: usize| -> Option<Vec<usize>> {
-        let claim = batch.claims.get(item)?.about(Factor::ALL[attribute])?;
+        let claim = batch.items[item].claims.about(attribute)?;
         Some(claim.allowed.iter().map(|value| value + 1).collect())
     };
-    let shown = |item: usize, attribute: usize| {
-        let attributes = batch.attributes[item].as_ref()?;
-        Some(vec![attributes.get(Factor::ALL[attribute]).map_or(0, |value| value + 1)])
+    let shown = |item: usize, attribute: usize| match batch.items[item].attributes.as_ref()?.get(attribute) {
+        Observation::Unknown => None,
+        Observation::Hidden => Some(vec![0]),
+        Observation::Value(value) => Some(vec![usize::from(value) + 1]),
     };
     let said = |item: usize, attribute: usize| {
-        // A caption whose claims nobody noted has none: it may say anything, unless it is empty.
-        let empty = batch.captions[item].is_empty();
-        let noted = empty || batch.claims.get(item).is_some_and(|claims| !claims.is_empty());
+        // A caption without known claims has no labels, unless it is empty.
+        let empty = batch.items[item].caption.is_empty();
+        let noted = empty || !batch.items[item].claims.is_empty();
         let claim = claimed(item, attribute).map(|allowed| {
             let seen = shown(item, attribute).filter(|seen| seen.iter().all(|class| allowed.contains(class)));
             seen.unwrap_or(allowed)
@@ -32,15 +33,14 @@ pub fn labels(batch: &Batch, key: Key, device: &Device) -> Result<Labels> {
     };
     let open =
         |item: usize, attribute: usize| shown(item, attribute).filter(|_| claimed(item, attribute).is_none());
-    let possible = |of: &dyn Fn(usize, usize) -> Option<Vec<usize>>| {
-        PartialLabels::new(&Factor::sizes(), batch.len(), device, of)
+    let partial = |of: &dyn Fn(usize, usize) -> Option<Vec<usize>>| {
+        PartialLabels::new(&sizes, batch.len(), device, of)
     };
     Ok(Labels {
-        shown: possible(&shown)?,
-        claimed: possible(&claimed)?,
-        said: possible(&said)?,
-        open: possible(&open)?,
-        key,
+        shown: partial(&shown)?,
+        claimed: partial(&claimed)?,
+        said: partial(&said)?,
+        open: partial(&open)?,
     })
 }
 

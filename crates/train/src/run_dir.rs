@@ -1,4 +1,4 @@
-//! The folder of a run: claimed by one process, never overwritten, and telling the story.
+//! The folder of a run: claimed by one process and never overwritten.
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ impl RunDir {
     ///
     /// # Errors
     /// If nothing can be written under `out`.
-    pub fn claim(out: &Path, config: &Config, data: &str, overrides: &[String]) -> Result<Self> {
+    pub fn claim(out: &Path, config: &Config, data: &str) -> Result<Self> {
         fs::create_dir_all(out).map_err(|error| Error::file(out, error))?;
         let mut number = next_number(out)?;
         let path = loop {
@@ -43,7 +43,7 @@ impl RunDir {
             }
         };
         let run = Self { disk: Arc::new(OsDisk), _lock: lock(&path)?, path };
-        let overrides: String = overrides.iter().map(|line| format!("{line}\n")).collect();
+        let overrides: String = config.overrides.iter().map(|line| format!("{line}\n")).collect();
         run.write("overrides.txt", overrides.as_bytes())?;
         // Last, since it makes the folder a run.
         run.write("config.toml", sealed(&config.to_toml()?).as_bytes())?;

@@ -1,18 +1,28 @@
-//! The layers that both networks are made of: a convolution with equalized learning rate, and the
-//! two forms of it that a vector enters and leaves a feature map by.
+//! The layers of both networks: a convolution with equalized learning rate, and its two forms at
+//! the borders between vectors and feature maps.
 
 use candle_core::Tensor;
 use candle_nn::{Init, VarBuilder};
+use serde::{Deserialize, Serialize};
 use t2f_ops::conv2d::{ConvOptions, conv2d};
 
-use crate::config::Compat;
 use crate::error::Result;
+
+/// A program whose layers are reproduced exactly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Compat {
+    /// akanimax/T2F with pro-gan-pth 1.3.3: gain 1, two biases a layer, linear `fromRGB`, no pixel
+    /// norm on the latent and the first layer, minibatch stddev of the whole batch as a map.
+    T2f,
+}
 
 /// Slope of the leaky rectifier below zero, ProGAN appendix A.
 const SLOPE: f64 = 0.2;
 
-/// What a convolution maps to what.
-#[derive(Clone, Copy)]
+/// The size of a convolution's kernel and of a pixel on both sides of it.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct ConvShape {
     pub kernel: usize,
     pub inputs: usize,
@@ -25,6 +35,7 @@ pub(crate) struct ConvShape {
 ///
 /// T2F scales every layer by `1 / sqrt(fan_in)`, and its layers hold two biases each (its own, and
 /// that of the torch layer it wraps, as `conv_bias` here), which are summed.
+#[derive(Debug)]
 pub(crate) struct Conv {
     weight: Tensor, // (K, K, I, O)
     bias: Tensor,   // (O)
@@ -105,6 +116,7 @@ impl Conv {
 /// `(1, 1, I, 4·4·O)` with columns in (row, column, channel) order. The scale counts each input 16
 /// times, `√2 / sqrt(16·I)`, which is ProGAN's "gain √2/4"; T2F's counts the outputs instead,
 /// `1 / sqrt(16·O)`.
+#[derive(Debug)]
 pub(crate) struct Unfold {
     weight: Tensor, // (1, 1, I, 16·O)
     bias: Tensor,   // (O)

@@ -1,8 +1,12 @@
-//! The loop: batches in order of the images shown, one step each, and what is due in between.
+//! The training loop: batches in the order of the images shown, one step each, and the output that is
+//! due in between.
 //!
-//! Everything that happens is a function of the number of images shown and of the run's seed, so
-//! a run that stops anywhere continues to the same bits: a checkpoint needs the tensors, the
-//! progress and the open averages of the statistics.
+//! A run is a function of the number of images shown and of its seed, so that a run that stops anywhere
+//! continues to the same bits: a checkpoint needs the tensors, the progress and the open averages of the
+//! statistics.
+
+mod events;
+mod progress;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -10,231 +14,109 @@ use std::mem::take;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
-use t2f_data::{Batch, Dropping, Loader, Prefetch, Request, Splits};
-use t2f_gan::{AdaController, Growth};
+use t2f_data::{Batch, Loader, Prefetch, Request, Splits};
+use t2f_files::json_lines::{JsonLines, Row};
+use t2f_gan::Growth;
 use t2f_ops::rng::Key;
+use t2f_pictures::picture;
 use t2f_text::Tokenizer;
 
 use crate::checkpoint::{self, Checkpoint, Draft};
+use crate::components::Components;
 use crate::config::Config;
 use crate::divergence::{self, Rollback, SLOWER};
 use crate::error::{Error, Result};
-use crate::model::{Model, Provenance};
-use crate::pipeline::{BuildTextEncoder, Pipeline};
+use crate::model::{ModelFile, Provenance};
+use crate::pipeline::Pipeline;
 use crate::run_dir::RunDir;
 use crate::samples::Samples;
 use crate::schedule::{Schedule, Stage};
-use crate::step::{Losses, TrainState};
-use t2f_files::json_lines::{JsonLines, Row};
+use crate::state::{OptimizerSteps, TrainState};
 
-/// What a run tells whoever watches it. Libraries never print: the command line draws this.
-pub enum Event<'a> {
-    /// The run starts, or continues.
-    Started {
-        /// The run folder.
-        run: &'a Path,
-        /// The device in words.
-        device: &'a str,
-        /// Images shown before; above 0 when the run continues.
-        images: u64,
-        /// Images that the schedule shows in all.
-        total_images: u64,
-    },
-    /// What the run continues from.
-    Restored {
-        /// The checkpoint.
-        checkpoint: &'a Path,
-        /// What of it was verified, in words.
-        verified: &'a str,
-    },
-    /// A step was taken.
-    Stepped {
-        /// Images shown so far.
-        images: u64,
-    },
-    /// Statistics of the images since the last tick.
-    Tick(&'a Tick),
-    /// A new resolution begins.
-    Level {
-        /// 0 is 4x4.
-        level: usize,
-        /// Pixels on a side.
-        resolution: usize,
-    },
-    /// A file for the eyes was written.
-    Wrote(&'a Path),
-    /// A checkpoint is on the disk, verified.
-    Checkpointed(&'a Path),
-    /// The schedule is complete; the model file is written.
-    Finished {
-        /// The run folder.
-        run: &'a Path,
-        /// The model file in it.
-        model: &'a Path,
-    },
-}
-
-/// Whoever watches a run; breaking, at whatever event, stops it after the step, with a checkpoint.
-pub type Watch<'a> = dyn FnMut(&Event) -> ControlFlow<()> + 'a;
-
-/// Averages since the last tick, and how fast it went.
-pub struct Tick {
-    /// Steps taken so far.
-    pub step: u64,
-    /// Images shown so far.
-    pub images: u64,
-    /// Images that the schedule shows in all.
-    pub total_images: u64,
-    /// Where the growth stands.
-    pub stage: Stage,
-    /// Mean of every part of both losses, by name.
-    pub losses: BTreeMap<String, f64>,
-    /// Images per second, loading and all.
-    pub images_per_sec: f64,
-}
-
-/// How a call of [`Trainer::run`] ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The schedule is complete.
-    Finished,
-    /// The watcher asked to stop; a checkpoint was written and the run can be resumed.
-    Stopped,
-}
-
-/// Where a run stands: all of a checkpoint that is not a tensor.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Progress {
-    /// Steps taken.
-    pub step: u64,
-    /// Images shown: the position of the loader and of the schedule.
-    pub images: u64,
-    /// Sums of the losses since the last tick.
-    pub sums: BTreeMap<String, f64>,
-    /// How often each loss was added since the last tick.
-    pub counts: BTreeMap<String, u64>,
-    /// Identity of the data trained on.
-    pub data: String,
-    /// Steps taken by each optimiser's parameters, as the optimisers give them.
-    pub g_steps: BTreeMap<String, u64>,
-    /// As `g_steps`, for the discriminator.
-    pub d_steps: BTreeMap<String, u64>,
-    /// Images that could not be read during the run and were replaced by others.
-    #[serde(default)]
-    pub substituted: u64,
-    /// Where the share of augmented images stands; what checkpoints of a run without one leave out.
-    #[serde(default)]
-    pub augmented: Option<AdaController>,
-    /// Returns to a checkpoint, after a divergence each.
-    #[serde(default)]
-    pub rollbacks: Vec<Rollback>,
-}
-
-/// Images that may be replaced in a run whatever its length, and the share beyond.
-const FEW_SUBSTITUTES: u64 = 8;
-const MOST_SUBSTITUTES: f64 = 0.01;
+pub use events::{Event, Outcome, Tick, Watch};
+pub use progress::Progress;
+use progress::{Clock, crosses};
 
 /// A run: its networks, its data, its folder and its progress.
+#[derive(Debug)]
 pub struct Trainer {
     config: Config,
+    components: Components,
     device: Device,
     tokenizer: Tokenizer,
     splits: Splits,
     schedule: Schedule,
-    networks: TrainState,
+    state: TrainState,
     samples: Samples,
     run: RunDir,
     stats: JsonLines,
     progress: Progress,
-    /// The checkpoint that this continues from and what was verified of it, until it is told.
+    /// The checkpoint that the run continues from and its verification, until the event is sent.
     restored: Option<(PathBuf, String)>,
 }
 
 impl Trainer {
-    /// Claims a new run folder under `out` and draws fresh networks.
+    /// Claims a new run folder under `out` and initialises the networks.
     ///
     /// # Errors
-    /// If the configuration does not hold together, the data cannot be opened, the device is not
-    /// there, or the folder cannot be written.
-    pub fn create(config: Config, overrides: &[String], out: &Path) -> Result<Self> {
-        let text = config.text.clone();
-        Self::create_with_text(config, overrides, out, &|tokenizer, vb| text.build(tokenizer, vb))
+    /// If the configuration is not valid, the data or a part cannot be opened, the device is not there, or
+    /// the folder cannot be written.
+    pub fn create(config: Config, components: Components, out: impl AsRef<Path>) -> Result<Self> {
+        let out = out.as_ref();
+        Self::begin(config, components, |config, data| RunDir::claim(out, config, data))
     }
 
-    /// As [`create`](Self::create), with an encoder that the configuration has no name for.
-    ///
-    /// # Errors
-    /// As [`create`](Self::create), and if the encoder cannot be built.
-    pub fn create_with_text(
-        config: Config,
-        overrides: &[String],
-        out: &Path,
-        text: &BuildTextEncoder,
-    ) -> Result<Self> {
-        Self::begin(config, text, |config, data| RunDir::claim(out, config, data, overrides))
-    }
-
-    /// Draws fresh networks and writes what a run begins with into a folder.
+    /// Initialises the networks and writes the first files of the run.
     fn begin(
         mut config: Config,
-        text: &BuildTextEncoder,
+        components: Components,
         folder: impl FnOnce(&Config, &str) -> Result<RunDir>,
     ) -> Result<Self> {
         config.check()?;
         let device = crate::device::open(&config.device)?;
-        let splits = config.data.open(config.gan.resolution)?;
+        let splits = components.data(&config)?;
         config.settle(&splits)?;
+        config.components = components.names();
         let tokenizer = train_tokenizer(&config, &splits)?;
-        let networks = TrainState::with_text(&config, &tokenizer, &device, text)?;
+        let state = TrainState::new(&config, &components, &tokenizer, &splits.schema().sizes(), &device)?;
         let run = folder(&config, splits.train.name())?;
         let progress = Progress { data: splits.train.fingerprint(), ..Progress::default() };
-        let trainer = Self::assemble(config, device, tokenizer, splits, networks, run, progress)?;
-        trainer.samples.write_reals(&trainer.run, &trainer.splits)?;
+        let parts = Parts { config, components, device, tokenizer, splits, state, progress };
+        let trainer = Self::assemble(parts, run)?;
+        let reals = trainer.samples.reals(&trainer.splits)?;
+        trainer.run.write("reals.png", &picture::to_png(&reals, None)?)?;
         trainer.write_fakes()?;
         Ok(trainer)
     }
 
-    /// Continues a run from its newest checkpoint that verifies, or from its beginning where it
-    /// was ended before its first.
+    /// Continues a run from its newest checkpoint that verifies, or from its beginning if it stopped
+    /// before its first. `components` hold the parts from outside that it was made with.
     ///
     /// # Errors
-    /// If the folder is no run, is in use, has lost its checkpoints, its configuration was edited to
-    /// one that does not hold together, or the data is not the same.
-    pub fn resume(run: &Path) -> Result<Self> {
-        let run = RunDir::open(run)?;
+    /// If the folder is no run, is in use, has lost its checkpoints, its configuration was edited to an
+    /// invalid one, the data is not the same, or a part from outside is missing.
+    pub fn resume(run: impl AsRef<Path>, components: Components) -> Result<Self> {
+        let run = RunDir::open(run.as_ref())?;
         let config = run.config()?;
-        let text = config.text.clone();
-        Self::restore(run, config, &|tokenizer, vb| text.build(tokenizer, vb))
-    }
-
-    /// As [`resume`](Self::resume), for a run of [`create_with_text`](Self::create_with_text).
-    ///
-    /// # Errors
-    /// As [`resume`](Self::resume), and if the encoder cannot be built.
-    pub fn resume_with_text(run: &Path, text: &BuildTextEncoder) -> Result<Self> {
-        let run = RunDir::open(run)?;
-        let config = run.config()?;
-        Self::restore(run, config, text)
+        Self::restore(run, config, components)
     }
 
     /// As [`resume`](Self::resume), in a folder that is open, with a configuration that may differ
-    /// from the folder's in what changes no result: the device, the output.
+    /// from the folder's in settings that change no result: the device, the output.
     ///
     /// # Errors
     /// As [`resume`](Self::resume).
-    pub fn restore(run: RunDir, config: Config, text: &BuildTextEncoder) -> Result<Self> {
+    pub fn restore(run: RunDir, config: Config, components: Components) -> Result<Self> {
+        components.check_run(&config.components)?;
         if checkpoint::count(&run.checkpoints())? == 0 && !run.model().exists() {
-            return Self::begin(config, text, |_, _| Ok(run));
+            return Self::begin(config, components, |_, _| Ok(run));
         }
         config.check()?;
         let device = crate::device::open(&config.device)?;
-        let splits = config.data.open(config.gan.resolution)?;
+        let splits = components.data(&config)?;
         let checkpoint = checkpoint::load_latest(&run.checkpoints())?;
         let progress: Progress = checkpoint.state()?;
         let data = splits.train.fingerprint();
@@ -246,9 +128,11 @@ impl Trainer {
             )));
         }
         let tokenizer = Tokenizer::from_json(checkpoint.text("tokenizer.json")?)?;
-        let mut networks = TrainState::with_text(&config, &tokenizer, &device, text)?;
-        put_back(&mut networks, &checkpoint, &progress)?;
-        let mut trainer = Self::assemble(config, device, tokenizer, splits, networks, run, progress)?;
+        let mut state =
+            TrainState::new(&config, &components, &tokenizer, &splits.schema().sizes(), &device)?;
+        load(&mut state, &checkpoint, &progress)?;
+        let parts = Parts { config, components, device, tokenizer, splits, state, progress };
+        let mut trainer = Self::assemble(parts, run)?;
         trainer.remember(&checkpoint);
         Ok(trainer)
     }
@@ -261,19 +145,11 @@ impl Trainer {
     fn scale_rates(&mut self) {
         let rate = self.progress.rollbacks.last().map_or(1.0, |rollback| rollback.rate);
         let rate = rate * self.schedule.rate(self.progress.images);
-        self.networks.g_optimizer.scale_rate(rate);
-        self.networks.d_optimizer.scale_rate(rate);
+        self.state.scale_rates(rate);
     }
 
-    fn assemble(
-        config: Config,
-        device: Device,
-        tokenizer: Tokenizer,
-        splits: Splits,
-        networks: TrainState,
-        run: RunDir,
-        progress: Progress,
-    ) -> Result<Self> {
+    fn assemble(parts: Parts, run: RunDir) -> Result<Self> {
+        let Parts { config, components, device, tokenizer, splits, state, progress } = parts;
         let schedule = Schedule::new(&config.schedule, config.gan.max_level(), splits.train.len())?;
         let samples = Samples::choose(&splits, config.output.samples, Key::new(config.seed))?;
         if !splits.report.bad.is_empty() {
@@ -283,11 +159,12 @@ impl Trainer {
         let restored = None;
         Ok(Self {
             config,
+            components,
             device,
             tokenizer,
             splits,
             schedule,
-            networks,
+            state,
             samples,
             run,
             stats,
@@ -305,7 +182,7 @@ impl Trainer {
         let checkpoint = checkpoint::load_latest(&self.run.checkpoints())?;
         let from_step = self.progress.step;
         let progress: Progress = checkpoint.state()?;
-        put_back(&mut self.networks, &checkpoint, &progress)?;
+        load(&mut self.state, &checkpoint, &progress)?;
         self.progress = progress;
         let rate = self.progress.rollbacks.last().map_or(1.0, |rollback| rollback.rate) * SLOWER;
         let (to_step, cause) = (self.progress.step, cause.to_string());
@@ -327,23 +204,23 @@ impl Trainer {
         &self.progress
     }
 
-    /// What draws with the averaged parameters, as they are now.
-    pub fn average(&self) -> &Pipeline {
-        &self.networks.average
+    /// The pipeline on the averaged parameters, as they are now.
+    pub fn pipeline_ema(&self) -> &Pipeline {
+        self.state.pipeline_ema()
     }
 
-    /// Where the networks are.
+    /// The device of the networks.
     pub fn device(&self) -> &Device {
         &self.device
     }
 
-    /// Trains until the schedule is complete or `watch` breaks, and leaves the run so that it can
-    /// be resumed, or, when complete, drawn from.
+    /// Trains until the schedule is complete or `watch` breaks; the run can then be resumed or, when
+    /// complete, generate.
     ///
     /// # Errors
     /// If the training diverges (the message names the first bad tensor), the data fails, or a
     /// file cannot be written. The last good checkpoint is kept.
-    pub fn run(&mut self, watch: &mut Watch) -> Result<Outcome> {
+    pub fn run(&mut self, mut watch: impl FnMut(&Event) -> ControlFlow<()>) -> Result<Outcome> {
         let stop = Cell::new(false);
         let watch: &mut Watch = &mut |event| {
             let flow = watch(event);
@@ -377,7 +254,7 @@ impl Trainer {
             }
             let batch = batches.next().ok_or_else(|| Error::State("the loader ended early".into()))??;
             self.scale_rates();
-            let losses = self.networks.step(&batch, &stage, key, self.progress.step, shown);
+            let losses = self.state.step(&batch, &stage, key, self.progress.step, shown);
             let losses = losses.map_err(|error| self.explained(error, Some(&batch)))?;
             self.progress.add(&losses, batch.len())?;
             self.progress.count_substitutes(batch.substituted)?;
@@ -403,22 +280,17 @@ impl Trainer {
     }
 
     fn explained(&self, error: Error, batch: Option<&Batch>) -> Error {
-        divergence::explain(error, &self.networks, &self.progress, batch, &self.run)
+        divergence::explain(error, &self.state, &self.progress, batch, &self.run)
     }
 
     /// Fails unless there is room for the checkpoints that are kept, the one being written, and
     /// the model.
     fn require_room(&self) -> Result<()> {
-        let networks = &self.networks;
         let size = |tensors: BTreeMap<String, Tensor>| -> u64 {
             tensors.values().map(|t| (t.elem_count() * t.dtype().size_in_bytes()) as u64).sum()
         };
-        let model = size(networks.model());
-        let checkpoint = size(networks.ema.tensors())
-            + size(networks.g_params.tensors())
-            + size(networks.d_params.tensors())
-            + size(networks.g_optimizer.tensors())
-            + size(networks.d_optimizer.tensors());
+        let model = size(self.state.model());
+        let checkpoint: u64 = self.state.tensors().map(|(_, tensors)| size(tensors)).iter().sum();
         let there = checkpoint::count(&self.run.checkpoints())?;
         let kept = self.config.output.keep_checkpoints;
         let left = self.schedule.total_images().saturating_sub(self.progress.images) as f64;
@@ -431,7 +303,7 @@ impl Trainer {
 
     fn begin_level(&mut self, stage: Stage, watch: &mut Watch) -> Result<()> {
         if self.config.optimizer.reset_at_level {
-            self.networks.reset_optimizers()?;
+            self.state.reset_optimizers()?;
         }
         let _ = watch(&Event::Level { level: stage.level, resolution: stage.resolution });
         Ok(())
@@ -449,12 +321,9 @@ impl Trainer {
                 request
             })
         });
-        let optimizer = &self.config.optimizer;
-        let dropping = Dropping { captions: optimizer.null_captions, words: optimizer.dropped_words };
-        let loader = Loader::new(self.splits.train.clone(), key.child("loader"))
-            .with_hard_negatives(optimizer.hard_negatives)
-            .with_dropping(dropping);
-        Prefetch::new(Arc::new(loader), requests, self.config.output.workers)
+        let config = self.config.loader;
+        let loader = Loader::new(self.splits.train.clone(), key.child("loader")).with_config(config);
+        Prefetch::new(Arc::new(loader), requests, config.workers)
     }
 
     fn tick(&mut self, clock: &mut Clock, stage: Stage) -> Result<Tick> {
@@ -485,15 +354,22 @@ impl Trainer {
         })
     }
 
-    /// Thousands of images name a sheet, unless the sheet before may be of the same thousand: where
-    /// they are due so often, or at the end of the run.
+    /// `fakes_init.png` or `fakes<KIMG>.png`. The name has three decimals where another sheet may have the
+    /// same number of thousands: with a short period, or at the end of the run.
     fn write_fakes(&self) -> Result<PathBuf> {
         let (stage, images, period) = (self.stage(), self.progress.images, self.config.output.sample_kimg);
-        // A sheet is drawn less than a batch after it was due.
+        // A sheet is written less than a batch after it was due.
         let due_before = images.saturating_sub(stage.batch_size as u64);
         let thousand = (images / 1000 * 1000).saturating_sub(self.schedule.largest_batch() as u64);
         let exact = period < 1.0 || crosses(thousand, due_before, period);
-        self.samples.write_fakes(&self.run, &self.networks.average, &stage, images, exact, &self.device)
+        let name = match images {
+            0 => "fakes_init.png".to_owned(),
+            _ if exact => format!("fakes{:06}.{:03}.png", images / 1000, images % 1000),
+            _ => format!("fakes{:06}.png", images / 1000),
+        };
+        let at = Growth { level: stage.level, alpha: stage.alpha };
+        let sheet = self.samples.fakes(self.state.pipeline_ema(), at, &self.device)?;
+        self.run.write(&name, &picture::to_png(&sheet, None)?)
     }
 
     fn checkpoint(&mut self, watch: &mut Watch) -> Result<()> {
@@ -505,11 +381,11 @@ impl Trainer {
     /// Puts a checkpoint and the model on the disk.
     fn commit(&mut self) -> Result<PathBuf> {
         self.stats.sync()?;
-        self.progress.g_steps = self.networks.g_optimizer.steps();
-        self.progress.d_steps = self.networks.d_optimizer.steps();
-        self.progress.augmented = Some(self.networks.augmented);
+        let OptimizerSteps { g, d } = self.state.optimizer_steps();
+        (self.progress.g_steps, self.progress.d_steps) = (g, d);
+        self.progress.augmented = Some(self.state.ada());
         let mut draft = Draft::new(self.progress.step, &self.progress)?;
-        self.networks.save(&mut draft)?;
+        self.state.save(&mut draft)?;
         draft.text("tokenizer.json", self.tokenizer.to_json()?);
         let keep = self.config.output.keep_checkpoints;
         let path = draft.commit(self.run.disk(), &self.run.checkpoints(), keep)?;
@@ -517,8 +393,8 @@ impl Trainer {
         Ok(path)
     }
 
-    /// Writes `model.safetensors` from the averaged parameters: there is one to draw from after
-    /// every checkpoint.
+    /// Writes `model.safetensors` from the averaged parameters: every checkpoint leaves a model that
+    /// generates.
     fn save_model(&self) -> Result<PathBuf> {
         let stage = self.stage();
         let growth = Growth { level: stage.level, alpha: stage.alpha };
@@ -527,9 +403,15 @@ impl Trainer {
             data: self.progress.data.clone(),
             kimg: self.progress.images as f64 / 1000.0,
         };
-        let tensors = self.networks.model();
-        let bytes = Model::to_bytes(&self.config, &self.tokenizer, &tensors, growth, provenance)?;
-        self.run.write("model.safetensors", &bytes)
+        let file = ModelFile {
+            config: &self.config,
+            schema: self.splits.schema(),
+            tokenizer: &self.tokenizer,
+            tensors: self.state.model(),
+            growth,
+            provenance,
+        };
+        self.run.write("model.safetensors", &file.to_bytes()?)
     }
 
     /// The stage of the last batch shown.
@@ -540,63 +422,21 @@ impl Trainer {
     }
 }
 
-/// Puts the networks back to where a checkpoint left them.
-fn put_back(networks: &mut TrainState, checkpoint: &Checkpoint, progress: &Progress) -> Result<()> {
-    networks.load(checkpoint, &progress.g_steps, &progress.d_steps)?;
-    networks.augmented = progress.augmented.unwrap_or(networks.augmented);
-    Ok(())
+/// The parts of a trainer that do not depend on its folder.
+struct Parts {
+    config: Config,
+    components: Components,
+    device: Device,
+    tokenizer: Tokenizer,
+    splits: Splits,
+    state: TrainState,
+    progress: Progress,
 }
 
-impl Progress {
-    fn add(&mut self, losses: &Losses, images: usize) -> Result<()> {
-        for (name, value) in losses {
-            let value = value.to_dtype(DType::F64)?.to_scalar::<f64>()?;
-            *self.sums.entry(name.clone()).or_default() += value;
-            *self.counts.entry(name.clone()).or_default() += 1;
-        }
-        self.step += 1;
-        self.images += images as u64;
-        Ok(())
-    }
-
-    /// Fails when too many images could not be read: the data is going away.
-    fn count_substitutes(&mut self, substituted: usize) -> Result<()> {
-        self.substituted += substituted as u64;
-        let most = FEW_SUBSTITUTES.max((self.images as f64 * MOST_SUBSTITUTES) as u64);
-        if self.substituted <= most {
-            return Ok(());
-        }
-        Err(Error::State(format!(
-            "{} of {} images shown could not be read and were replaced by others, at most {most} may be: \
-             files were lost or damaged since the run began; `data check` lists them",
-            self.substituted, self.images
-        )))
-    }
-}
-
-/// Whether a multiple of `kimg` thousand lies in `(before, after]`.
-fn crosses(before: u64, after: u64, kimg: f64) -> bool {
-    let periods = |images: u64| (images as f64 / (kimg * 1000.0)).floor();
-    periods(after) > periods(before)
-}
-
-/// Measures the pace between ticks.
-struct Clock {
-    since: Instant,
-    images: u64,
-}
-
-impl Clock {
-    fn start(images: u64) -> Self {
-        Self { since: Instant::now(), images }
-    }
-
-    /// Images per second since the last lap.
-    fn lap(&mut self, images: u64) -> f64 {
-        let pace = (images - self.images) as f64 / self.since.elapsed().as_secs_f64().max(1e-9);
-        *self = Self::start(images);
-        pace
-    }
+/// Restores the networks and the controller of a checkpoint.
+fn load(state: &mut TrainState, checkpoint: &Checkpoint, progress: &Progress) -> Result<()> {
+    let steps = OptimizerSteps { g: progress.g_steps.clone(), d: progress.d_steps.clone() };
+    state.load(checkpoint, &steps, progress.augmented)
 }
 
 /// Learns the words of every training caption.
