@@ -7,7 +7,7 @@
 
 use candle_core::{D, Tensor};
 use candle_nn::VarBuilder;
-use t2f_ops::norm::pixel_norm;
+use t2f_ops::pixel_norm;
 
 use crate::config::{Compat, ContrastConfig};
 use crate::error::Result;

@@ -2,8 +2,7 @@
 
 use candle_core::Tensor;
 use candle_nn::VarBuilder;
-use t2f_ops::norm::minibatch_stddev;
-use t2f_ops::resample::{avg_pool2, to_nhwc};
+use t2f_ops::{avg_pool2, minibatch_stddev, to_nhwc};
 
 use crate::attributes::Attributes;
 use crate::config::{Compat, GanConfig, Head};

@@ -2,8 +2,7 @@
 
 use candle_core::Tensor;
 use candle_nn::VarBuilder;
-use t2f_ops::norm::{modulated_pixel_norm, pixel_norm};
-use t2f_ops::resample::{to_nchw, upsample2};
+use t2f_ops::{modulated_pixel_norm, pixel_norm, to_nchw, upsample2};
 
 use crate::config::{Compat, GanConfig};
 use crate::error::{Result, check};

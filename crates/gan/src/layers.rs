@@ -3,7 +3,7 @@
 
 use candle_core::Tensor;
 use candle_nn::{Init, VarBuilder};
-use t2f_ops::conv2d::{ConvOptions, conv2d};
+use t2f_ops::{ConvOptions, conv2d};
 
 use crate::config::Compat;
 use crate::error::Result;

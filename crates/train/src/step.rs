@@ -22,8 +22,8 @@ use t2f_gan::{
 };
 use t2f_ops::grad::gradients;
 use t2f_ops::init::Parameters;
-use t2f_ops::norm::sum_of_squares;
 use t2f_ops::rng::{self, Key};
+use t2f_ops::sum_of_squares;
 use t2f_text::Tokenizer;
 
 use crate::adam::{Adam, each};

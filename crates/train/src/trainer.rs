@@ -159,6 +159,8 @@ pub struct Trainer {
 impl Trainer {
     /// Claims a new run folder under `out` and draws fresh networks.
     ///
+    /// Installs [`t2f_ops::Runtime`], as [`resume`](Self::resume) does, too.
+    ///
     /// # Errors
     /// If the configuration does not hold together, the data cannot be opened, the device is not
     /// there, or the folder cannot be written.
@@ -187,6 +189,7 @@ impl Trainer {
         folder: impl FnOnce(&Config, &str) -> Result<RunDir>,
     ) -> Result<Self> {
         config.check()?;
+        t2f_ops::Runtime::install();
         let device = crate::device::open(&config.device)?;
         let splits = config.data.open(config.gan.resolution)?;
         config.settle(&splits)?;
@@ -233,6 +236,7 @@ impl Trainer {
             return Self::begin(config, text, |_, _| Ok(run));
         }
         config.check()?;
+        t2f_ops::Runtime::install();
         let device = crate::device::open(&config.device)?;
         let splits = config.data.open(config.gan.resolution)?;
         let checkpoint = checkpoint::load_latest(&run.checkpoints())?;
