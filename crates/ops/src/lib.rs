@@ -8,6 +8,7 @@
 //!   differentiate again.
 //! - [`rng`] names each draw of random numbers with a key; nothing else is random.
 //! - [`init`] keeps parameters in name order and draws their first values from keys.
+//! - [`adam`] is the optimizer of those parameters, with a state that can be saved.
 //! - [`Runtime`] sets up the process for training on the CPU.
 //!
 //! Feature maps are **NHWC**, `(B, H, W, C)`, and convolution weights **HWIO**, `(K, K, I, O)`. The
@@ -38,6 +39,7 @@
 //! ```
 
 mod activation;
+pub mod adam;
 mod blend;
 mod conv;
 mod cpu;
