@@ -77,6 +77,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     terminal::print_events(cli.verbose);
+    let runtime = t2f_ops::Runtime::install();
+    tracing::info!("runtime: {runtime}");
     let outcome = match cli.command {
         Command::Train(options) => train::run(&options),
         Command::Generate(options) => generate::run(&options),

@@ -23,7 +23,7 @@ use t2f_gan::{
 use t2f_ops::adam::{Adam, each};
 use t2f_ops::grad::gradients;
 use t2f_ops::init::Parameters;
-use t2f_ops::norm::sum_of_squares;
+use t2f_ops::sum_of_squares;
 use t2f_ops::rng::{self, Key};
 use t2f_text::Tokenizer;
 

@@ -61,6 +61,8 @@ pub struct Trainer {
 impl Trainer {
     /// Claims a new run folder under `out` and initialises the networks.
     ///
+    /// Installs [`t2f_ops::Runtime`], as [`resume`](Self::resume) does, too.
+    ///
     /// # Errors
     /// If the configuration is not valid, the data or a part cannot be opened, the device is not there, or
     /// the folder cannot be written.
@@ -76,6 +78,7 @@ impl Trainer {
         folder: impl FnOnce(&Config, &str) -> Result<RunDir>,
     ) -> Result<Self> {
         config.check()?;
+        t2f_ops::Runtime::install();
         let device = crate::device::open(&config.device)?;
         let splits = components.data(&config)?;
         config.settle(&splits)?;
@@ -115,6 +118,7 @@ impl Trainer {
             return Self::begin(config, components, |_, _| Ok(run));
         }
         config.check()?;
+        t2f_ops::Runtime::install();
         let device = crate::device::open(&config.device)?;
         let splits = components.data(&config)?;
         let checkpoint = checkpoint::load_latest(&run.checkpoints())?;

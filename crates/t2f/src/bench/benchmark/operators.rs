@@ -4,11 +4,9 @@ use std::time::Instant;
 
 use candle_core::{DType, Device, Tensor, Var};
 use serde::{Deserialize, Serialize};
-use t2f_ops::conv2d::{ConvOptions, conv2d};
 use t2f_ops::grad::gradients;
-use t2f_ops::norm::{minibatch_stddev, pixel_norm};
-use t2f_ops::resample::{avg_pool2, fade, upsample2};
 use t2f_ops::rng::{self, Key};
+use t2f_ops::{ConvOptions, avg_pool2, conv2d, fade, minibatch_stddev, pixel_norm, upsample2};
 
 use super::Benchmark;
 use t2f_train::Result;

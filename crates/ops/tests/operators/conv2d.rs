@@ -1,9 +1,8 @@
-//! The fused convolution against the portable one in double precision.
+//! Convolution in single precision against its reference in double precision.
 
-use t2f_ops::conv2d::{ConvOptions, conv2d, portable};
 use t2f_ops::grad::{gradients, input_gradient};
 use t2f_ops::rng::{Key, normal};
-use t2f_ops::{DType, Device, Result, Tensor, Var};
+use t2f_ops::{ConvOptions, DType, Device, Result, Tensor, Var, conv2d, conv2d_portable as portable};
 
 const LINEAR: ConvOptions = ConvOptions { padding: 1, scale: 1.0, upsample: false, slope: None };
 

@@ -1,19 +1,20 @@
-//! Pixelwise feature normalisation, alone and with a scale and a shift of each channel.
+//! The kernels of pixel norm, modulated pixel norm and their gradients.
+
+#![allow(unsafe_code)]
 
 use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
-use super::elementwise::{PIXELS, dot};
-use super::simd::{Kernel, Level, Simd};
-use super::{filled, scratch};
+use crate::cpu::elementwise::{PIXELS, dot};
+use crate::cpu::{Kernel, Level, Simd, filled, scratch};
 
-/// `x` and `g` of a few pixels to the pixel norm of `x`, or, with `g`, its backward.
+/// The pixel norm of a block of pixels, or its gradient if `g` is given.
 struct PixelNorm<'a> {
     x: &'a [f32],
     g: Option<&'a [f32]>,
     channels: usize,
-    out: &'a mut [std::mem::MaybeUninit<f32>],
+    out: &'a mut [MaybeUninit<f32>],
 }
 
 impl Kernel for PixelNorm<'_> {
@@ -26,7 +27,7 @@ impl Kernel for PixelNorm<'_> {
         }
         let mut start = 0;
         while start < x.len() {
-            // SAFETY: a whole pixel of each slice, whose lengths were compared, begins at `start`.
+            // SAFETY: a whole pixel of each slice begins at `start`; the lengths were compared.
             unsafe {
                 let x = x.as_ptr().add(start);
                 let out = out.as_mut_ptr().cast::<f32>().add(start);
@@ -45,10 +46,10 @@ impl Kernel for PixelNorm<'_> {
     }
 }
 
-/// `p·a + q·b`
+/// `out = p·a + q·b`.
 ///
 /// # Safety
-/// `n` numbers can be read from `a` and `b`, and written to `out`.
+/// `n` elements can be read from `a` and `b` and written to `out`.
 #[inline(always)]
 unsafe fn combine<S: Simd>(s: S, a: (f32, *const f32), b: (f32, *const f32), n: usize, out: *mut f32) {
     let (p, q) = (s.splat(a.0), s.splat(b.0));
@@ -64,20 +65,23 @@ unsafe fn combine<S: Simd>(s: S, a: (f32, *const f32), b: (f32, *const f32), n: 
     }
 }
 
-/// `r·x` with `r = 1 / sqrt(mean(x²) + 1e-8)` over each pixel's channels, or with `g` its backward
+/// `r·x` with `r = 1 / sqrt(mean(x²) + 1e-8)` over the channels of each pixel. With `g`, the gradient
 /// `r·g - r³·mean(x·g)·x`.
 pub(crate) fn pixel_norm(level: Level, x: &[f32], g: Option<&[f32]>, channels: usize) -> Vec<f32> {
     let block = PIXELS * channels;
     assert!(x.len().is_multiple_of(channels) && g.is_none_or(|g| g.len() == x.len()));
-    filled(x.len(), |out| {
-        out.par_chunks_mut(block).enumerate().for_each(|(i, out)| {
-            let range = i * block..i * block + out.len();
-            level.run(PixelNorm { x: &x[range.clone()], g: g.map(|g| &g[range]), channels, out });
-        });
-    })
+    // SAFETY: the blocks cover the output, and the kernel writes every pixel of a block.
+    unsafe {
+        filled(x.len(), |out| {
+            out.par_chunks_mut(block).enumerate().for_each(|(i, out)| {
+                let range = i * block..i * block + out.len();
+                level.run(PixelNorm { x: &x[range.clone()], g: g.map(|g| &g[range]), channels, out });
+            });
+        })
+    }
 }
 
-/// The pixel norm of one image's pixels, scaled and shifted.
+/// The modulated pixel norm of pixels of one image.
 struct Modulated<'a> {
     x: &'a [f32],
     /// Gamma, then beta.
@@ -93,8 +97,8 @@ impl Kernel for Modulated<'_> {
         assert!(out.len() == x.len() && x.len().is_multiple_of(channels) && affine.len() == 2 * channels);
         let mut start = 0;
         while start < x.len() {
-            // SAFETY: a whole pixel of `x` and `out` begins at `start`; both halves of `affine` hold
-            // a pixel's channels; the last vector is cut.
+            // SAFETY: a whole pixel of `x` and `out` begins at `start`; both halves of `affine` have the
+            // channels of a pixel; the last vector is cut.
             unsafe {
                 let x = x.as_ptr().add(start);
                 let out = out.as_mut_ptr().cast::<f32>().add(start);
@@ -114,7 +118,8 @@ impl Kernel for Modulated<'_> {
     }
 }
 
-/// The numbers of one image, if `x` is a batch of images and `affine` has gamma and beta for each.
+/// The number of elements of an image. Panics unless `x` is a batch of images and `affine` has gamma
+/// and beta for each.
 fn image_len(x: &[f32], affine: &[f32], batch: usize, channels: usize) -> usize {
     let image = x.len() / batch;
     assert!(x.len() == batch * image && image.is_multiple_of(channels));
@@ -122,7 +127,7 @@ fn image_len(x: &[f32], affine: &[f32], batch: usize, channels: usize) -> usize 
     image
 }
 
-/// `(1 + gamma) · x / rms(x) + beta`, with gamma and beta of each image.
+/// `(1 + gamma) · x / rms(x) + beta`, with one gamma and beta for each image.
 pub(crate) fn modulated_pixel_norm(
     level: Level,
     x: &[f32],
@@ -132,7 +137,7 @@ pub(crate) fn modulated_pixel_norm(
 ) -> Vec<f32> {
     let image = image_len(x, affine, batch, channels);
     let block = (PIXELS * channels).min(image);
-    filled(x.len(), |out| {
+    let write = |out: &mut [MaybeUninit<f32>]| {
         let images = out.chunks_mut(image).zip(x.chunks(image)).zip(affine.chunks(2 * channels));
         let tasks: Vec<_> = images
             .flat_map(|((out, x), affine)| {
@@ -142,19 +147,21 @@ pub(crate) fn modulated_pixel_norm(
         tasks
             .into_par_iter()
             .for_each(|((out, x), affine)| level.run(Modulated { x, affine, channels, out }));
-    })
+    };
+    // SAFETY: the blocks of the images cover the output, and the kernel writes every pixel of a block.
+    unsafe { filled(x.len(), write) }
 }
 
-/// Gradients of one image's pixels, and their share in those of gamma and beta.
+/// The gradients of one image's pixels, of its gamma and of its beta.
 struct ModulatedGradient<'a> {
     x: &'a [f32],
     affine: &'a [f32],
     g: &'a [f32],
     channels: usize,
     dx: &'a mut [MaybeUninit<f32>],
-    /// Added up, gamma then beta.
+    /// Sums over pixels, gamma then beta.
     d_affine: &'a mut [f32],
-    /// A pixel's `g · (1 + gamma)`.
+    /// `g · (1 + gamma)` of one pixel.
     scaled: &'a mut [f32],
 }
 
@@ -166,7 +173,7 @@ impl Kernel for ModulatedGradient<'_> {
         assert!(affine.len() == 2 * channels && d_affine.len() == 2 * channels && scaled.len() == channels);
         let mut start = 0;
         while start < x.len() {
-            // SAFETY: as in `Modulated`, for all slices, whose lengths were compared.
+            // SAFETY: as in `Modulated`, for all slices; their lengths were compared.
             unsafe {
                 let (x, g) = (x.as_ptr().add(start), g.as_ptr().add(start));
                 let dx = dx.as_mut_ptr().cast::<f32>().add(start);
@@ -192,7 +199,7 @@ impl Kernel for ModulatedGradient<'_> {
     }
 }
 
-/// Gradients of `x` and of `affine`. Each image's sums have one order.
+/// The gradients of `x` and of `affine`. The sums over the pixels of an image have one order.
 pub(crate) fn modulated_pixel_norm_gradient(
     level: Level,
     x: &[f32],
@@ -204,15 +211,42 @@ pub(crate) fn modulated_pixel_norm_gradient(
     let image = image_len(x, affine, batch, channels);
     assert!(g.len() == x.len());
     let mut d_affine = vec![0.0; affine.len()];
-    let dx = filled(x.len(), |dx| {
-        dx.par_chunks_mut(image)
-            .zip(x.par_chunks(image).zip(g.par_chunks(image)))
-            .zip(affine.par_chunks(2 * channels).zip(d_affine.par_chunks_mut(2 * channels)))
-            .for_each(|((dx, (x, g)), (affine, d_affine))| {
+    let affines = affine.par_chunks(2 * channels).zip(d_affine.par_chunks_mut(2 * channels));
+    let write = |dx: &mut [MaybeUninit<f32>]| {
+        dx.par_chunks_mut(image).zip(x.par_chunks(image).zip(g.par_chunks(image))).zip(affines).for_each(
+            |((dx, (x, g)), (affine, d_affine))| {
                 scratch::with(channels, |scaled| {
                     level.run(ModulatedGradient { x, affine, g, channels, dx, d_affine, scaled });
                 });
-            });
-    });
+            },
+        );
+    };
+    // SAFETY: the images cover the output, and the kernel writes every pixel of an image.
+    let dx = unsafe { filled(x.len(), write) };
     (dx, d_affine)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::testing::{assert_levels_agree, numbers};
+
+    #[test]
+    fn levels_agree() {
+        for channels in [3, 8, 21, 48] {
+            let (batch, pixels) = (4, 6);
+            let count = batch * pixels * channels;
+            let (x, g, affine) = (numbers(count, 1), numbers(count, 2), numbers(2 * batch * channels, 3));
+            assert_levels_agree("pixel norm", |level| {
+                let modulated = modulated_pixel_norm_gradient(level, &x, &affine, &g, batch, channels);
+                [
+                    pixel_norm(level, &x, None, channels),
+                    pixel_norm(level, &x, Some(&g), channels),
+                    modulated_pixel_norm(level, &x, &affine, batch, channels),
+                    modulated.0,
+                    modulated.1,
+                ]
+            });
+        }
+    }
 }

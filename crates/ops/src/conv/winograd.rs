@@ -1,55 +1,57 @@
-//! 3x3 convolution with padding 1 by Winograd's F(4x4, 3x3): 36 multiplications for 144.
+//! 3x3 convolution with padding 1 by Winograd's F(4x4, 3x3), which takes 36 multiplications where
+//! direct convolution takes 144 (Lavin and Gray, arXiv:1509.09308, §4.3).
+
+#![allow(unsafe_code)]
 
 use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
-use super::gemm::{PANEL, Product, Strides, padded};
-use super::scratch;
-use super::simd::{Kernel, Level, Simd};
-use super::tile::{self, Epilogue, POSITIONS, Pictures, Rows, Sums};
+use super::shapes::{Epilogue, Images, OutputRows};
+use super::tile::{self, POSITIONS, Sums};
+use crate::cpu::{Kernel, Level, PANEL, Product, Simd, Strides, filled, padded, scratch};
 
-/// Up to this many tiles the transformed weights, made panel by panel, are used at once; above,
-/// they are made first and kept.
+/// Up to this many tiles, each panel of weights is transformed right before it is used. With more
+/// tiles, all panels are transformed first and kept.
 const FEW: usize = 64;
 
-/// Weights so few, counted as inputs times outputs, that a quarter of those tiles are few: they stay
-/// in cache, and panels of a hundred channels do not divide evenly among threads.
+/// Up to this many weights (inputs times outputs) the limit on tiles is a quarter of [`FEW`]: such
+/// weights stay in cache, and panels of a hundred channels do not divide evenly among threads.
 const SMALL: usize = 1 << 14;
 
-/// Tiles whose transforms are kept together in the weight gradient.
+/// Tiles of a chunk, whose transforms the weight gradient keeps together.
 const CHUNK: usize = 16;
 
-/// Chunks that the weight gradient adds up at once: their share in a block of sums fits the fastest
-/// cache, their share in a position the next.
+/// Chunks that the weight gradient sums at once. Their factors of one block of sums fit the
+/// first-level cache, and those of one position the second-level cache.
 const AT_ONCE: usize = 12;
 
-/// Offset and width of the panel that begins at column `first` of `columns`.
+/// The width of the panel that begins at column `first` of `columns`.
 fn panel_width(columns: usize, first: usize) -> usize {
     PANEL.min(padded(columns) - first)
 }
 
-/// The weights of a convolution as it is computed: `inputs` and `outputs` are those of the pictures
+/// The weights of a convolution. `inputs` and `outputs` count the channels of the images that are
 /// read and written.
 #[derive(Clone, Copy)]
-pub(super) struct Weights<'a> {
-    /// `(3, 3, inputs, outputs)`, or `(3, 3, outputs, inputs)` if `turned`.
-    pub(super) data: &'a [f32],
-    pub(super) inputs: usize,
-    pub(super) outputs: usize,
-    /// Whether the convolution is the gradient of that with these weights.
-    pub(super) turned: bool,
-    pub(super) scale: f32,
+pub(crate) struct WinogradWeights<'a> {
+    /// `(3, 3, inputs, outputs)`; if `rotated`, `(3, 3, outputs, inputs)`.
+    pub(crate) data: &'a [f32],
+    pub(crate) inputs: usize,
+    pub(crate) outputs: usize,
+    /// Whether to use the rotated kernel: the gradient of the input of a convolution with `data`.
+    pub(crate) rotated: bool,
+    pub(crate) scale: f32,
 }
 
-impl Weights<'_> {
-    /// Transforms one panel of output channels, to `(36, inputs, up to 32)`.
+impl WinogradWeights<'_> {
+    /// Transforms one panel of output channels to `(36, inputs, up to 32)`.
     fn transform(&self, level: Level, panel: usize, out: &mut [f32]) {
         let Self { data, inputs, outputs, scale, .. } = *self;
         let first = panel * PANEL;
         let width = panel_width(outputs, first);
         let columns = width.min(outputs - first);
-        if !self.turned {
+        if !self.rotated {
             let (row, tap) = (outputs, inputs * outputs);
             level.run(TransformWeights { w: &data[first..], row, tap, inputs, columns, width, scale, out });
             return;
@@ -65,7 +67,7 @@ impl Weights<'_> {
     }
 }
 
-/// `(up to 32, columns)` to `(columns, 32)`, the rest of whose rows is left as it was.
+/// Transposes `(up to 32, columns)` to `(columns, 32)`. The rest of each row keeps its old elements.
 fn transpose_into(data: &[f32], columns: usize, out: &mut [f32]) {
     const BLOCK: usize = 16;
     for first in (0..columns).step_by(BLOCK) {
@@ -78,7 +80,8 @@ fn transpose_into(data: &[f32], columns: usize, out: &mut [f32]) {
     }
 }
 
-/// Transforms `columns` output channels of nine taps, `tap` apart, of input channels `row` apart.
+/// Transforms `columns` output channels of nine taps. Taps are `tap` elements apart, input channels
+/// `row`.
 struct TransformWeights<'a> {
     w: &'a [f32],
     row: usize,
@@ -109,15 +112,15 @@ impl Kernel for TransformWeights<'_> {
     }
 }
 
-/// A block of tiles from input to output.
+/// Convolves a block of tiles: input transform, products, output transform.
 struct Block<'a, 'b> {
-    pictures: &'a Pictures<'a>,
+    images: &'a Images<'a>,
     /// All panels of transformed weights.
     weights: &'a [f32],
     epilogue: &'a Epilogue<'a>,
     tiles: std::ops::Range<usize>,
-    /// Rows of tiles from that of the first tile.
-    rows: &'a mut [Rows<'b>],
+    /// OutputRows of tiles, from the row of the first tile.
+    rows: &'a mut [OutputRows<'b>],
     v: &'a mut [f32],
     m: &'a mut [f32],
 }
@@ -125,13 +128,13 @@ struct Block<'a, 'b> {
 impl Kernel for Block<'_, '_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Self { pictures, weights, epilogue, tiles, rows, v, m } = self;
-        let inputs = pictures.channels;
+        let Self { images, weights, epilogue, tiles, rows, v, m } = self;
+        let inputs = images.channels;
         let outputs = rows[0].channels;
         let (v_row, m_row) = (padded(inputs), padded(outputs));
         let count = tiles.len();
         for (local, t) in tiles.clone().enumerate() {
-            tile::input(s, pictures, pictures.tile(t), &mut v[local * v_row..], count * v_row, v_row);
+            tile::input(s, images, images.tile(t), &mut v[local * v_row..], count * v_row, v_row);
         }
         for position in 0..POSITIONS {
             let a = &v[position * count * v_row..][..count * v_row];
@@ -159,18 +162,18 @@ impl Kernel for Block<'_, '_> {
             }
         }
         let sums = Sums { data: m, panel: PANEL, position: count * m_row, tile: m_row };
-        let across = pictures.tiles_across();
+        let across = images.tiles_across();
         let first_row = tiles.start / across;
         for (local, t) in tiles.enumerate() {
-            let at = pictures.tile(t);
+            let at = images.tile(t);
             tile::output(s, &sums, local, at.x, epilogue, &mut rows[t / across - first_row]);
         }
     }
 }
 
-/// Transforms tiles into `v`: position `p`, tile `t` at `p·count·row + t·row`.
+/// Transforms tiles into `v`. Position `p` of tile `t` is at `p·count·row + t·row`.
 struct Inputs<'a> {
-    pictures: &'a Pictures<'a>,
+    images: &'a Images<'a>,
     tiles: std::ops::Range<usize>,
     v: &'a mut [f32],
 }
@@ -178,19 +181,19 @@ struct Inputs<'a> {
 impl Kernel for Inputs<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let row = padded(self.pictures.channels);
+        let row = padded(self.images.channels);
         let count = self.tiles.len();
         for (local, t) in self.tiles.enumerate() {
-            let tile = self.pictures.tile(t);
-            tile::input(s, self.pictures, tile, &mut self.v[local * row..], count * row, row);
+            let tile = self.images.tile(t);
+            tile::input(s, self.images, tile, &mut self.v[local * row..], count * row, row);
         }
     }
 }
 
-/// All tiles for one panel of output channels.
+/// Products of all tiles with one panel of output channels.
 struct PanelSums<'a> {
     v: &'a [f32],
-    /// Tiles of each chunk in `v`.
+    /// The number of tiles of each chunk in `v`.
     counts: &'a [usize],
     inputs: usize,
     weights: &'a [f32],
@@ -235,17 +238,17 @@ impl Kernel for PanelSums<'_> {
 
 /// Transforms sums back into rows of pixels.
 struct Outputs<'a, 'b> {
-    pictures: &'a Pictures<'a>,
+    images: &'a Images<'a>,
     sums: Sums<'a>,
     first_row: usize,
     epilogue: &'a Epilogue<'a>,
-    rows: &'a mut [Rows<'b>],
+    rows: &'a mut [OutputRows<'b>],
 }
 
 impl Kernel for Outputs<'_, '_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let across = self.pictures.tiles_across();
+        let across = self.images.tiles_across();
         for (i, rows) in self.rows.iter_mut().enumerate() {
             for x in 0..across {
                 let local = (self.first_row + i) * across + x;
@@ -255,44 +258,46 @@ impl Kernel for Outputs<'_, '_> {
     }
 }
 
-/// The weights convolved with the pictures; half the pictures' sides if the epilogue adds pixels up.
-pub(super) fn convolve(
+/// Convolves images with weights. With [`Epilogue::down`] the result has half the images' sides.
+pub(crate) fn convolve(
     level: Level,
-    pictures: &Pictures,
-    weights: &Weights,
+    images: &Images,
+    weights: &WinogradWeights,
     epilogue: &Epilogue,
 ) -> Vec<f32> {
-    pictures.check();
-    let Weights { inputs, outputs, .. } = *weights;
-    assert!(weights.data.len() == 9 * inputs * outputs && inputs == pictures.channels);
+    images.check();
+    let WinogradWeights { inputs, outputs, .. } = *weights;
+    assert!(weights.data.len() == 9 * inputs * outputs && inputs == images.channels);
     let shift = usize::from(epilogue.down);
-    let len = pictures.batch * (pictures.height >> shift) * (pictures.width >> shift) * outputs;
-    super::filled(len, |out| {
-        let mut rows = split_rows(pictures, outputs, epilogue.down, out);
-        let tiles = pictures.tiles();
+    let len = images.batch * (images.height >> shift) * (images.width >> shift) * outputs;
+    let write = |out: &mut [MaybeUninit<f32>]| {
+        let mut rows = split_rows(images, outputs, epilogue.down, out);
+        let tiles = images.tiles();
         if tiles <= FEW / 4 || tiles <= FEW && inputs * outputs > SMALL {
-            convolve_few(level, pictures, weights, epilogue, &mut rows);
+            convolve_few(level, images, weights, epilogue, &mut rows);
         } else {
-            convolve_many(level, pictures, weights, epilogue, &mut rows);
+            convolve_many(level, images, weights, epilogue, &mut rows);
         }
-    })
+    };
+    // SAFETY: rows of tiles cover the output, and each tile writes all of its pixels.
+    unsafe { filled(len, write) }
 }
 
-/// The output as rows of tiles: every pixel of it is in exactly one.
+/// Splits the output into rows of tiles. Every pixel is in exactly one of them.
 fn split_rows<'a>(
-    pictures: &Pictures,
+    images: &Images,
     outputs: usize,
     down: bool,
     mut out: &'a mut [MaybeUninit<f32>],
-) -> Vec<Rows<'a>> {
+) -> Vec<OutputRows<'a>> {
     let shift = usize::from(down);
     let (mut rows, mut start) = (Vec::new(), 0);
-    for _ in 0..pictures.batch {
-        for y in (0..pictures.height).step_by(4) {
-            let height = (pictures.height - y).min(4);
-            let len = (height >> shift) * (pictures.width >> shift) * outputs;
+    for _ in 0..images.batch {
+        for y in (0..images.height).step_by(4) {
+            let height = (images.height - y).min(4);
+            let len = (height >> shift) * (images.width >> shift) * outputs;
             let (data, rest) = out.split_at_mut(len);
-            rows.push(Rows { data, width: pictures.width, height, channels: outputs, start });
+            rows.push(OutputRows { data, width: images.width, height, channels: outputs, start });
             out = rest;
             start += len;
         }
@@ -301,15 +306,16 @@ fn split_rows<'a>(
     rows
 }
 
+/// Convolves many tiles: threads share the tiles.
 fn convolve_many(
     level: Level,
-    pictures: &Pictures,
-    weights: &Weights,
+    images: &Images,
+    weights: &WinogradWeights,
     epilogue: &Epilogue,
-    rows: &mut [Rows],
+    rows: &mut [OutputRows],
 ) {
-    let Weights { inputs, outputs, .. } = *weights;
-    let across = pictures.tiles_across();
+    let WinogradWeights { inputs, outputs, .. } = *weights;
+    let across = images.tiles_across();
     let block = tiles_per_block(inputs, outputs);
     let tasks = rows.len().div_ceil((block / across).max(1)).next_multiple_of(4);
     let rows_per_task = rows.len().div_ceil(tasks);
@@ -329,27 +335,28 @@ fn convolve_many(
                 for first in (start..end).step_by(block) {
                     let tiles = first..(first + block).min(end);
                     let rows = &mut rows[(first - start) / across..];
-                    level.run(Block { pictures, weights, epilogue, tiles, rows, v, m });
+                    level.run(Block { images, weights, epilogue, tiles, rows, v, m });
                 }
             });
         });
     });
 }
 
-/// Tiles whose transforms stay in a core's cache together.
+/// The number of tiles whose transforms fit a core's cache.
 fn tiles_per_block(inputs: usize, outputs: usize) -> usize {
     (6144 / inputs.max(outputs)).clamp(16, 24)
 }
 
+/// Convolves few tiles: threads share the panels of output channels.
 fn convolve_few(
     level: Level,
-    pictures: &Pictures,
-    weights: &Weights,
+    images: &Images,
+    weights: &WinogradWeights,
     epilogue: &Epilogue,
-    rows: &mut [Rows],
+    rows: &mut [OutputRows],
 ) {
-    let Weights { inputs, outputs, .. } = *weights;
-    let tiles = pictures.tiles();
+    let WinogradWeights { inputs, outputs, .. } = *weights;
+    let tiles = images.tiles();
     let row = padded(inputs);
     const STEP: usize = 12;
     let counts: Vec<usize> = (0..tiles).step_by(STEP).map(|t| STEP.min(tiles - t)).collect();
@@ -360,7 +367,7 @@ fn convolve_few(
         let (v, m) = buffer.split_at_mut(v_len);
         v.par_chunks_mut(POSITIONS * STEP * row).enumerate().for_each(|(chunk, v)| {
             let tiles = chunk * STEP..chunk * STEP + counts[chunk];
-            level.run(Inputs { pictures, tiles, v });
+            level.run(Inputs { images, tiles, v });
         });
         let v = &*v;
         m.par_chunks_mut(panel_len).enumerate().with_max_len(1).for_each(|(panel, m)| {
@@ -373,15 +380,16 @@ fn convolve_few(
         let sums = Sums { data: m, panel: panel_len, position: tiles * PANEL, tile: PANEL };
         rows.par_iter_mut().enumerate().for_each(|(first_row, rows)| {
             let rows = std::slice::from_mut(rows);
-            level.run(Outputs { pictures, sums, first_row, epilogue, rows });
+            level.run(Outputs { images, sums, first_row, epilogue, rows });
         });
     });
 }
 
-/// Transforms a chunk of tiles of both factors of the weight gradient. Tiles past the last are zeros.
+/// Transforms a chunk of tiles of both factors of the weight gradient. Tiles past the last one are
+/// zeros.
 struct Factors<'a> {
-    x: &'a Pictures<'a>,
-    g: &'a Pictures<'a>,
+    x: &'a Images<'a>,
+    g: &'a Images<'a>,
     first: usize,
     out: &'a mut [f32],
 }
@@ -404,13 +412,13 @@ impl Kernel for Factors<'_> {
     }
 }
 
-/// Adds the products of chunks of tiles for one position and some input channels.
+/// Sums the products of chunks of tiles for one position and a range of input channels.
 struct Correlate<'a> {
     factors: &'a [f32],
     chunks: usize,
     chunk_len: usize,
     position: usize,
-    /// Channels of the whole input, and those computed here.
+    /// Channels of the whole input; `first` and `count` are the range that is computed.
     inputs: usize,
     first: usize,
     count: usize,
@@ -449,9 +457,9 @@ impl Kernel for Correlate<'_> {
     }
 }
 
-/// Transforms some input channels' gradients back to taps.
+/// Transforms the gradients of a range of input channels back to taps.
 struct TransformBack<'a, 'b> {
-    /// Begins at the first channel of position 0.
+    /// Begins at the first of these channels, at position 0.
     du: &'a [f32],
     position: usize,
     outputs: usize,
@@ -483,7 +491,7 @@ impl Kernel for TransformBack<'_, '_> {
     }
 }
 
-/// The nine taps of each block of `channels` input channels.
+/// Splits the weights into blocks of `channels` input channels with nine taps each.
 fn split_taps(
     dw: &mut [MaybeUninit<f32>],
     inputs: usize,
@@ -495,16 +503,18 @@ fn split_taps(
     (0..inputs.div_ceil(channels)).map(|_| taps.iter_mut().filter_map(Iterator::next).collect()).collect()
 }
 
-/// Gradient of the weights `(3, 3, i, o)` from the input and the output's gradient.
-pub(super) fn weight_gradient(level: Level, x: &Pictures, g: &Pictures, scale: f32) -> Vec<f32> {
+/// The gradient of the weights, `(3, 3, inputs, outputs)`, given the input and the gradient of the
+/// output.
+pub(crate) fn weight_gradient(level: Level, x: &Images, g: &Images, scale: f32) -> Vec<f32> {
     x.check();
     g.check();
     assert!((x.batch, x.height, x.width) == (g.batch, g.height, g.width));
-    super::filled(9 * x.channels * g.channels, |dw| correlate(level, x, g, scale, dw))
+    // SAFETY: the blocks of input channels cover the weights, and each writes all of its nine taps.
+    unsafe { filled(9 * x.channels * g.channels, |dw| correlate(level, x, g, scale, dw)) }
 }
 
-/// Writes all nine taps.
-fn correlate(level: Level, x: &Pictures, g: &Pictures, scale: f32, dw: &mut [MaybeUninit<f32>]) {
+/// Writes all nine taps of the weight gradient.
+fn correlate(level: Level, x: &Images, g: &Images, scale: f32, dw: &mut [MaybeUninit<f32>]) {
     let (inputs, outputs) = (x.channels, g.channels);
     let (v_row, m_row) = (padded(inputs), padded(outputs));
     let chunk_len = POSITIONS * CHUNK * (v_row + m_row);

@@ -1,64 +1,51 @@
-//! The transforms of Winograd's F(4x4, 3x3) on tiles of NHWC pictures.
+//! The transforms of Winograd's F(4x4, 3x3) on tiles of NHWC images.
 //!
-//! A tile is 4x4 outputs, made of 6x6 inputs; its transformed form is 36 rows of channels. Tiles
-//! over the edge of a picture read zeros and write what is inside. Transform matrices: Lavin and
-//! Gray, "Fast algorithms for convolutional neural networks" (arXiv:1509.09308), §4.3.
+//! A tile has 4x4 output pixels, which depend on 6x6 input pixels; its transform has 36 rows of
+//! channels. Outside the image a tile reads zeros and writes nothing. The transform matrices are
+//! those of Lavin and Gray, "Fast algorithms for convolutional neural networks" (arXiv:1509.09308),
+//! §4.3.
 
+#![allow(unsafe_code)]
 #![allow(clippy::needless_range_loop)] // no closures in kernels
 
 use std::mem::MaybeUninit;
 
-use super::simd::Simd;
+use super::shapes::{Epilogue, Images, OutputRows};
+use crate::cpu::Simd;
 
-/// Positions of a transformed tile.
-pub(super) const POSITIONS: usize = 36;
+/// The number of positions of a transformed tile.
+pub(crate) const POSITIONS: usize = 36;
 
-/// A batch of pictures as a convolution sees them.
+/// The image of a tile, and its first output pixel.
 #[derive(Clone, Copy)]
-pub(super) struct Pictures<'a> {
-    /// `(batch, height, width, channels)`, or half of each side if `up`.
-    pub(super) data: &'a [f32],
-    /// Shaped like `data`, and a slope: numbers are multiplied by the slope where it is not
-    /// positive.
-    pub(super) mask: Option<(&'a [f32], f32)>,
-    pub(super) batch: usize,
-    pub(super) height: usize,
-    pub(super) width: usize,
-    pub(super) channels: usize,
-    /// Whether the pictures are doubled as they are read.
-    pub(super) up: bool,
+pub(crate) struct Tile {
+    pub(crate) image: usize,
+    pub(crate) y: usize,
+    pub(crate) x: usize,
 }
 
-/// Where a tile lies.
-#[derive(Clone, Copy)]
-pub(super) struct Tile {
-    pub(super) picture: usize,
-    pub(super) y: usize,
-    pub(super) x: usize,
-}
-
-impl Pictures<'_> {
-    pub(super) fn tiles_down(&self) -> usize {
+impl Images<'_> {
+    pub(crate) fn tiles_down(&self) -> usize {
         self.height.div_ceil(4)
     }
 
-    pub(super) fn tiles_across(&self) -> usize {
+    pub(crate) fn tiles_across(&self) -> usize {
         self.width.div_ceil(4)
     }
 
-    pub(super) fn tiles(&self) -> usize {
+    pub(crate) fn tiles(&self) -> usize {
         self.batch * self.tiles_down() * self.tiles_across()
     }
 
     #[inline(always)]
-    pub(super) fn tile(&self, index: usize) -> Tile {
+    pub(crate) fn tile(&self, index: usize) -> Tile {
         let (down, across) = (self.tiles_down(), self.tiles_across());
-        Tile { picture: index / (down * across), y: index / across % down * 4, x: index % across * 4 }
+        Tile { image: index / (down * across), y: index / across % down * 4, x: index % across * 4 }
     }
 
-    /// Panics unless every pixel lies in the slices.
+    /// Panics unless every pixel is inside the slices.
     #[inline(always)]
-    pub(super) fn check(&self) {
+    pub(crate) fn check(&self) {
         let shift = usize::from(self.up);
         let len = self.batch * (self.height >> shift) * (self.width >> shift) * self.channels;
         assert!(self.data.len() == len);
@@ -67,12 +54,13 @@ impl Pictures<'_> {
         }
     }
 
-    /// Offsets of `N` rows from `y0 - before` and columns from `x0 - before`; outside: none.
+    /// The offsets of `N` rows from `tile.y - before` and of `N` columns from `tile.x - before`, or
+    /// [`OUTSIDE`].
     #[inline(always)]
     fn offsets<const N: usize>(&self, tile: Tile, before: usize) -> ([usize; N], [usize; N]) {
         let shift = usize::from(self.up);
         let (height, width) = (self.height >> shift, self.width >> shift);
-        let base = tile.picture * height * width * self.channels;
+        let base = tile.image * height * width * self.channels;
         let (mut rows, mut columns) = ([OUTSIDE; N], [OUTSIDE; N]);
         for i in 0..N {
             let (y, x) = ((tile.y + i).wrapping_sub(before), (tile.x + i).wrapping_sub(before));
@@ -86,16 +74,17 @@ impl Pictures<'_> {
         (rows, columns)
     }
 
-    /// Whether tiles are whole but for the frame of pixels around the picture.
+    /// Whether no tile extends beyond the image by more than its border of one pixel.
     #[inline(always)]
     fn aligned(&self) -> bool {
         self.height.is_multiple_of(4) && self.width.is_multiple_of(4)
     }
 
-    /// A vector of channels of one pixel, cut at `first` unless `FULL`; with `MASKED` there is a mask.
+    /// Loads channels of one pixel: a whole vector if `FULL`, else the first `first`. Applies the mask,
+    /// if there is one, only if `MASKED`.
     ///
     /// # Safety
-    /// `at` plus `first` numbers (or a vector if `FULL`) lie in the slices.
+    /// From `at`, a vector (if `FULL`) or `first` elements are inside the slices.
     #[inline(always)]
     unsafe fn read<S: Simd, const FULL: bool, const MASKED: bool>(
         &self,
@@ -117,69 +106,79 @@ impl Pictures<'_> {
     }
 }
 
+/// The offset of a row or column outside the image.
 const OUTSIDE: usize = usize::MAX;
 
+/// Loads a whole vector if `FULL`, else the first `first` lanes.
+///
+/// # Safety
+/// These lanes can be read.
 #[inline(always)]
 unsafe fn cut_load<S: Simd, const FULL: bool>(s: S, p: *const f32, first: usize) -> S::V {
     // SAFETY: the caller's promise that the lanes are readable.
     unsafe { if FULL { s.load(p) } else { s.load_first(p, first) } }
 }
 
-/// Transforms one tile of the input (`B^T d B`) into `out`: position `p` at `p·stride`, channels up to
-/// `padded` (zeros past the last).
+/// Transforms one tile of the input (`Bᵀ d B`) into `out`. Position `p` is at `p·stride` and has
+/// `padded` channels, with zeros past the last.
 #[inline(always)]
-pub(super) fn input<S: Simd>(
+pub(crate) fn input<S: Simd>(
     s: S,
-    pictures: &Pictures,
+    images: &Images,
     tile: Tile,
     out: &mut [f32],
     stride: usize,
     padded: usize,
 ) {
-    pictures.check();
-    assert!(tile.picture < pictures.batch && padded.is_multiple_of(16));
+    images.check();
+    assert!(tile.image < images.batch && padded.is_multiple_of(16));
     assert!((POSITIONS - 1) * stride + padded <= out.len());
-    let (rows, columns) = pictures.offsets::<6>(tile, 1);
+    let (rows, columns) = images.offsets::<6>(tile, 1);
     let mut c = 0;
-    // SAFETY: offsets that are not OUTSIDE are of pixels of the batch, whose slices were checked;
-    // `c` plus the lanes read stays within a pixel's channels, and the output was checked.
+    // SAFETY: offsets other than OUTSIDE are those of pixels of the batch, whose slices were checked;
+    // the lanes from `c` are channels of one pixel, and the output was checked.
     unsafe {
-        while pictures.aligned() && c + S::LANES <= pictures.channels {
+        while images.aligned() && c + S::LANES <= images.channels {
             let out = out.as_mut_ptr().add(c);
-            match pictures.mask {
-                None => input_lanes::<S, true, false>(s, pictures, &rows, &columns, c, out, stride),
-                Some(_) => input_lanes::<S, true, true>(s, pictures, &rows, &columns, c, out, stride),
+            match images.mask {
+                None => input_lanes::<S, true, false>(s, images, &rows, &columns, c, out, stride),
+                Some(_) => input_lanes::<S, true, true>(s, images, &rows, &columns, c, out, stride),
             }
             c += S::LANES;
         }
         while c < padded {
-            input_lanes::<S, false, true>(s, pictures, &rows, &columns, c, out.as_mut_ptr().add(c), stride);
+            input_lanes::<S, false, true>(s, images, &rows, &columns, c, out.as_mut_ptr().add(c), stride);
             c += S::LANES;
         }
     }
 }
 
+/// Transforms a vector of channels from `c` of one tile.
+///
+/// # Safety
+/// `rows` and `columns` are offsets of the images or OUTSIDE, a vector (if `FULL`) of channels begins
+/// at `c`, and a vector can be written to `out` at each position.
 #[inline(always)]
 unsafe fn input_lanes<S: Simd, const FULL: bool, const MASKED: bool>(
     s: S,
-    pictures: &Pictures,
+    images: &Images,
     rows: &[usize; 6],
     columns: &[usize; 6],
     c: usize,
     out: *mut f32,
     stride: usize,
 ) {
-    let first = pictures.channels.saturating_sub(c);
-    let c = c.min(pictures.channels);
+    let first = images.channels.saturating_sub(c);
+    let c = c.min(images.channels);
     // SAFETY: the caller's promise.
     unsafe {
         let half = [
-            input_row::<S, FULL, MASKED>(s, pictures, rows[0], columns, c, first),
-            input_row::<S, FULL, MASKED>(s, pictures, rows[1], columns, c, first),
-            input_row::<S, FULL, MASKED>(s, pictures, rows[2], columns, c, first),
-            input_row::<S, FULL, MASKED>(s, pictures, rows[3], columns, c, first),
-            input_row::<S, FULL, MASKED>(s, pictures, rows[4], columns, c, first),
-            input_row::<S, FULL, MASKED>(s, pictures, rows[5], columns, c, first),
+            input_row::<S, FULL, MASKED>(s, images, rows[0], columns, c, first),
+            input_row::<S, FULL, MASKED>(s, images, rows[1], columns, c, first),
+            input_row::<S, FULL, MASKED>(s, images, rows[2], columns, c, first),
+            input_row::<S, FULL, MASKED>(s, images, rows[3], columns, c, first),
+            input_row::<S, FULL, MASKED>(s, images, rows[4], columns, c, first),
+            input_row::<S, FULL, MASKED>(s, images, rows[5], columns, c, first),
         ];
         for j in 0..6 {
             let o = b_transposed(s, [half[0][j], half[1][j], half[2][j], half[3][j], half[4][j], half[5][j]]);
@@ -190,11 +189,14 @@ unsafe fn input_lanes<S: Simd, const FULL: bool, const MASKED: bool>(
     }
 }
 
-/// Six pixels of one row, transformed. If `FULL` only the outer two may be outside.
+/// Six pixels of one row, transformed.
+///
+/// # Safety
+/// As for [`input_lanes`]; if `FULL`, only the outer two pixels may be outside.
 #[inline(always)]
 unsafe fn input_row<S: Simd, const FULL: bool, const MASKED: bool>(
     s: S,
-    pictures: &Pictures,
+    images: &Images,
     row: usize,
     columns: &[usize; 6],
     c: usize,
@@ -208,64 +210,68 @@ unsafe fn input_row<S: Simd, const FULL: bool, const MASKED: bool>(
     for j in 0..6 {
         if (FULL && 0 < j && j < 5) || columns[j] != OUTSIDE {
             // SAFETY: the caller's promise.
-            d[j] = unsafe { pictures.read::<S, FULL, MASKED>(s, row + columns[j] + c, first) };
+            d[j] = unsafe { images.read::<S, FULL, MASKED>(s, row + columns[j] + c, first) };
         }
     }
     b_transposed(s, d)
 }
 
-/// Transforms one tile of the gradient of the output (`A g A^T`), as [`input`].
+/// Transforms one tile of the gradient of the output (`A g Aᵀ`), with the layout of [`input`].
 #[inline(always)]
-pub(super) fn gradient<S: Simd>(
+pub(crate) fn gradient<S: Simd>(
     s: S,
-    pictures: &Pictures,
+    images: &Images,
     tile: Tile,
     out: &mut [f32],
     stride: usize,
     padded: usize,
 ) {
-    pictures.check();
-    assert!(tile.picture < pictures.batch && padded.is_multiple_of(16));
+    images.check();
+    assert!(tile.image < images.batch && padded.is_multiple_of(16));
     assert!((POSITIONS - 1) * stride + padded <= out.len());
-    let (rows, columns) = pictures.offsets::<4>(tile, 0);
+    let (rows, columns) = images.offsets::<4>(tile, 0);
     let mut c = 0;
     // SAFETY: as in `input`.
     unsafe {
-        while pictures.aligned() && c + S::LANES <= pictures.channels {
+        while images.aligned() && c + S::LANES <= images.channels {
             let out = out.as_mut_ptr().add(c);
-            match pictures.mask {
-                None => gradient_lanes::<S, true, false>(s, pictures, &rows, &columns, c, out, stride),
-                Some(_) => gradient_lanes::<S, true, true>(s, pictures, &rows, &columns, c, out, stride),
+            match images.mask {
+                None => gradient_lanes::<S, true, false>(s, images, &rows, &columns, c, out, stride),
+                Some(_) => gradient_lanes::<S, true, true>(s, images, &rows, &columns, c, out, stride),
             }
             c += S::LANES;
         }
         while c < padded {
             let out = out.as_mut_ptr().add(c);
-            gradient_lanes::<S, false, true>(s, pictures, &rows, &columns, c, out, stride);
+            gradient_lanes::<S, false, true>(s, images, &rows, &columns, c, out, stride);
             c += S::LANES;
         }
     }
 }
 
+/// Transforms a vector of channels from `c` of one tile.
+///
+/// # Safety
+/// As for [`input_lanes`].
 #[inline(always)]
 unsafe fn gradient_lanes<S: Simd, const FULL: bool, const MASKED: bool>(
     s: S,
-    pictures: &Pictures,
+    images: &Images,
     rows: &[usize; 4],
     columns: &[usize; 4],
     c: usize,
     out: *mut f32,
     stride: usize,
 ) {
-    let first = pictures.channels.saturating_sub(c);
-    let c = c.min(pictures.channels);
+    let first = images.channels.saturating_sub(c);
+    let c = c.min(images.channels);
     // SAFETY: the caller's promise.
     unsafe {
         let half = [
-            gradient_row::<S, FULL, MASKED>(s, pictures, rows[0], columns, c, first),
-            gradient_row::<S, FULL, MASKED>(s, pictures, rows[1], columns, c, first),
-            gradient_row::<S, FULL, MASKED>(s, pictures, rows[2], columns, c, first),
-            gradient_row::<S, FULL, MASKED>(s, pictures, rows[3], columns, c, first),
+            gradient_row::<S, FULL, MASKED>(s, images, rows[0], columns, c, first),
+            gradient_row::<S, FULL, MASKED>(s, images, rows[1], columns, c, first),
+            gradient_row::<S, FULL, MASKED>(s, images, rows[2], columns, c, first),
+            gradient_row::<S, FULL, MASKED>(s, images, rows[3], columns, c, first),
         ];
         for j in 0..6 {
             let o = a(s, [half[0][j], half[1][j], half[2][j], half[3][j]]);
@@ -276,11 +282,14 @@ unsafe fn gradient_lanes<S: Simd, const FULL: bool, const MASKED: bool>(
     }
 }
 
-/// Four pixels of one row, transformed. If `FULL` none is outside.
+/// Four pixels of one row, transformed.
+///
+/// # Safety
+/// As for [`input_lanes`]; if `FULL`, no pixel is outside.
 #[inline(always)]
 unsafe fn gradient_row<S: Simd, const FULL: bool, const MASKED: bool>(
     s: S,
-    pictures: &Pictures,
+    images: &Images,
     row: usize,
     columns: &[usize; 4],
     c: usize,
@@ -294,54 +303,32 @@ unsafe fn gradient_row<S: Simd, const FULL: bool, const MASKED: bool>(
     for j in 0..4 {
         if FULL || columns[j] != OUTSIDE {
             // SAFETY: the caller's promise.
-            d[j] = unsafe { pictures.read::<S, FULL, MASKED>(s, row + columns[j] + c, first) };
+            d[j] = unsafe { images.read::<S, FULL, MASKED>(s, row + columns[j] + c, first) };
         }
     }
     a(s, d)
 }
 
-/// What happens to a convolution's sums before they are written.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Epilogue<'a> {
-    pub(super) bias: Option<&'a [f32]>,
-    pub(super) slope: Option<f32>,
-    /// Numbers are multiplied by the slope where this, shaped like the output, is not positive.
-    pub(super) mask: Option<(&'a [f32], f32)>,
-    /// Whether 2x2 pixels are added into one.
-    pub(super) down: bool,
-}
-
-/// Where the products of a block of tiles lie: position `p`, tile `t`, channel `c` at
+/// The products of a block of tiles. Channel `c` at position `p` of tile `t` is at
 /// `c / 32 · panel + p·position + t·tile + c % 32`.
 #[derive(Clone, Copy)]
-pub(super) struct Sums<'a> {
-    pub(super) data: &'a [f32],
-    pub(super) panel: usize,
-    pub(super) position: usize,
-    pub(super) tile: usize,
+pub(crate) struct Sums<'a> {
+    pub(crate) data: &'a [f32],
+    pub(crate) panel: usize,
+    pub(crate) position: usize,
+    pub(crate) tile: usize,
 }
 
-/// The part of the output that a task owns: rows of pixels of one picture.
-pub(super) struct Rows<'a> {
-    pub(super) data: &'a mut [MaybeUninit<f32>],
-    /// Pixels and rows, before `down`.
-    pub(super) width: usize,
-    pub(super) height: usize,
-    pub(super) channels: usize,
-    /// Offset of `data` in the whole output.
-    pub(super) start: usize,
-}
-
-/// Transforms the sums of one tile back (`A^T m A`) and writes its pixels: columns from `x`, all
-/// rows that `rows` has. `local` is the tile's number among the sums.
+/// Transforms the sums of one tile back (`Aᵀ m A`) and writes its pixels: the columns from `x` of all
+/// of `rows`. `local` is the index of the tile in the sums.
 #[inline(always)]
-pub(super) fn output<S: Simd>(
+pub(crate) fn output<S: Simd>(
     s: S,
     sums: &Sums,
     local: usize,
     x: usize,
     epilogue: &Epilogue,
-    rows: &mut Rows,
+    rows: &mut OutputRows,
 ) {
     let channels = rows.channels;
     let shift = usize::from(epilogue.down);
@@ -357,9 +344,8 @@ pub(super) fn output<S: Simd>(
         assert!(rows.start + rows.data.len() <= mask.len() && !epilogue.down);
     }
     let mut c = 0;
-    // SAFETY: all of `sums`, whose channels are padded to 16, the output, the bias and the mask
-    // were checked to hold the tile; pixels outside the picture and lanes past the last channel
-    // are not touched.
+    // SAFETY: the sums, whose channels are padded to 16, the output, the bias and the mask were checked
+    // to contain the tile; pixels outside the image and lanes past the last channel are not accessed.
     unsafe {
         while c + S::LANES <= channels {
             output_lanes::<S, true>(s, sums, local, x, epilogue, rows, c);
@@ -371,6 +357,10 @@ pub(super) fn output<S: Simd>(
     }
 }
 
+/// Transforms back and writes a vector of channels from `c` of one tile.
+///
+/// # Safety
+/// [`output`] checked the slices; if `FULL`, a vector of channels begins at `c`.
 #[inline(always)]
 unsafe fn output_lanes<S: Simd, const FULL: bool>(
     s: S,
@@ -378,7 +368,7 @@ unsafe fn output_lanes<S: Simd, const FULL: bool>(
     local: usize,
     x: usize,
     epilogue: &Epilogue,
-    rows: &mut Rows,
+    rows: &mut OutputRows,
     c: usize,
 ) {
     let zero = s.splat(0.0);
@@ -446,7 +436,10 @@ unsafe fn output_lanes<S: Simd, const FULL: bool>(
     }
 }
 
-/// Column `j` of a tile's sums, transformed: six numbers, six positions apart.
+/// One column of a tile's sums, transformed: six elements, six positions apart.
+///
+/// # Safety
+/// A vector can be read from `m` at each of these positions.
 #[inline(always)]
 unsafe fn output_column<S: Simd>(s: S, m: *const f32, position: usize) -> [S::V; 4] {
     let mut d = [s.splat(0.0); 6];
@@ -457,18 +450,22 @@ unsafe fn output_column<S: Simd>(s: S, m: *const f32, position: usize) -> [S::V;
     a_transposed(s, d)
 }
 
+/// Stores a whole vector if `FULL`, else the first `first` lanes.
+///
+/// # Safety
+/// These lanes can be written.
 #[inline(always)]
 unsafe fn cut_store<S: Simd, const FULL: bool>(s: S, p: *mut f32, v: S::V, first: usize) {
     // SAFETY: the caller's promise that the lanes are writable.
     unsafe { if FULL { s.store(p, v) } else { s.store_first(p, v, first) } }
 }
 
-/// Transforms one input channel's weights (`G g G^T`, times `scale`) for one panel of output
-/// channels: `taps` are nine rows `tap` apart, of which the first `columns` numbers are used;
-/// position `p` goes to `p·position` in `out`, `width` numbers.
+/// Transforms the weights of one input channel (`scale · G g Gᵀ`) for one panel of output channels.
+/// `taps` has nine rows, `tap` elements apart, of which the first `columns` elements are used.
+/// Position `p` is written at `p·position` of `out`, `width` elements.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)]
-pub(super) fn weights<S: Simd>(
+pub(crate) fn weights<S: Simd>(
     s: S,
     taps: &[f32],
     tap: usize,
@@ -509,10 +506,10 @@ pub(super) fn weights<S: Simd>(
     }
 }
 
-/// Transforms the gradient of one input channel's transformed weights back (`G^T u G`, times
-/// `scale`): position `p` at `p·position`; row `t` of `taps` gets its first `taps[t].len()` numbers.
+/// Transforms the gradient of the transformed weights of one input channel back
+/// (`scale · Gᵀ u G`). Position `p` is at `p·position` of `u`; all elements of `taps` are written.
 #[inline(always)]
-pub(super) fn weights_back<S: Simd>(
+pub(crate) fn weights_back<S: Simd>(
     s: S,
     u: &[f32],
     position: usize,
@@ -556,7 +553,7 @@ pub(super) fn weights_back<S: Simd>(
     }
 }
 
-/// `B^T d`
+/// `Bᵀ d`.
 #[inline(always)]
 fn b_transposed<S: Simd>(s: S, d: [S::V; 6]) -> [S::V; 6] {
     let (four, minus_four, minus_five) = (s.splat(4.0), s.splat(-4.0), s.splat(-5.0));
@@ -574,7 +571,7 @@ fn b_transposed<S: Simd>(s: S, d: [S::V; 6]) -> [S::V; 6] {
     ]
 }
 
-/// `A^T m`
+/// `Aᵀ m`.
 #[inline(always)]
 fn a_transposed<S: Simd>(s: S, m: [S::V; 6]) -> [S::V; 4] {
     let (a, b) = (s.add(m[1], m[2]), s.sub(m[1], m[2]));
@@ -587,7 +584,7 @@ fn a_transposed<S: Simd>(s: S, m: [S::V; 6]) -> [S::V; 4] {
     ]
 }
 
-/// `A y`
+/// `A y`.
 #[inline(always)]
 fn a<S: Simd>(s: S, y: [S::V; 4]) -> [S::V; 6] {
     let (even, odd) = (s.add(y[0], y[2]), s.add(y[1], y[3]));
@@ -596,7 +593,7 @@ fn a<S: Simd>(s: S, y: [S::V; 4]) -> [S::V; 6] {
     [y[0], s.add(even, odd), s.sub(even, odd), s.add(even4, odd8), s.sub(even4, odd8), y[3]]
 }
 
-/// `G g`
+/// `G g`.
 #[inline(always)]
 fn g<S: Simd>(s: S, g: [S::V; 3]) -> [S::V; 6] {
     let sixth = s.splat(-1.0 / 6.0);
@@ -613,7 +610,7 @@ fn g<S: Simd>(s: S, g: [S::V; 3]) -> [S::V; 6] {
     ]
 }
 
-/// `G^T u`
+/// `Gᵀ u`.
 #[inline(always)]
 fn g_transposed<S: Simd>(s: S, u: [S::V; 6]) -> [S::V; 3] {
     let (a, b) = (s.add(u[1], u[2]), s.sub(u[2], u[1]));

@@ -1,21 +1,31 @@
-//! Two-dimensional convolution, NHWC, stride 1, with the forms that ProGAN's layers are made of.
+//! Two-dimensional convolution of NHWC images with stride 1, in the forms that the layers of ProGAN
+//! use: scaled weights, upsampling before, bias and leaky rectifier after.
+
+mod kernel;
+mod operator;
+mod patches;
+mod shapes;
+mod tile;
+mod winograd;
 
 use candle_core::{Result, Tensor, bail};
 
 use crate::activation::leaky_relu;
-use crate::fused;
+use crate::graph::accepts;
 use crate::resample::upsample2;
 
-/// What a convolution does besides its sum of products.
+/// The options of [`conv2d`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ConvOptions {
-    /// Zeros on each side of the picture: 1 keeps the size for 3x3, 0 for 1x1.
+    /// Rows and columns of zeros on each side of the image: 1 keeps the size for a 3x3 kernel, 0 for
+    /// a 1x1 kernel.
     pub padding: usize,
-    /// Weights are used as `scale · w`: the equalized learning rate of ProGAN §4.1.
+    /// The factor of the weights, `scale · w`: the equalized learning rate of ProGAN §4.1
+    /// (arXiv:1710.10196).
     pub scale: f64,
-    /// Whether the input is doubled (nearest neighbour) first.
+    /// Whether the input is first upsampled by 2 (nearest neighbour).
     pub upsample: bool,
-    /// Slope of the leaky rectifier after the bias; none leaves the result linear.
+    /// The slope of the leaky rectifier after the bias, in `[0, 1)`; without one the result is linear.
     pub slope: Option<f64>,
 }
 
@@ -26,13 +36,26 @@ impl Default for ConvOptions {
     }
 }
 
-/// `lrelu(conv(up(x), scale·w) + bias)`, each part as the options say.
+/// Convolution with optional upsampling, bias and leaky rectifier: `lrelu(conv(up(x), scale·w) + b)`.
 ///
-/// Closed under differentiation: gradients of gradients are exact, to any order.
+/// `y[b, i, j, o] = lrelu(Σ_{k,l,c} scale · w[k, l, c, o] · u[b, i + k - p, j + l - p, c] + b[o])`, where
+/// `u` is `x`, upsampled if the options say so and zero outside the image, and `p` the padding. As in
+/// all deep-learning libraries this is cross-correlation. Gradients of every order are exact.
+///
+/// ```
+/// use t2f_ops::{ConvOptions, DType, Device, Tensor, conv2d};
+///
+/// let x = Tensor::ones((1, 4, 4, 3), DType::F32, &Device::Cpu)?;
+/// let w = Tensor::ones((3, 3, 3, 8), DType::F32, &Device::Cpu)?;
+/// let y = conv2d(&x, &w, None, ConvOptions { padding: 1, ..ConvOptions::default() })?;
+/// assert_eq!(y.dims(), [1, 4, 4, 8]);
+/// # Ok::<(), t2f_ops::Error>(())
+/// ```
 ///
 /// # Shapes
 /// `x`: `(B, H, W, I)`, `w`: `(K, K, I, O)`, `bias`: `(O)`; result:
-/// `(B, H + 2·padding - K + 1, W + 2·padding - K + 1, O)`, after upsampling.
+/// `(B, H' + 2·padding - K + 1, W' + 2·padding - K + 1, O)`, where `H'` and `W'` are the sides after
+/// upsampling.
 ///
 /// # Errors
 /// If a shape does not fit.
@@ -48,21 +71,26 @@ pub fn conv2d(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, options: ConvOption
         _ => false,
     };
     let slope = options.slope.is_none_or(|slope| (0.0..1.0).contains(&slope));
-    if fits && slope && fused::takes(x) && fused::takes(w) && bias.is_none_or(fused::takes) {
-        return fused::conv2d(x, w, bias, options);
+    if fits && slope && accepts(x) && accepts(w) && bias.is_none_or(accepts) {
+        return operator::conv2d(x, w, bias, options);
     }
-    portable(x, w, bias, options) // which also says what does not fit
+    conv2d_portable(x, w, bias, options) // its errors name the shape that does not fit
 }
 
-/// [`conv2d`] made of candle's own operators, for any device and floating type: the patches of the
-/// padded picture as rows of a matrix, times the weights.
+/// The reference form of [`conv2d`], composed of candle's operators, for any device and floating
+/// type: a matrix of the padded image's patches times the weights.
 ///
 /// # Shapes
 /// As [`conv2d`].
 ///
 /// # Errors
 /// If a shape does not fit.
-pub fn portable(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, options: ConvOptions) -> Result<Tensor> {
+pub fn conv2d_portable(
+    x: &Tensor,
+    w: &Tensor,
+    bias: Option<&Tensor>,
+    options: ConvOptions,
+) -> Result<Tensor> {
     let x = if options.upsample { upsample2(x)? } else { x.clone() };
     let (b, height, width, i) = x.dims4()?;
     let (k, k2, wi, o) = w.dims4()?;
@@ -71,7 +99,7 @@ pub fn portable(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, options: ConvOpti
     }
     let p = options.padding;
     if height + 2 * p < k || width + 2 * p < k {
-        bail!("a {k}x{k} kernel does not fit a {height}x{width} picture with padding {p}");
+        bail!("a {k}x{k} kernel does not fit a {height}x{width} image with padding {p}");
     }
     let (h, wd) = (height + 2 * p + 1 - k, width + 2 * p + 1 - k);
     let x = if p > 0 { x.pad_with_zeros(1, p, p)?.pad_with_zeros(2, p, p)? } else { x };
@@ -94,26 +122,4 @@ pub fn portable(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, options: ConvOpti
         y = leaky_relu(&y, slope)?;
     }
     y.reshape((b, h, wd, o))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use candle_core::Device;
-
-    /// A 2x2 picture of 1 2 / 3 4 under a 3x3 kernel of ones sums to 10 everywhere; scale 0.5,
-    /// bias -6 and slope 0.2 make it 0.2·(5 - 6).
-    #[test]
-    fn hand_computed_value() -> Result<()> {
-        let x = Tensor::new(&[1f32, 2., 3., 4.], &Device::Cpu)?.reshape((1, 2, 2, 1))?;
-        let w = Tensor::ones((3, 3, 1, 1), candle_core::DType::F32, &Device::Cpu)?;
-        let bias = Tensor::new(&[-6f32], &Device::Cpu)?;
-        let options = ConvOptions { padding: 1, scale: 0.5, upsample: false, slope: Some(0.2) };
-        let y = conv2d(&x, &w, Some(&bias), options)?;
-        assert_eq!(y.dims(), [1, 2, 2, 1]);
-        for value in y.flatten_all()?.to_vec1::<f32>()? {
-            assert!((value + 0.2).abs() < 1e-6, "{value}");
-        }
-        Ok(())
-    }
 }

@@ -1,15 +1,17 @@
-//! Our operators in candle's graph, with gradients handed straight from one to the next.
+//! Operators of this crate in candle's graph, with gradients passed directly from one to the next.
 //!
 //! candle's backward fills a tensor with zeros for every edge of the graph and adds the gradient to
-//! it: four passes over memory on one thread, an eighth of a training step. So the result `y` of an
-//! operator is two nodes here: a *token* of one number, which depends on the tokens of the operands,
-//! and `y` itself, which depends on its token alone. From one of our operators to another candle
-//! follows the tokens, each of whose gradients is a single zero, and the real gradients wait in
-//! their [`Handover`]s. Where an operator of candle's reads `y`, or an operand is a variable or
-//! candle's, gradients pass through candle's store as ever.
+//! it: four passes over memory on one thread, an eighth of a training step. [`apply`] therefore
+//! adds two nodes for a result `y`: a scalar *token*, which depends on the tokens of the operands,
+//! and `y` itself, which depends on its token only. Between two operators of this crate candle
+//! follows the tokens, whose gradients are single zeros, while the true gradients wait in
+//! [`PendingGradients`]. If one of candle's operators reads `y`, or if an operand is a variable or
+//! a result of candle's, the gradient passes through candle's store as usual.
 //!
-//! A graph of which one differentiation failed half-way must not be differentiated again on the
-//! same thread: gradients may still be waiting in it.
+//! If a differentiation fails half-way, do not differentiate the same graph again on that thread:
+//! gradients may still be pending in it.
+
+mod mode;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -17,23 +19,29 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::ThreadId;
 
 use candle_core::backprop::GradStore;
-use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Storage, Tensor, TensorId, bail};
+use candle_core::{
+    CpuStorage, CustomOp1, CustomOp3, DType, Layout, Result, Shape, Storage, Tensor, TensorId, bail,
+};
 
-use crate::cpu::{self, Level};
-use crate::grad::records;
-use crate::process;
+use crate::cpu::{Level, elementwise};
+use crate::runtime;
 
-/// A function of N contiguous `f32` tensors on the CPU.
+pub(crate) use mode::{KEEPS_GRAPH, asked, records, with_only};
+
+/// A differentiable function of `N` contiguous `f32` tensors on the CPU.
+///
+/// Every operator of this crate implements this trait and enters the graph through [`apply`].
 pub(crate) trait Operator<const N: usize>: Send + Sync + 'static {
-    /// What errors and traces call it.
+    /// The name in errors and traces.
     const NAME: &'static str;
 
-    /// The numbers of the result.
+    /// The elements of the result.
     fn forward(&self, operands: [&[f32]; N]) -> Result<Vec<f32>>;
 
-    /// Gradients of the `wanted` operands from that of the result, which is contiguous and of the
-    /// result's shape. Where gradients are [recorded](records) these must be differentiable in
-    /// operands and gradient; `result` is a constant.
+    /// The gradients of the `wanted` operands, given the contiguous `gradient` of the result.
+    ///
+    /// If gradients are recorded ([`records`]), the returned tensors must be differentiable in the
+    /// operands and in `gradient`. `result` is a constant.
     fn backward(
         &self,
         operands: [&Tensor; N],
@@ -43,7 +51,12 @@ pub(crate) trait Operator<const N: usize>: Send + Sync + 'static {
     ) -> Result<[Option<Tensor>; N]>;
 }
 
-/// The operator's result, of this shape, with its place in the graph.
+/// Whether operators accept this tensor: not empty, `f32`, on the CPU.
+pub(crate) fn accepts(t: &Tensor) -> bool {
+    t.device().is_cpu() && t.dtype() == DType::F32 && t.elem_count() > 0
+}
+
+/// Applies an operator and adds it to the graph if an operand is differentiated.
 ///
 /// # Errors
 /// If an operand is not `f32` on the CPU.
@@ -59,39 +72,39 @@ pub(crate) fn apply<const N: usize>(
         contiguous.push(operand.contiguous()?);
     }
     let operands: [Tensor; N] = contiguous.try_into().expect("N operands");
-    process::attend();
+    runtime::keep_workers_awake();
     let values = with_values(operands.each_ref(), |values| op.forward(values))??;
     if !operands.iter().any(Tensor::track_op) {
         return Tensor::from_vec(values, shape, operands[0].device());
     }
 
     let blank = Tensor::new(0f32, operands[0].device())?;
-    let mut links = [blank.clone(), blank.clone(), blank];
-    let mut handovers = [const { None }; N];
+    let mut tokens = [blank.clone(), blank.clone(), blank];
+    let mut sources = [const { None }; N];
     for (i, operand) in operands.iter().enumerate().filter(|(_, operand)| operand.track_op()) {
-        links[i] = operand.clone();
-        if let Some(link) = registered().get(&operand.id()) {
-            links[i] = link.token.clone();
-            handovers[i] = Some(link.handover.clone());
+        tokens[i] = operand.clone();
+        if let Some(link) = links().get(&operand.id()) {
+            tokens[i] = link.token.clone();
+            sources[i] = Some(link.pending.clone());
         }
     }
-    let handover = Arc::new(Handover::default());
-    let token = Token { op, operands, handovers, own: handover.clone() };
-    let token = links[0].apply_op3(&links[1], &links[2], token)?;
+    let pending = Arc::new(PendingGradients::default());
+    let node = OperatorNode { op, operands, sources, own: pending.clone() };
+    let token = tokens[0].apply_op3(&tokens[1], &tokens[2], node)?;
     let id = Arc::new(OnceLock::new());
-    let product =
-        Product { values: Mutex::new(Some(values)), shape, handover: handover.clone(), id: id.clone() };
-    let y = token.apply_op1(product)?;
-    handover.result.set(y.detach()).expect("a new handover");
-    registered().insert(y.id(), Link { token, handover });
-    id.set(y.id()).expect("a new product");
+    let node =
+        ResultNode { values: Mutex::new(Some(values)), shape, pending: pending.clone(), id: id.clone() };
+    let y = token.apply_op1(node)?;
+    pending.result.set(y.detach()).expect("the pending gradients are new");
+    links().insert(y.id(), Link { token, pending });
+    id.set(y.id()).expect("the result node is new");
     Ok(y)
 }
 
-/// Calls `f` with the numbers of contiguous `f32` tensors on the CPU.
+/// Calls `f` with the elements of contiguous `f32` tensors on the CPU.
 ///
 /// # Errors
-/// If one is not that.
+/// If a tensor is not contiguous, not `f32`, or not on the CPU.
 pub(crate) fn with_values<const N: usize, T>(
     tensors: [&Tensor; N],
     f: impl FnOnce([&[f32]; N]) -> T,
@@ -101,35 +114,35 @@ pub(crate) fn with_values<const N: usize, T>(
     for ((storage, layout), values) in storages.iter().zip(&mut values) {
         *values = match (&**storage, layout.contiguous_offsets()) {
             (Storage::Cpu(storage), Some((start, end))) => &storage.as_slice::<f32>()?[start..end],
-            _ => bail!("an operator of ours got a tensor that is not contiguous or not on the CPU"),
+            _ => bail!("an operator needs contiguous tensors on the CPU"),
         };
     }
     Ok(f(values))
 }
 
 thread_local! {
-    /// Gradients of variables so far, where [`with_variables`] is at work.
+    /// The gradients of variables so far, while [`with_variables`] runs.
     static VARIABLES: RefCell<Option<HashMap<TensorId, Tensor>>> = const { RefCell::new(None) };
 }
 
-/// Runs a differentiation that records nothing and adds to its gradients those that operators of
-/// ours had for variables, which did not pass through candle's store.
+/// Runs a differentiation that records no graph, and adds to its result the gradients that
+/// operators of this crate computed for variables outside candle's store.
 ///
 /// # Errors
-/// As `backward` has them.
+/// If `backward` fails.
 pub(crate) fn with_variables(backward: impl FnOnce() -> Result<GradStore>) -> Result<GradStore> {
     VARIABLES.set(Some(HashMap::new()));
     let grads = backward();
-    let apart = VARIABLES.take().unwrap_or_default();
+    let collected = VARIABLES.take().unwrap_or_default();
     let mut grads = grads?;
-    for (id, gradient) in apart {
+    for (id, gradient) in collected {
         let total = grads.get_id(id).map(|other| sum(other, &gradient)).transpose()?;
         grads.insert_id(id, total.unwrap_or(gradient));
     }
     Ok(grads)
 }
 
-/// Adds to the gradients of variables, or gives the gradient back where nobody collects them.
+/// Adds to the collected gradient of a variable, or returns the gradient if none are collected.
 fn collect(id: TensorId, gradient: Tensor) -> Result<Option<Tensor>> {
     VARIABLES.with_borrow_mut(|variables| {
         let Some(variables) = variables else { return Ok(Some(gradient)) };
@@ -139,69 +152,70 @@ fn collect(id: TensorId, gradient: Tensor) -> Result<Option<Tensor>> {
     })
 }
 
-/// The sum of two gradients, on all threads where no graph of it is wanted.
+/// The sum of two gradients; on all threads if no graph is recorded.
 fn sum(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     if records() {
         return a.add(b);
     }
     let (a, b) = (a.contiguous()?, b.contiguous()?);
-    let sums = with_values([&a, &b], |[a, b]| cpu::blend(Level::detect(), (1.0, a), (1.0, b)))?;
+    let sums =
+        with_values([&a, &b], |[a, b]| elementwise::linear_combination(Level::detect(), (1.0, a), (1.0, b)))?;
     Tensor::from_vec(sums, a.shape(), a.device())
 }
 
-/// What an operator's result is linked by, for as long as it lives.
+/// The token and the pending gradients of a result.
 struct Link {
     token: Tensor,
-    handover: Arc<Handover>,
+    pending: Arc<PendingGradients>,
 }
 
-/// Links of all results alive.
-fn registered() -> MutexGuard<'static, HashMap<TensorId, Link>> {
+/// The links of all results that are alive.
+fn links() -> MutexGuard<'static, HashMap<TensorId, Link>> {
     static LINKS: OnceLock<Mutex<HashMap<TensorId, Link>>> = OnceLock::new();
     LINKS.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Where the gradient of a result waits until all that depends on the result has been differentiated.
+/// The gradient of a result, until all consumers of the result have been differentiated.
 #[derive(Default)]
-struct Handover {
+struct PendingGradients {
     result: OnceLock<Tensor>,
-    /// By the thread that differentiates.
-    waiting: Mutex<Vec<(ThreadId, Tensor)>>,
+    /// One sum for each thread that differentiates.
+    sums: Mutex<Vec<(ThreadId, Tensor)>>,
 }
 
-impl Handover {
-    fn waiting(&self) -> MutexGuard<'_, Vec<(ThreadId, Tensor)>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+impl PendingGradients {
+    fn sums(&self) -> MutexGuard<'_, Vec<(ThreadId, Tensor)>> {
+        self.sums.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn add(&self, gradient: Tensor) -> Result<()> {
         let thread = std::thread::current().id();
-        let mut waiting = self.waiting();
-        match waiting.iter_mut().find(|(of, _)| *of == thread) {
+        let mut sums = self.sums();
+        match sums.iter_mut().find(|(of, _)| *of == thread) {
             Some((_, total)) => *total = sum(total, &gradient)?,
-            None => waiting.push((thread, gradient)),
+            None => sums.push((thread, gradient)),
         }
         Ok(())
     }
 
     fn take(&self) -> Option<Tensor> {
         let thread = std::thread::current().id();
-        let mut waiting = self.waiting();
-        let at = waiting.iter().position(|(of, _)| *of == thread)?;
-        Some(waiting.swap_remove(at).1)
+        let mut sums = self.sums();
+        let at = sums.iter().position(|(of, _)| *of == thread)?;
+        Some(sums.swap_remove(at).1)
     }
 }
 
-/// The node that stands for an operator: it depends on the links of the operands.
-struct Token<O, const N: usize> {
+/// The token of an operator: it depends on the tokens of the operands.
+struct OperatorNode<O, const N: usize> {
     op: O,
     operands: [Tensor; N],
-    /// Of those operands that are results of ours.
-    handovers: [Option<Arc<Handover>>; N],
-    own: Arc<Handover>,
+    /// The pending gradients of those operands that are results of this crate.
+    sources: [Option<Arc<PendingGradients>>; N],
+    own: Arc<PendingGradients>,
 }
 
-impl<O: Operator<N>, const N: usize> CustomOp3 for Token<O, N> {
+impl<O: Operator<N>, const N: usize> CustomOp3 for OperatorNode<O, N> {
     fn name(&self) -> &'static str {
         O::NAME
     }
@@ -227,7 +241,7 @@ impl<O: Operator<N>, const N: usize> CustomOp3 for Token<O, N> {
         zero: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let (Some(result), Some(gradient)) = (self.own.result.get(), self.own.take()) else {
-            bail!("{}: no gradient came to be handed on", O::NAME)
+            bail!("{}: no gradient is pending", O::NAME)
         };
         let gradient = gradient.contiguous()?;
         let wanted = self.operands.each_ref().map(Tensor::track_op);
@@ -238,10 +252,10 @@ impl<O: Operator<N>, const N: usize> CustomOp3 for Token<O, N> {
             self.op.backward(operands.each_ref(), result, &gradient, wanted)?
         };
         let mut to_candle = [None, None, None];
-        for (i, (gradient, handover)) in gradients.into_iter().zip(&self.handovers).enumerate() {
-            to_candle[i] = match (gradient, handover) {
-                (Some(gradient), Some(handover)) => {
-                    handover.add(gradient)?;
+        for (i, (gradient, source)) in gradients.into_iter().zip(&self.sources).enumerate() {
+            to_candle[i] = match (gradient, source) {
+                (Some(gradient), Some(source)) => {
+                    source.add(gradient)?;
                     Some(zero.clone())
                 }
                 (Some(gradient), None) if wanted[i] && self.operands[i].is_variable() && !records() => {
@@ -255,36 +269,36 @@ impl<O: Operator<N>, const N: usize> CustomOp3 for Token<O, N> {
     }
 }
 
-/// The node that holds a result: it depends on its operator's token.
-struct Product {
-    /// Until it is made.
+/// The result of an operator: it depends on the operator's token.
+struct ResultNode {
+    /// Taken when candle calls the forward.
     values: Mutex<Option<Vec<f32>>>,
     shape: Shape,
-    handover: Arc<Handover>,
+    pending: Arc<PendingGradients>,
     id: Arc<OnceLock<TensorId>>,
 }
 
-impl CustomOp1 for Product {
+impl CustomOp1 for ResultNode {
     fn name(&self) -> &'static str {
         "result"
     }
 
     fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
         let values = self.values.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(values) = values else { bail!("a result is made once") };
+        let Some(values) = values else { bail!("the forward of a result runs once") };
         Ok((CpuStorage::F32(values), self.shape.clone()))
     }
 
     fn bwd(&self, token: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
-        self.handover.add(gradient.clone())?;
+        self.pending.add(gradient.clone())?;
         token.zeros_like().map(Some)
     }
 }
 
-impl Drop for Product {
+impl Drop for ResultNode {
     fn drop(&mut self) {
-        // What the link holds may hold other results: it is dropped after the lock.
-        let link = self.id.get().and_then(|id| registered().remove(id));
+        // Dropping a link may drop further results: the lock is released first.
+        let link = self.id.get().and_then(|id| links().remove(id));
         drop(link);
     }
 }
@@ -328,7 +342,7 @@ mod tests {
         t.to_vec1().unwrap()
     }
 
-    /// `x²·y` with `x²` used thrice, by ours twice and by candle's once: `x²·y + x²·x² + 3x²`.
+    /// `x²·y + x²·x² + 3x²`: `x²` has two consumers of this crate and one of candle.
     #[test]
     fn gradients_of_all_consumers_are_summed() -> Result<()> {
         let (x, y) = (var(&[2., -3.])?, var(&[5., 7.])?);
@@ -361,9 +375,9 @@ mod tests {
         let z = times(&y, &x)?;
         let ids = [y.id(), z.id()];
         drop(y);
-        assert!(ids.iter().all(|id| registered().contains_key(id)), "the second needs the first");
+        assert!(ids.iter().all(|id| links().contains_key(id)), "the second needs the first");
         drop(z);
-        assert!(!ids.iter().any(|id| registered().contains_key(id)));
+        assert!(!ids.iter().any(|id| links().contains_key(id)));
         Ok(())
     }
 
@@ -374,7 +388,7 @@ mod tests {
         Ok(())
     }
 
-    /// Two threads differentiate one graph at once.
+    /// Two threads differentiate one graph at the same time.
     #[test]
     fn threads_do_not_mix_their_gradients() -> Result<()> {
         let x = var(&[2.])?;

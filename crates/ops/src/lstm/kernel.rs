@@ -1,44 +1,44 @@
-//! The recurrence of a long short-term memory: a few sequences a task, all their steps.
+//! The kernels of the recurrence and its gradient: each task computes all steps of a few sequences.
 //!
-//! Sequences do not touch each other, so that the number of threads changes nothing.
+//! Sequences are independent, so the number of threads does not change the result.
 
 use rayon::prelude::*;
 
-use super::gemm::{PANEL, Product, Strides, padded};
-use super::patches::{self, Right};
-use super::simd::{Kernel, Level, Simd};
-use super::{Shapes, scratch};
+use crate::cpu::matmul::{self, Right};
+use crate::cpu::{Kernel, Level, PANEL, Product, Simd, Strides, padded, scratch};
 
-/// Sequences that one task works on.
+/// Sequences of one task.
 const TOGETHER: usize = 8;
 
-/// What a recurrence runs over.
+/// The padded sequences of a batch.
+#[derive(Debug)]
 pub(crate) struct Sequences<'a> {
-    /// Steps of each sequence, at most `steps`.
+    /// The length of each sequence, at most `steps`.
     pub(crate) lengths: &'a [usize],
     pub(crate) steps: usize,
     pub(crate) hidden: usize,
-    /// Whether the last step comes first.
+    /// Whether the recurrence runs from the last step to the first.
     pub(crate) reverse: bool,
 }
 
-/// What the backward needs of the forward.
+/// Values of the forward that the backward needs.
 pub(crate) struct SavedSequences {
-    /// `(B, T, 4H)`: the gates after their nonlinearities.
+    /// `(B, T, 4H)`: the gates after their activations.
     gates: Vec<f32>,
-    /// `(B, T, H)`: the cells after each step.
+    /// `(B, T, H)`: the cell states after each step.
     cells: Vec<f32>,
 }
 
-/// `exp(x)` to 2e-7 of it, for `x` cut to ±87: additions, products and shifts, which become vectors.
+/// `exp(x)` with a relative error of at most 3e-7, for `x` clamped to ±87. Made of additions, products
+/// and shifts, which the compiler turns into vectors.
 #[inline(always)]
 fn exp(x: f32) -> f32 {
-    /// 1.5·2²³: added to a number below 2²², it rounds it to a whole one.
+    /// 1.5·2²³. Added to a number below 2²², it rounds the number to an integer.
     const ROUND: f32 = 12_582_912.0;
     let x = x.clamp(-87.0, 87.0);
     let shifted = x * std::f32::consts::LOG2_E + ROUND;
     let n = shifted - ROUND;
-    // ln 2 in two parts, the first with few bits, so that n times it is exact.
+    // ln 2 in two parts. The first has few bits, so that its product with n is exact.
     let r = x - n * 0.693_359_4 + n * 2.121_944_4e-4;
     let series = 1.0 / 120.0 + r * (1.0 / 720.0);
     let series = 1.0 + r * (1.0 + r * (0.5 + r * (1.0 / 6.0 + r * (1.0 / 24.0 + r * series))));
@@ -50,13 +50,13 @@ fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
-/// `tanh(x) = 2σ(2x) - 1`
+/// `tanh(x) = 2σ(2x) - 1`.
 #[inline(always)]
 fn tanh(x: f32) -> f32 {
     2.0 * sigmoid(2.0 * x) - 1.0
 }
 
-/// Rows times a packed matrix of `n` columns.
+/// `rows` rows of `k` elements times a packed matrix of `n` columns.
 #[inline(always)]
 fn multiply<S: Simd>(s: S, a: &[f32], rows: usize, k: usize, b: &[f32], n: usize, c: &mut [f32]) {
     let mut first = 0;
@@ -82,19 +82,19 @@ fn multiply<S: Simd>(s: S, a: &[f32], rows: usize, k: usize, b: &[f32], n: usize
     }
 }
 
-/// A few sequences forwards.
+/// The forward of a few sequences.
 struct Forward<'a> {
     lengths: &'a [usize],
     steps: usize,
     hidden: usize,
     reverse: bool,
     x: &'a [f32],
-    /// `(H, 4H)`, packed
+    /// `(H, 4H)`, packed.
     recurrent: &'a [f32],
     gates: &'a mut [f32],
     cells: &'a mut [f32],
     states: &'a mut [f32],
-    /// `h`, `c` and the sums of one step
+    /// `h`, `c` and the products of one step.
     buffer: &'a mut [f32],
 }
 
@@ -118,7 +118,7 @@ impl Kernel for Forward<'_> {
                     let gates = &mut gates[row * width..][..width];
                     let (x, sums) = (&x[row * width..][..width], &sums[b * width..][..width]);
                     for quarter in 0..4 {
-                        // Candidates, the third quarter, go through tanh = 2σ(2·) - 1.
+                        // The third quarter, the candidates, has tanh(x) = 2σ(2x) - 1.
                         let two = if quarter == 2 { 2.0 } else { 1.0 };
                         let part = quarter * hidden..(quarter + 1) * hidden;
                         let (gates, x) = (&mut gates[part.clone()], &x[part.clone()]);
@@ -142,58 +142,54 @@ impl Kernel for Forward<'_> {
     }
 }
 
-/// The hidden states `(B, T, H)` from `x` `(B, T, 4H)` and `w` `(4H, H)`, as
-/// [`crate::recurrent::lstm`] says.
-pub(crate) fn lstm(level: Level, on: &Sequences, x: &[f32], w: &[f32]) -> (Vec<f32>, SavedSequences) {
+/// The hidden states `(B, T, H)`, given `x` `(B, T, 4H)` and `w` `(4H, H)`, as in [`super::lstm`].
+pub(crate) fn forward(level: Level, on: &Sequences, x: &[f32], w: &[f32]) -> (Vec<f32>, SavedSequences) {
     let &Sequences { lengths, steps, hidden, reverse } = on;
     let (batch, width) = (lengths.len(), 4 * hidden);
     assert!(x.len() == batch * steps * width && w.len() == width * hidden);
     let mut gates = vec![0.0; x.len()];
     let mut cells = vec![0.0; batch * steps * hidden];
     let mut states = vec![0.0; cells.len()];
-    patches::with_panels(
-        &Right { data: w, k: hidden, n: width, transposed: true, scale: 1.0 },
-        |recurrent| {
-            let task = TOGETHER * steps * hidden;
-            lengths
-                .par_chunks(TOGETHER)
-                .zip(x.par_chunks(4 * task))
-                .zip(gates.par_chunks_mut(4 * task))
-                .zip(cells.par_chunks_mut(task).zip(states.par_chunks_mut(task)))
-                .for_each(|(((lengths, x), gates), (cells, states))| {
-                    scratch::with(lengths.len() * 6 * hidden, |buffer| {
-                        level.run(Forward {
-                            lengths,
-                            steps,
-                            hidden,
-                            reverse,
-                            x,
-                            recurrent,
-                            gates,
-                            cells,
-                            states,
-                            buffer,
-                        });
+    matmul::with_panels(&Right { data: w, k: hidden, n: width, transposed: true, scale: 1.0 }, |recurrent| {
+        let task = TOGETHER * steps * hidden;
+        lengths
+            .par_chunks(TOGETHER)
+            .zip(x.par_chunks(4 * task))
+            .zip(gates.par_chunks_mut(4 * task))
+            .zip(cells.par_chunks_mut(task).zip(states.par_chunks_mut(task)))
+            .for_each(|(((lengths, x), gates), (cells, states))| {
+                scratch::with(lengths.len() * 6 * hidden, |buffer| {
+                    level.run(Forward {
+                        lengths,
+                        steps,
+                        hidden,
+                        reverse,
+                        x,
+                        recurrent,
+                        gates,
+                        cells,
+                        states,
+                        buffer,
                     });
                 });
-        },
-    );
+            });
+    });
     (states, SavedSequences { gates, cells })
 }
 
-/// A few sequences backwards.
+/// The backward of a few sequences.
 struct Backward<'a> {
     lengths: &'a [usize],
     steps: usize,
     hidden: usize,
     reverse: bool,
-    /// `(4H, H)`, packed
+    /// `(4H, H)`, packed.
     recurrent: &'a [f32],
     gates: &'a [f32],
     cells: &'a [f32],
     grad: &'a [f32],
     dx: &'a mut [f32],
-    /// `dh`, `dc`, the gates' gradients of one step, and these through the weights
+    /// `dh`, `dc`, the gradients of the gates at one step, and their products with the weights.
     buffer: &'a mut [f32],
 }
 
@@ -207,7 +203,7 @@ impl Kernel for Backward<'_> {
         let (dc, rest) = rest.split_at_mut(rows * hidden);
         let (now, back) = rest.split_at_mut(rows * width);
         for at in 0..steps {
-            // Against the order of the forward; the step before it in that order has the old cells.
+            // Against the order of the forward, in which step `before` precedes step `t`.
             let t = if reverse { at } else { steps - 1 - at };
             let first = at + 1 == steps;
             let before = if reverse { t + 1 } else { t.wrapping_sub(1) };
@@ -225,7 +221,7 @@ impl Kernel for Backward<'_> {
                 }
                 let gates = &gates[row * width..][..width];
                 let cells_now = &cells[row * hidden..][..hidden];
-                // Before the first step cells are 0: any numbers, times 0.
+                // Before the first step the cells are 0: any elements, times 0.
                 let (cells_before, keep) = match first {
                     true => (cells_now, 0.0),
                     false => (&cells[(b * steps + before) * hidden..][..hidden], 1.0),
@@ -256,8 +252,8 @@ impl Kernel for Backward<'_> {
     }
 }
 
-/// Gradients of `x` and `w` from that of the states.
-pub(crate) fn lstm_gradient(
+/// The gradients of `x` and `w`, given that of the states.
+pub(crate) fn gradient(
     level: Level,
     on: &Sequences,
     saved: &SavedSequences,
@@ -269,7 +265,7 @@ pub(crate) fn lstm_gradient(
     let (batch, width) = (lengths.len(), 4 * hidden);
     assert!(states.len() == batch * steps * hidden && grad.len() == states.len());
     let mut dx = vec![0.0; batch * steps * width];
-    patches::with_panels(
+    matmul::with_panels(
         &Right { data: w, k: width, n: hidden, transposed: false, scale: 1.0 },
         |recurrent| {
             let task = TOGETHER * steps * hidden;
@@ -295,7 +291,7 @@ pub(crate) fn lstm_gradient(
                 });
         },
     );
-    // The gradient of W h is taken at the state before each step.
+    // The gradient of W is dxᵀ · h, with the state h before each step.
     let mut previous = vec![0.0; states.len()];
     let row = steps * hidden;
     for (previous, states) in previous.chunks_exact_mut(row).zip(states.chunks_exact(row)) {
@@ -304,23 +300,31 @@ pub(crate) fn lstm_gradient(
             true => previous[..row - hidden].copy_from_slice(&states[hidden..]),
         }
     }
-    let products = Shapes {
-        batch: 1,
-        height: 1,
-        width: batch * steps,
-        inputs: width,
-        outputs: hidden,
-        kernel: 1,
-        padding: 0,
-        up: false,
-    };
-    let dw = patches::weight_gradient(level, &products, &dx, &previous, None, 1.0);
+    let dw =
+        matmul::multiply_transposed(level, (&dx[..], width), (&previous[..], hidden), batch * steps, 1.0);
     (dx, dw)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use crate::cpu::testing::{assert_levels_agree, numbers};
+
+    #[test]
+    fn levels_agree() {
+        for hidden in [3, 8, 21, 48] {
+            let (batch, steps) = (4, 3);
+            let x = numbers(batch * steps * 4 * hidden, 1);
+            let (w, g) = (numbers(4 * hidden * hidden, 2), numbers(batch * steps * hidden, 3));
+            let sequences = Sequences { lengths: &[3, 1, 2, 3], steps, hidden, reverse: true };
+            assert_levels_agree("lstm", |level| {
+                let (states, saved) = forward(level, &sequences, &x, &w);
+                let (dx, dw) = gradient(level, &sequences, &saved, &states, &w, &g);
+                [states, dx, dw]
+            });
+        }
+    }
 
     #[test]
     fn exp_is_right_to_a_few_units_in_the_last_place() {

@@ -1,10 +1,11 @@
 //! Single-precision operators on the CPU against the double-precision ones made of candle's own.
 
 use t2f_ops::grad::{gradients, input_gradient};
-use t2f_ops::norm::{minibatch_stddev, modulated_pixel_norm, pixel_norm};
-use t2f_ops::resample::{avg_pool2, fade, upsample2};
 use t2f_ops::rng::{Key, normal};
-use t2f_ops::{DType, Device, Result, Tensor, Var};
+use t2f_ops::{
+    DType, Device, Result, Tensor, Var, avg_pool2, fade, minibatch_stddev, modulated_pixel_norm, pixel_norm,
+    upsample2,
+};
 
 fn numbers(t: &Tensor) -> Result<Vec<f64>> {
     t.to_dtype(DType::F64)?.flatten_all()?.to_vec1()
