@@ -244,9 +244,8 @@ impl GanConfig {
         attribute_sizes: &[usize],
     ) -> Result<Vec<ParameterRow>> {
         let rows = Arc::new(Mutex::new(Vec::new()));
-        let listing = |rows: &Rows| {
-            VarBuilder::from_backend(Box::new(Listing(rows.clone())), DType::F32, Device::Cpu)
-        };
+        let listing =
+            |rows: &Rows| VarBuilder::from_backend(Box::new(Listing(rows.clone())), DType::F32, Device::Cpu);
         let vb = listing(&rows);
         let attribute_code = loss.attribute_code_size(attribute_sizes);
         self.generator(&self.generator_shape(attribute_code)?, vb.pp("generator"))?;

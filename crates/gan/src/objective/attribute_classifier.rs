@@ -70,7 +70,8 @@ impl AttributesConfig {
             ImageEncoder::check("loss.attributes.classifier", &self.classifier)?;
         }
         let separate = !self.classifier.is_empty() || self.weight == 0.0;
-        let expected = "0, or a network of its own in loss.attributes.classifier, to whose images it is added";
+        let expected =
+            "0, or a network of its own in loss.attributes.classifier, to whose images it is added";
         check(self.noise == 0.0 || separate, "loss.attributes.noise", self.noise, expected)?;
         let expected = "false, or a network of its own in loss.attributes.classifier";
         check(!self.capped || separate, "loss.attributes.capped", true, expected)?;

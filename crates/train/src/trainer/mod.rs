@@ -132,8 +132,7 @@ impl Trainer {
             )));
         }
         let tokenizer = Tokenizer::from_json(checkpoint.text("tokenizer.json")?)?;
-        let mut state =
-            TrainState::new(&config, &components, &tokenizer, &splits.schema().sizes(), &device)?;
+        let mut state = TrainState::new(&config, &components, &tokenizer, &splits.schema().sizes(), &device)?;
         load(&mut state, &checkpoint, &progress)?;
         let parts = Parts { config, components, device, tokenizer, splits, state, progress };
         let mut trainer = Self::assemble(parts, run)?;
@@ -243,7 +242,7 @@ impl Trainer {
             self.save_model()?;
             let _ = watch(&Event::Restored { checkpoint: &checkpoint, verified: &verified });
         }
-        let mut batches = self.batches(key);
+        let mut batches = self.batches(key)?;
         let mut clock = Clock::start(self.progress.images);
 
         while self.progress.images < total_images {
@@ -314,7 +313,7 @@ impl Trainer {
     }
 
     /// The batches that the schedule asks for from here on, prepared ahead on other threads.
-    fn batches(&self, key: Key) -> Prefetch {
+    fn batches(&self, key: Key) -> Result<Prefetch> {
         let (schedule, mut shown) = (self.schedule.clone(), self.progress.images);
         let requests = std::iter::from_fn(move || {
             (shown < schedule.total_images()).then(|| {
@@ -326,8 +325,8 @@ impl Trainer {
             })
         });
         let config = self.config.loader;
-        let loader = Loader::new(self.splits.train.clone(), key.child("loader")).with_config(config);
-        Prefetch::new(Arc::new(loader), requests, config.workers)
+        let loader = Loader::from_config(self.splits.train.clone(), &config, key.child("loader"))?;
+        Ok(Prefetch::new(Arc::new(loader), requests, config.workers))
     }
 
     fn tick(&mut self, clock: &mut Clock, stage: Stage) -> Result<Tick> {
