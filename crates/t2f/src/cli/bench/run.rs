@@ -13,7 +13,7 @@ use t2f_train::trainer::{Event, Trainer};
 
 use super::row::quantile;
 use super::worker::{Job, Worker};
-use crate::terminal;
+use crate::cli::terminal;
 
 /// Measures both, prints them, and returns them for `--json`.
 pub fn measure(overrides: &[String], rounds: u32, threads: usize) -> anyhow::Result<Value> {

@@ -16,8 +16,8 @@ use t2f_metrics::sample::Request;
 use t2f_train::model::Model;
 use t2f_train::pipeline::Sampling;
 
-use crate::failure::{because, failure, usage};
-use crate::sampling::SamplingOptions;
+use crate::cli::failure::{because, failure, usage};
+use crate::cli::sampling::SamplingOptions;
 use crate::{json_file, shipped, terminal};
 
 /// The side that the classifier of drawn faces was trained at.

@@ -4,14 +4,14 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use crate::bench::benchmark::{Benchmark, Loss};
+use crate::cli::bench::benchmark::{Benchmark, Loss};
 use serde::Serialize;
 
 use super::peer::Peer;
 use super::row::{self, quantile};
 use super::worker::{Job, Worker, ourselves};
-use crate::failure::failure;
-use crate::terminal;
+use crate::cli::failure::failure;
+use crate::cli::terminal;
 
 /// What is drawn.
 pub const CAPTION: &str = "a bald man with a beard and round glasses";

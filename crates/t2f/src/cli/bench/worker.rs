@@ -10,7 +10,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use crate::bench::benchmark::{Benchmark, operators};
+use crate::cli::bench::benchmark::{Benchmark, operators};
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -18,8 +18,8 @@ use t2f_train::model::Model;
 use t2f_train::pipeline::Sampling;
 
 use super::stock::Stock;
-use crate::failure::failure;
-use crate::terminal;
+use crate::cli::failure::failure;
+use crate::cli::terminal;
 
 /// What a process of ours does.
 #[derive(Serialize, Deserialize)]

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::bench::benchmark::{Benchmark, Loss, formula};
+use crate::cli::bench::benchmark::{Benchmark, Loss, formula};
 use candle_core::{D, Device, Result, Tensor, Var};
 use candle_nn::optim::{AdamW, Optimizer, ParamsAdamW};
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 use t2f_pictures::picture;
 
-use crate::failure::{because, usage};
+use crate::cli::failure::{because, usage};
 
 /// Checks that the file can be put where it is to be, so that nothing is measured for nothing.
 pub fn check(file: Option<&Path>) -> anyhow::Result<()> {

@@ -9,9 +9,9 @@ use t2f_pictures::picture;
 use t2f_pictures::sheet::{self, Layout, Tile};
 use t2f_train::config::Config;
 
-use crate::failure::{because, failure, usage};
-use crate::source::Source;
-use crate::terminal;
+use crate::cli::failure::{because, failure, usage};
+use crate::cli::source::Source;
+use crate::cli::terminal;
 
 /// The commands under `t2f data`.
 #[derive(Subcommand)]

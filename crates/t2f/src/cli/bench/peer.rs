@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::bench::benchmark::{Benchmark, Parity};
+use crate::cli::bench::benchmark::{Benchmark, Parity};
 use anyhow::Context;
 use serde_json::{Value, json};
 
 use super::worker::Worker;
-use crate::failure::{failure, usage};
+use crate::cli::failure::{failure, usage};
 
 /// The largest relative difference of losses that counts as the same work.
 const LOSS_TOLERANCE: f64 = 1e-4;

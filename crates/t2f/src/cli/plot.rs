@@ -6,8 +6,8 @@ use clap::Args;
 use t2f_pictures::curves::{self, CurveOptions, RunRows, Scale};
 use t2f_pictures::picture;
 
-use crate::failure::{because, usage};
-use crate::terminal;
+use crate::cli::failure::{because, usage};
+use crate::cli::terminal;
 
 /// The options of `t2f plot`.
 #[derive(Args)]

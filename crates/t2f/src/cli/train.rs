@@ -12,12 +12,12 @@ use t2f_train::config::Config;
 use t2f_train::run_dir::RunDir;
 use t2f_train::trainer::{Event, Outcome, Trainer};
 
-use crate::dry_run;
-use crate::failure::because;
-use crate::progress::{Display, Status};
-use crate::signals::Signals;
-use crate::source::Source;
-use crate::terminal::{self, program, quoted};
+use crate::cli::dry_run;
+use crate::cli::failure::because;
+use crate::cli::progress::{Display, Status};
+use crate::cli::signals::Signals;
+use crate::cli::source::Source;
+use crate::cli::terminal::{self, program, quoted};
 
 /// A caption for the command that the end of a run proposes.
 const TRY: &str = "a bald man with a beard and round glasses";

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::bench::benchmark::{Benchmark, Loss};
+use crate::cli::bench::benchmark::{Benchmark, Loss};
 use serde::Serialize;
 
 use super::worker::Worker;

@@ -5,11 +5,11 @@ use std::path::Path;
 use t2f_train::device;
 use t2f_train::model::Model;
 
-use crate::failure::because;
-use crate::terminal;
+use crate::cli::failure::because;
+use crate::cli::terminal;
 
 /// The file of the model that comes with this build; docs/model-card.md tells about it.
-const SHIPPED: &[u8] = include_bytes!("../assets/faces.safetensors");
+const SHIPPED: &[u8] = include_bytes!("../../assets/faces.safetensors");
 
 /// The model of a path, or the one that comes with this build where no path is named.
 pub fn load(path: Option<&Path>, device_name: &str) -> anyhow::Result<Model> {

@@ -8,7 +8,7 @@ use t2f_train::schedule::Schedule;
 use t2f_train::step::TrainState;
 use t2f_train::trainer::train_tokenizer;
 
-use crate::terminal::result;
+use crate::cli::terminal::result;
 
 /// Prints the configuration that a run would have as TOML and, as comments in it, the data, the
 /// networks and the schedule that it stands for.

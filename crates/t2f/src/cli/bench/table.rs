@@ -1,10 +1,10 @@
 //! What `t2f bench` prints and writes.
 
-use crate::bench::benchmark::operators::OperatorTime;
+use crate::cli::bench::benchmark::operators::OperatorTime;
 
 use super::peer::Peer;
 use super::row::{PeerRow, Row};
-use crate::terminal;
+use crate::cli::terminal;
 
 /// The lines above the first row.
 pub fn heading(threads: usize, peak: f64, peer: Option<&Peer>) {

@@ -12,9 +12,9 @@ use t2f_pictures::sheet::{self, Layout, Row};
 use t2f_train::model::Model;
 use t2f_train::pipeline::Sampling;
 
-use crate::failure::{because, usage};
-use crate::sampling::SamplingOptions;
-use crate::seeds::Seeds;
+use crate::cli::failure::{because, usage};
+use crate::cli::sampling::SamplingOptions;
+use crate::cli::seeds::Seeds;
 use crate::{shipped, terminal};
 
 /// Pictures drawn at once.

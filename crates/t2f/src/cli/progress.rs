@@ -7,7 +7,7 @@ use std::io::{IsTerminal, Write};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::terminal;
+use crate::cli::terminal;
 
 /// Where a run stands.
 #[derive(Clone, Debug)]

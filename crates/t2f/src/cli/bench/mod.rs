@@ -15,14 +15,14 @@ mod worker;
 
 use std::path::PathBuf;
 
-use crate::bench::benchmark::operators::OperatorTime;
-use crate::bench::benchmark::{Benchmark, Loss};
+use crate::cli::bench::benchmark::operators::OperatorTime;
+use crate::cli::bench::benchmark::{Benchmark, Loss};
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use crate::failure::usage;
-use crate::json_file;
+use crate::cli::failure::usage;
+use crate::cli::json_file;
 use peer::Peer;
 use row::Row;
 use worker::{Job, Worker};
