@@ -10,6 +10,7 @@ mod diverge;
 mod drawn_again;
 mod fuzz;
 mod kills;
+mod licences;
 mod measure;
 mod mismatches;
 mod overfit;
