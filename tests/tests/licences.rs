@@ -14,7 +14,7 @@ use serde_json::Value;
 const ALLOWED: [&str; 6] = ["Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "MIT", "Unicode-3.0", "Zlib"];
 
 /// Crates that must not enter the build, and the reason.
-const BANNED: [(&str, &str); 16] = [
+const BANNED: [(&str, &str); 15] = [
     ("openssl-sys", "a C library"),
     ("native-tls", "no network access at run time"),
     ("rustls", "no network access at run time"),
@@ -24,7 +24,6 @@ const BANNED: [(&str, &str); 16] = [
     ("curl-sys", "no network access at run time"),
     ("hf-hub", "no network access at run time"),
     ("onig_sys", "a C library"),
-    ("esaxx-rs", "a C++ library"),
     ("cmake", "no C toolchain beyond the linker"),
     ("bindgen", "no C toolchain beyond the linker"),
     ("intel-mkl-src", "a second BLAS"),
