@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use t2f_ops::rng::{self, Key};
 
 use crate::error::{Error, Result, check, check_not_negative};
-use crate::loss::Parts;
+use crate::image_encoder::ImageEncoder;
+use crate::loss::LossTerms;
 use crate::prior::AttributePrior;
-use crate::reader::Reader;
 
 /// What is added to the logit of a class that is ruled out.
 const RULED_OUT: f32 = -1e4;
@@ -42,7 +42,7 @@ pub struct AttributesConfig {
     /// must then show. Default no: what a text claims must be shown.
     pub prior: bool,
     /// Whether generated images need be read no better than real ones: an attribute on which one
-    /// surprises the reader less than real images of the batch do on average asks nothing more of it.
+    /// nll_each the reader less than real images of the batch do on average asks nothing more of it.
     /// The generator is read as asked long before real images are, and what it would gain beyond them
     /// is patterns that only the reader sees. Default no; needs a `reader`.
     pub capped: bool,
@@ -63,7 +63,7 @@ impl AttributesConfig {
         check_not_negative("gan.attributes.text_weight", self.text_weight)?;
         check_not_negative("gan.attributes.noise", self.noise)?;
         if !self.reader.is_empty() {
-            Reader::check("gan.attributes.reader", &self.reader)?;
+            ImageEncoder::check("gan.attributes.reader", &self.reader)?;
         }
         let looked_at = self.noise == 0.0 || !self.reader.is_empty() || self.weight == 0.0;
         let expected = "0, or a network of its own in gan.attributes.reader, whose images it is added to";
@@ -86,14 +86,14 @@ impl AttributesConfig {
 ///
 /// Class 0 is that the attribute cannot be seen (of an image) or is not spoken of (of a text), class
 /// `v + 1` its value `v`.
-pub struct Possible {
+pub struct PartialLabels {
     /// `(B, A, V)`: 0 at possible classes, a large negative number at those that are ruled out.
     ruled_out: Tensor,
     /// For each attribute the items of which something is known.
     known: Vec<u32>,
 }
 
-impl Possible {
+impl PartialLabels {
     /// `of(item, attribute)` names the possible classes; `None` where nothing is known, and all are.
     /// `sizes` are the attributes' numbers of values.
     ///
@@ -130,7 +130,7 @@ impl Possible {
 
     /// `(B, A, V)`: one share for all possible classes of an attribute, 0 for the others and for those
     /// that are `absent` `(1, A, V)`.
-    pub(crate) fn chances(&self, absent: &Tensor) -> Result<Tensor> {
+    pub(crate) fn probabilities(&self, absent: &Tensor) -> Result<Tensor> {
         let ruled_out = self.ruled_out.to_dtype(absent.dtype())?.broadcast_add(absent)?;
         let possible = ruled_out.affine(-1.0 / f64::from(RULED_OUT), 1.0)?.clamp(0.0, 1.0)?;
         Ok(possible.broadcast_div(&possible.sum_keepdim(D::Minus1)?)?)
@@ -140,13 +140,13 @@ impl Possible {
 /// What is known of the attributes of a batch.
 pub struct Labels {
     /// What the real images show.
-    pub shown: Possible,
+    pub shown: PartialLabels,
     /// What the texts ask of an image: nothing of what they do not speak of.
-    pub claimed: Possible,
+    pub claimed: PartialLabels,
     /// What the texts say, silence included; of several values that one allows the value shown.
-    pub said: Possible,
+    pub said: PartialLabels,
     /// What the real images show of what their texts do not speak of.
-    pub open: Possible,
+    pub open: PartialLabels,
     /// What the noise on images is drawn from; another for each step.
     pub key: Key,
 }
@@ -173,7 +173,7 @@ impl Linear {
 
 /// Two linear maps, of image features and of texts, to the classes of every attribute.
 pub(crate) struct Attributes {
-    reader: Option<Reader>,
+    reader: Option<ImageEncoder>,
     image: Linear,
     /// None where the prior learns what texts say.
     text: Option<Linear>,
@@ -183,7 +183,7 @@ pub(crate) struct Attributes {
 }
 
 impl Attributes {
-    /// Asks `vb` for `{image,text}.{weight,bias}` and the [`Reader`]'s under `reader`; none if the weight
+    /// Asks `vb` for `{image,text}.{weight,bias}` and the [`ImageEncoder`]'s under `reader`; none if the weight
     /// is 0 or there are no attributes. `sizes` are their numbers of values.
     pub fn new(
         config: &AttributesConfig,
@@ -197,9 +197,9 @@ impl Attributes {
             return Ok(None);
         }
         let linear = |inputs, name: &str| Linear::new(inputs, sizes.len() * classes(sizes), &vb.pp(name));
-        let reader = (!config.reader.is_empty()).then(|| Reader::new(&config.reader, &vb.pp("reader")));
+        let reader = (!config.reader.is_empty()).then(|| ImageEncoder::new(&config.reader, &vb.pp("reader")));
         let reader = reader.transpose()?;
-        let channels = reader.as_ref().map_or(channels, Reader::outputs);
+        let channels = reader.as_ref().map_or(channels, ImageEncoder::outputs);
         Ok(Some(Self {
             image: linear(channels, "image")?,
             text: (!config.prior).then(|| linear(embedding_size, "text")).transpose()?,
@@ -209,7 +209,7 @@ impl Attributes {
         }))
     }
 
-    /// The discriminator's losses: [`surprise`] at what real images, of features `(B, H, W, C)`, show and
+    /// The discriminator's losses: [`nll`] at what real images, of features `(B, H, W, C)`, show and
     /// at what their texts `(B, E)` say.
     pub fn of_real(
         &self,
@@ -217,9 +217,9 @@ impl Attributes {
         features: &Tensor,
         embedding: &Tensor,
         labels: &Labels,
-    ) -> Result<Parts> {
+    ) -> Result<LossTerms> {
         let seen = self.see(images, features, labels.key.child("real"))?;
-        let mut parts = Parts::one("attributes", self.loss(&seen, &labels.shown, self.config.weight)?);
+        let mut parts = LossTerms::one("attributes", self.loss(&seen, &labels.shown, self.config.weight)?);
         if let Some(text) = &self.text {
             let said = text.forward(embedding)?;
             parts.push("text", self.loss(&said, &labels.said, self.config.text_weight)?);
@@ -227,15 +227,15 @@ impl Attributes {
         Ok(parts)
     }
 
-    /// The generator's loss: [`surprise`] at what its images show or, if it is capped, how far that is
-    /// above the surprise at `real` images.
+    /// The generator's loss: [`nll`] at what its images show or, if it is capped, how far that is
+    /// above the nll at `real` images.
     pub fn of_fake(
         &self,
         images: &Tensor,
         features: &Tensor,
         real: Option<&Tensor>,
         labels: &Labels,
-    ) -> Result<Parts> {
+    ) -> Result<LossTerms> {
         let seen = self.see(images, features, labels.key.child("fake"))?;
         let asked = if self.config.prior { &labels.shown } else { &labels.claimed };
         let loss = if self.config.capped {
@@ -243,7 +243,7 @@ impl Attributes {
             let real = real.ok_or(Error::Missing { loss: "attributes", needed })?;
             // No features are needed where there is a reader.
             let seen_of_real = self.see(real, features, labels.key.child("real"))?;
-            let at = |seen: &Tensor| surprises(&shaped(seen, &self.absent)?, asked); // (B, A)
+            let at = |seen: &Tensor| nll_each(&shaped(seen, &self.absent)?, asked); // (B, A)
             let counts = Tensor::new(asked.known.as_slice(), seen.device())?.to_dtype(seen.dtype())?;
             let sums = at(&seen_of_real)?.detach().sum_keepdim(0)?; // (1, A)
             let cap = sums.broadcast_div(&counts.maximum(1f64)?)?;
@@ -252,7 +252,7 @@ impl Attributes {
         } else {
             self.loss(&seen, asked, self.config.weight)?
         };
-        Ok(Parts::one("attributes", loss))
+        Ok(LossTerms::one("attributes", loss))
     }
 
     fn see(&self, images: &Tensor, features: &Tensor, key: Key) -> Result<Tensor> {
@@ -267,8 +267,8 @@ impl Attributes {
         self.image.forward(&features)
     }
 
-    fn loss(&self, logits: &Tensor, possible: &Possible, weight: f64) -> Result<Tensor> {
-        Ok(surprise_of_flat(logits, &self.absent, possible)?.affine(weight, 0.0)?)
+    fn loss(&self, logits: &Tensor, possible: &PartialLabels, weight: f64) -> Result<Tensor> {
+        Ok(nll_of_flat(logits, &self.absent, possible)?.affine(weight, 0.0)?)
     }
 }
 
@@ -281,12 +281,12 @@ impl Attributes {
 ///
 /// # Errors
 /// If the shapes do not fit.
-pub fn surprise(logits: &Tensor, possible: &Possible) -> Result<Tensor> {
-    Ok(surprises(logits, possible)?.sum_all()?.affine(1.0 / possible.total(), 0.0)?)
+pub fn nll(logits: &Tensor, possible: &PartialLabels) -> Result<Tensor> {
+    Ok(nll_each(logits, possible)?.sum_all()?.affine(1.0 / possible.total(), 0.0)?)
 }
 
-/// The surprise at each attribute of each item, `(B, A)`; 0 where nothing is known.
-fn surprises(logits: &Tensor, possible: &Possible) -> Result<Tensor> {
+/// The nll at each attribute of each item, `(B, A)`; 0 where nothing is known.
+fn nll_each(logits: &Tensor, possible: &PartialLabels) -> Result<Tensor> {
     let highest = logits.detach().max_keepdim(D::Minus1)?;
     let logits = logits.broadcast_sub(&highest)?;
     let allowed = logits.add(&possible.ruled_out.to_dtype(logits.dtype())?)?;
@@ -297,9 +297,9 @@ fn surprises(logits: &Tensor, possible: &Possible) -> Result<Tensor> {
     Ok(of_all.sub(&of_allowed)?.squeeze(D::Minus1)?)
 }
 
-/// [`surprise`] of a linear layer's outputs `(B, A·V)`; `absent`: `(1, A, V)`.
-pub(crate) fn surprise_of_flat(logits: &Tensor, absent: &Tensor, possible: &Possible) -> Result<Tensor> {
-    surprise(&shaped(logits, absent)?, possible)
+/// [`nll`] of a linear layer's outputs `(B, A·V)`; `absent`: `(1, A, V)`.
+pub(crate) fn nll_of_flat(logits: &Tensor, absent: &Tensor, possible: &PartialLabels) -> Result<Tensor> {
+    nll(&shaped(logits, absent)?, possible)
 }
 
 /// `(B, A·V)` → `(B, A, V)`, with what rules out the classes that are absent.
@@ -337,8 +337,8 @@ mod tests {
     /// Two attributes of 2 and 1 values: three classes each, the last of the second does not exist.
     const SIZES: [usize; 2] = [2, 1];
 
-    fn possible(of: impl Fn(usize, usize) -> Option<Vec<usize>>) -> Possible {
-        Possible::new(&SIZES, 2, &Device::Cpu, of).unwrap()
+    fn possible(of: impl Fn(usize, usize) -> Option<Vec<usize>>) -> PartialLabels {
+        PartialLabels::new(&SIZES, 2, &Device::Cpu, of).unwrap()
     }
 
     #[test]
@@ -354,9 +354,9 @@ mod tests {
             _ => None,
         });
         let want = ((6f64 / 5.0).ln() + 3f64.ln() + 50.0 - 2f64.ln()) / 3.0;
-        let got = value(&surprise(&logits, &given)?);
+        let got = value(&nll(&logits, &given)?);
         assert!((got - want).abs() < 1e-5, "{got}, expected {want}");
-        assert_eq!(value(&surprise(&logits, &possible(|_, _| None))?), 0.0);
+        assert_eq!(value(&nll(&logits, &possible(|_, _| None))?), 0.0);
         Ok(())
     }
 
@@ -365,10 +365,10 @@ mod tests {
         let cpu = Device::Cpu;
         let logits = Var::from_tensor(&normal(Key::new(1), (2, 2, 3), DType::F64, &cpu)?)?;
         let given = possible(|item, attribute| (item + attribute < 2).then(|| vec![item, 1 - attribute]));
-        let gradient = gradients(&surprise(&logits, &given)?)?.remove(&logits).unwrap();
+        let gradient = gradients(&nll(&logits, &given)?)?.remove(&logits).unwrap();
         let step = normal(Key::new(2), (2, 2, 3), DType::F64, &cpu)?.affine(1e-4, 0.0)?;
-        let up = value(&surprise(&logits.add(&step)?, &given)?);
-        let change = (up - value(&surprise(&logits.sub(&step)?, &given)?)) / 2.0;
+        let up = value(&nll(&logits.add(&step)?, &given)?);
+        let change = (up - value(&nll(&logits.sub(&step)?, &given)?)) / 2.0;
         let want = value(&gradient.mul(&step)?.sum_all()?);
         assert!((change - want).abs() < 1e-10, "{change}, expected {want}");
         Ok(())
@@ -407,7 +407,7 @@ mod tests {
         };
         let (plain, capped) = (head(false)?, head(true)?);
         let image = |seed| normal(Key::new(seed), (1, 3, 8, 8), DType::F64, &cpu).unwrap();
-        let known = || Possible::new(&SIZES, 1, &cpu, |_, _| Some(vec![1])).unwrap();
+        let known = || PartialLabels::new(&SIZES, 1, &cpu, |_, _| Some(vec![1])).unwrap();
         let labels =
             Labels { shown: known(), claimed: known(), said: known(), open: known(), key: Key::new(6) };
         let features = Tensor::zeros(1, DType::F64, &cpu)?;
@@ -416,8 +416,8 @@ mod tests {
             Ok(value(parts.get("attributes").unwrap()))
         };
         assert_eq!(loss(&capped, 1, 1)?, 0.0);
-        // Of the second image nothing is known: the cap is what the first surprises.
-        let first = || Possible::new(&SIZES, 2, &cpu, |item, _| (item == 0).then(|| vec![1])).unwrap();
+        // Of the second image nothing is known: the cap is what the first nll_each.
+        let first = || PartialLabels::new(&SIZES, 2, &cpu, |item, _| (item == 0).then(|| vec![1])).unwrap();
         let half =
             Labels { shown: first(), claimed: first(), said: first(), open: first(), key: Key::new(6) };
         let two = Tensor::cat(&[image(1), image(2)], 0)?;
@@ -444,9 +444,9 @@ mod tests {
 
     #[test]
     fn a_class_that_does_not_exist_is_refused() {
-        let wrong = Possible::new(&SIZES, 1, &Device::Cpu, |_, _| Some(vec![2]));
+        let wrong = PartialLabels::new(&SIZES, 1, &Device::Cpu, |_, _| Some(vec![2]));
         assert!(wrong.err().unwrap().to_string().contains("class of an attribute is 2"));
-        let none = Possible::new(&SIZES, 1, &Device::Cpu, |_, _| Some(Vec::new()));
+        let none = PartialLabels::new(&SIZES, 1, &Device::Cpu, |_, _| Some(Vec::new()));
         assert!(none.err().unwrap().to_string().contains("classes of an attribute is none"));
     }
 }

@@ -13,7 +13,7 @@ use crate::discriminator::{Discriminator, GrowingDiscriminator};
 use crate::error::{Result, check};
 use crate::generator::{Generator, GrowingGenerator};
 use crate::prior::AttributePrior;
-use crate::reconstruction::{NoiseEncoder, ReconstructionConfig};
+use crate::reconstruction::{LatentEncoder, ReconstructionConfig};
 
 /// Sizes and kinds of the generator, the discriminator and the conditioning augmentation.
 ///
@@ -173,7 +173,7 @@ impl GanConfig {
 
     /// Leaves out what asks for data with attributes: reader, heads and prior, and with a prior the
     /// images drawn again, since without a plan their noise says what captions should.
-    pub fn leave_attributes_out(&mut self) {
+    pub fn without_attributes(&mut self) {
         if self.attributes.weight > 0.0 && self.attributes.prior {
             self.reconstruction.weight = 0.0;
         }
@@ -275,8 +275,8 @@ impl GanConfig {
     ///
     /// # Errors
     /// If its configuration is not valid or a parameter cannot be had.
-    pub fn noise_encoder(&self, vb: VarBuilder) -> Result<Option<NoiseEncoder>> {
-        NoiseEncoder::new(&self.reconstruction, self.noise_size(), &vb)
+    pub fn latent_encoder(&self, vb: VarBuilder) -> Result<Option<LatentEncoder>> {
+        LatentEncoder::new(&self.reconstruction, self.noise_size(), &vb)
     }
 
     /// Every parameter of these networks, without drawing any; arguments as for
@@ -291,7 +291,7 @@ impl GanConfig {
         GrowingDiscriminator::new(self, embedding_size, attributes, vb.pp("discriminator"))?;
         ConditioningAugmentation::new(self, embedding_size, vb.pp("conditioning"))?;
         self.prior(embedding_size, attributes, vb.pp("prior"))?;
-        self.noise_encoder(vb.pp("encoder"))?;
+        self.latent_encoder(vb.pp("encoder"))?;
         let rows = std::mem::take(&mut *rows.lock().expect("no panic happens while the rows are held"));
         Ok(rows)
     }

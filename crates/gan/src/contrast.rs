@@ -99,7 +99,7 @@ mod tests {
         // All texts alike: nothing to tell them by. Lengths do not matter.
         let same = Tensor::ones((3, 3), DType::F64, &Device::Cpu)?;
         assert!((value(&contrastive(&eye.affine(7.0, 0.0)?, &same, 0.1)?) - 3f64.ln()).abs() < 1e-6);
-        // Texts of the neighbours: the own one is the least likely.
+        // Condition of the neighbours: the own one is the least likely.
         let moved = Tensor::cat(&[eye.narrow(0, 1, 2)?, eye.narrow(0, 0, 1)?], 0)?;
         assert!(value(&contrastive(&eye, &moved, 0.1)?) > 9.0);
         Ok(())

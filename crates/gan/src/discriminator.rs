@@ -11,7 +11,7 @@ use crate::contrast::Contrast;
 use crate::error::{Result, check};
 use crate::growth::Growth;
 use crate::layers::{Conv, ConvShape};
-use crate::loss::{Parts, Texts};
+use crate::loss::{Condition, LossTerms};
 
 /// Scores images under texts, in two parts, so that one pass over an image serves several texts.
 pub trait Discriminator: Send + Sync {
@@ -29,7 +29,7 @@ pub trait Discriminator: Send + Sync {
     ///
     /// # Shapes
     /// `features`: as [`features`](Self::features) returned them, `condition`: `(B, E + P)`, see
-    /// [`Texts::condition`]; result: `(B)`.
+    /// [`Condition::condition`]; result: `(B)`.
     ///
     /// # Errors
     /// If a shape does not fit.
@@ -43,8 +43,13 @@ pub trait Discriminator: Send + Sync {
     ///
     /// # Errors
     /// If a shape does not fit.
-    fn heads_on_real(&self, _images: &Tensor, _features: &Tensor, _texts: &Texts<'_>) -> Result<Parts> {
-        Ok(Parts::default())
+    fn heads_on_real(
+        &self,
+        _images: &Tensor,
+        _features: &Tensor,
+        _texts: &Condition<'_>,
+    ) -> Result<LossTerms> {
+        Ok(LossTerms::default())
     }
 
     /// The generator's losses of those heads. None by default.
@@ -60,9 +65,9 @@ pub trait Discriminator: Send + Sync {
         _images: &Tensor,
         _features: &Tensor,
         _real: Option<&Tensor>,
-        _texts: &Texts<'_>,
-    ) -> Result<Parts> {
-        Ok(Parts::default())
+        _texts: &Condition<'_>,
+    ) -> Result<LossTerms> {
+        Ok(LossTerms::default())
     }
 
     /// Both parts at once.
@@ -179,8 +184,8 @@ impl GrowingDiscriminator {
     }
 
     /// Which text of the batch an image belongs to, where there is a contrastive head.
-    fn contrast(&self, features: &Tensor, texts: &Texts<'_>) -> Result<Parts> {
-        let mut parts = Parts::default();
+    fn contrast(&self, features: &Tensor, texts: &Condition<'_>) -> Result<LossTerms> {
+        let mut parts = LossTerms::default();
         if let Some(head) = &self.contrast {
             parts.push("contrast", head.loss(features, texts.embedding, texts.others)?);
         }
@@ -245,7 +250,7 @@ impl Discriminator for GrowingDiscriminator {
         Ok(score.reshape(b)?)
     }
 
-    fn heads_on_real(&self, images: &Tensor, features: &Tensor, texts: &Texts<'_>) -> Result<Parts> {
+    fn heads_on_real(&self, images: &Tensor, features: &Tensor, texts: &Condition<'_>) -> Result<LossTerms> {
         let mut parts = self.contrast(features, texts)?;
         if let (Some(head), Some(labels)) = (&self.attributes, texts.labels) {
             parts.extend(head.of_real(images, features, texts.embedding, labels)?);
@@ -258,8 +263,8 @@ impl Discriminator for GrowingDiscriminator {
         images: &Tensor,
         features: &Tensor,
         real: Option<&Tensor>,
-        texts: &Texts<'_>,
-    ) -> Result<Parts> {
+        texts: &Condition<'_>,
+    ) -> Result<LossTerms> {
         let mut parts = self.contrast(features, texts)?;
         if let (Some(head), Some(labels)) = (&self.attributes, texts.labels) {
             parts.extend(head.of_fake(images, features, real, labels)?);

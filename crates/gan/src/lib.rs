@@ -21,21 +21,23 @@ pub mod discriminator;
 mod error;
 pub mod generator;
 pub mod growth;
+pub mod image_encoder;
 mod layers;
 pub mod loss;
 pub mod prior;
-pub mod reader;
 pub mod reconstruction;
 
-pub use attributes::{AttributesConfig, Labels, Possible};
-pub use augment::{AdaptiveConfig, AugmentConfig, Share};
+pub use attributes::{AttributesConfig, Labels, PartialLabels};
+pub use augment::{AdaController, AdaptiveConfig, AugmentConfig};
 pub use conditioning::{Conditioned, ConditioningAugmentation, ConditioningKind};
 pub use config::{Channels, Compat, ContrastConfig, GanConfig, Head, ParameterRow};
 pub use discriminator::{Discriminator, GrowingDiscriminator};
 pub use error::{Error, Result};
 pub use generator::{Generator, GrowingGenerator};
 pub use growth::Growth;
-pub use loss::{AdversarialLoss, Judged, LossConfig, Pair, Parts, Scores, Texts};
+pub use image_encoder::ImageEncoder;
+pub use loss::{
+    AdversarialLoss, Condition, DiscriminatorBatch, DiscriminatorOutput, LossConfig, LossTerms, Scores,
+};
 pub use prior::AttributePrior;
-pub use reader::Reader;
-pub use reconstruction::{EncodedNoise, NoiseEncoder, ReconstructionConfig};
+pub use reconstruction::{EncodedLatent, LatentEncoder, ReconstructionConfig};

@@ -12,10 +12,10 @@ use candle_nn::ops::softmax;
 use candle_nn::{Init, VarBuilder};
 
 use crate::attributes::{
-    AttributesConfig, Labels, Linear, Possible, absent, classes, shaped, surprise_of_flat,
+    AttributesConfig, Labels, Linear, PartialLabels, absent, classes, nll_of_flat, shaped,
 };
 use crate::error::{Result, check};
-use crate::loss::Parts;
+use crate::loss::LossTerms;
 
 /// `P(plan | text) = Π_k P(a_k | text, a_1 … a_{k-1})`, each a mixture,
 /// `P(a_k | …) = said_k(silent) · open_k(a_k) + said_k(a_k)`.
@@ -48,7 +48,7 @@ pub struct AttributePrior {
 
 impl AttributePrior {
     /// Asks `vb` for `{said,open}.{weight,bias}`. `sizes` are the attributes' numbers of values; their
-    /// classes are one more, see [`Possible`].
+    /// classes are one more, see [`PartialLabels`].
     ///
     /// # Errors
     /// If a parameter cannot be had.
@@ -90,7 +90,7 @@ impl AttributePrior {
         sizes.iter().map(|size| size + 1).sum()
     }
 
-    /// The prior's losses, [`surprise`](crate::attributes::surprise) at what texts say (`text`,
+    /// The prior's losses, [`nll`](crate::attributes::nll) at what texts say (`text`,
     /// weighted) and at what their images show of what they do not speak of (`prior`). The texts
     /// learn from the first alone.
     ///
@@ -99,13 +99,13 @@ impl AttributePrior {
     ///
     /// # Errors
     /// If the shapes do not fit.
-    pub fn loss(&self, embedding: &Tensor, labels: &Labels) -> Result<Parts> {
-        let of = |logits: &Tensor, possible: &Possible| surprise_of_flat(logits, &self.absent, possible);
+    pub fn loss(&self, embedding: &Tensor, labels: &Labels) -> Result<LossTerms> {
+        let of = |logits: &Tensor, possible: &PartialLabels| nll_of_flat(logits, &self.absent, possible);
         let said = self.said.forward(embedding)?;
-        let shown = labels.shown.chances(&self.absent)?.flatten_from(1)?; // (B, A·V)
+        let shown = labels.shown.probabilities(&self.absent)?.flatten_from(1)?; // (B, A·V)
         let before = shown.matmul(&self.weight.mul(&self.earlier)?)?;
         let open = self.after(&self.shares(&said.detach())?)?.add(&before)?;
-        let mut parts = Parts::one("text", of(&said, &labels.said)?.affine(self.text_weight, 0.0)?);
+        let mut parts = LossTerms::one("text", of(&said, &labels.said)?.affine(self.text_weight, 0.0)?);
         parts.push("prior", of(&open, &labels.open)?);
         Ok(parts)
     }
@@ -125,9 +125,9 @@ impl AttributePrior {
     ///
     /// # Errors
     /// If `shown` is of other attributes.
-    pub fn plan_of(&self, shown: &Possible) -> Result<Tensor> {
-        let chances = shown.chances(&self.absent)?.flatten_from(1)?; // (B, A·V)
-        self.scaled(&chances.index_select(&self.present, 1)?)
+    pub fn plan_of(&self, shown: &PartialLabels) -> Result<Tensor> {
+        let probabilities = shown.probabilities(&self.absent)?.flatten_from(1)?; // (B, A·V)
+        self.scaled(&probabilities.index_select(&self.present, 1)?)
     }
 
     /// Draws a plan for each text: of each attribute in turn the class of the highest

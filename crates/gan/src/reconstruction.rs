@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use crate::attributes::Linear;
 use crate::conditioning::divergence;
 use crate::error::{Result, check, check_not_negative};
-use crate::loss::Parts;
-use crate::reader::Reader;
+use crate::image_encoder::ImageEncoder;
+use crate::loss::LossTerms;
 
 /// How images are drawn again, see [`crate::reconstruction`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,7 +27,7 @@ pub struct ReconstructionConfig {
     /// Weight of the divergence of the encoder's noise from standard normal noise, in nats an image.
     /// Default 0.01; at least 0.
     pub kl_weight: f64,
-    /// Channels of the encoder, a [`Reader`]. Default `[48, 64, 64]`, which sees 32x32.
+    /// Channels of the encoder, a [`ImageEncoder`]. Default `[48, 64, 64]`, which sees 32x32.
     pub encoder: Vec<usize>,
 }
 
@@ -45,14 +45,14 @@ impl ReconstructionConfig {
     pub fn check(&self) -> Result<()> {
         check_not_negative("gan.reconstruction.weight", self.weight)?;
         check_not_negative("gan.reconstruction.kl_weight", self.kl_weight)?;
-        Reader::check("gan.reconstruction.encoder", &self.encoder)
+        ImageEncoder::check("gan.reconstruction.encoder", &self.encoder)
     }
 }
 
-/// `noise = mu + sigma · epsilon`, with `mu` and `ln sigma²` linear in what a [`Reader`] sees of an
+/// `noise = mu + sigma · epsilon`, with `mu` and `ln sigma²` linear in what a [`ImageEncoder`] sees of an
 /// image.
-pub struct NoiseEncoder {
-    reader: Reader,
+pub struct LatentEncoder {
+    reader: ImageEncoder,
     linear: Linear,
     noise_size: usize,
     config: ReconstructionConfig,
@@ -60,7 +60,7 @@ pub struct NoiseEncoder {
 
 /// Noise that images might have been drawn from.
 #[derive(Clone, Debug)]
-pub struct EncodedNoise {
+pub struct EncodedLatent {
     /// The images, `(B, 3, R, R)`.
     pub images: Tensor,
     /// `mu + sigma · epsilon`, `(B, Z)`.
@@ -70,8 +70,8 @@ pub struct EncodedNoise {
     pub kl: Tensor,
 }
 
-impl NoiseEncoder {
-    /// Asks `vb` for the [`Reader`]'s parameters under `reader`, and `linear.{weight,bias}`; none if the
+impl LatentEncoder {
+    /// Asks `vb` for the [`ImageEncoder`]'s parameters under `reader`, and `linear.{weight,bias}`; none if the
     /// weight is 0. `noise_size` is Z, the noise that the generator is given beside the code.
     ///
     /// # Errors
@@ -82,7 +82,7 @@ impl NoiseEncoder {
             return Ok(None);
         }
         check(noise_size > 0, "noise for a reconstruction", 0, "a code_size below latent_size")?;
-        let reader = Reader::new(&config.encoder, &vb.pp("reader"))?;
+        let reader = ImageEncoder::new(&config.encoder, &vb.pp("reader"))?;
         let linear = Linear::new(reader.outputs(), 2 * noise_size, &vb.pp("linear"))?;
         Ok(Some(Self { reader, linear, noise_size, config: config.clone() }))
     }
@@ -90,18 +90,18 @@ impl NoiseEncoder {
     /// Noise for each image.
     ///
     /// # Shapes
-    /// `images`: `(B, 3, R, R)` in `[-1, 1]`, see [`Reader::features`]; `epsilon`: `(B, Z)`, standard
+    /// `images`: `(B, 3, R, R)` in `[-1, 1]`, see [`ImageEncoder::features`]; `epsilon`: `(B, Z)`, standard
     /// normal.
     ///
     /// # Errors
     /// If a shape does not fit.
-    pub fn encode(&self, images: &Tensor, epsilon: &Tensor) -> Result<EncodedNoise> {
+    pub fn encode(&self, images: &Tensor, epsilon: &Tensor) -> Result<EncodedLatent> {
         let both = self.linear.forward(&self.reader.features(images)?)?; // (B, 2Z)
         let mu = both.narrow(1, 0, self.noise_size)?;
         let log_variance = both.narrow(1, self.noise_size, self.noise_size)?;
         let noise = mu.add(&log_variance.affine(0.5, 0.0)?.exp()?.mul(epsilon)?)?;
         let nats = divergence(&mu, &log_variance.exp()?, &log_variance)?;
-        Ok(EncodedNoise { images: images.clone(), noise, kl: nats.sum(1)?.mean_all()? })
+        Ok(EncodedLatent { images: images.clone(), noise, kl: nats.sum(1)?.mean_all()? })
     }
 
     /// The generator's and the encoder's loss: `reconstruction`, the weighted mean of `|drawn - images|`,
@@ -112,10 +112,10 @@ impl NoiseEncoder {
     ///
     /// # Errors
     /// If a shape does not fit.
-    pub fn loss(&self, drawn: &Tensor, encoded: &EncodedNoise) -> Result<Parts> {
+    pub fn loss(&self, drawn: &Tensor, encoded: &EncodedLatent) -> Result<LossTerms> {
         let drawn = drawn.narrow(0, 0, encoded.images.dim(0)?)?;
         let off = drawn.sub(&encoded.images)?.abs()?.mean_all()?;
-        let mut parts = Parts::one("reconstruction", off.affine(self.config.weight, 0.0)?);
+        let mut parts = LossTerms::one("reconstruction", off.affine(self.config.weight, 0.0)?);
         parts.push("noise", encoded.kl.affine(self.config.kl_weight, 0.0)?);
         Ok(parts)
     }

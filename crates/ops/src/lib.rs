@@ -10,6 +10,7 @@
 //! This crate knows nothing of networks, text or data.
 
 pub mod activation;
+pub mod adam;
 pub mod conv2d;
 mod cpu;
 mod fused;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand, ValueEnum};
 use t2f_data::{Dataset, PreflightReport, Splits, Subset};
+use t2f_pictures::picture;
+use t2f_pictures::sheet::{self, Layout, Tile};
 use t2f_train::config::Config;
-use t2f_train::picture;
-use t2f_train::sheet::{self, Layout, Tile};
 
 use crate::failure::{because, failure, usage};
 use crate::source::Source;

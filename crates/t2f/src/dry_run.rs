@@ -5,7 +5,7 @@ use t2f_train::config::Config;
 use t2f_train::device;
 use t2f_train::footprint::Footprint;
 use t2f_train::schedule::Schedule;
-use t2f_train::step::Networks;
+use t2f_train::step::TrainState;
 use t2f_train::trainer::train_tokenizer;
 
 use crate::terminal::result;
@@ -26,9 +26,9 @@ pub fn describe(mut config: Config) -> t2f_train::Result<()> {
     result(&format!("\n# data: {images} training images, {val} for validation, {test} for tests"));
 
     let tokenizer = train_tokenizer(config, &splits)?;
-    let networks = Networks::new(config, &tokenizer, &Device::Cpu)?;
-    result(&format!("# text encoder, conditioning, generator: {} parameters", networks.painting.count()));
-    result(&format!("# discriminator: {} parameters", networks.judging.count()));
+    let networks = TrainState::new(config, &tokenizer, &Device::Cpu)?;
+    result(&format!("# text encoder, conditioning, generator: {} parameters", networks.g_params.count()));
+    result(&format!("# discriminator: {} parameters", networks.d_params.count()));
 
     let footprint = Footprint::estimate(config, &networks, images)?;
     let mib = |bytes: u64| bytes.div_ceil(1 << 20);

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use t2f_data::{Image, text_file};
+use t2f_pictures::picture;
+use t2f_pictures::provenance::Provenance;
+use t2f_pictures::sheet::{self, Layout, Row};
 use t2f_train::model::Model;
-use t2f_train::painter::Sampling;
-use t2f_train::picture;
-use t2f_train::provenance::Provenance;
-use t2f_train::sheet::{self, Layout, Row};
+use t2f_train::pipeline::Sampling;
 
 use crate::failure::{because, usage};
 use crate::sampling::SamplingOptions;
@@ -237,16 +237,16 @@ fn write(
     }
     let origin = (!options.no_provenance).then(|| {
         let mut origin = Provenance::generated(model.hash(), prompt, seeds);
-        let Sampling { truncation, text_scale } = options.sampling.sampling();
+        let Sampling { truncation, guidance_scale } = options.sampling.sampling();
         if truncation < 1.0 {
             origin.fields.push(("Truncation", truncation.to_string()));
         }
-        if text_scale != 1.0 {
-            origin.fields.push(("Text scale", text_scale.to_string()));
+        if guidance_scale != 1.0 {
+            origin.fields.push(("Text scale", guidance_scale.to_string()));
         }
         origin
     });
-    let picture = t2f_train::enlarged(picture, usize::from(options.enlarge));
+    let picture = t2f_pictures::enlarged(picture, usize::from(options.enlarge));
     picture::write(file, &picture, origin.as_ref())?;
     terminal::result(&file.display().to_string());
     Ok(())

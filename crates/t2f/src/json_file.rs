@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::Value;
-use t2f_train::picture;
+use t2f_pictures::picture;
 
 use crate::failure::{because, usage};
 

@@ -4,7 +4,7 @@
 //! prints. The work is done by the libraries, which never print. [`run`] is the whole program, so
 //! that another binary (a test) can be it.
 
-mod bench;
+pub mod bench;
 mod data;
 mod dry_run;
 mod failure;

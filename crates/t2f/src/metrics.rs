@@ -6,15 +6,15 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use t2f_data::{DataConfig, Dataset, Splits};
-use t2f_train::metrics::faces::FaceScores;
-use t2f_train::metrics::features::{FeatureExtractor, OracleFeatures};
-use t2f_train::metrics::inception::{Inception, Resize};
-use t2f_train::metrics::measure::{Group, Measurement, Plan, part};
-use t2f_train::metrics::oracle::Oracle;
-use t2f_train::metrics::report::{MetricRow, Protocol, rows};
-use t2f_train::metrics::sample::Request;
+use t2f_metrics::faces::FaceScores;
+use t2f_metrics::features::{FeatureExtractor, OracleFeatures};
+use t2f_metrics::inception::{Inception, Resize};
+use t2f_metrics::measure::{Group, Measurement, Plan, part};
+use t2f_metrics::oracle::Oracle;
+use t2f_metrics::report::{MetricRow, Protocol, rows};
+use t2f_metrics::sample::Request;
 use t2f_train::model::Model;
-use t2f_train::painter::Sampling;
+use t2f_train::pipeline::Sampling;
 
 use crate::failure::{because, failure, usage};
 use crate::sampling::SamplingOptions;
@@ -127,7 +127,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         ));
     }
     let sampling = options.sampling.sampling();
-    let draw = |captions: &[String], seeds: &[u64]| model.draw(captions, seeds, sampling);
+    let draw = |captions: &[String], seeds: &[u64]| Ok(model.draw(captions, seeds, sampling)?);
     let plan = Plan {
         draw: &draw,
         splits: &splits,
@@ -224,7 +224,7 @@ fn protocol(
     request: &Request,
     features: &OracleFeatures,
 ) -> anyhow::Result<Protocol> {
-    let Sampling { truncation, text_scale } = options.sampling.sampling();
+    let Sampling { truncation, guidance_scale } = options.sampling.sampling();
     Ok(Protocol {
         split: options.split.clone(),
         data: part(splits, &options.split)?.fingerprint(),
@@ -232,7 +232,7 @@ fn protocol(
         captions: request.len(),
         seed: options.seed,
         truncation,
-        text_scale,
+        guidance_scale,
         resolution: model.resolution(),
         resize: "none".into(),
         features: features.name().into(),

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use t2f_train::curves::{self, CurveOptions, RunRows, Scale};
-use t2f_train::picture;
+use t2f_pictures::curves::{self, CurveOptions, RunRows, Scale};
+use t2f_pictures::picture;
 
 use crate::failure::{because, usage};
 use crate::terminal;

@@ -1,7 +1,7 @@
 //! How faces are drawn: the options that `generate` and `metrics` share.
 
 use clap::Args;
-use t2f_train::painter::Sampling;
+use t2f_train::pipeline::Sampling;
 
 /// Options of sampling.
 #[derive(Args)]
@@ -12,14 +12,14 @@ pub struct SamplingOptions {
     /// How far to lead from the empty caption through the given one; more than 1 exaggerates it
     ///
     /// Only for models that were trained with null captions.
-    #[arg(long, default_value_t = 1.0, value_parser = text_scale, value_name = "S")]
-    text_scale: f64,
+    #[arg(long, default_value_t = 1.0, value_parser = guidance_scale, value_name = "S")]
+    guidance_scale: f64,
 }
 
 impl SamplingOptions {
     /// What the options say.
     pub fn sampling(&self) -> Sampling {
-        Sampling { truncation: self.truncation, text_scale: self.text_scale }
+        Sampling { truncation: self.truncation, guidance_scale: self.guidance_scale }
     }
 }
 
@@ -27,7 +27,7 @@ fn truncation(text: &str) -> Result<f64, String> {
     number(text, 1, "0.7")
 }
 
-fn text_scale(text: &str) -> Result<f64, String> {
+fn guidance_scale(text: &str) -> Result<f64, String> {
     number(text, 20, "1.5")
 }
 

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use t2f_data::Error as DataError;
+use t2f_pictures::run_report;
 use t2f_train::Error;
 use t2f_train::config::Config;
 use t2f_train::run_dir::RunDir;
-use t2f_train::story;
 use t2f_train::trainer::{Event, Outcome, Trainer};
 
 use crate::dry_run;
@@ -132,8 +132,8 @@ fn advice(error: &Error, options: &Options) -> String {
         Error::File { .. } if options.resume.is_some() => {
             format!("name a run folder that nobody trains in; `{} train` starts a new run", program())
         }
-        Error::File { path, .. } if options.config.as_ref() == Some(path) => "check `--config`".into(),
-        Error::File { path, .. } if path.starts_with(&options.out) => "check `--out`".into(),
+        Error::File(file) if options.config.as_ref() == Some(&file.path) => "check `--config`".into(),
+        Error::File(file) if file.path.starts_with(&options.out) => "check `--out`".into(),
         Error::Config(_) if unknown.is_some() => {
             "name one of these with `--preset`, or a file of your own with `--config`".into()
         }
@@ -182,7 +182,7 @@ fn drive(mut trainer: Trainer, options: &Options) -> anyhow::Result<()> {
         };
         because(error, "the training stopped", hint)
     })?;
-    for file in story::write(&run)? {
+    for file in run_report::write(&run)? {
         display.note(&format!("wrote {}", file.display()));
     }
     match outcome {

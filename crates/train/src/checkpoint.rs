@@ -13,9 +13,9 @@ use candle_core::Tensor;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::disk::{self, Disk};
 use crate::error::{Error, Result};
-use crate::tensors;
+use t2f_files::disk::{self, Disk};
+use t2f_files::tensors;
 
 const MANIFEST: &str = "manifest.json";
 const STATE: &str = "trainer_state.json";
@@ -27,7 +27,7 @@ const PREFIX: &str = "step-";
 /// If it cannot be written.
 pub fn point_to(disk: &dyn Disk, checkpoint: &Path) -> Result<()> {
     let name = checkpoint.file_name().unwrap_or_default().to_string_lossy();
-    disk::replace(disk, &checkpoint.with_file_name(LATEST), name.as_bytes())
+    Ok(disk::replace(disk, &checkpoint.with_file_name(LATEST), name.as_bytes())?)
 }
 
 /// Marks the temporary names of checkpoints: a run folder has one writer at a time.
@@ -151,11 +151,11 @@ impl Draft {
             disk.rename(&temporary, path)?;
             disk.sync(folder)
         };
-        attempt().map_err(|error| {
+        Ok(attempt().map_err(|error| {
             let error = disk::cannot_write(disk, path, need as u64, &error);
             let _ = disk.remove(&temporary);
             error
-        })
+        })?)
     }
 }
 
@@ -352,8 +352,8 @@ fn prune(disk: &dyn Disk, folder: &Path, keep: usize, committed: &Path) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disk::OsDisk;
     use candle_core::Device;
+    use t2f_files::disk::OsDisk;
 
     fn draft(step: u64) -> Draft {
         let mut draft = Draft::new(step, &BTreeMap::from([("step", step)])).unwrap();

@@ -9,10 +9,10 @@ use t2f_gan::{AugmentConfig, Channels, GanConfig, LossConfig};
 use t2f_text::TextConfig;
 use toml::{Table, Value};
 
-use crate::adam::AdamConfig;
 use crate::ema::EmaConfig;
 use crate::error::{Error, Result};
 use crate::schedule::{Schedule, ScheduleConfig};
+use t2f_ops::adam::AdamConfig;
 
 /// The presets that are built in, by name.
 const PRESETS: [(&str, &str); 5] = [
@@ -255,7 +255,7 @@ impl Config {
                 "no training image has attributes: `gan.attributes.weight` and what goes with it are set to \
                  0; the preset face2text is made for such data"
             );
-            self.gan.leave_attributes_out();
+            self.gan.without_attributes();
         }
         self.schedule = self.schedule.written_out();
         self.optimizer.text = Some(*self.optimizer.text());

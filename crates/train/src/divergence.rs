@@ -12,9 +12,9 @@ use t2f_data::Batch;
 
 use crate::error::Error;
 use crate::run_dir::RunDir;
-use crate::step::Networks;
-use crate::tensors;
+use crate::step::TrainState;
 use crate::trainer::Progress;
+use t2f_files::tensors;
 
 /// What each return to a checkpoint multiplies both learning rates by.
 pub const SLOWER: f64 = 0.5;
@@ -48,7 +48,7 @@ struct Report<'a> {
 /// errors stay what they are.
 pub(crate) fn explain(
     error: Error,
-    networks: &Networks,
+    networks: &TrainState,
     progress: &Progress,
     batch: Option<&Batch>,
     run: &RunDir,
@@ -72,13 +72,13 @@ pub(crate) fn explain(
 }
 
 /// Every tensor of the training that holds a NaN or an infinity, by group and name.
-fn not_finite(networks: &Networks) -> Vec<String> {
+fn not_finite(networks: &TrainState) -> Vec<String> {
     let groups: [(&str, BTreeMap<String, Tensor>); 5] = [
-        ("parameter", networks.painting.tensors()),
-        ("parameter", networks.judging.tensors()),
+        ("parameter", networks.g_params.tensors()),
+        ("parameter", networks.d_params.tensors()),
         ("average of", networks.ema.tensors()),
-        ("moment", networks.painter_adam.tensors()),
-        ("moment", networks.judge_adam.tensors()),
+        ("moment", networks.g_optimizer.tensors()),
+        ("moment", networks.d_optimizer.tensors()),
     ];
     let of = |(group, tensors): (&str, BTreeMap<String, Tensor>)| -> Vec<String> {
         let names = tensors::not_finite(&tensors).into_iter();

@@ -5,7 +5,7 @@ use candle_core::Tensor;
 use crate::config::Config;
 use crate::error::Result;
 use crate::schedule::Schedule;
-use crate::step::Networks;
+use crate::step::TrainState;
 
 /// Times that a batch's feature maps are held at once: outputs, gradients and what operators keep.
 /// Measured on the presets on the CPU, 24 to 25.
@@ -32,7 +32,7 @@ impl Footprint {
     ///
     /// # Errors
     /// If the configuration is not valid.
-    pub fn estimate(config: &Config, networks: &Networks, images: usize) -> Result<Self> {
+    pub fn estimate(config: &Config, networks: &TrainState, images: usize) -> Result<Self> {
         let widths = config.gan.checked_channels()?;
         let schedule = Schedule::new(&config.schedule, config.gan.max_level(), images.max(1))?;
         let maps = |level: usize| -> u64 {
@@ -43,9 +43,9 @@ impl Footprint {
             |(level, phase): (usize, &(u64, u64, u64))| schedule.at(phase.0).batch_size as u64 * maps(level);
         let largest = phases.iter().enumerate().map(of_level).max().unwrap_or(0);
         let times = if config.loss.second_order() { SECOND_ORDER } else { FIRST_ORDER };
-        let moments = [&networks.painter_adam, &networks.judge_adam].map(|adam| adam.tensors());
+        let moments = [&networks.g_optimizer, &networks.d_optimizer].map(|adam| adam.tensors());
         let moments: usize = moments.iter().flatten().map(|(_, moment)| Tensor::elem_count(moment)).sum();
-        let parameters = 3 * networks.painting.count() + 2 * networks.judging.count() + moments;
+        let parameters = 3 * networks.g_params.count() + 2 * networks.d_params.count() + moments;
         let images = 3 * (config.gan.resolution as u64).pow(2) * images as u64;
         Ok(Self {
             parameters: FLOAT * parameters as u64,
@@ -76,11 +76,11 @@ mod tests {
         "loss.kind=lsgan",
     ];
 
-    fn networks(overrides: &[&str]) -> (Config, Networks) {
+    fn networks(overrides: &[&str]) -> (Config, TrainState) {
         let overrides: Vec<String> = overrides.iter().map(|line| (*line).to_owned()).collect();
         let config = Config::resolve(Some("quick"), None, &overrides).unwrap();
         let tokenizer = config.text.train_tokenizer(["a man", "a woman"]).unwrap();
-        let networks = Networks::new(&config, &tokenizer, &Device::Cpu).unwrap();
+        let networks = TrainState::new(&config, &tokenizer, &Device::Cpu).unwrap();
         (config, networks)
     }
 
@@ -95,7 +95,7 @@ mod tests {
         let (config, networks) = networks(&[&SMALL[..], &without_means].concat());
         let footprint = Footprint::estimate(&config, &networks, 10).unwrap();
         // Average, weight, gradient and square; the same but the average.
-        let numbers = 4 * networks.painting.count() + 3 * networks.judging.count();
+        let numbers = 4 * networks.g_params.count() + 3 * networks.d_params.count();
         assert_eq!(footprint.parameters, 4 * numbers as u64);
         assert_eq!(footprint.activations, 4 * FIRST_ORDER * 5 * (16 * 2 + 64 * 3));
         assert_eq!(footprint.images, 10 * 3 * 8 * 8);
@@ -112,7 +112,7 @@ mod tests {
         };
         let each = players.map(|player| with_means(player) - with_means("nobody"));
         let (_, networks) = networks(&SMALL);
-        let numbers = networks.painting.count() + networks.judging.count();
+        let numbers = networks.g_params.count() + networks.d_params.count();
         assert!(each.iter().all(|bytes| *bytes > 0), "{each:?}");
         assert_eq!(each.iter().sum::<u64>(), 4 * numbers as u64);
     }

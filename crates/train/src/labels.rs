@@ -2,7 +2,7 @@
 
 use candle_core::Device;
 use t2f_data::{Batch, Factor};
-use t2f_gan::{Labels, Possible, Result};
+use t2f_gan::{Labels, PartialLabels, Result};
 use t2f_ops::rng::Key;
 
 /// The labels of a batch, with noise from `key`. Images without attributes and captions without
@@ -33,7 +33,7 @@ pub fn labels(batch: &Batch, key: Key, device: &Device) -> Result<Labels> {
     let open =
         |item: usize, attribute: usize| shown(item, attribute).filter(|_| claimed(item, attribute).is_none());
     let possible = |of: &dyn Fn(usize, usize) -> Option<Vec<usize>>| {
-        Possible::new(&Factor::sizes(), batch.len(), device, of)
+        PartialLabels::new(&Factor::sizes(), batch.len(), device, of)
     };
     Ok(Labels {
         shown: possible(&shown)?,
@@ -52,7 +52,7 @@ mod tests {
     use candle_core::Tensor;
     use t2f_data::procedural::{ProceduralFaces, Split};
     use t2f_data::{Attributes, Loader};
-    use t2f_gan::attributes::surprise;
+    use t2f_gan::attributes::nll;
 
     /// Logits of somebody who is sure of a class of each attribute of each item, `(B, 22, 7)`.
     fn sure(items: usize, of: impl Fn(usize, Factor) -> usize) -> Tensor {
@@ -70,8 +70,8 @@ mod tests {
         })
     }
 
-    fn nats(logits: &Tensor, possible: &Possible) -> f32 {
-        surprise(logits, possible).unwrap().to_scalar().unwrap()
+    fn nats(logits: &Tensor, possible: &PartialLabels) -> f32 {
+        nll(logits, possible).unwrap().to_scalar().unwrap()
     }
 
     #[test]

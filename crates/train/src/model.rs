@@ -16,9 +16,11 @@ use t2f_text::Tokenizer;
 
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::painter::{BuildText, Painter, Sampling, to_pictures};
-use crate::weights::Weights;
-use crate::{device, disk, tensors};
+use crate::pipeline::{BuildTextEncoder, Pipeline, Sampling, to_pictures};
+use crate::stored_weights::Weights;
+use t2f_files::{disk, tensors};
+
+use crate::device;
 
 /// Where a model comes from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,7 +50,7 @@ pub struct Model {
     config: Config,
     growth: Growth,
     provenance: Provenance,
-    painter: Painter,
+    pipeline: Pipeline,
     device: Device,
     hash: String,
 }
@@ -67,7 +69,7 @@ impl Model {
         provenance: Provenance,
     ) -> Result<()> {
         let bytes = Self::to_bytes(config, tokenizer, tensors, growth, provenance)?;
-        disk::replace(&disk::OsDisk, path, &bytes)
+        Ok(disk::replace(&disk::OsDisk, path, &bytes)?)
     }
 
     /// The bytes of a model file.
@@ -109,11 +111,11 @@ impl Model {
     ///
     /// # Errors
     /// As [`load`](Self::load), and if the encoder cannot be built.
-    pub fn load_with_text(path: &Path, device_name: &str, text: &BuildText) -> Result<Self> {
+    pub fn load_with_text(path: &Path, device_name: &str, text: &BuildTextEncoder) -> Result<Self> {
         Self::read(path, device_name, Some(text))
     }
 
-    fn read(path: &Path, device_name: &str, text: Option<&BuildText>) -> Result<Self> {
+    fn read(path: &Path, device_name: &str, text: Option<&BuildTextEncoder>) -> Result<Self> {
         let file = file_of(path);
         let bytes = std::fs::read(&file).map_err(|error| Error::file(&file, error))?;
         Self::parse(&bytes, &device::open(device_name)?, text).map_err(|error| match error {
@@ -130,7 +132,7 @@ impl Model {
         Self::parse(bytes, device, None)
     }
 
-    fn parse(bytes: &[u8], device: &Device, text: Option<&BuildText>) -> Result<Self> {
+    fn parse(bytes: &[u8], device: &Device, text: Option<&BuildTextEncoder>) -> Result<Self> {
         let (tensors, json) = tensors::from_bytes(bytes).map_err(Error::State)?;
         let metadata: Metadata = serde_json::from_str(&json).map_err(|error| {
             Error::State(format!("not a t2f model: its metadata cannot be read: {error}"))
@@ -144,9 +146,9 @@ impl Model {
         let paint = |vb: VarBuilder| match text {
             Some(text) => {
                 let text = text(tokenizer.clone(), vb.pp("text"))?;
-                Painter::with_text(&metadata.config, text, vb)
+                Pipeline::with_text(&metadata.config, text, vb)
             }
-            None => Painter::new(&metadata.config, tokenizer.clone(), vb),
+            None => Pipeline::new(&metadata.config, tokenizer.clone(), vb),
         };
         // A model that is passed on has its weights in 16 bits; see `halved`.
         let whole = |(name, tensor): (String, Tensor)| match tensor.dtype() {
@@ -154,13 +156,13 @@ impl Model {
             _ => Ok((name, tensor)),
         };
         let weights = Weights::new(tensors.into_iter().map(whole).collect::<Result<_>>()?);
-        let painter = paint(weights.builder(DType::F32, device))?;
+        let pipeline = paint(weights.builder(DType::F32, device))?;
         weights.check()?;
         Ok(Self {
             config: metadata.config,
             growth: metadata.growth,
             provenance: metadata.provenance,
-            painter,
+            pipeline,
             device: device.clone(),
             hash: blake3::hash(bytes).to_hex().to_string(),
         })
@@ -172,7 +174,7 @@ impl Model {
     /// If the numbers of captions and seeds differ, a text scale is asked of a model that was trained
     /// without null captions, or the device fails.
     pub fn draw(&self, captions: &[String], seeds: &[u64], sampling: Sampling) -> Result<Vec<Image>> {
-        to_pictures(&self.draw_tensor(captions, seeds, sampling)?)
+        to_pictures(&self.generate_tensor(captions, seeds, sampling)?)
     }
 
     /// As [`draw`](Self::draw), in `[-1, 1]`.
@@ -182,23 +184,23 @@ impl Model {
     ///
     /// # Errors
     /// As [`draw`](Self::draw).
-    pub fn draw_tensor(&self, captions: &[String], seeds: &[u64], sampling: Sampling) -> Result<Tensor> {
-        let Sampling { truncation, text_scale } = sampling;
+    pub fn generate_tensor(&self, captions: &[String], seeds: &[u64], sampling: Sampling) -> Result<Tensor> {
+        let Sampling { truncation, guidance_scale } = sampling;
         if captions.len() != seeds.len() {
             let (captions, seeds) = (captions.len(), seeds.len());
             return Err(Error::Config(format!(
                 "{captions} captions and {seeds} seeds: each caption needs one"
             )));
         }
-        if text_scale != 1.0 && !self.knows_empty_caption() {
+        if guidance_scale != 1.0 && !self.knows_empty_caption() {
             return Err(Error::Config(format!(
-                "a text scale of {text_scale} leads away from the empty caption, and the model was trained \
+                "a text scale of {guidance_scale} leads away from the empty caption, and the model was trained \
                  without: train with `optimizer.null_captions` above 0, or leave the scale at 1"
             )));
         }
-        let noise = self.painter.noise(seeds, truncation, &self.device)?;
-        let embedding = self.painter.scaled_embedding(captions, text_scale)?;
-        self.painter.draw_embedded(&embedding, &noise, self.growth)
+        let noise = self.pipeline.noise(seeds, truncation, &self.device)?;
+        let embedding = self.pipeline.scaled_embedding(captions, guidance_scale)?;
+        self.pipeline.generate_embedded(&embedding, &noise, self.growth)
     }
 
     /// Whether it was trained with null captions, so that the empty one stands for any face.
@@ -208,7 +210,7 @@ impl Model {
 
     /// Words of a caption that the model has not learnt, once each.
     pub fn unknown_words(&self, caption: &str) -> Vec<String> {
-        self.painter.text.unknown_words(caption).unwrap_or_default()
+        self.pipeline.text.unknown_words(caption).unwrap_or_default()
     }
 
     /// The configuration that it was trained with.

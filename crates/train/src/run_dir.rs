@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::config::Config;
-use crate::disk::{self, Disk, OsDisk};
 use crate::error::{Error, Result};
-use crate::recorder::JsonLines;
+use t2f_files::disk::{self, Disk, OsDisk};
+use t2f_files::json_lines::JsonLines;
 
 /// A run folder, locked for as long as this lives.
 #[derive(Debug)]
@@ -122,7 +122,7 @@ impl RunDir {
     /// # Errors
     /// If it cannot be opened.
     pub(crate) fn recorder(&self, step: u64) -> Result<JsonLines> {
-        JsonLines::open(self.disk.clone(), &self.stats(), step)
+        Ok(JsonLines::open(self.disk.clone(), &self.stats(), step)?)
     }
 
     /// `stats.jsonl`.

@@ -8,11 +8,11 @@ use t2f_gan::Growth;
 use t2f_ops::rng::{self, Key};
 
 use crate::error::Result;
-use crate::painter::{Painter, to_pictures};
-use crate::picture;
+use crate::pipeline::{Pipeline, to_pictures};
 use crate::run_dir::RunDir;
 use crate::schedule::Stage;
-use crate::sheet::{self, Layout, Tile};
+use t2f_pictures::picture;
+use t2f_pictures::sheet::{self, Layout, Tile};
 
 /// Fixed captions, from the test part, and the seed of the noise of each. Data without a test part
 /// gives captions of the validation part or, without that, of the training part.
@@ -59,15 +59,15 @@ impl Samples {
     pub fn write_fakes(
         &self,
         run: &RunDir,
-        painter: &Painter,
+        pipeline: &Pipeline,
         stage: &Stage,
         images: u64,
         exact: bool,
         device: &Device,
     ) -> Result<PathBuf> {
-        let noise = painter.noise(&self.seeds, 1.0, device)?;
+        let noise = pipeline.noise(&self.seeds, 1.0, device)?;
         let at = Growth { level: stage.level, alpha: stage.alpha };
-        let pictures = to_pictures(&painter.draw(&self.captions, &noise, at)?)?;
+        let pictures = to_pictures(&pipeline.draw(&self.captions, &noise, at)?)?;
         let name = match images {
             0 => "fakes_init.png".to_owned(),
             _ if exact => format!("fakes{:06}.{:03}.png", images / 1000, images % 1000),

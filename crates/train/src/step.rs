@@ -17,8 +17,8 @@ use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::VarBuilder;
 use t2f_data::Batch;
 use t2f_gan::{
-    AdversarialLoss, AugmentConfig, Discriminator, EncodedNoise, Growth, Judged, NoiseEncoder, Pair, Parts,
-    Share, Texts,
+    AdaController, AdversarialLoss, AugmentConfig, Condition, Discriminator, DiscriminatorBatch,
+    DiscriminatorOutput, EncodedLatent, Growth, LatentEncoder, LossTerms,
 };
 use t2f_ops::grad::gradients;
 use t2f_ops::init::Parameters;
@@ -26,38 +26,38 @@ use t2f_ops::norm::sum_of_squares;
 use t2f_ops::rng::{self, Key};
 use t2f_text::Tokenizer;
 
-use crate::adam::{Adam, each};
 use crate::checkpoint::{Checkpoint, Draft};
 use crate::config::Config;
 use crate::ema::Ema;
 use crate::error::{Error, Result};
 use crate::labels::labels;
-use crate::painter::{BuildText, Painter};
+use crate::pipeline::{BuildTextEncoder, Pipeline};
 use crate::schedule::Stage;
+use t2f_ops::adam::{Adam, each};
 
 /// The networks of a run, their optimisers and their average.
-pub struct Networks {
+pub struct TrainState {
     /// Parameters of text encoder, conditioning augmentation, prior, generator and noise encoder.
-    pub painting: Parameters,
+    pub g_params: Parameters,
     /// Parameters of the discriminator.
-    pub judging: Parameters,
+    pub d_params: Parameters,
     /// The parts that draw.
-    pub painter: Painter,
+    pub pipeline: Pipeline,
     /// The parts that draw, on averaged parameters: what samples and the model file hold.
-    pub average: Painter,
-    noise_encoder: Option<NoiseEncoder>,
+    pub average: Pipeline,
+    latent_encoder: Option<LatentEncoder>,
     discriminator: Box<dyn Discriminator>,
     frozen_discriminator: Box<dyn Discriminator>,
-    /// Optimiser of `painting`.
-    pub painter_adam: Adam,
-    /// Optimiser of `judging`.
-    pub judge_adam: Adam,
-    /// Average of `painting`.
+    /// Optimiser of `g_params`.
+    pub g_optimizer: Adam,
+    /// Optimiser of `d_params`.
+    pub d_optimizer: Adam,
+    /// Average of `g_params`.
     pub ema: Ema,
     loss: Box<dyn AdversarialLoss>,
     augment: AugmentConfig,
     /// Where the share of augmented images stands.
-    pub augmented: Share,
+    pub augmented: AdaController,
     labelled: bool,
     kl_weight: f64,
     discriminator_steps: usize,
@@ -70,13 +70,13 @@ const ENCODER: &str = "encoder";
 const PAINTING: &str = "painter.safetensors";
 const JUDGING: &str = "discriminator.safetensors";
 const AVERAGE: &str = "average.safetensors";
-const PAINTER_ADAM: &str = "painter_adam.safetensors";
+const PAINTER_ADAM: &str = "g_optimizer.safetensors";
 const JUDGE_ADAM: &str = "discriminator_adam.safetensors";
 
 /// Named scalars of one step, still on the device.
 pub type Losses = Vec<(String, Tensor)>;
 
-impl Networks {
+impl TrainState {
     /// Draws fresh networks for a run from its seed.
     ///
     /// # Errors
@@ -93,44 +93,44 @@ impl Networks {
         config: &Config,
         tokenizer: &Tokenizer,
         device: &Device,
-        text: &BuildText,
+        text: &BuildTextEncoder,
     ) -> Result<Self> {
-        let paint = |vb: VarBuilder| Painter::with_text(config, text(tokenizer.clone(), vb.pp("text"))?, vb);
+        let paint = |vb: VarBuilder| Pipeline::with_text(config, text(tokenizer.clone(), vb.pp("text"))?, vb);
         let key = Key::new(config.seed).child("init");
-        let painting = Parameters::drawn(key.child("painting"));
-        let judging = Parameters::drawn(key.child("judging"));
-        let painter = paint(painting.builder(DType::F32, device))?;
-        let noise_encoder = config.gan.noise_encoder(painting.builder(DType::F32, device).pp(ENCODER))?;
-        let embedding_size = painter.text.embedding_size();
+        let g_params = Parameters::drawn(key.child("painting"));
+        let d_params = Parameters::drawn(key.child("judging"));
+        let pipeline = paint(g_params.builder(DType::F32, device))?;
+        let latent_encoder = config.gan.latent_encoder(g_params.builder(DType::F32, device).pp(ENCODER))?;
+        let embedding_size = pipeline.text.embedding_size();
         let sizes = config.data.attribute_sizes();
         let judge = |vb: VarBuilder| config.gan.discriminator(embedding_size, &sizes, vb);
-        let discriminator = judge(judging.builder(DType::F32, device))?;
-        let frozen_discriminator = judge(judging.frozen_builder(DType::F32, device))?;
-        let ema = Ema::new(&painting, config.ema)?;
+        let discriminator = judge(d_params.builder(DType::F32, device))?;
+        let frozen_discriminator = judge(d_params.frozen_builder(DType::F32, device))?;
+        let ema = Ema::new(&g_params, config.ema)?;
         let average = paint(ema.parameters().frozen_builder(DType::F32, device))?;
         Ok(Self {
-            painter_adam: Adam::by_name(&painting, |name| match name.split('.').next() {
+            g_optimizer: Adam::by_name(&g_params, |name| match name.split('.').next() {
                 Some("text" | "prior") => *config.optimizer.text(),
                 Some(ENCODER) => config.optimizer.reader,
                 _ => config.optimizer.generator,
             })?,
-            judge_adam: Adam::by_name(&judging, |name| {
+            d_optimizer: Adam::by_name(&d_params, |name| {
                 let reads = name.starts_with("attributes.");
                 if reads { config.optimizer.reader } else { config.optimizer.discriminator }
             })?,
             loss: config.loss.build()?,
             augment: config.augment,
-            augmented: Share::new(&config.augment),
+            augmented: AdaController::new(&config.augment),
             labelled: config.gan.attributes.read(&sizes),
             kl_weight: config.optimizer.kl_weight,
             discriminator_steps: config.optimizer.n_critic,
             text_learns_from_discriminator: config.optimizer.text_learns_from_discriminator,
             device: device.clone(),
-            painting,
-            judging,
-            painter,
+            g_params,
+            d_params,
+            pipeline,
             average,
-            noise_encoder,
+            latent_encoder,
             discriminator,
             frozen_discriminator,
             ema,
@@ -163,18 +163,18 @@ impl Networks {
         let embedding = leaf.as_tensor().narrow(0, 0, size)?; // (B, E)
         let mismatched = leaf.as_tensor().index_select(&places, 0)?; // (B, E)
         let others = foreign.map(|rows| leaf.as_tensor().index_select(&rows, 0)).transpose()?; // (M, E)
-        let latent_size = self.painter.generator.latent_size();
+        let latent_size = self.pipeline.generator.latent_size();
         let noise = rng::normal(key.child("noise"), (size, latent_size), DType::F32, &self.device)?;
-        let again = self.noise_encoder.as_ref().map(|it| self.read_off(it, &real, &noise)).transpose()?;
+        let again = self.latent_encoder.as_ref().map(|it| self.read_off(it, &real, &noise)).transpose()?;
         let noise = match &again {
-            Some(read_off) => self.painter.with_plain_noise(&noise, &read_off.noise)?,
+            Some(read_off) => self.pipeline.with_latent_noise(&noise, &read_off.noise)?,
             None => noise,
         };
         let labels = self.labelled.then(|| labels(batch, key.child("labels"), &self.device)).transpose()?;
-        let planned = self.painter.prior.as_ref().zip(labels.as_ref());
+        let planned = self.pipeline.prior.as_ref().zip(labels.as_ref());
         let plan = planned.map(|(prior, labels)| prior.plan_of(&labels.shown)).transpose()?; // (B, P)
-        let (conditioned, latent) = self.painter.latent(&embedding, &noise, plan.as_ref())?;
-        let fake = self.painter.generator.forward(&latent, at)?; // (B, 3, H, W)
+        let (conditioned, latent) = self.pipeline.latent(&embedding, &noise, plan.as_ref())?;
+        let fake = self.pipeline.generator.forward(&latent, at)?; // (B, 3, H, W)
         let share = self.augmented.probability;
         // Every look of a discriminator changes its images anew.
         let seen = |images: &Tensor, player: &str, repeat: u64, which: &str| {
@@ -185,12 +185,16 @@ impl Networks {
 
         let held = |t: &Tensor| if self.text_learns_from_discriminator { t.clone() } else { t.detach() };
         let (own, learnt) = (held(&embedding), others.as_ref().map(held));
-        let texts =
-            Texts { embedding: &own, others: learnt.as_ref(), labels: labels.as_ref(), plan: plan.as_ref() };
+        let texts = Condition {
+            embedding: &own,
+            others: learnt.as_ref(),
+            labels: labels.as_ref(),
+            plan: plan.as_ref(),
+        };
         let mut from_judging = None;
         for repeat in 0..self.discriminator_steps {
             let judged = |images: &Tensor, which: &str| seen(images, "discriminator", repeat as u64, which);
-            let pair = Pair {
+            let pair = DiscriminatorBatch {
                 real: &judged(&real, "real")?,
                 fake: &judged(&fake.detach(), "fake")?,
                 texts,
@@ -199,10 +203,11 @@ impl Networks {
                 key: key.child("penalty").at(repeat as u64),
                 step,
             };
-            let Judged { parts, scores } = self.loss.discriminator(self.discriminator.as_ref(), &pair)?;
+            let DiscriminatorOutput { parts, scores } =
+                self.loss.discriminator(self.discriminator.as_ref(), &pair)?;
             let total = parts.total()?;
-            let mut grads = checked_gradients(&total, "discriminator", &self.judging)?;
-            self.judge_adam.step(&grads)?;
+            let mut grads = checked_gradients(&total, "discriminator", &self.d_params)?;
+            self.d_optimizer.step(&grads)?;
             if repeat == 0 {
                 record(&mut losses, "D", &parts, &total);
                 let sign = scores.real.detach().sign()?.mean_all()?;
@@ -220,9 +225,9 @@ impl Networks {
         let judge = self.frozen_discriminator.as_ref();
         let (drawn, beside) = (seen(&fake, "generator", 0, "fake")?, seen(&real, "generator", 0, "real")?);
         let (own, constant) = (embedding.detach(), others.map(|texts| texts.detach()));
-        let texts = Texts { embedding: &own, others: constant.as_ref(), ..texts };
+        let texts = Condition { embedding: &own, others: constant.as_ref(), ..texts };
         let mut parts = self.loss.generator(judge, &drawn, Some(&beside), &texts, at)?;
-        if let Some((encoder, read_off)) = self.noise_encoder.as_ref().zip(again.as_ref()) {
+        if let Some((encoder, read_off)) = self.latent_encoder.as_ref().zip(again.as_ref()) {
             parts.extend(encoder.loss(&fake, read_off)?);
         }
         parts.push("kl", conditioned.kl.affine(self.kl_weight, 0.0)?);
@@ -230,18 +235,18 @@ impl Networks {
             parts.extend(prior.loss(&embedding, labels)?);
         }
         let total = parts.total()?;
-        let mut grads = checked_gradients(&total, "generator", &self.painting)?;
+        let mut grads = checked_gradients(&total, "generator", &self.g_params)?;
         let from_painting = grads.remove(&leaf);
         if let Some(gradient) = sum(from_painting, from_judging)? {
             let text =
-                checked_gradients(&encoded.mul(&gradient)?.sum_all()?, "text encoder", &self.painting)?;
-            for (_, var) in self.painting.vars() {
+                checked_gradients(&encoded.mul(&gradient)?.sum_all()?, "text encoder", &self.g_params)?;
+            for (_, var) in self.g_params.vars() {
                 if let Some(gradient) = text.get(&var) {
                     grads.insert(&var, gradient.clone());
                 }
             }
         }
-        self.painter_adam.step(&grads)?;
+        self.g_optimizer.step(&grads)?;
         self.ema.update(size as u64, images_shown)?;
         record(&mut losses, "G", &parts, &total);
         Ok(losses)
@@ -252,8 +257,8 @@ impl Networks {
     /// # Errors
     /// If the device fails.
     pub fn reset_optimizers(&mut self) -> Result<()> {
-        self.painter_adam.reset()?;
-        self.judge_adam.reset()
+        self.g_optimizer.reset()?;
+        Ok(self.d_optimizer.reset()?)
     }
 
     /// The averaged parameters that draw: what a model file holds.
@@ -268,14 +273,14 @@ impl Networks {
     /// # Errors
     /// If one is not finite.
     pub fn save(&self, draft: &mut Draft) -> Result<()> {
-        draft.tensors(PAINTING, &self.painting.tensors())?;
-        draft.tensors(JUDGING, &self.judging.tensors())?;
+        draft.tensors(PAINTING, &self.g_params.tensors())?;
+        draft.tensors(JUDGING, &self.d_params.tensors())?;
         draft.tensors(AVERAGE, &self.ema.tensors())?;
-        draft.tensors(PAINTER_ADAM, &self.painter_adam.tensors())?;
-        draft.tensors(JUDGE_ADAM, &self.judge_adam.tensors())
+        draft.tensors(PAINTER_ADAM, &self.g_optimizer.tensors())?;
+        draft.tensors(JUDGE_ADAM, &self.d_optimizer.tensors())
     }
 
-    /// Puts every tensor of a checkpoint back; `painter_steps` and `judge_steps` are the counts
+    /// Puts every tensor of a checkpoint back; `g_steps` and `d_steps` are the counts
     /// that the optimisers gave.
     ///
     /// # Errors
@@ -283,20 +288,20 @@ impl Networks {
     pub fn load(
         &mut self,
         checkpoint: &Checkpoint,
-        painter_steps: &BTreeMap<String, u64>,
-        judge_steps: &BTreeMap<String, u64>,
+        g_steps: &BTreeMap<String, u64>,
+        d_steps: &BTreeMap<String, u64>,
     ) -> Result<()> {
-        self.painting.set(&checkpoint.tensors(PAINTING)?)?;
-        self.judging.set(&checkpoint.tensors(JUDGING)?)?;
+        self.g_params.set(&checkpoint.tensors(PAINTING)?)?;
+        self.d_params.set(&checkpoint.tensors(JUDGING)?)?;
         self.ema.load(&checkpoint.tensors(AVERAGE)?)?;
-        self.painter_adam.load(&checkpoint.tensors(PAINTER_ADAM)?, painter_steps)?;
-        self.judge_adam.load(&checkpoint.tensors(JUDGE_ADAM)?, judge_steps)
+        self.g_optimizer.load(&checkpoint.tensors(PAINTER_ADAM)?, g_steps)?;
+        Ok(self.d_optimizer.load(&checkpoint.tensors(JUDGE_ADAM)?, d_steps)?)
     }
 
     /// Noise for the first half of a batch, read off its real images.
-    fn read_off(&self, encoder: &NoiseEncoder, real: &Tensor, noise: &Tensor) -> Result<EncodedNoise> {
+    fn read_off(&self, encoder: &LatentEncoder, real: &Tensor, noise: &Tensor) -> Result<EncodedLatent> {
         let half = real.dim(0)?.div_ceil(2);
-        let epsilon = self.painter.plain_noise(noise)?.narrow(0, 0, half)?;
+        let epsilon = self.pipeline.latent_noise(noise)?.narrow(0, 0, half)?;
         Ok(encoder.encode(&real.narrow(0, 0, half)?, &epsilon)?)
     }
 
@@ -317,7 +322,7 @@ impl Networks {
             });
             places.push(place as u32);
         }
-        let encoded = self.painter.text.encode(&texts)?;
+        let encoded = self.pipeline.text.encode(&texts)?;
         let leaf = Var::from_tensor(&encoded.detach())?;
         let rows = |rows: Vec<u32>| Tensor::new(rows, &self.device);
         let foreign = (!foreign.is_empty()).then(|| rows(foreign)).transpose()?;
@@ -337,7 +342,7 @@ struct Embedded {
     foreign: Option<Tensor>,
 }
 
-fn record(losses: &mut Losses, network: &str, parts: &Parts, total: &Tensor) {
+fn record(losses: &mut Losses, network: &str, parts: &LossTerms, total: &Tensor) {
     losses.extend(parts.iter().map(|(name, value)| (format!("Loss/{network}/{name}"), value.detach())));
     losses.push((format!("Loss/{network}/total"), total.detach()));
 }

@@ -16,7 +16,7 @@ use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use t2f_data::{Batch, Dropping, Loader, Prefetch, Request, Splits};
-use t2f_gan::{Growth, Share};
+use t2f_gan::{AdaController, Growth};
 use t2f_ops::rng::Key;
 use t2f_text::Tokenizer;
 
@@ -25,12 +25,12 @@ use crate::config::Config;
 use crate::divergence::{self, Rollback, SLOWER};
 use crate::error::{Error, Result};
 use crate::model::{Model, Provenance};
-use crate::painter::{BuildText, Painter};
-use crate::recorder::{JsonLines, Row};
+use crate::pipeline::{BuildTextEncoder, Pipeline};
 use crate::run_dir::RunDir;
 use crate::samples::Samples;
 use crate::schedule::{Schedule, Stage};
-use crate::step::{Losses, Networks};
+use crate::step::{Losses, TrainState};
+use t2f_files::json_lines::{JsonLines, Row};
 
 /// What a run tells whoever watches it. Libraries never print: the command line draws this.
 pub enum Event<'a> {
@@ -122,15 +122,15 @@ pub struct Progress {
     /// Identity of the data trained on.
     pub data: String,
     /// Steps taken by each optimiser's parameters, as the optimisers give them.
-    pub painter_steps: BTreeMap<String, u64>,
-    /// As `painter_steps`, for the discriminator.
-    pub judge_steps: BTreeMap<String, u64>,
+    pub g_steps: BTreeMap<String, u64>,
+    /// As `g_steps`, for the discriminator.
+    pub d_steps: BTreeMap<String, u64>,
     /// Images that could not be read during the run and were replaced by others.
     #[serde(default)]
     pub substituted: u64,
     /// Where the share of augmented images stands; what checkpoints of a run without one leave out.
     #[serde(default)]
-    pub augmented: Option<Share>,
+    pub augmented: Option<AdaController>,
     /// Returns to a checkpoint, after a divergence each.
     #[serde(default)]
     pub rollbacks: Vec<Rollback>,
@@ -147,7 +147,7 @@ pub struct Trainer {
     tokenizer: Tokenizer,
     splits: Splits,
     schedule: Schedule,
-    networks: Networks,
+    networks: TrainState,
     samples: Samples,
     run: RunDir,
     stats: JsonLines,
@@ -175,7 +175,7 @@ impl Trainer {
         config: Config,
         overrides: &[String],
         out: &Path,
-        text: &BuildText,
+        text: &BuildTextEncoder,
     ) -> Result<Self> {
         Self::begin(config, text, |config, data| RunDir::claim(out, config, data, overrides))
     }
@@ -183,7 +183,7 @@ impl Trainer {
     /// Draws fresh networks and writes what a run begins with into a folder.
     fn begin(
         mut config: Config,
-        text: &BuildText,
+        text: &BuildTextEncoder,
         folder: impl FnOnce(&Config, &str) -> Result<RunDir>,
     ) -> Result<Self> {
         config.check()?;
@@ -191,7 +191,7 @@ impl Trainer {
         let splits = config.data.open(config.gan.resolution)?;
         config.settle(&splits)?;
         let tokenizer = train_tokenizer(&config, &splits)?;
-        let networks = Networks::with_text(&config, &tokenizer, &device, text)?;
+        let networks = TrainState::with_text(&config, &tokenizer, &device, text)?;
         let run = folder(&config, splits.train.name())?;
         let progress = Progress { data: splits.train.fingerprint(), ..Progress::default() };
         let trainer = Self::assemble(config, device, tokenizer, splits, networks, run, progress)?;
@@ -217,7 +217,7 @@ impl Trainer {
     ///
     /// # Errors
     /// As [`resume`](Self::resume), and if the encoder cannot be built.
-    pub fn resume_with_text(run: &Path, text: &BuildText) -> Result<Self> {
+    pub fn resume_with_text(run: &Path, text: &BuildTextEncoder) -> Result<Self> {
         let run = RunDir::open(run)?;
         let config = run.config()?;
         Self::restore(run, config, text)
@@ -228,7 +228,7 @@ impl Trainer {
     ///
     /// # Errors
     /// As [`resume`](Self::resume).
-    pub fn restore(run: RunDir, config: Config, text: &BuildText) -> Result<Self> {
+    pub fn restore(run: RunDir, config: Config, text: &BuildTextEncoder) -> Result<Self> {
         if checkpoint::count(&run.checkpoints())? == 0 && !run.model().exists() {
             return Self::begin(config, text, |_, _| Ok(run));
         }
@@ -246,7 +246,7 @@ impl Trainer {
             )));
         }
         let tokenizer = Tokenizer::from_json(checkpoint.text("tokenizer.json")?)?;
-        let mut networks = Networks::with_text(&config, &tokenizer, &device, text)?;
+        let mut networks = TrainState::with_text(&config, &tokenizer, &device, text)?;
         put_back(&mut networks, &checkpoint, &progress)?;
         let mut trainer = Self::assemble(config, device, tokenizer, splits, networks, run, progress)?;
         trainer.remember(&checkpoint);
@@ -261,8 +261,8 @@ impl Trainer {
     fn scale_rates(&mut self) {
         let rate = self.progress.rollbacks.last().map_or(1.0, |rollback| rollback.rate);
         let rate = rate * self.schedule.rate(self.progress.images);
-        self.networks.painter_adam.scale_rate(rate);
-        self.networks.judge_adam.scale_rate(rate);
+        self.networks.g_optimizer.scale_rate(rate);
+        self.networks.d_optimizer.scale_rate(rate);
     }
 
     fn assemble(
@@ -270,7 +270,7 @@ impl Trainer {
         device: Device,
         tokenizer: Tokenizer,
         splits: Splits,
-        networks: Networks,
+        networks: TrainState,
         run: RunDir,
         progress: Progress,
     ) -> Result<Self> {
@@ -328,7 +328,7 @@ impl Trainer {
     }
 
     /// What draws with the averaged parameters, as they are now.
-    pub fn average(&self) -> &Painter {
+    pub fn average(&self) -> &Pipeline {
         &self.networks.average
     }
 
@@ -415,10 +415,10 @@ impl Trainer {
         };
         let model = size(networks.model());
         let checkpoint = size(networks.ema.tensors())
-            + size(networks.painting.tensors())
-            + size(networks.judging.tensors())
-            + size(networks.painter_adam.tensors())
-            + size(networks.judge_adam.tensors());
+            + size(networks.g_params.tensors())
+            + size(networks.d_params.tensors())
+            + size(networks.g_optimizer.tensors())
+            + size(networks.d_optimizer.tensors());
         let there = checkpoint::count(&self.run.checkpoints())?;
         let kept = self.config.output.keep_checkpoints;
         let left = self.schedule.total_images().saturating_sub(self.progress.images) as f64;
@@ -505,8 +505,8 @@ impl Trainer {
     /// Puts a checkpoint and the model on the disk.
     fn commit(&mut self) -> Result<PathBuf> {
         self.stats.sync()?;
-        self.progress.painter_steps = self.networks.painter_adam.steps();
-        self.progress.judge_steps = self.networks.judge_adam.steps();
+        self.progress.g_steps = self.networks.g_optimizer.steps();
+        self.progress.d_steps = self.networks.d_optimizer.steps();
         self.progress.augmented = Some(self.networks.augmented);
         let mut draft = Draft::new(self.progress.step, &self.progress)?;
         self.networks.save(&mut draft)?;
@@ -541,8 +541,8 @@ impl Trainer {
 }
 
 /// Puts the networks back to where a checkpoint left them.
-fn put_back(networks: &mut Networks, checkpoint: &Checkpoint, progress: &Progress) -> Result<()> {
-    networks.load(checkpoint, &progress.painter_steps, &progress.judge_steps)?;
+fn put_back(networks: &mut TrainState, checkpoint: &Checkpoint, progress: &Progress) -> Result<()> {
+    networks.load(checkpoint, &progress.g_steps, &progress.d_steps)?;
     networks.augmented = progress.augmented.unwrap_or(networks.augmented);
     Ok(())
 }

@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 
 use super::penalty::R1;
-use super::{AdversarialLoss, Pair, Parts, Scores};
+use super::{AdversarialLoss, DiscriminatorBatch, LossTerms, Scores};
 use crate::discriminator::Discriminator;
 use crate::error::Result;
 
@@ -17,15 +17,20 @@ pub struct Hinge {
 }
 
 impl AdversarialLoss for Hinge {
-    fn discriminator_terms(&self, scores: &Scores) -> Result<Parts> {
-        Parts::weighted(scores, |r| r.affine(-1.0, 1.0)?.relu(), |f| f.affine(1.0, 1.0)?.relu())
+    fn discriminator_terms(&self, scores: &Scores) -> Result<LossTerms> {
+        LossTerms::weighted(scores, |r| r.affine(-1.0, 1.0)?.relu(), |f| f.affine(1.0, 1.0)?.relu())
     }
 
-    fn generator_terms(&self, fake: &Tensor, _: Option<&Tensor>) -> Result<Parts> {
-        Ok(Parts::one("adversarial", fake.mean_all()?.neg()?))
+    fn generator_terms(&self, fake: &Tensor, _: Option<&Tensor>) -> Result<LossTerms> {
+        Ok(LossTerms::one("adversarial", fake.mean_all()?.neg()?))
     }
 
-    fn penalties(&self, d: &dyn Discriminator, batch: &Pair<'_>, scores: &Scores) -> Result<Parts> {
+    fn penalties(
+        &self,
+        d: &dyn Discriminator,
+        batch: &DiscriminatorBatch<'_>,
+        scores: &Scores,
+    ) -> Result<LossTerms> {
         self.r1.part(d, batch, scores)
     }
 

@@ -4,7 +4,7 @@ use candle_core::Tensor;
 use t2f_ops::activation::softplus;
 
 use super::penalty::R1;
-use super::{AdversarialLoss, Pair, Parts, Scores};
+use super::{AdversarialLoss, DiscriminatorBatch, LossTerms, Scores};
 use crate::discriminator::Discriminator;
 use crate::error::Result;
 
@@ -19,15 +19,20 @@ pub struct Logistic {
 }
 
 impl AdversarialLoss for Logistic {
-    fn discriminator_terms(&self, scores: &Scores) -> Result<Parts> {
-        Parts::weighted(scores, |r| softplus(&r.neg()?), softplus)
+    fn discriminator_terms(&self, scores: &Scores) -> Result<LossTerms> {
+        LossTerms::weighted(scores, |r| softplus(&r.neg()?), softplus)
     }
 
-    fn generator_terms(&self, fake: &Tensor, _: Option<&Tensor>) -> Result<Parts> {
-        Ok(Parts::one("adversarial", softplus(&fake.neg()?)?.mean_all()?))
+    fn generator_terms(&self, fake: &Tensor, _: Option<&Tensor>) -> Result<LossTerms> {
+        Ok(LossTerms::one("adversarial", softplus(&fake.neg()?)?.mean_all()?))
     }
 
-    fn penalties(&self, d: &dyn Discriminator, batch: &Pair<'_>, scores: &Scores) -> Result<Parts> {
+    fn penalties(
+        &self,
+        d: &dyn Discriminator,
+        batch: &DiscriminatorBatch<'_>,
+        scores: &Scores,
+    ) -> Result<LossTerms> {
         self.r1.part(d, batch, scores)
     }
 

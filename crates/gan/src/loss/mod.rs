@@ -33,7 +33,7 @@ pub use wgan_gp::WganGp;
 
 /// The texts of a batch, detached from whatever is not to learn from them.
 #[derive(Clone, Copy)]
-pub struct Texts<'a> {
+pub struct Condition<'a> {
     /// The images' own, `(B, E)`.
     pub embedding: &'a Tensor,
     /// More texts of none of the images, `(M, E)`: a contrast tells them apart, too.
@@ -45,8 +45,8 @@ pub struct Texts<'a> {
     pub plan: Option<&'a Tensor>,
 }
 
-impl<'a> Texts<'a> {
-    /// Texts of which nothing else is known.
+impl<'a> Condition<'a> {
+    /// Condition of which nothing else is known.
     pub fn plain(embedding: &'a Tensor) -> Self {
         Self { embedding, others: None, labels: None, plan: None }
     }
@@ -70,13 +70,13 @@ impl<'a> Texts<'a> {
 
 /// What one discriminator step compares.
 #[derive(Clone, Copy)]
-pub struct Pair<'a> {
+pub struct DiscriminatorBatch<'a> {
     /// Real images, `(B, 3, R, R)`, as [`Growth::reals`] returned them.
     pub real: &'a Tensor,
     /// Generated images of the same shape, detached.
     pub fake: &'a Tensor,
     /// The texts of both.
-    pub texts: Texts<'a>,
+    pub texts: Condition<'a>,
     /// For each real image a text that is false of it, `(B, E)`; detached if texts are not to learn
     /// from the discriminator.
     pub mismatched: Option<&'a Tensor>,
@@ -88,7 +88,7 @@ pub struct Pair<'a> {
     pub step: u64,
 }
 
-/// The discriminator's scores of one [`Pair`], `(B)` each.
+/// The discriminator's scores of one [`DiscriminatorBatch`], `(B)` each.
 #[derive(Clone)]
 pub struct Scores {
     /// Real images under their own texts.
@@ -100,18 +100,18 @@ pub struct Scores {
 }
 
 /// What a discriminator step found.
-pub struct Judged {
+pub struct DiscriminatorOutput {
     /// The loss.
-    pub parts: Parts,
+    pub parts: LossTerms,
     /// The scores that it was computed from.
     pub scores: Scores,
 }
 
 /// The named scalar parts of a loss, in a fixed order; the loss is their sum.
 #[derive(Clone, Default)]
-pub struct Parts(Vec<(&'static str, Tensor)>);
+pub struct LossTerms(Vec<(&'static str, Tensor)>);
 
-impl Parts {
+impl LossTerms {
     /// A loss of one part.
     pub fn one(name: &'static str, value: Tensor) -> Self {
         Self(vec![(name, value)])
@@ -177,24 +177,29 @@ pub trait AdversarialLoss: Send + Sync {
     ///
     /// # Errors
     /// If shapes do not fit.
-    fn discriminator_terms(&self, scores: &Scores) -> Result<Parts>;
+    fn discriminator_terms(&self, scores: &Scores) -> Result<LossTerms>;
 
     /// The generator's loss from the scores of its images and, where
     /// [`needs_reals_for_generator`](Self::needs_reals_for_generator) says so, of real ones.
     ///
     /// # Errors
     /// If shapes do not fit, or the scores of real images are needed and missing.
-    fn generator_terms(&self, fake: &Tensor, real: Option<&Tensor>) -> Result<Parts>;
+    fn generator_terms(&self, fake: &Tensor, real: Option<&Tensor>) -> Result<LossTerms>;
 
     /// Terms of the discriminator's loss that look at more than the scores; none by default.
     ///
     /// # Errors
     /// Those of the discriminator and its differentiation.
-    fn penalties(&self, _d: &dyn Discriminator, _batch: &Pair<'_>, _scores: &Scores) -> Result<Parts> {
-        Ok(Parts::default())
+    fn penalties(
+        &self,
+        _d: &dyn Discriminator,
+        _batch: &DiscriminatorBatch<'_>,
+        _scores: &Scores,
+    ) -> Result<LossTerms> {
+        Ok(LossTerms::default())
     }
 
-    /// Whether the loss is matching-aware: [`Pair::mismatched`] must then be given, and is
+    /// Whether the loss is matching-aware: [`DiscriminatorBatch::mismatched`] must then be given, and is
     /// ignored otherwise.
     fn needs_mismatched(&self) -> bool;
 
@@ -208,7 +213,11 @@ pub trait AdversarialLoss: Send + Sync {
     ///
     /// # Errors
     /// If mismatches are needed and missing; those of the discriminator.
-    fn discriminator(&self, d: &dyn Discriminator, batch: &Pair<'_>) -> Result<Judged> {
+    fn discriminator(
+        &self,
+        d: &dyn Discriminator,
+        batch: &DiscriminatorBatch<'_>,
+    ) -> Result<DiscriminatorOutput> {
         let wrong = match (self.needs_mismatched(), batch.mismatched) {
             (false, _) => None,
             (true, Some(texts)) => Some(texts),
@@ -226,7 +235,7 @@ pub trait AdversarialLoss: Send + Sync {
         let mut parts = self.discriminator_terms(&scores)?;
         parts.extend(d.heads_on_real(batch.real, &real, &batch.texts)?);
         parts.extend(self.penalties(d, batch, &scores)?);
-        Ok(Judged { parts, scores })
+        Ok(DiscriminatorOutput { parts, scores })
     }
 
     /// The generator's loss. `d` should be frozen: its gradients are not wanted.
@@ -241,9 +250,9 @@ pub trait AdversarialLoss: Send + Sync {
         d: &dyn Discriminator,
         fake: &Tensor,
         real: Option<&Tensor>,
-        texts: &Texts<'_>,
+        texts: &Condition<'_>,
         at: Growth,
-    ) -> Result<Parts> {
+    ) -> Result<LossTerms> {
         let features = d.features(fake, at)?;
         let condition = texts.condition()?;
         let score = d.score(&features, &condition)?;

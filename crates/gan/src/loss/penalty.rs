@@ -8,7 +8,7 @@ use candle_core::{Tensor, Var};
 use t2f_ops::grad::input_gradient;
 use t2f_ops::rng;
 
-use super::{Pair, Parts, Scores};
+use super::{DiscriminatorBatch, LossTerms, Scores};
 use crate::discriminator::Discriminator;
 use crate::error::{Result, check, check_not_negative};
 
@@ -20,7 +20,7 @@ use crate::error::{Result, check, check_not_negative};
 ///
 /// # Errors
 /// Those of the discriminator and its differentiation.
-pub fn gradient_penalty(d: &dyn Discriminator, batch: &Pair<'_>) -> Result<Tensor> {
+pub fn gradient_penalty(d: &dyn Discriminator, batch: &DiscriminatorBatch<'_>) -> Result<Tensor> {
     let (real, fake) = (batch.real, batch.fake);
     let key = batch.key.child("interpolation");
     let u = rng::uniform(key, (real.dim(0)?, 1, 1, 1), real.dtype(), real.device())?;
@@ -39,7 +39,7 @@ pub fn gradient_penalty(d: &dyn Discriminator, batch: &Pair<'_>) -> Result<Tenso
 ///
 /// # Errors
 /// Those of the discriminator and its differentiation.
-pub fn squared_gradient(d: &dyn Discriminator, batch: &Pair<'_>) -> Result<Tensor> {
+pub fn squared_gradient(d: &dyn Discriminator, batch: &DiscriminatorBatch<'_>) -> Result<Tensor> {
     Ok(squared_gradients(d, batch.real, batch)?.mean_all()?)
 }
 
@@ -54,7 +54,7 @@ pub fn squared_gradient(d: &dyn Discriminator, batch: &Pair<'_>) -> Result<Tenso
 /// Those of the discriminator.
 pub fn approximate_squared_gradient(
     d: &dyn Discriminator,
-    batch: &Pair<'_>,
+    batch: &DiscriminatorBatch<'_>,
     real_scores: &Tensor,
     sigma: f64,
 ) -> Result<Tensor> {
@@ -66,7 +66,11 @@ pub fn approximate_squared_gradient(
 }
 
 /// `‖∇ D(x)‖²` for each image, `(B)`.
-fn squared_gradients(d: &dyn Discriminator, images: &Tensor, batch: &Pair<'_>) -> Result<Tensor> {
+fn squared_gradients(
+    d: &dyn Discriminator,
+    images: &Tensor,
+    batch: &DiscriminatorBatch<'_>,
+) -> Result<Tensor> {
     let images = Var::from_tensor(&images.detach())?;
     let score = d.forward(images.as_tensor(), &batch.texts.condition()?, batch.at)?;
     Ok(input_gradient(&score, &images)?.sqr()?.flatten_from(1)?.sum(1)?)
@@ -97,15 +101,20 @@ impl R1 {
     ///
     /// # Errors
     /// Those of the discriminator and its differentiation.
-    pub fn part(&self, d: &dyn Discriminator, batch: &Pair<'_>, scores: &Scores) -> Result<Parts> {
+    pub fn part(
+        &self,
+        d: &dyn Discriminator,
+        batch: &DiscriminatorBatch<'_>,
+        scores: &Scores,
+    ) -> Result<LossTerms> {
         if self.gamma == 0.0 || !batch.step.is_multiple_of(self.interval) {
-            return Ok(Parts::default());
+            return Ok(LossTerms::default());
         }
         let value = if self.sigma > 0.0 {
             approximate_squared_gradient(d, batch, &scores.real, self.sigma)?
         } else {
             squared_gradient(d, batch)?
         };
-        Ok(Parts::one("penalty", value.affine(0.5 * self.gamma * self.interval as f64, 0.0)?))
+        Ok(LossTerms::one("penalty", value.affine(0.5 * self.gamma * self.interval as f64, 0.0)?))
     }
 }

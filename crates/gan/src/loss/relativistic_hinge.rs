@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 
 use super::penalty::R1;
-use super::{AdversarialLoss, Pair, Parts, Scores};
+use super::{AdversarialLoss, DiscriminatorBatch, LossTerms, Scores};
 use crate::discriminator::Discriminator;
 use crate::error::{Error, Result};
 
@@ -21,25 +21,30 @@ pub struct RelativisticHinge {
 }
 
 impl AdversarialLoss for RelativisticHinge {
-    fn discriminator_terms(&self, scores: &Scores) -> Result<Parts> {
+    fn discriminator_terms(&self, scores: &Scores) -> Result<LossTerms> {
         let real_mean = scores.real.mean_all()?;
         let mut negative_mean = scores.fake.mean_all()?;
         if let Some(mismatched) = &scores.mismatched {
             negative_mean = negative_mean.add(&mismatched.mean_all()?)?.affine(0.5, 0.0)?;
         }
-        Parts::weighted(scores, |r| hinge(&negative_mean, r), |f| hinge(f, &real_mean))
+        LossTerms::weighted(scores, |r| hinge(&negative_mean, r), |f| hinge(f, &real_mean))
     }
 
-    fn generator_terms(&self, fake: &Tensor, real: Option<&Tensor>) -> Result<Parts> {
+    fn generator_terms(&self, fake: &Tensor, real: Option<&Tensor>) -> Result<LossTerms> {
         let Some(real) = real else {
             return Err(Error::Missing { loss: "relativistic-hinge", needed: "the scores of real images" });
         };
         let above_fakes = hinge(real, &fake.mean_all()?)?.mean_all()?;
         let below_reals = hinge(&real.mean_all()?, fake)?.mean_all()?;
-        Ok(Parts::one("adversarial", above_fakes.add(&below_reals)?))
+        Ok(LossTerms::one("adversarial", above_fakes.add(&below_reals)?))
     }
 
-    fn penalties(&self, d: &dyn Discriminator, batch: &Pair<'_>, scores: &Scores) -> Result<Parts> {
+    fn penalties(
+        &self,
+        d: &dyn Discriminator,
+        batch: &DiscriminatorBatch<'_>,
+        scores: &Scores,
+    ) -> Result<LossTerms> {
         self.r1.part(d, batch, scores)
     }
 

@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use super::{AdversarialLoss, Pair, Parts, Scores, penalty};
+use super::{AdversarialLoss, DiscriminatorBatch, LossTerms, Scores, penalty};
 use crate::discriminator::Discriminator;
 use crate::error::Result;
 
@@ -19,22 +19,27 @@ pub struct WganGp {
 }
 
 impl AdversarialLoss for WganGp {
-    fn discriminator_terms(&self, scores: &Scores) -> Result<Parts> {
-        let mut parts = Parts::weighted(scores, |r| r.neg(), |f| Ok(f.clone()))?;
+    fn discriminator_terms(&self, scores: &Scores) -> Result<LossTerms> {
+        let mut parts = LossTerms::weighted(scores, |r| r.neg(), |f| Ok(f.clone()))?;
         parts.push("drift", scores.real.sqr()?.mean_all()?.affine(self.drift, 0.0)?);
         Ok(parts)
     }
 
-    fn generator_terms(&self, fake: &Tensor, _: Option<&Tensor>) -> Result<Parts> {
-        Ok(Parts::one("adversarial", fake.mean_all()?.neg()?))
+    fn generator_terms(&self, fake: &Tensor, _: Option<&Tensor>) -> Result<LossTerms> {
+        Ok(LossTerms::one("adversarial", fake.mean_all()?.neg()?))
     }
 
-    fn penalties(&self, d: &dyn Discriminator, batch: &Pair<'_>, _: &Scores) -> Result<Parts> {
+    fn penalties(
+        &self,
+        d: &dyn Discriminator,
+        batch: &DiscriminatorBatch<'_>,
+        _: &Scores,
+    ) -> Result<LossTerms> {
         if self.lambda == 0.0 {
-            return Ok(Parts::default());
+            return Ok(LossTerms::default());
         }
         let penalty = penalty::gradient_penalty(d, batch)?;
-        Ok(Parts::one("penalty", penalty.affine(self.lambda, 0.0)?))
+        Ok(LossTerms::one("penalty", penalty.affine(self.lambda, 0.0)?))
     }
 
     fn needs_mismatched(&self) -> bool {

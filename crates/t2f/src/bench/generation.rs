@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use crate::bench::benchmark::{Benchmark, Loss};
 use serde::Serialize;
-use t2f_train::yardstick::{Loss, Yardstick};
 
 use super::peer::Peer;
 use super::row::{self, quantile};
@@ -38,11 +38,11 @@ pub struct Drawing {
 /// ends, and many in a process that is warm.
 pub fn measure(peer: Option<&Peer>, rounds: u32, threads: usize) -> anyhow::Result<Vec<Drawing>> {
     let folder = tempfile::tempdir()?;
-    let yardstick = Yardstick::wide(4, Loss::Ns);
+    let benchmark = Benchmark::wide(4, Loss::Ns);
     let (ours, theirs) = (folder.path().join("model.safetensors"), folder.path().join("model.pt"));
-    yardstick.write_model(&ours)?;
+    benchmark.write_model(&ours)?;
     if let Some(peer) = peer {
-        peer.write_model(&yardstick, &theirs)?;
+        peer.write_model(&benchmark, &theirs)?;
     }
     terminal::result(
         "| 64x64 faces, wide network | ms | PyTorch ms | variant | ratio |\n|---|---|---|---|---|",

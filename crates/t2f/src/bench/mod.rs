@@ -4,6 +4,7 @@
 //! Every program that is compared runs in a process of its own, waits for its turn, and is asked
 //! for a few steps at a time, so that whatever else the machine does meets all of them alike.
 
+pub mod benchmark;
 mod generation;
 mod peer;
 mod row;
@@ -14,11 +15,11 @@ mod worker;
 
 use std::path::PathBuf;
 
+use crate::bench::benchmark::operators::OperatorTime;
+use crate::bench::benchmark::{Benchmark, Loss};
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use t2f_train::yardstick::operators::OperatorTime;
-use t2f_train::yardstick::{Loss, Yardstick};
 
 use crate::failure::usage;
 use crate::json_file;
@@ -57,7 +58,7 @@ pub struct Options {
     /// Losses [default: wgan-gp,ns]
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     loss: Vec<LossName>,
-    /// Networks; narrow ends at 32x32 [default: wide,narrow]
+    /// TrainState; narrow ends at 32x32 [default: wide,narrow]
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     network: Vec<Network>,
     /// Turns of each program [default: 5]
@@ -169,7 +170,7 @@ impl Options {
     }
 
     /// What to measure, in the order of the table.
-    fn yardsticks(&self) -> Vec<(&'static str, Yardstick)> {
+    fn benchmarks(&self) -> Vec<(&'static str, Benchmark)> {
         let mut all = Vec::new();
         for network in self.networks() {
             for loss in given_or(&self.loss, &[LossName::WganGp, LossName::Ns]) {
@@ -179,9 +180,9 @@ impl Options {
                         LossName::Ns => Loss::Ns,
                     };
                     match network {
-                        Network::Wide => all.push(("wide", Yardstick::wide(level, loss))),
+                        Network::Wide => all.push(("wide", Benchmark::wide(level, loss))),
                         Network::Narrow if level <= 3 => {
-                            all.push(("narrow", Yardstick::narrow(level, loss)));
+                            all.push(("narrow", Benchmark::narrow(level, loss)));
                         }
                         Network::Narrow => {}
                     }
@@ -219,23 +220,23 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 }
 
 fn steps(options: &Options, threads: usize, peer: Option<&Peer>) -> anyhow::Result<()> {
-    let yardsticks = options.yardsticks();
-    if yardsticks.is_empty() {
+    let benchmarks = options.benchmarks();
+    if benchmarks.is_empty() {
         return Err(usage("there is nothing to measure", "the narrow network ends at 32x32"));
     }
     let peak = worker::gemm_peak(threads)?;
     table::heading(threads, peak, peer);
     let mut rows = Vec::new();
-    for (network, yardstick) in &yardsticks {
-        let parity = peer.map(|peer| peer.check(yardstick)).transpose()?;
-        let mut ours = Worker::ours(&Job::Step(yardstick.clone()), threads)?;
-        let mut others = peer.map(|peer| peer.workers(yardstick)).transpose()?.unwrap_or_default();
+    for (network, benchmark) in &benchmarks {
+        let parity = peer.map(|peer| peer.check(benchmark)).transpose()?;
+        let mut ours = Worker::ours(&Job::Step(benchmark.clone()), threads)?;
+        let mut others = peer.map(|peer| peer.workers(benchmark)).transpose()?.unwrap_or_default();
         let turns = row::measure(&mut ours, &mut others, options.rounds(), options.steps)
-            .with_context(|| format!("{network} network at {0}x{0}", yardstick.resolution()))?;
+            .with_context(|| format!("{network} network at {0}x{0}", benchmark.resolution()))?;
         drop((ours, others));
-        let mut row = Row::new(network, yardstick, peak, parity, turns);
-        if options.stock && yardstick.resolution() == STOCK_RESOLUTION {
-            let mut stock = Worker::ours(&Job::Stock(yardstick.clone()), threads)?;
+        let mut row = Row::new(network, benchmark, peak, parity, turns);
+        if options.stock && benchmark.resolution() == STOCK_RESOLUTION {
+            let mut stock = Worker::ours(&Job::Stock(benchmark.clone()), threads)?;
             stock.take(1)?;
             let turn = stock.take(1)?;
             row.candle_ms = Some(turn.ms[0]);
@@ -251,15 +252,15 @@ fn steps(options: &Options, threads: usize, peer: Option<&Peer>) -> anyhow::Resu
 }
 
 fn operators(options: &Options, threads: usize) -> anyhow::Result<Vec<OperatorTime>> {
-    if options.yardsticks().is_empty() {
+    if options.benchmarks().is_empty() {
         return Err(usage("there is nothing to measure", "the narrow network ends at 32x32"));
     }
     let level = options.levels().into_iter().max().unwrap_or(0);
-    let yardstick = match options.networks().first() {
-        Some(Network::Narrow) => Yardstick::narrow(level.min(3), Loss::Ns),
-        _ => Yardstick::wide(level, Loss::Ns),
+    let benchmark = match options.networks().first() {
+        Some(Network::Narrow) => Benchmark::narrow(level.min(3), Loss::Ns),
+        _ => Benchmark::wide(level, Loss::Ns),
     };
-    let worker = Worker::ours(&Job::Operators(yardstick), threads)?;
+    let worker = Worker::ours(&Job::Operators(benchmark), threads)?;
     let times: Vec<OperatorTime> = serde_json::from_value(worker.hello.clone())?;
     table::operators(&times);
     Ok(times)

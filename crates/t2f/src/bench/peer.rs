@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::bench::benchmark::{Benchmark, Parity};
 use anyhow::Context;
 use serde_json::{Value, json};
-use t2f_train::yardstick::{Parity, Yardstick};
 
 use super::worker::Worker;
 use crate::failure::{failure, usage};
@@ -55,9 +55,9 @@ impl Peer {
 
     /// Makes sure that the twin's network has as many parameters, and on the same weights the same
     /// losses and gradients. Returns the relative difference of the losses.
-    pub fn check(&self, yardstick: &Yardstick) -> anyhow::Result<f64> {
-        let ours = yardstick.parity(&t2f_train::device::open("cpu")?)?;
-        let mut job = serde_json::to_value(yardstick)?;
+    pub fn check(&self, benchmark: &Benchmark) -> anyhow::Result<f64> {
+        let ours = benchmark.parity(&t2f_train::device::open("cpu")?)?;
+        let mut job = serde_json::to_value(benchmark)?;
         job["mix"] = json!(ours.mix);
         let theirs: Parity = serde_json::from_value(self.ask(&["parity", &job.to_string()])?)
             .context("the twin's answer to `parity`")?;
@@ -75,15 +75,15 @@ impl Peer {
     }
 
     /// A waiting process for each variant.
-    pub fn workers(&self, yardstick: &Yardstick) -> anyhow::Result<Vec<Worker>> {
-        let job = serde_json::to_string(yardstick)?;
+    pub fn workers(&self, benchmark: &Benchmark) -> anyhow::Result<Vec<Worker>> {
+        let job = serde_json::to_string(benchmark)?;
         let start = |variant: &String| Worker::start(variant, self.command().args(["step", variant, &job]));
         self.variants.iter().map(start).collect()
     }
 
     /// Has the twin write an untrained model of the same sizes.
-    pub fn write_model(&self, yardstick: &Yardstick, file: &Path) -> anyhow::Result<()> {
-        let job = serde_json::to_string(yardstick)?;
+    pub fn write_model(&self, benchmark: &Benchmark, file: &Path) -> anyhow::Result<()> {
+        let job = serde_json::to_string(benchmark)?;
         self.ask(&["model", &job, &file.to_string_lossy()]).map(drop)
     }
 

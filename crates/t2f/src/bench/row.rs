@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::bench::benchmark::{Benchmark, Loss};
 use serde::Serialize;
-use t2f_train::yardstick::{Loss, Yardstick};
 
 use super::worker::Worker;
 
@@ -121,21 +121,21 @@ impl Row {
     /// second.
     pub fn new(
         network: &str,
-        yardstick: &Yardstick,
+        benchmark: &Benchmark,
         peak: f64,
         parity: Option<f64>,
         turns: Vec<(String, Turns)>,
     ) -> Self {
         let ours = &turns[0].1;
         let step_ms = quantile(&ours.ms, 0.5);
-        let gflops = yardstick.gflop() / step_ms * 1e3;
+        let gflops = benchmark.gflop() / step_ms * 1e3;
         Self {
             network: network.to_owned(),
-            resolution: yardstick.resolution(),
-            loss: yardstick.loss,
+            resolution: benchmark.resolution(),
+            loss: benchmark.loss,
             step_ms,
             step_cpu_ms: quantile(&ours.cpu_ms, 0.5),
-            images_per_s: yardstick.batch as f64 / step_ms * 1e3,
+            images_per_s: benchmark.batch as f64 / step_ms * 1e3,
             memory_mb: ours.memory_mb,
             gflops,
             gemm_share: gflops / peak,
@@ -188,7 +188,7 @@ mod tests {
             ("slow".to_owned(), turns(&[90., 90., 90.], 900.)),
             ("fast".to_owned(), turns(&[30., 60., 40.], 400.)),
         ];
-        let row = Row::new("wide", &Yardstick::wide(1, Loss::Ns), 100.0, None, all);
+        let row = Row::new("wide", &Benchmark::wide(1, Loss::Ns), 100.0, None, all);
         let peer = row.peer.unwrap();
         assert_eq!((peer.peer_variant.as_str(), peer.peer_best_ms, peer.ratio), ("fast", 40., 4.));
         assert_eq!(peer.ratio_spread, [3., 3.5]);

@@ -1,19 +1,19 @@
-//! The yardstick's step with nothing but candle: `conv2d` in NCHW, its `AdamW`, its backward.
+//! The benchmark's step with nothing but candle: `conv2d` in NCHW, its `AdamW`, its backward.
 //!
 //! What a user of candle would write, save that doubling and halving are reshapes, since candle's
 //! own doubling has a wrong gradient where its input has a second consumer (as in a fade-in).
 
 use std::collections::BTreeMap;
 
+use crate::bench::benchmark::{Benchmark, Loss, formula};
 use candle_core::{D, Device, Result, Tensor, Var};
 use candle_nn::optim::{AdamW, Optimizer, ParamsAdamW};
-use t2f_train::yardstick::{Loss, Yardstick, formula};
 
 /// The two networks and their optimisers.
 pub struct Stock {
-    yardstick: Yardstick,
-    painting: Weights,
-    judging: Weights,
+    benchmark: Benchmark,
+    g_params: Weights,
+    d_params: Weights,
     average: BTreeMap<String, Tensor>,
     adams: [AdamW; 2],
     batch: Batch,
@@ -83,27 +83,27 @@ fn softplus(x: &Tensor) -> Result<Tensor> {
 }
 
 impl Stock {
-    /// Networks and data that [`formula`] gives.
-    pub fn new(yardstick: &Yardstick) -> Result<Self> {
-        let y = yardstick;
+    /// TrainState and data that [`formula`] gives.
+    pub fn new(benchmark: &Benchmark) -> Result<Self> {
+        let y = benchmark;
         let table =
             y.config().gan.parameter_table(y.embedding_size, &[]).map_err(candle_core::Error::wrap)?;
-        let (mut painting, mut judging) = (Weights::default(), Weights::default());
+        let (mut g_params, mut d_params) = (Weights::default(), Weights::default());
         for row in table {
             let mut value = formula(&row.name, &row.shape, &Device::Cpu)?;
             if value.rank() == 4 {
                 value = value.permute((3, 2, 0, 1))?.contiguous()?; // (O, I, K, K)
             }
-            let set = if row.name.starts_with("discriminator.") { &mut judging } else { &mut painting };
+            let set = if row.name.starts_with("discriminator.") { &mut d_params } else { &mut g_params };
             set.vars.insert(row.name, Var::from_tensor(&value)?);
         }
-        let average = painting.vars.iter().map(|(name, var)| Ok((name.clone(), var.copy()?)));
+        let average = g_params.vars.iter().map(|(name, var)| Ok((name.clone(), var.copy()?)));
         let average = average.collect::<Result<_>>()?;
         let adam = |weights: &Weights| {
             let params = ParamsAdamW { lr: 1e-3, beta1: 0.0, beta2: 0.99, eps: 1e-8, weight_decay: 0.0 };
             AdamW::new(weights.vars.values().cloned().collect(), params)
         };
-        let adams = [adam(&painting)?, adam(&judging)?];
+        let adams = [adam(&g_params)?, adam(&d_params)?];
         let (b, side) = (y.batch, y.resolution());
         let numbers = |name: &str, shape: &[usize]| formula(name, shape, &Device::Cpu);
         let batch = Batch {
@@ -113,7 +113,7 @@ impl Stock {
             noise: numbers("noise", &[b, y.latent_size])?,
             mix: Tensor::full(0.5f32, (b, 1, 1, 1), &Device::Cpu)?,
         };
-        Ok(Self { yardstick: y.clone(), painting, judging, average, adams, batch })
+        Ok(Self { benchmark: y.clone(), g_params, d_params, average, adams, batch })
     }
 
     /// One training step.
@@ -124,7 +124,7 @@ impl Stock {
         let loss = self.generator_loss(&fake, &kl)?;
         self.adams[0].backward_step(&loss)?;
         for (name, average) in &mut self.average {
-            let value = self.painting.vars[name].as_detached_tensor();
+            let value = self.g_params.vars[name].as_detached_tensor();
             *average = average.affine(0.999, 0.0)?.add(&value.affine(0.001, 0.0)?)?.detach();
         }
         Ok(())
@@ -132,7 +132,7 @@ impl Stock {
 
     /// Generated images and the divergence of the conditioning augmentation.
     fn paint(&self) -> Result<(Tensor, Tensor)> {
-        let (w, y, batch) = (&self.painting, &self.yardstick, &self.batch);
+        let (w, y, batch) = (&self.g_params, &self.benchmark, &self.batch);
         let b = y.batch;
         let vector = batch.embedding.reshape((b, (), 1, 1))?;
         let both = w.conv("conditioning.transformer", &vector, false)?.reshape((b, ()))?;
@@ -166,7 +166,7 @@ impl Stock {
     }
 
     fn features(&self, w: &Weights, images: &Tensor) -> Result<Tensor> {
-        let (y, name) = (&self.yardstick, "discriminator");
+        let (y, name) = (&self.benchmark, "discriminator");
         let rgb = |level: usize, x: &Tensor| w.conv(&format!("{name}.rgb_to_features.{level}"), x, true);
         let block = |i: usize, x: &Tensor| {
             let x = w.conv(&format!("{name}.layers.{i}.conv_1"), x, true)?;
@@ -199,11 +199,11 @@ impl Stock {
     }
 
     fn discriminator_loss(&self, fake: &Tensor) -> Result<Tensor> {
-        let (w, batch) = (&self.judging, &self.batch);
+        let (w, batch) = (&self.d_params, &self.batch);
         let on_fake = self.score(w, &self.features(w, fake)?, &batch.embedding)?;
         let features = self.features(w, &batch.real)?;
         let on_real = self.score(w, &features, &batch.embedding)?;
-        if self.yardstick.loss == Loss::Ns {
+        if self.benchmark.loss == Loss::Ns {
             return softplus(&on_fake)?.mean_all()?.add(&softplus(&on_real.neg()?)?.mean_all()?);
         }
         let on_wrong = self.score(w, &features, &batch.mismatched)?;
@@ -221,9 +221,9 @@ impl Stock {
     }
 
     fn generator_loss(&self, fake: &Tensor, kl: &Tensor) -> Result<Tensor> {
-        let w = Weights { frozen: true, ..self.judging.clone() };
+        let w = Weights { frozen: true, ..self.d_params.clone() };
         let scores = self.score(&w, &self.features(&w, fake)?, &self.batch.embedding)?;
-        let adversarial = match self.yardstick.loss {
+        let adversarial = match self.benchmark.loss {
             Loss::WganGp => scores.mean_all()?.neg()?,
             Loss::Ns => softplus(&scores.neg()?)?.mean_all()?,
         };
@@ -244,14 +244,14 @@ mod tests {
     #[test]
     fn stock_candle_computes_the_same_losses() {
         for loss in [Loss::Ns, Loss::WganGp] {
-            let tiny = Yardstick {
+            let tiny = Benchmark {
                 channels: vec![8, 6, 4],
                 latent_size: 12,
                 code_size: 8,
                 embedding_size: 10,
                 compressed_size: 6,
                 batch: 8,
-                ..Yardstick::wide(2, loss)
+                ..Benchmark::wide(2, loss)
             };
             let ours = tiny.parity(&Device::Cpu).unwrap();
             let mut stock = Stock::new(&tiny).unwrap();
@@ -264,9 +264,9 @@ mod tests {
             };
             close(stock.discriminator_loss(&fake.detach()).unwrap(), ours.discriminator_loss);
             close(stock.generator_loss(&fake, &kl).unwrap(), ours.generator_loss);
-            let before = stock.judging.vars["discriminator.final_block.conv_4.weight"].copy().unwrap();
+            let before = stock.d_params.vars["discriminator.final_block.conv_4.weight"].copy().unwrap();
             stock.step().unwrap();
-            let after = &stock.judging.vars["discriminator.final_block.conv_4.weight"];
+            let after = &stock.d_params.vars["discriminator.final_block.conv_4.weight"];
             let moved =
                 after.sub(&before).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
             assert!(moved > 1e-4, "Adam's first step moves every weight by its rate, not by {moved}");

@@ -1,6 +1,6 @@
 //! What `t2f bench` prints and writes.
 
-use t2f_train::yardstick::operators::OperatorTime;
+use crate::bench::benchmark::operators::OperatorTime;
 
 use super::peer::Peer;
 use super::row::{PeerRow, Row};

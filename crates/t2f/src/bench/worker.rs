@@ -10,12 +10,12 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use crate::bench::benchmark::{Benchmark, operators};
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use t2f_train::model::Model;
-use t2f_train::painter::Sampling;
-use t2f_train::yardstick::{Yardstick, operators};
+use t2f_train::pipeline::Sampling;
 
 use super::stock::Stock;
 use crate::failure::failure;
@@ -26,12 +26,12 @@ use crate::terminal;
 pub enum Job {
     /// Measures the fastest matrix product, once.
     Gemm,
-    /// Times each operator of a yardstick's networks, once.
-    Operators(Yardstick),
+    /// Times each operator of a benchmark's networks, once.
+    Operators(Benchmark),
     /// Takes training steps.
-    Step(Yardstick),
+    Step(Benchmark),
     /// Takes training steps with nothing but candle's own operators.
-    Stock(Yardstick),
+    Stock(Benchmark),
     /// Draws so many faces of one caption at once from a model file.
     Draw(PathBuf, usize),
     /// Trains the preset `quick`, to the first step or to the end.
@@ -160,17 +160,17 @@ pub fn serve(job: &str) -> anyhow::Result<()> {
             terminal::result(&json!({ "gflops": operators::gemm_peak(&device()?)? }).to_string());
             Ok(())
         }
-        Job::Operators(yardstick) => {
-            let times = operators::times(&yardstick, &device()?)?;
+        Job::Operators(benchmark) => {
+            let times = operators::times(&benchmark, &device()?)?;
             terminal::result(&serde_json::to_string(&times)?);
             Ok(())
         }
-        Job::Step(yardstick) => {
-            let mut training = yardstick.training(&device()?)?;
+        Job::Step(benchmark) => {
+            let mut training = benchmark.training(&device()?)?;
             answer_turns(|| training.step().map(drop).map_err(anyhow::Error::new))
         }
-        Job::Stock(yardstick) => {
-            let mut training = Stock::new(&yardstick)?;
+        Job::Stock(benchmark) => {
+            let mut training = Stock::new(&benchmark)?;
             answer_turns(|| training.step().map_err(anyhow::Error::new))
         }
         Job::Run { overrides, out, first_step } => super::run::train(&overrides, &out, first_step),
