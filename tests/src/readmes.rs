@@ -8,8 +8,11 @@ macro_rules! readmes {
 
 readmes! {
     Data: "../../crates/data/README.md",
+    Files: "../../crates/files/README.md",
     Gan: "../../crates/gan/README.md",
+    Metrics: "../../crates/metrics/README.md",
     Ops: "../../crates/ops/README.md",
+    Pictures: "../../crates/pictures/README.md",
     Text: "../../crates/text/README.md",
     Train: "../../crates/train/README.md",
 }
