@@ -7,6 +7,7 @@ mod commit;
 mod configuration;
 mod corrupt;
 mod diverge;
+mod documents;
 mod drawn_again;
 mod fuzz;
 mod kills;
