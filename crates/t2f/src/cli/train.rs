@@ -116,10 +116,10 @@ fn advice(error: &Error, options: &Options) -> String {
     let unknown = options.preset.as_ref().filter(|name| !Config::presets().any(|preset| preset == *name));
     match error {
         Error::Device { .. } => "`--device auto` takes what the build and the machine have".into(),
-        Error::Data(DataError::Setting { field: "data.images" | "data.captions", .. }) => {
+        Error::Data(DataError::Setting(setting)) if ["data.images", "data.captions"].contains(&&*setting.key) => {
             "give `--data lfw:IMAGES,CAPTIONS`; see datasets/lfw-face2text".into()
         }
-        Error::Data(DataError::Setting { field: "data.path", .. }) => {
+        Error::Data(DataError::Setting(setting)) if setting.key == "data.path" => {
             "give `--data folder:PATH`; see datasets/image-folder".into()
         }
         Error::Data(DataError::File { .. } | DataError::Dataset { .. } | DataError::Refused { .. }) => {
@@ -137,7 +137,7 @@ fn advice(error: &Error, options: &Options) -> String {
         Error::Config(_) if unknown.is_some() => {
             "name one of these with `--preset`, or a file of your own with `--config`".into()
         }
-        Error::Parse { .. } | Error::Config(_) | Error::Data(_) | Error::Gan(_) | Error::Text(_) => {
+        Error::Parse { .. } | Error::Config(_) | Error::Setting(_) | Error::Data(_) | Error::Gan(_) | Error::Text(_) => {
             "docs/configuration.md tells what each key may be".into()
         }
         _ => format!("`{} train -n` resolves and checks without training", program()),
