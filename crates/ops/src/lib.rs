@@ -22,5 +22,6 @@ pub mod process;
 pub mod recurrent;
 pub mod resample;
 pub mod rng;
+pub mod setting;
 
 pub use candle_core::{DType, Device, Result, Shape, Tensor, Var};
