@@ -18,13 +18,13 @@ use crate::prediction::{Prediction, ScoredAttributes};
 pub struct AttributeAgreement;
 
 impl Metric for AttributeAgreement {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "agreement"
     }
-    fn about(&self) -> &str {
+    fn about(&self) -> &'static str {
         "the share of caption claims that generated images show (AA, AAn, exact@caption)"
     }
-    fn group(&self) -> Option<&str> {
+    fn group(&self) -> Option<&'static str> {
         Some(GROUP)
     }
     fn start<'a>(&'a self, context: &'a Context<'a>) -> Result<Box<dyn Accumulator + 'a>> {

@@ -31,13 +31,13 @@ pub struct Composition {
 pub struct CompositionGap;
 
 impl Metric for CompositionGap {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "composition"
     }
-    fn about(&self) -> &str {
+    fn about(&self) -> &'static str {
         "the loss of agreement on pairs of values that training never shows together (CompGap)"
     }
-    fn group(&self) -> Option<&str> {
+    fn group(&self) -> Option<&'static str> {
         Some(GROUP)
     }
     fn start<'a>(&'a self, context: &'a Context<'a>) -> Result<Box<dyn Accumulator + 'a>> {

@@ -31,10 +31,10 @@ pub struct FeatureScores {
 }
 
 impl Metric for FeatureDistances {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "features"
     }
-    fn about(&self) -> &str {
+    fn about(&self) -> &'static str {
         "FID, KID, precision, recall, density, coverage on features of a network"
     }
     fn start<'a>(&'a self, context: &'a Context<'a>) -> Result<Box<dyn Accumulator + 'a>> {

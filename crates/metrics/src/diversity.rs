@@ -18,13 +18,13 @@ use crate::prediction::{Prediction, ScoredAttributes};
 pub struct AttributeDiversity;
 
 impl Metric for AttributeDiversity {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "diversity"
     }
-    fn about(&self) -> &str {
+    fn about(&self) -> &'static str {
         "the distance of the attributes that captions leave open from those of the data"
     }
-    fn group(&self) -> Option<&str> {
+    fn group(&self) -> Option<&'static str> {
         Some(GROUP)
     }
     fn start<'a>(&'a self, context: &'a Context<'a>) -> Result<Box<dyn Accumulator + 'a>> {

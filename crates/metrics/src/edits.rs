@@ -27,13 +27,13 @@ const ATTEMPTS: u64 = 20_000;
 pub struct EditTest;
 
 impl Metric for EditTest {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "edits"
     }
-    fn about(&self) -> &str {
+    fn about(&self) -> &'static str {
         "the effect of a changed phrase on its attribute and on the others (flip, leakage)"
     }
-    fn group(&self) -> Option<&str> {
+    fn group(&self) -> Option<&'static str> {
         Some(GROUP)
     }
     fn start<'a>(&'a self, context: &'a Context<'a>) -> Result<Box<dyn Accumulator + 'a>> {

@@ -19,10 +19,10 @@
 //! struct Brightness;
 //!
 //! impl Metric for Brightness {
-//!     fn name(&self) -> &str {
+//!     fn name(&self) -> &'static str {
 //!         "brightness"
 //!     }
-//!     fn about(&self) -> &str {
+//!     fn about(&self) -> &'static str {
 //!         "the mean pixel"
 //!     }
 //!     fn start<'a>(&'a self, _: &'a Context<'a>) -> Result<Box<dyn Accumulator + 'a>> {

@@ -24,10 +24,10 @@ const OLD_KEYS: [(&str, &str); 2] = [("generated", "drawn"), ("generated_median"
 pub struct NearestImages;
 
 impl Metric for NearestImages {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "memorisation"
     }
-    fn about(&self) -> &str {
+    fn about(&self) -> &'static str {
         "the distance of generated images from the nearest training images"
     }
     fn start<'a>(&'a self, context: &'a Context<'a>) -> Result<Box<dyn Accumulator + 'a>> {

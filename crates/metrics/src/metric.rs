@@ -24,13 +24,13 @@ use crate::request::{Generate, GenerationRequest};
 /// shows each batch to every metric, and collects the reports.
 pub trait Metric: Send + Sync {
     /// The name on the command line: lower case, words joined by hyphens.
-    fn name(&self) -> &str;
+    fn name(&self) -> &'static str;
 
     /// One line that says what it measures, for `--help`.
-    fn about(&self) -> &str;
+    fn about(&self) -> &'static str;
 
     /// A name that stands for several metrics at once; default none.
-    fn group(&self) -> Option<&str> {
+    fn group(&self) -> Option<&'static str> {
         None
     }
 

@@ -38,10 +38,10 @@ pub struct SimilarityScores {
 }
 
 impl Metric for StructuralSimilarity {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "ms-ssim"
     }
-    fn about(&self) -> &str {
+    fn about(&self) -> &'static str {
         "multi-scale structural similarity of images of different captions"
     }
     fn start<'a>(&'a self, context: &'a Context<'a>) -> Result<Box<dyn Accumulator + 'a>> {

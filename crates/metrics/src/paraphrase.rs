@@ -20,13 +20,13 @@ const ATTEMPTS: u64 = 1000;
 pub struct ParaphraseConsistency;
 
 impl Metric for ParaphraseConsistency {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "paraphrase"
     }
-    fn about(&self) -> &str {
+    fn about(&self) -> &'static str {
         "the share of attributes that are equal for two wordings of the same claims"
     }
-    fn group(&self) -> Option<&str> {
+    fn group(&self) -> Option<&'static str> {
         Some(GROUP)
     }
     fn start<'a>(&'a self, context: &'a Context<'a>) -> Result<Box<dyn Accumulator + 'a>> {

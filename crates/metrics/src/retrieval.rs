@@ -72,10 +72,10 @@ pub struct RPrecision {
 }
 
 impl Metric for RPrecision {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "retrieval"
     }
-    fn about(&self) -> &str {
+    fn about(&self) -> &'static str {
         "R-precision: the share of images whose caption is the nearest of a hundred"
     }
     fn start<'a>(&'a self, context: &'a Context<'a>) -> Result<Box<dyn Accumulator + 'a>> {

@@ -48,10 +48,10 @@ pub struct SwdScores {
 }
 
 impl Metric for SlicedWasserstein {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "swd"
     }
-    fn about(&self) -> &str {
+    fn about(&self) -> &'static str {
         "sliced Wasserstein distance of patches at each scale"
     }
     fn start<'a>(&'a self, context: &'a Context<'a>) -> Result<Box<dyn Accumulator + 'a>> {

@@ -104,10 +104,10 @@ struct Counting {
 }
 
 impl Metric for Count {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "count"
     }
-    fn about(&self) -> &str {
+    fn about(&self) -> &'static str {
         "the number of images"
     }
     fn start<'a>(&'a self, _: &'a Context<'a>) -> Result<Box<dyn Accumulator + 'a>> {
