@@ -20,5 +20,6 @@ mod run;
 mod sampling;
 mod shipped;
 mod signals;
+mod structure;
 mod swap;
 mod tiny;

@@ -1,7 +1,8 @@
-//! What can go wrong in this crate.
+//! The errors of this crate.
 
 /// An error of a network, a loss, or their configuration.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// A tensor operation failed: shapes, devices, memory.
     #[error(transparent)]
@@ -16,12 +17,12 @@ pub enum Error {
         /// The values that are allowed.
         expected: String,
     },
-    /// A loss was not given what it computes from.
+    /// An input of a loss is missing.
     #[error("the {loss} loss needs {needed}")]
     Missing {
         /// The loss's name in a configuration.
         loss: &'static str,
-        /// What was left out.
+        /// The missing input.
         needed: &'static str,
     },
 }
@@ -36,10 +37,16 @@ pub(crate) fn check(
     value: impl std::fmt::Display,
     expected: impl std::fmt::Display,
 ) -> Result<()> {
-    if holds {
-        return Ok(());
-    }
-    Err(Error::Option { option, value: value.to_string(), expected: expected.to_string() })
+    if holds { Ok(()) } else { Err(refused(option, value, expected)) }
+}
+
+/// The error of an option with a value that is not allowed.
+pub(crate) fn refused(
+    option: &'static str,
+    value: impl std::fmt::Display,
+    expected: impl std::fmt::Display,
+) -> Error {
+    Error::Option { option, value: value.to_string(), expected: expected.to_string() }
 }
 
 /// An error unless `value` is finite and at least 0, as weights and deviations are.

@@ -1,8 +1,9 @@
-//! Fade-in: how far the networks have grown, and how a new layer is blended with what was before.
+//! Fade-in: the state of growth, and the blend of a new level with the level below.
 //!
 //! ProGAN §2 (arXiv:1710.10196). The networks start at 4x4 pixels; each level doubles both sides.
 //! While a level fades in, its path has weight `alpha` and the path of the level below, resized,
-//! has `1 - alpha`. Generator, discriminator and the real images all blend by this page.
+//! has `1 - alpha`. Generator, discriminator and the real images all blend by
+//! these functions.
 
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
@@ -27,7 +28,7 @@ impl Growth {
         Self { level, alpha: 1.0 }
     }
 
-    /// The side of an image at this level, in pixels; 0 at a level of which there is none.
+    /// The side of an image at this level, in pixels; 0 at a level beyond the range of the type.
     pub const fn resolution(self) -> usize {
         match 4usize.checked_shl(self.level as u32) {
             Some(side) => side,
@@ -57,8 +58,8 @@ impl Growth {
         Ok(if self.fades() { fade(&new, &old()?, self.alpha)? } else { new })
     }
 
-    /// Real images as the discriminator should see them now: halved to this level's resolution,
-    /// and, while it fades in, blended with themselves at the level below.
+    /// Real images at this level: halved to its resolution and, while it fades in, blended with
+    /// themselves at the level below.
     ///
     /// # Shapes
     /// `(B, 3, S, S)` → `(B, 3, R, R)`, where S is R times a power of two.
@@ -94,7 +95,7 @@ mod tests {
 
     #[test]
     fn reals_are_halved_and_blended_with_the_level_below() -> Result<()> {
-        // 16x16 whose value is the column: at 8x8 columns hold 0.5, 2.5, …; at 4x4 1.5, 5.5, …
+        // 16x16, each pixel the number of its column: at 8x8 columns hold 0.5, 2.5, …; at 4x4 1.5, 5.5, …
         let row = Tensor::arange(0f64, 16., &Device::Cpu)?;
         let images = row.broadcast_as((2, 3, 16, 16))?.contiguous()?;
         let real = Growth { level: 1, alpha: 0.25 }.reals(&images)?;

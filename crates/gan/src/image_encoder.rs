@@ -40,7 +40,7 @@ impl ImageEncoder {
     /// stage has no `see`.
     ///
     /// # Errors
-    /// If there is no stage or more than eight, a number is 0, or a parameter cannot be had.
+    /// If there is no stage or more than eight, a number is 0, or a parameter is missing.
     pub fn new(channels: &[usize], vb: &VarBuilder) -> Result<Self> {
         Self::check("channels of an image encoder", channels)?;
         let conv = |vb: VarBuilder, kernel: usize, inputs: usize, outputs: usize| -> Result<_> {

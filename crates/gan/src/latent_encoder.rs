@@ -35,7 +35,7 @@ impl LatentEncoder {
     /// `noise_size` is N, the size of the noise beside the text code.
     ///
     /// # Errors
-    /// If there is no noise, a number of channels is out of range, or a parameter cannot be had.
+    /// If there is no noise, a number of channels is out of range, or a parameter is missing.
     pub fn new(channels: &[usize], noise_size: usize, vb: &VarBuilder) -> Result<Self> {
         check(noise_size > 0, "noise for a reconstruction", 0, "a code_size below latent_size")?;
         let encoder = ImageEncoder::new(channels, &vb.pp("reader"))?;

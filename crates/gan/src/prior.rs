@@ -12,9 +12,9 @@ use candle_core::{D, DType, Device, Tensor};
 use candle_nn::ops::softmax;
 use candle_nn::{Init, VarBuilder};
 
+use crate::error::{Result, check};
 use crate::labels::{Labels, PartialLabels, absent, classes, nll_of_flat, shaped};
 use crate::linear::Linear;
-use crate::error::{Result, check};
 
 /// `P(code | text) = Π_k P(a_k | text, a_1 … a_{k-1})`, each a mixture,
 /// `P(a_k | …) = said_k(not mentioned) · open_k(a_k) + said_k(a_k)`.
@@ -59,12 +59,8 @@ impl AttributePrior {
     /// classes are one more, see [`PartialLabels`].
     ///
     /// # Errors
-    /// If a parameter cannot be had.
-    pub fn new(
-        sizes: &[usize],
-        embedding_size: usize,
-        vb: &VarBuilder,
-    ) -> Result<Self> {
+    /// If a parameter is missing.
+    pub fn new(sizes: &[usize], embedding_size: usize, vb: &VarBuilder) -> Result<Self> {
         let classes = classes(sizes);
         let outputs = sizes.len() * classes;
         let mask = |of: &dyn Fn(usize, usize) -> bool| -> Result<Tensor> {

@@ -11,7 +11,7 @@ use crate::discriminator::{Discriminator, DiscriminatorShape};
 use crate::error::{Result, check};
 use crate::growth::Growth;
 
-/// Where the discriminator sees the text.
+/// The place where the text enters the discriminator.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Head {
@@ -66,7 +66,7 @@ struct Block {
     conv_2: Conv,
 }
 
-/// Where the text comes in.
+/// The layers in which the text enters.
 #[derive(Debug)]
 enum End {
     Concat { compressor: Conv, conv_2: Conv },
@@ -80,7 +80,7 @@ impl GrowingDiscriminator {
     /// as the generator's step needs it.
     ///
     /// # Errors
-    /// If there is no condition, or a parameter cannot be had.
+    /// If there is no condition, or a parameter is missing.
     pub fn new(shape: &DiscriminatorShape, options: DiscriminatorOptions, vb: VarBuilder) -> Result<Self> {
         let DiscriminatorShape { condition_size, channels: widths } = shape;
         let condition_size = *condition_size;
@@ -192,7 +192,7 @@ impl Discriminator for GrowingDiscriminator {
 }
 
 /// The largest group size up to `wanted` that divides the batch: groups of unequal size have no
-/// common deviation. A prime batch above `wanted` is left with groups of 1, which say nothing.
+/// common deviation. A prime batch above `wanted` has groups of 1, whose deviation is 0.
 fn stddev_group(batch: usize, wanted: usize) -> usize {
     (1..=wanted.min(batch)).rev().find(|&group| batch.is_multiple_of(group)).unwrap_or(1)
 }

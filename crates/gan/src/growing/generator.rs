@@ -50,7 +50,7 @@ impl GrowingGenerator {
     /// Builds all levels; those above the level in use take no part and get no gradient.
     ///
     /// # Errors
-    /// If a parameter cannot be had.
+    /// If a parameter is missing.
     pub fn new(shape: &GeneratorShape, options: GeneratorOptions, vb: VarBuilder) -> Result<Self> {
         let (latent_size, widths) = (shape.latent_size, &shape.channels);
         let GeneratorOptions { modulation: modulated, compat } = options;
