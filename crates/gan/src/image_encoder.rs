@@ -5,8 +5,7 @@
 
 use candle_core::Tensor;
 use candle_nn::{Init, VarBuilder};
-use t2f_ops::conv2d::{ConvOptions, conv2d};
-use t2f_ops::resample::{avg_pool2, to_nhwc, upsample2};
+use t2f_ops::{ConvOptions, avg_pool2, conv2d, to_nhwc, upsample2};
 
 use crate::error::{Result, check};
 

@@ -194,7 +194,6 @@ pub fn require_room(disk: &dyn Disk, folder: &Path, need: u64, what: &str) -> Re
 
 /// A checkpoint that was read and verified.
 #[derive(Debug)]
-#[derive(Debug)]
 pub struct Checkpoint {
     path: PathBuf,
     files: BTreeMap<String, Vec<u8>>,

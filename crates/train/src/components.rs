@@ -43,11 +43,11 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 
 type BuildText = dyn Fn(Tokenizer, VarBuilder) -> t2f_text::Result<Box<dyn TextEncoder>> + Send + Sync;
-type BuildGenerator = dyn Fn(&GeneratorShape, VarBuilder) -> t2f_gan::Result<Box<dyn Generator>> + Send + Sync;
+type BuildGenerator =
+    dyn Fn(&GeneratorShape, VarBuilder) -> t2f_gan::Result<Box<dyn Generator>> + Send + Sync;
 type BuildDiscriminator =
     dyn Fn(&DiscriminatorShape, VarBuilder) -> t2f_gan::Result<Box<dyn Discriminator>> + Send + Sync;
-type BuildObjective =
-    dyn Fn(&ObjectiveContext<'_>) -> t2f_gan::Result<Box<dyn Objective>> + Send + Sync;
+type BuildObjective = dyn Fn(&ObjectiveContext<'_>) -> t2f_gan::Result<Box<dyn Objective>> + Send + Sync;
 
 /// A part from outside, with the name that records it.
 #[derive(Clone)]
@@ -130,10 +130,7 @@ impl Components {
     pub fn with_generator(
         mut self,
         name: impl Into<String>,
-        build: impl Fn(&GeneratorShape, VarBuilder) -> t2f_gan::Result<Box<dyn Generator>>
-        + Send
-        + Sync
-        + 'static,
+        build: impl Fn(&GeneratorShape, VarBuilder) -> t2f_gan::Result<Box<dyn Generator>> + Send + Sync + 'static,
     ) -> Self {
         self.generator = Some(Named { name: name.into(), part: Arc::new(build) });
         self
@@ -204,7 +201,9 @@ impl Components {
             ("loss", "with_loss", &recorded.loss, &given.loss),
         ];
         self.check_model(recorded)?;
-        pairs.into_iter().try_for_each(|(what, setter, recorded, given)| same(what, setter, recorded, given))?;
+        pairs
+            .into_iter()
+            .try_for_each(|(what, setter, recorded, given)| same(what, setter, recorded, given))?;
         if recorded.objectives != given.objectives {
             return Err(Error::Config(format!(
                 "the run was made with the objectives {:?} and is given {:?}: pass the same, in the same order, \

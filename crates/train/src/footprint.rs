@@ -129,7 +129,10 @@ mod tests {
     #[test]
     fn a_penalty_and_a_larger_batch_cost_more() {
         let plain = of(&["loss.adversarial.kind=hinge", "schedule.batch_sizes=[16]"]);
-        assert!(of(&["loss.adversarial.kind=wgan-gp", "schedule.batch_sizes=[16]"]).activations > 2 * plain.activations);
+        assert!(
+            of(&["loss.adversarial.kind=wgan-gp", "schedule.batch_sizes=[16]"]).activations
+                > 2 * plain.activations
+        );
         // The largest level counts, which may have the smaller batch.
         let batches = of(&["loss.adversarial.kind=hinge", "schedule.batch_sizes=[16, 16, 16, 32]"]);
         assert_eq!(batches.activations, 2 * plain.activations);

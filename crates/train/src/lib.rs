@@ -14,6 +14,7 @@ mod error;
 pub mod footprint;
 mod labels;
 pub mod model;
+pub mod pipeline;
 pub mod run_dir;
 pub mod samples;
 pub mod schedule;

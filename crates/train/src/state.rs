@@ -23,8 +23,8 @@ use t2f_gan::{
 use t2f_ops::adam::{Adam, each};
 use t2f_ops::grad::gradients;
 use t2f_ops::init::Parameters;
-use t2f_ops::norm::sum_of_squares;
 use t2f_ops::rng::{self, Key};
+use t2f_ops::sum_of_squares;
 use t2f_text::Tokenizer;
 
 use crate::checkpoint::{Checkpoint, Draft};
@@ -98,8 +98,7 @@ impl TrainState {
         device: &Device,
     ) -> Result<Self> {
         let key = Key::new(config.seed).child("init");
-        let (g_params, d_params) =
-            (Parameters::drawn(key.child(G_KEY)), Parameters::drawn(key.child(D_KEY)));
+        let (g_params, d_params) = (Parameters::drawn(key.child(G_KEY)), Parameters::drawn(key.child(D_KEY)));
         let g = g_params.builder(DType::F32, device);
         let pipeline = Pipeline::new(config, components, tokenizer, attribute_sizes, g.clone())?;
         let embedding_size = pipeline.text().embedding_size();
@@ -194,13 +193,15 @@ impl TrainState {
         step: u64,
         losses: &mut Losses,
     ) -> Result<Option<Tensor>> {
-        let texts = forward.texts.map(|t| if self.text_learns_from_discriminator { t.clone() } else { t.detach() });
+        let texts =
+            forward.texts.map(|t| if self.text_learns_from_discriminator { t.clone() } else { t.detach() });
         let condition = forward.condition(&texts.embedding)?;
         let mismatched = self.matching_aware.then(|| forward.condition(&texts.mismatched)).transpose()?;
         let mut from_discriminator = None;
         for repeat in 0..self.n_critic {
             let real = self.augmented(&forward.real, forward.key, "discriminator", repeat, "real")?;
-            let fake = self.augmented(&forward.fake.detach(), forward.key, "discriminator", repeat, "fake")?;
+            let fake =
+                self.augmented(&forward.fake.detach(), forward.key, "discriminator", repeat, "fake")?;
             let batch = DiscriminatorBatch {
                 real: &real,
                 fake: &fake,

@@ -3,8 +3,8 @@
 use candle_core::Tensor;
 use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
-use t2f_ops::norm::minibatch_stddev;
-use t2f_ops::resample::{avg_pool2, to_nhwc};
+use t2f_ops::minibatch_stddev;
+use t2f_ops::{avg_pool2, to_nhwc};
 
 use super::layers::{Compat, Conv, ConvShape};
 use crate::discriminator::{Discriminator, DiscriminatorShape};

@@ -2,8 +2,8 @@
 
 use candle_core::Tensor;
 use candle_nn::VarBuilder;
-use t2f_ops::norm::{modulated_pixel_norm, pixel_norm};
-use t2f_ops::resample::{to_nchw, upsample2};
+use t2f_ops::{modulated_pixel_norm, pixel_norm};
+use t2f_ops::{to_nchw, upsample2};
 
 use super::layers::{Compat, Conv, ConvShape, Unfold};
 use crate::error::{Result, check};

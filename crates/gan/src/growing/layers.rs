@@ -4,7 +4,7 @@
 use candle_core::Tensor;
 use candle_nn::{Init, VarBuilder};
 use serde::{Deserialize, Serialize};
-use t2f_ops::conv2d::{ConvOptions, conv2d};
+use t2f_ops::{ConvOptions, conv2d};
 
 use crate::error::Result;
 

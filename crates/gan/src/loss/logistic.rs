@@ -1,7 +1,7 @@
 //! Non-saturating logistic loss.
 
 use candle_core::Tensor;
-use t2f_ops::activation::softplus;
+use t2f_ops::softplus;
 
 use super::adversarial::{AdversarialLoss, Scores};
 use super::terms::LossTerms;

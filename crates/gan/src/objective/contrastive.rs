@@ -8,7 +8,7 @@
 use candle_core::{D, Tensor};
 use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
-use t2f_ops::norm::pixel_norm;
+use t2f_ops::pixel_norm;
 
 use super::interface::{DiscriminatorInputs, GeneratorInputs, Objective, ObjectiveContext};
 use crate::error::{Result, check};

@@ -4,11 +4,10 @@
 use candle_core::{D, DType, Device, Tensor};
 use candle_nn::{Init, VarBuilder};
 use t2f_data::{Dataset, Image};
-use t2f_ops::conv2d::{ConvOptions, conv2d};
 use t2f_ops::grad::gradients;
 use t2f_ops::init::Parameters;
-use t2f_ops::resample::to_nhwc;
 use t2f_ops::rng::{Key, below, permutation};
+use t2f_ops::{ConvOptions, conv2d, to_nhwc};
 use t2f_text::{LstmConfig, TextConfig, TextEncoder, Tokenizer};
 
 use super::RetrievalConfig;

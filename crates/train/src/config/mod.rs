@@ -19,7 +19,6 @@ use crate::error::{Error, Result};
 use crate::schedule::{Schedule, ScheduleConfig};
 
 pub use sections::{OptimizerConfig, OutputConfig};
-use t2f_ops::adam::AdamConfig;
 
 /// The presets that are built in, by name.
 const PRESETS: [(&str, &str); 5] = [

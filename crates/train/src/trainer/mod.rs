@@ -61,6 +61,8 @@ pub struct Trainer {
 impl Trainer {
     /// Claims a new run folder under `out` and initialises the networks.
     ///
+    /// Installs [`t2f_ops::Runtime`], as [`resume`](Self::resume) does, too.
+    ///
     /// # Errors
     /// If the configuration is not valid, the data or a part cannot be opened, the device is not there, or
     /// the folder cannot be written.
@@ -76,6 +78,7 @@ impl Trainer {
         folder: impl FnOnce(&Config, &str) -> Result<RunDir>,
     ) -> Result<Self> {
         config.check()?;
+        t2f_ops::Runtime::install();
         let device = crate::device::open(&config.device)?;
         let splits = components.data(&config)?;
         config.settle(&splits)?;
@@ -115,6 +118,7 @@ impl Trainer {
             return Self::begin(config, components, |_, _| Ok(run));
         }
         config.check()?;
+        t2f_ops::Runtime::install();
         let device = crate::device::open(&config.device)?;
         let splits = components.data(&config)?;
         let checkpoint = checkpoint::load_latest(&run.checkpoints())?;
@@ -128,8 +132,7 @@ impl Trainer {
             )));
         }
         let tokenizer = Tokenizer::from_json(checkpoint.text("tokenizer.json")?)?;
-        let mut state =
-            TrainState::new(&config, &components, &tokenizer, &splits.schema().sizes(), &device)?;
+        let mut state = TrainState::new(&config, &components, &tokenizer, &splits.schema().sizes(), &device)?;
         load(&mut state, &checkpoint, &progress)?;
         let parts = Parts { config, components, device, tokenizer, splits, state, progress };
         let mut trainer = Self::assemble(parts, run)?;
@@ -239,7 +242,7 @@ impl Trainer {
             self.save_model()?;
             let _ = watch(&Event::Restored { checkpoint: &checkpoint, verified: &verified });
         }
-        let mut batches = self.batches(key);
+        let mut batches = self.batches(key)?;
         let mut clock = Clock::start(self.progress.images);
 
         while self.progress.images < total_images {
@@ -310,7 +313,7 @@ impl Trainer {
     }
 
     /// The batches that the schedule asks for from here on, prepared ahead on other threads.
-    fn batches(&self, key: Key) -> Prefetch {
+    fn batches(&self, key: Key) -> Result<Prefetch> {
         let (schedule, mut shown) = (self.schedule.clone(), self.progress.images);
         let requests = std::iter::from_fn(move || {
             (shown < schedule.total_images()).then(|| {
@@ -322,8 +325,8 @@ impl Trainer {
             })
         });
         let config = self.config.loader;
-        let loader = Loader::new(self.splits.train.clone(), key.child("loader")).with_config(config);
-        Prefetch::new(Arc::new(loader), requests, config.workers)
+        let loader = Loader::from_config(self.splits.train.clone(), &config, key.child("loader"))?;
+        Ok(Prefetch::new(Arc::new(loader), requests, config.workers))
     }
 
     fn tick(&mut self, clock: &mut Clock, stage: Stage) -> Result<Tick> {
