@@ -5,7 +5,7 @@ use candle_core::Tensor;
 use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Result, check};
+use crate::error::{Result, check_argument};
 use crate::growing::layers::{Compat, Conv, ConvShape};
 
 /// The form of the standard deviation, and the reduction of the divergence.
@@ -54,7 +54,7 @@ impl ConditioningAugmentation {
         embedding_size: usize,
         vb: VarBuilder,
     ) -> Result<Self> {
-        check(embedding_size > 0, "embedding_size", embedding_size, "at least 1")?;
+        check_argument(embedding_size > 0, "embedding_size", embedding_size, "at least 1")?;
         let shape = ConvShape { kernel: 1, inputs: embedding_size, outputs: 2 * code_size };
         let transformer = Conv::new(shape, compat, &vb.pp("transformer"))?;
         Ok(Self { transformer, code_size, kind })

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::conditioning::{ConditioningAugmentation, ConditioningKind};
 use crate::discriminator::{Discriminator, DiscriminatorShape};
-use crate::error::{Result, check, refused};
+use crate::error::{Result, check, check_argument, refused};
 use crate::generator::{Generator, GeneratorShape};
 use crate::growing::{
     Compat, DiscriminatorOptions, GeneratorOptions, GrowingDiscriminator, GrowingGenerator, Head,
@@ -198,7 +198,7 @@ impl GanConfig {
         embedding_size: usize,
         attribute_code: usize,
     ) -> Result<DiscriminatorShape> {
-        check(embedding_size > 0, "embedding_size", embedding_size, "at least 1")?;
+        check_argument(embedding_size > 0, "embedding_size", embedding_size, "at least 1")?;
         let channels = self.checked_channels()?;
         Ok(DiscriminatorShape { condition_size: embedding_size + attribute_code, channels })
     }

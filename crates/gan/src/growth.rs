@@ -9,7 +9,7 @@ use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 use t2f_ops::{avg_pool2, fade, to_nchw, to_nhwc, upsample2};
 
-use crate::error::{Result, check};
+use crate::error::{Result, check_argument};
 
 /// The level that is trained or shown, and the weight of its newest layers.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,8 +46,13 @@ impl Growth {
     /// # Errors
     /// If the level is above `max_level` or alpha is outside `(0, 1]`.
     pub fn check(self, max_level: usize) -> Result<()> {
-        check(self.level <= max_level, "level", self.level, format_args!("at most {max_level}"))?;
-        check(self.alpha > 0.0 && self.alpha <= 1.0, "alpha", self.alpha, "more than 0 and at most 1")
+        check_argument(self.level <= max_level, "level", self.level, format_args!("at most {max_level}"))?;
+        check_argument(
+            self.alpha > 0.0 && self.alpha <= 1.0,
+            "alpha",
+            self.alpha,
+            "more than 0 and at most 1",
+        )
     }
 
     /// `alpha·new + (1 - alpha)·old`, where `old` is computed only while it counts.
@@ -70,7 +75,7 @@ impl Growth {
         let (_, _, height, side) = images.dims4()?;
         let r = self.resolution();
         let halvings = side.checked_div(r).and_then(usize::checked_ilog2).unwrap_or(0);
-        check(
+        check_argument(
             height == side && r << halvings == side,
             "image size",
             format_args!("{height}x{side}"),

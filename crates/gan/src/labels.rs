@@ -3,7 +3,7 @@
 use candle_core::{D, Device, Tensor};
 use candle_nn::VarBuilder;
 
-use crate::error::{Result, check};
+use crate::error::{Result, check_argument};
 
 /// The logit offset of a class that is ruled out.
 const RULED_OUT: f32 = -1e4;
@@ -38,12 +38,22 @@ impl PartialLabels {
         for (row, ruled_out) in ruled_out.chunks_exact_mut(classes).enumerate() {
             let (item, attribute) = (row / sizes.len(), row % sizes.len());
             let Some(possible) = of(item, attribute) else { continue };
-            check(!possible.is_empty(), "classes of an attribute", "none", "at least one, or no label")?;
+            check_argument(
+                !possible.is_empty(),
+                "classes of an attribute",
+                "none",
+                "at least one, or no label",
+            )?;
             known[attribute] += 1;
             ruled_out.fill(RULED_OUT);
             for class in possible {
                 let most = sizes[attribute];
-                check(class <= most, "class of an attribute", class, format_args!("at most {most}"))?;
+                check_argument(
+                    class <= most,
+                    "class of an attribute",
+                    class,
+                    format_args!("at most {most}"),
+                )?;
                 ruled_out[class] = 0.0;
             }
         }

@@ -8,7 +8,7 @@ use t2f_ops::{avg_pool2, to_nhwc};
 
 use super::layers::{Compat, Conv, ConvShape};
 use crate::discriminator::{Discriminator, DiscriminatorShape};
-use crate::error::{Result, check};
+use crate::error::{Result, check_argument};
 use crate::growth::Growth;
 
 /// The place where the text enters the discriminator.
@@ -84,7 +84,7 @@ impl GrowingDiscriminator {
     pub fn new(shape: &DiscriminatorShape, options: DiscriminatorOptions, vb: VarBuilder) -> Result<Self> {
         let DiscriminatorShape { condition_size, channels: widths } = shape;
         let condition_size = *condition_size;
-        check(condition_size > 0, "size of the condition", condition_size, "at least 1")?;
+        check_argument(condition_size > 0, "size of the condition", condition_size, "at least 1")?;
         let DiscriminatorOptions { compressed_size, stddev_group, head, compat } = options;
         let linear = |inputs, outputs, vb: VarBuilder| {
             Conv::new(ConvShape { kernel: 1, inputs, outputs }, compat, &vb)
@@ -150,7 +150,7 @@ impl Discriminator for GrowingDiscriminator {
         at.check(self.blocks.len())?;
         let (_, _, height, width) = images.dims4()?;
         let r = at.resolution();
-        check(height == r && width == r, "image size", format_args!("{height}x{width}"), r)?;
+        check_argument(height == r && width == r, "image size", format_args!("{height}x{width}"), r)?;
         let images = to_nhwc(images)?;
         let mut x = self.from_rgb[at.level].forward(&images)?;
         if let Some((newest, older)) = self.blocks[..at.level].split_last() {

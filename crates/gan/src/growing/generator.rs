@@ -6,7 +6,7 @@ use t2f_ops::{modulated_pixel_norm, pixel_norm};
 use t2f_ops::{to_nchw, upsample2};
 
 use super::layers::{Compat, Conv, ConvShape, Unfold};
-use crate::error::{Result, check};
+use crate::error::{Result, check_argument};
 use crate::generator::{Generator, GeneratorShape};
 use crate::growth::Growth;
 
@@ -101,7 +101,7 @@ impl Generator for GrowingGenerator {
     fn forward(&self, latent: &Tensor, at: Growth) -> Result<Tensor> {
         at.check(self.max_level())?;
         let (_, size) = latent.dims2()?;
-        check(size == self.latent_size, "latent", size, self.latent_size)?;
+        check_argument(size == self.latent_size, "latent", size, self.latent_size)?;
         let (latent, mut x) = match self.compat {
             None => {
                 let latent = pixel_norm(latent)?;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use t2f_ops::rng::{self, Key};
 
 use super::interface::{DiscriminatorInputs, GeneratorInputs, Objective, ObjectiveContext};
-use crate::error::{Result, check, check_not_negative};
+use crate::error::{Result, check, check_argument, check_not_negative};
 use crate::image_encoder::ImageEncoder;
 use crate::labels::{Labels, PartialLabels, absent, classes, nll_each, nll_of_flat, shaped};
 use crate::linear::Linear;
@@ -100,7 +100,12 @@ impl AttributeClassifier {
     pub fn new(config: &AttributesConfig, context: &ObjectiveContext<'_>) -> Result<Self> {
         config.check()?;
         let sizes = context.attribute_sizes;
-        check(!sizes.is_empty(), "attributes of the data set", "none", "at least one for a classifier")?;
+        check_argument(
+            !sizes.is_empty(),
+            "attributes of the data set",
+            "none",
+            "at least one for a classifier",
+        )?;
         Ok(Self {
             trained: Heads::new(config, context, &context.d.pp("attributes"))?,
             frozen: Heads::new(config, context, &context.d_frozen.pp("attributes"))?,
