@@ -22,5 +22,6 @@ mod run;
 mod sampling;
 mod shipped;
 mod signals;
+mod structure;
 mod swap;
 mod tiny;
