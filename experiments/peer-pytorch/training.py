@@ -1,4 +1,4 @@
-"""One training step of the yardstick in PyTorch, in the ways a PyTorch user may write it.
+"""One training step of the benchmark in PyTorch, in the ways a PyTorch user may write it.
 
 The loss and what is updated are the project's: D step, G step, Adam(0, 0.99) on both, average of
 everything that draws. The variants differ in how much is computed twice:
@@ -26,10 +26,10 @@ KL_WEIGHT, DRIFT, LAMBDA, DECAY = 2.0, 0.001, 10.0, 0.999
 class Losses:
     """The two losses, on networks `paint` and `judge`; `judge_twice` is differentiated twice."""
 
-    def __init__(self, judge, features, score, judge_twice, yardstick):
+    def __init__(self, judge, features, score, judge_twice, benchmark):
         self.judge, self.features, self.score, self.judge_twice = judge, features, score, judge_twice
-        self.wgan = yardstick["loss"] == "wgan-gp"
-        self.at = (yardstick["level"], yardstick["alpha"])
+        self.wgan = benchmark["loss"] == "wgan-gp"
+        self.at = (benchmark["level"], benchmark["alpha"])
 
     def penalty(self, real, fake, embedding, mix):
         mixed = (fake + mix * (real - fake)).requires_grad_(True)
@@ -57,9 +57,9 @@ class Losses:
 
 
 class Training:
-    def __init__(self, yardstick, variant):
+    def __init__(self, benchmark, variant):
         torch.manual_seed(3)
-        y = self.yardstick = yardstick
+        y = self.benchmark = benchmark
         kind, _, layout = variant.partition("-")
         self.faithful, self.shared = kind == "faithful", kind in ("shared", "compile")
         self.painter = Painter(y)
@@ -88,7 +88,7 @@ class Training:
         return images.contiguous(memory_format=self.format)
 
     def draw(self):
-        noise = torch.randn(self.batch, self.yardstick["latent_size"])
+        noise = torch.randn(self.batch, self.benchmark["latent_size"])
         fake, kl = self.paint(self.embedding, noise, *self.losses.at)
         return self.laid_out(fake), kl
 

@@ -115,20 +115,20 @@ def main():
     match sys.argv[1:]:
         case ["variants"]:
             say({"variants": VARIANTS, "torch": torch.__version__})
-        case ["parity", yardstick]:
-            say(parity(json.loads(yardstick)))
+        case ["parity", benchmark]:
+            say(parity(json.loads(benchmark)))
         case ["golden", path]:
             with open(path) as file:
                 cases = json.load(file)
             for case in cases:
                 mix = case["parity"]["mix"]
-                case["parity"] = {"mix": mix, **parity({**case["yardstick"], "mix": mix})}
+                case["parity"] = {"mix": mix, **parity({**case["benchmark"], "mix": mix})}
             with open(path, "w") as file:
                 json.dump(cases, file, indent=1)
-        case ["step", variant, yardstick] if variant in VARIANTS:
-            serve(Training(json.loads(yardstick), variant).step)
-        case ["model", yardstick, path]:
-            drawing.save(json.loads(yardstick), path)
+        case ["step", variant, benchmark] if variant in VARIANTS:
+            serve(Training(json.loads(benchmark), variant).step)
+        case ["model", benchmark, path]:
+            drawing.save(json.loads(benchmark), path)
             say({"wrote": path})
         case ["generate", path, count, folder]:
             drawing.generate(path, int(count), folder)

@@ -11,7 +11,7 @@ use t2f_data::Image;
 use t2f_gan::Growth;
 use t2f_ops::rng::Key;
 use t2f_train::config::Config;
-use t2f_train::painter::to_pictures;
+use t2f_train::pipeline::to_pictures;
 use t2f_train::schedule::Schedule;
 use t2f_train::trainer::{Tick, Trainer};
 
@@ -119,11 +119,11 @@ impl Reals {
 
     /// What the average draws now for every caption, each with noise of its own.
     fn drawings(&self, trainer: &Trainer) -> Result<Vec<Image>> {
-        let (painter, stage) = (trainer.average(), trainer.stage());
+        let (pipeline, stage) = (trainer.average(), trainer.stage());
         let seeds: Vec<u64> = (0..self.captions.len() as u64).collect();
-        let noise = painter.noise(&seeds, 1.0, trainer.device())?;
+        let noise = pipeline.noise(&seeds, 1.0, trainer.device())?;
         let at = Growth { level: stage.level, alpha: stage.alpha };
-        Ok(to_pictures(&painter.draw(&self.captions, &noise, at)?)?)
+        Ok(to_pictures(&pipeline.draw(&self.captions, &noise, at)?)?)
     }
 
     /// The distance of drawings to the real images shrunk to their size.

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 use t2f_data::Dataset;
 use t2f_train::model::Model;
-use t2f_train::painter::Sampling;
+use t2f_train::pipeline::Sampling;
 
 use crate::distance::squared;
 

@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rand_core::Rng;
+use t2f_files::disk::{Disk, OsDisk};
 use t2f_ops::rng::{self, Key};
-use t2f_train::disk::{Disk, OsDisk};
 
 /// One change.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use t2f_train::disk::{Disk, OsDisk};
+use t2f_files::disk::{Disk, OsDisk};
 
 /// How the end comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,10 +10,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use rand_core::Rng;
+use t2f_files::json_lines;
 use t2f_ops::rng::{self, Key};
-use t2f_train::recorder;
 
-/// Networks so small that a run takes a second: 20 steps at 4x4, 20 that fade 8x8 in, 20 more; a
+/// TrainState so small that a run takes a second: 20 steps at 4x4, 20 that fade 8x8 in, 20 more; a
 /// row of statistics every 2 steps, samples every 4, a checkpoint every 3.
 pub const TINY: [&str; 18] = [
     "gan.resolution=8",
@@ -282,11 +282,11 @@ impl Left {
                 read(&path)?,
             );
         }
-        let (rows, faults) = recorder::read(&run.join("stats.jsonl")).map_err(|error| error.to_string())?;
+        let (rows, faults) = json_lines::read(&run.join("stats.jsonl")).map_err(|error| error.to_string())?;
         if !faults.is_empty() {
             return Err(format!("stats.jsonl: {}", faults.join("; ")));
         }
-        let timeless = |row: &recorder::Row| {
+        let timeless = |row: &json_lines::Row| {
             row.values().clone().into_iter().filter(|(name, _)| !name.starts_with("Timing/")).collect()
         };
         Ok(Self { files, stats: rows.iter().map(timeless).collect() })

@@ -1,4 +1,4 @@
-//! The yardstick computes what its PyTorch twin computed, and `t2f bench` takes turns with whoever
+//! The benchmark computes what its PyTorch twin computed, and `t2f bench` takes turns with whoever
 //! speaks like the twin.
 
 use std::fs;
@@ -6,14 +6,14 @@ use std::path::Path;
 
 use candle_core::Device;
 use serde_json::{Value, json};
-use t2f_train::yardstick::{Loss, Parity, Yardstick};
+use t2f::cli::bench::benchmark::{Benchmark, Loss, Parity};
 
 use crate::program::run;
 
 const GOLDEN: &str = include_str!("../../experiments/peer-pytorch/golden.json");
 
-fn parity(yardstick: &Yardstick) -> Parity {
-    yardstick.parity(&Device::Cpu).unwrap()
+fn parity(benchmark: &Benchmark) -> Parity {
+    benchmark.parity(&Device::Cpu).unwrap()
 }
 
 #[test]
@@ -21,10 +21,10 @@ fn losses_and_gradients_are_those_of_the_pytorch_twin() {
     let cases: Vec<Value> = serde_json::from_str(GOLDEN).unwrap();
     assert!(cases.len() >= 4);
     for case in cases {
-        let yardstick: Yardstick = serde_json::from_value(case["yardstick"].clone()).unwrap();
+        let benchmark: Benchmark = serde_json::from_value(case["benchmark"].clone()).unwrap();
         let twin: Parity = serde_json::from_value(case["parity"].clone()).unwrap();
-        let ours = parity(&yardstick);
-        assert_eq!(ours.mix, twin.mix, "the twin was given other images to penalise: {yardstick:?}");
+        let ours = parity(&benchmark);
+        assert_eq!(ours.mix, twin.mix, "the twin was given other images to penalise: {benchmark:?}");
         let distance = ours.loss_distance(&twin).max(ours.gradient_distance(&twin));
         assert!(distance < 1e-4, "{distance}: {ours:?} instead of {twin:?}");
     }
@@ -49,8 +49,8 @@ fn the_wide_network_has_t2fs_widths() {
         + conv(1, 288, 256)
         + conv(4, 256, 256)
         + conv(1, 256, 1);
-    let yardstick = Yardstick::wide(4, Loss::Ns);
-    let rows = yardstick.config().gan.parameter_table(yardstick.embedding_size, &[]).unwrap();
+    let benchmark = Benchmark::wide(4, Loss::Ns);
+    let rows = benchmark.config().gan.parameter_table(benchmark.embedding_size, &[]).unwrap();
     let count = |network: &str| -> usize {
         rows.iter().filter(|row| row.name.starts_with(network)).map(|row| row.count()).sum()
     };
@@ -61,7 +61,7 @@ fn the_wide_network_has_t2fs_widths() {
 #[test]
 fn every_step_changes_the_losses_and_they_stay_finite() {
     let tiny =
-        Yardstick { channels: vec![8, 8], latent_size: 12, code_size: 8, ..Yardstick::wide(1, Loss::WganGp) };
+        Benchmark { channels: vec![8, 8], latent_size: 12, code_size: 8, ..Benchmark::wide(1, Loss::WganGp) };
     let mut training = tiny.training(&Device::Cpu).unwrap();
     let (first, second) = (training.step().unwrap(), training.step().unwrap());
     assert!([first.0, first.1, second.0, second.1].iter().all(|loss| loss.is_finite()));
@@ -155,7 +155,7 @@ esac
 #[test]
 fn the_best_variant_of_a_peer_that_computes_the_same_counts() {
     let folder = tempfile::tempdir().unwrap();
-    let mut parity = parity(&Yardstick::narrow(0, Loss::Ns));
+    let mut parity = parity(&Benchmark::narrow(0, Loss::Ns));
     let bench = |python: &str| {
         let common =
             ["--network", "narrow", "--resolutions", "4", "--loss", "ns", "--rounds", "2", "--steps", "1"];

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use faults::crash::{Recorded, Survival};
 use faults::disks::{End, Mortal};
 use faults::{draft, step_of};
+use t2f_files::disk::{OsDisk, clear_temporary};
+use t2f_files::json_lines;
 use t2f_train::checkpoint::{Checkpoint, load_latest};
-use t2f_train::disk::{OsDisk, clear_temporary};
 use t2f_train::model::Model;
-use t2f_train::recorder;
 use t2f_train::run_dir::RunDir;
 use t2f_train::trainer::{Event, Progress, Trainer};
 
@@ -134,7 +134,7 @@ fn a_power_cut_in_a_run_keeps_checkpoint_statistics_and_model_together() {
                 .unwrap_or_else(|error| panic!("{what}: {error}"));
             let step = found.state::<Progress>().unwrap().step;
             assert!(step >= promised, "{what}: {step} of {promised}");
-            let (rows, _) = recorder::read(&left.path().join("stats.jsonl")).unwrap();
+            let (rows, _) = json_lines::read(&left.path().join("stats.jsonl")).unwrap();
             let until = |rows: Vec<f64>| rows.into_iter().filter(|of| *of <= step as f64).collect::<Vec<_>>();
             let found = until(rows.iter().map(|row| row.values()["step"]).collect());
             let expected = until(whole.iter().map(|row| row["step"]).collect());
@@ -144,7 +144,7 @@ fn a_power_cut_in_a_run_keeps_checkpoint_statistics_and_model_together() {
     }
 }
 
-fn restored(run: &Path, disk: Arc<dyn t2f_train::disk::Disk>) -> Trainer {
+fn restored(run: &Path, disk: Arc<dyn t2f_files::disk::Disk>) -> Trainer {
     let run = RunDir::open_on(run, disk).unwrap();
     let config = run.config().unwrap();
     let text = config.text.clone();

@@ -9,9 +9,9 @@ use faults::{draft, step_of};
 use rand_core::Rng;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
+use t2f_files::disk::OsDisk;
 use t2f_ops::rng::{Key, below};
 use t2f_train::checkpoint::load_latest;
-use t2f_train::disk::OsDisk;
 use t2f_train::model::Model;
 use t2f_train::trainer::Trainer;
 
@@ -69,7 +69,7 @@ fn a_damaged_tensor_is_named() {
     bytes[last] ^= 1;
     fs::write(&file, bytes).unwrap();
     let message = load_latest(folder.path()).unwrap_err().to_string();
-    assert!(message.contains("painter.safetensors is damaged in b"), "{message}");
+    assert!(message.contains("pipeline.safetensors is damaged in b"), "{message}");
 }
 
 /// A run of a few steps, and its folder.
@@ -126,16 +126,15 @@ fn a_resume_from_a_damaged_run_warns_and_goes_on_or_says_what_is_wrong() {
     undo();
 
     // The newest checkpoint, in its optimiser's state.
-    let _ = damage("checkpoints/step-00000012/painter_adam.safetensors", &|bytes| {
-        *bytes.last_mut().unwrap() ^= 4
-    });
+    let _ =
+        damage("checkpoints/step-00000012/g_optimizer.safetensors", &|bytes| *bytes.last_mut().unwrap() ^= 4);
     // A digit of the statistics, so that the line still is one.
     let _ = damage("stats.jsonl", &|bytes| bytes[25] ^= 1);
     let ran = resume();
     assert_eq!(ran.code, 0, "{}", ran.err);
     for needle in [
         "checkpoint passed over",
-        "painter_adam.safetensors is damaged in",
+        "g_optimizer.safetensors is damaged in",
         "step-00000010",
         "every hash verified",
         "1 lines of the statistics cannot be read, line 1",

@@ -13,7 +13,7 @@ use t2f_train::checkpoint;
 use t2f_train::config::Config;
 use t2f_train::model::Model;
 use t2f_train::schedule::{Schedule, Stage};
-use t2f_train::step::Networks;
+use t2f_train::step::TrainState;
 use t2f_train::trainer::{Progress, Trainer, train_tokenizer};
 
 use crate::program::run;
@@ -74,9 +74,9 @@ fn parameters_that_are_not_finite_never_become_a_checkpoint() {
     assert_eq!(step, 4);
 }
 
-/// Networks after a step, the batch of the next, and where the schedule stands.
+/// TrainState after a step, the batch of the next, and where the schedule stands.
 struct Bench {
-    networks: Networks,
+    networks: TrainState,
     batch: Batch,
     stage: Stage,
 }
@@ -85,7 +85,7 @@ impl Bench {
     fn new(config: &Config) -> Self {
         let splits = config.data.open(config.gan.resolution).unwrap();
         let tokenizer = train_tokenizer(config, &splits).unwrap();
-        let networks = Networks::new(config, &tokenizer, &Device::Cpu).unwrap();
+        let networks = TrainState::new(config, &tokenizer, &Device::Cpu).unwrap();
         let loader = Loader::new(splits.train.clone(), Key::new(0));
         let schedule = Schedule::new(&config.schedule, config.gan.max_level(), splits.train.len()).unwrap();
         // In the midst of the fade-in, where every parameter has a part.
@@ -118,7 +118,7 @@ fn a_nan_or_an_infinity_anywhere_in_the_networks_stops_the_step_with_its_cause()
     let config = config(&[]);
     let places: Vec<String> = {
         let networks = Bench::new(&config).networks;
-        let vars = networks.painting.vars().into_iter().chain(networks.judging.vars());
+        let vars = networks.g_params.vars().into_iter().chain(networks.d_params.vars());
         vars.map(|(name, _)| name).filter(|name| !name.starts_with("text.embedding")).collect()
     };
     assert!(places.len() >= 20, "{places:?}");
@@ -126,7 +126,7 @@ fn a_nan_or_an_infinity_anywhere_in_the_networks_stops_the_step_with_its_cause()
     let mut bench = Bench::new(&config);
     for (i, place) in places.iter().enumerate() {
         let value = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY][i % 3];
-        let mut vars = bench.networks.painting.vars().into_iter().chain(bench.networks.judging.vars());
+        let mut vars = bench.networks.g_params.vars().into_iter().chain(bench.networks.d_params.vars());
         let (_, var) = vars.find(|(name, _)| name == place).unwrap();
         let good = var.copy().unwrap();
         poison(&var, value);
@@ -166,7 +166,7 @@ fn a_nan_or_an_infinity_in_the_images_stops_the_step_with_its_cause() {
 fn a_nan_in_the_moments_stops_the_run_with_the_tensors_named() {
     for judge in [true, false] {
         let mut bench = Bench::new(&config(&[]));
-        let adam = if judge { &mut bench.networks.judge_adam } else { &mut bench.networks.painter_adam };
+        let adam = if judge { &mut bench.networks.d_optimizer } else { &mut bench.networks.g_optimizer };
         let (mut tensors, steps) = (adam.tensors(), adam.steps());
         let (_, moment) = tensors.iter_mut().find(|(name, _)| name.ends_with(".weight.square")).unwrap();
         *moment = moment.affine(0.0, f64::NAN).unwrap();
@@ -293,7 +293,7 @@ fn the_program_rolls_back_as_often_as_it_may() {
 fn two_more_losses_name_what_is_not_finite() {
     for kind in ["loss.kind=wgan-gp", "loss.kind=lsgan"] {
         let mut bench = Bench::new(&config(&[kind]));
-        let (_, var) = bench.networks.judging.vars().swap_remove(1);
+        let (_, var) = bench.networks.d_params.vars().swap_remove(1);
         poison(&var, f32::NAN);
         let (error, steps) = bench.noticed();
         assert!(matches!(error, Error::Diverged { .. }) && steps == 1, "{kind}: {error}");

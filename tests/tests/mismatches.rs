@@ -4,7 +4,7 @@ use candle_core::Device;
 use t2f_data::Batch;
 use t2f_ops::rng::Key;
 use t2f_train::schedule::Stage;
-use t2f_train::step::Networks;
+use t2f_train::step::TrainState;
 use t2f_train::trainer::train_tokenizer;
 
 use crate::tiny::config;
@@ -14,7 +14,7 @@ fn contrast(captions: [&str; 2], whole: [&str; 2], mismatched: [&str; 2]) -> f32
     let config = config(&["gan.attributes.weight=0", "gan.reconstruction.weight=0", "augment.probability=0"]);
     let splits = config.data.open(8).unwrap();
     let tokenizer = train_tokenizer(&config, &splits).unwrap();
-    let mut networks = Networks::new(&config, &tokenizer, &Device::Cpu).unwrap();
+    let mut networks = TrainState::new(&config, &tokenizer, &Device::Cpu).unwrap();
     let own = |texts: [&str; 2]| texts.map(String::from).to_vec();
     let batch = Batch {
         indices: vec![0, 1],

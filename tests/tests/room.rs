@@ -12,8 +12,8 @@ use std::time::{Duration, SystemTime};
 
 use faults::disks::{Full, Refusing};
 use faults::{draft, step_of};
+use t2f_files::disk::{Disk, OsDisk};
 use t2f_train::checkpoint::load_latest;
-use t2f_train::disk::{Disk, OsDisk};
 use t2f_train::run_dir::RunDir;
 use t2f_train::trainer::Trainer;
 

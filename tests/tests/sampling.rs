@@ -1,7 +1,7 @@
 //! What truncation and the text scale do to a face.
 
 use t2f_train::model::Model;
-use t2f_train::painter::Sampling;
+use t2f_train::pipeline::Sampling;
 use t2f_train::trainer::Trainer;
 
 use crate::program::run;
@@ -18,9 +18,9 @@ fn model(more: &[&str]) -> Model {
 #[test]
 fn the_text_scale_leads_from_the_empty_caption_through_the_given_one() {
     let model = model(&["gan.attributes.prior=false"]);
-    let draw = |caption: &str, text_scale: f64| {
-        let sampling = Sampling { text_scale, ..Sampling::default() };
-        let drawn = model.draw_tensor(&[caption.to_owned()], &[1], sampling).unwrap();
+    let draw = |caption: &str, guidance_scale: f64| {
+        let sampling = Sampling { guidance_scale, ..Sampling::default() };
+        let drawn = model.generate_tensor(&[caption.to_owned()], &[1], sampling).unwrap();
         drawn.flatten_all().unwrap().to_vec1::<f32>().unwrap()
     };
     let close = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
@@ -33,8 +33,8 @@ fn the_text_scale_leads_from_the_empty_caption_through_the_given_one() {
 #[test]
 fn a_text_scale_is_refused_where_no_empty_caption_was_learnt() {
     let model = model(&["optimizer.null_captions=0"]);
-    let draw = |text_scale: f64| {
-        model.draw(&["a bald man".into()], &[1], Sampling { text_scale, ..Sampling::default() })
+    let draw = |guidance_scale: f64| {
+        model.draw(&["a bald man".into()], &[1], Sampling { guidance_scale, ..Sampling::default() })
     };
     assert!(draw(1.0).is_ok());
     let message = draw(2.0).unwrap_err().to_string();

@@ -4,7 +4,7 @@ use candle_core::{Device, Tensor};
 use candle_nn::{Init, VarBuilder};
 use t2f_text::{TextEncoder, Tokenizer};
 use t2f_train::model::Model;
-use t2f_train::painter::Sampling;
+use t2f_train::pipeline::Sampling;
 use t2f_train::trainer::Trainer;
 
 use crate::tiny::{config, run_to, run_whole};

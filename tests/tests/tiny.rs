@@ -5,8 +5,8 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use t2f_files::json_lines;
 use t2f_train::config::Config;
-use t2f_train::recorder;
 use t2f_train::trainer::{Event, Outcome, Trainer};
 
 /// Images a step.
@@ -77,9 +77,9 @@ pub fn newest_checkpoint(run: &Path) -> BTreeMap<String, Vec<u8>> {
 
 /// The rows of `stats.jsonl` without what the clock says.
 pub fn stats(run: &Path) -> Vec<BTreeMap<String, f64>> {
-    let (rows, faults) = recorder::read(&run.join("stats.jsonl")).unwrap();
+    let (rows, faults) = json_lines::read(&run.join("stats.jsonl")).unwrap();
     assert_eq!(faults, Vec::<String>::new());
-    let timeless = |row: &recorder::Row| {
+    let timeless = |row: &json_lines::Row| {
         let values = row.values().clone().into_iter();
         values.filter(|(name, _)| !name.starts_with("Timing/")).collect()
     };

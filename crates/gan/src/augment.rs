@@ -62,7 +62,7 @@ impl Default for AugmentConfig {
 /// Where the share of changed images stands.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Share {
+pub struct AdaController {
     /// The share, 0 to 1.
     pub probability: f64,
     /// Sum of the means of signs since it was last changed.
@@ -71,7 +71,7 @@ pub struct Share {
     steps: u64,
 }
 
-impl Share {
+impl AdaController {
     /// The share that a run begins with.
     pub fn new(config: &AugmentConfig) -> Self {
         Self { probability: config.probability, signs: 0.0, steps: 0 }
@@ -323,7 +323,7 @@ mod tests {
     #[test]
     fn the_share_follows_the_discriminator() {
         let adaptive = AdaptiveConfig { target: 0.6, ramp_kimg: 1.0, interval: 4 };
-        let mut share = Share::new(&AugmentConfig { probability: 0.1, ..Default::default() });
+        let mut share = AdaController::new(&AugmentConfig { probability: 0.1, ..Default::default() });
         for sign in [1.0, 1.0, 1.0] {
             share.observe(&adaptive, sign, 16);
             assert_eq!(share.probability, 0.1);

@@ -6,7 +6,7 @@
 
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
-use t2f_ops::resample::{avg_pool2, fade, to_nchw, to_nhwc, upsample2};
+use t2f_ops::{avg_pool2, fade, to_nchw, to_nhwc, upsample2};
 
 use crate::error::{Result, check};
 

@@ -1,24 +1,24 @@
 //! Times of the operators at the sizes of ProGAN's layers, batch 16: `cargo bench -p t2f-ops`, or
 //! `cargo bench -p t2f-ops -- conv2d/3x3/forward` for some.
 //!
-//! Throughput is in multiplications and additions of direct convolution (criterion calls them
-//! elements): 1 Gelem/s is 1 GFLOP/s. `portable` is the same operator made of candle's own, at
-//! the one size where it is not too slow to be measured.
+//! Throughput counts the multiplications and additions of direct convolution, which criterion calls
+//! elements: 1 Gelem/s is 1 GFLOP/s. `portable` is the form composed of candle's operators, at the one
+//! size at which it is not too slow to measure.
 
 use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput};
-use t2f_ops::conv2d::{ConvOptions, conv2d, portable};
 use t2f_ops::grad::gradients;
-use t2f_ops::norm::{minibatch_stddev, pixel_norm};
-use t2f_ops::resample::{avg_pool2, fade, upsample2};
 use t2f_ops::rng::{Key, normal};
-use t2f_ops::{DType, Device, Result, Tensor, Var};
+use t2f_ops::{
+    ConvOptions, DType, Device, Result, Runtime, Tensor, Var, avg_pool2, conv2d, conv2d_portable, fade,
+    minibatch_stddev, pixel_norm, upsample2,
+};
 
 const BATCH: usize = 16;
-/// Channels and side of a level's feature maps: the wide network's, then the preset quick's.
+/// Channels and side of the feature maps of a level: of the wide network, then of the preset `quick`.
 const LEVELS: [(usize, usize); 8] =
     [(256, 4), (256, 8), (256, 16), (256, 32), (128, 64), (96, 8), (64, 16), (48, 32)];
 const RECTIFIED: ConvOptions = ConvOptions { padding: 1, scale: 0.02, upsample: false, slope: Some(0.2) };
@@ -35,7 +35,7 @@ fn group<'a>(criterion: &'a mut Criterion, name: &str) -> BenchmarkGroup<'a, Wal
     group
 }
 
-/// Forward pass and both gradients of one convolution.
+/// The forward pass and both gradients of a convolution.
 fn convolution(
     criterion: &mut Criterion,
     name: &str,
@@ -76,12 +76,12 @@ fn backward<'a, 'b>(
 
 fn convolutions(criterion: &mut Criterion) {
     convolution(criterion, "3x3", conv2d, 3, RECTIFIED, &LEVELS);
-    let doubling = ConvOptions { upsample: true, ..RECTIFIED };
-    convolution(criterion, "doubling 3x3", conv2d, 3, doubling, &[(256, 4), (256, 8), (256, 16)]);
+    let upsampling = ConvOptions { upsample: true, ..RECTIFIED };
+    convolution(criterion, "upsampling 3x3", conv2d, 3, upsampling, &[(256, 4), (256, 8), (256, 16)]);
     let unpadded = ConvOptions { padding: 0, ..RECTIFIED };
     convolution(criterion, "1x1", conv2d, 1, unpadded, &[(256, 4), (256, 32)]);
     convolution(criterion, "4x4 to one pixel", conv2d, 4, unpadded, &[(256, 4)]);
-    convolution(criterion, "3x3 portable", portable, 3, RECTIFIED, &[(64, 16)]);
+    convolution(criterion, "3x3 portable", conv2d_portable, 3, RECTIFIED, &[(64, 16)]);
 }
 
 fn pointwise(criterion: &mut Criterion) {
@@ -89,7 +89,7 @@ fn pointwise(criterion: &mut Criterion) {
     let operators: [(&str, Operator); 5] = [
         ("pixel norm", pixel_norm),
         ("average pooling", avg_pool2),
-        ("doubling", upsample2),
+        ("upsampling", upsample2),
         ("fade-in", |x| fade(x, x, 0.5)),
         ("minibatch stddev", |x| minibatch_stddev(x, 4)),
     ];
@@ -112,7 +112,7 @@ fn pointwise(criterion: &mut Criterion) {
 }
 
 fn main() {
-    t2f_ops::process::prepare();
+    Runtime::install();
     let mut criterion = Criterion::default().configure_from_args();
     convolutions(&mut criterion);
     pointwise(&mut criterion);

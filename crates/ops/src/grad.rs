@@ -1,21 +1,22 @@
-//! Gradients, of the first or the second order as the call says.
+//! Gradients of the first and of the second order.
 //!
-//! candle decides once per thread, by the environment variable `CANDLE_GRAD_DO_NOT_DETACH`,
-//! whether `backward` records the graph of the gradients themselves. Without it a gradient penalty
-//! silently trains on a partial gradient; with it every gradient keeps its whole graph alive. So
-//! this module owns two threads, one of each kind, and sends every differentiation to the one it
-//! needs: [`gradients`] is first order and frees as it goes, [`input_gradient`] is differentiable
-//! again. Both threads are tried on `x³` before their first use, and a build of candle on which
-//! the second derivative is wrong is refused instead of trained with.
+//! candle decides once per thread, by the environment variable `CANDLE_GRAD_DO_NOT_DETACH`, whether
+//! `backward` records the graph of the gradients. Without the graph, a gradient penalty trains on a
+//! partial gradient and reports no error; with it, every gradient keeps its whole graph alive. This
+//! module therefore owns two threads, one for each setting, and runs every differentiation on the
+//! thread that it needs: [`gradients`] is of first order and frees the graph as it proceeds;
+//! [`input_gradient`] can be differentiated again. Before their first use both threads
+//! differentiate `x³` twice. If a build of candle gets the second derivative wrong, differentiation
+//! fails with an error.
 
-use std::cell::Cell;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Mutex, OnceLock};
 
 use candle_core::backprop::GradStore;
-use candle_core::{Device, Error, Result, Tensor, TensorId, Var, bail};
+use candle_core::{Device, Error, Result, Tensor, Var, bail};
 
-use crate::graph;
+use crate::graph::{self, KEEPS_GRAPH, records, with_only};
+use crate::runtime;
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -24,26 +25,17 @@ struct Threads {
     second_order: Mutex<Sender<Job>>,
 }
 
-thread_local! {
-    /// The one input whose gradient is asked for, where it is only one.
-    static ONLY: Cell<Option<TensorId>> = const { Cell::new(None) };
-    /// As candle reads it, at the thread's first `backward`.
-    static RECORDS: bool = std::env::var(VARIABLE).is_ok_and(|value| !value.is_empty() && value != "0");
-}
-
-/// Whether differentiation on this thread records the graph of the gradients themselves. Where it
-/// does not, an operator's backward may be one that has no backward of its own.
-pub(crate) fn records() -> bool {
-    RECORDS.with(|records| *records)
-}
-
-/// Whether the differentiation running on this thread has a use for the gradient of an operand. Of
-/// a variable other than the one asked for it has none, and an operator may return `None`.
-pub(crate) fn asked(operand: &Tensor) -> bool {
-    !operand.is_variable() || ONLY.get().is_none_or(|only| only == operand.id())
-}
-
-/// Gradients of a scalar `loss` with respect to every variable it depends on. They carry no graph.
+/// Gradients of a scalar `loss` with respect to every variable that it depends on. They carry no
+/// graph.
+///
+/// ```
+/// use t2f_ops::{Device, Var, grad};
+///
+/// let x = Var::new(3f32, &Device::Cpu)?;
+/// let gradients = grad::gradients(&x.sqr()?)?; // d x² / dx = 2x
+/// assert_eq!(gradients.get(&x).unwrap().to_scalar::<f32>()?, 6.0);
+/// # Ok::<(), t2f_ops::Error>(())
+/// ```
 ///
 /// # Errors
 /// If an operator in the graph has no backward.
@@ -52,8 +44,8 @@ pub fn gradients(loss: &Tensor) -> Result<GradStore> {
     run(&threads()?.first_order, move || detached(graph::with_variables(|| loss.backward())?))
 }
 
-/// candle detaches the gradient that enters an operator's backward, not the one that leaves it:
-/// without this each result would hold the graph of one operator.
+/// Detaches all gradients. candle detaches the gradient that enters an operator's backward and not
+/// the one that leaves it; each gradient would otherwise hold the graph of one operator.
 fn detached(mut grads: GradStore) -> Result<GradStore> {
     let ids: Vec<_> = grads.get_ids().copied().collect();
     for id in ids {
@@ -64,29 +56,36 @@ fn detached(mut grads: GradStore) -> Result<GradStore> {
     Ok(grads)
 }
 
-/// `d sum(y) / dx`, itself differentiable: a penalty on it has exact gradients.
+/// `d sum(y) / dx` as a differentiable tensor, so that a penalty on it has exact gradients.
 ///
-/// `x` must be a variable that `y` was computed from. Gradients of other variables are not
-/// computed where an operator can leave them out.
+/// `x` is a variable that `y` was computed from. Operators may skip the gradients of all other
+/// variables.
+///
+/// ```
+/// use t2f_ops::{Device, Var, grad};
+///
+/// let x = Var::new(2f32, &Device::Cpu)?;
+/// let slope = grad::input_gradient(&x.powf(3.0)?, &x)?; // 3x²
+/// assert_eq!(slope.to_scalar::<f32>()?, 12.0);
+/// let curvature = grad::gradients(&slope)?; // 6x
+/// assert_eq!(curvature.get(&x).unwrap().to_scalar::<f32>()?, 12.0);
+/// # Ok::<(), t2f_ops::Error>(())
+/// ```
 ///
 /// # Shapes
 /// The result has the shape of `x`.
 ///
 /// # Errors
-/// If `y` does not depend on `x`, or candle on this machine computes wrong second derivatives.
+/// If `y` does not depend on `x`, or if candle computes wrong second derivatives on this machine.
 pub fn input_gradient(y: &Tensor, x: &Var) -> Result<Tensor> {
     let (total, x) = (y.sum_all()?, x.clone());
-    run(&threads()?.second_order, move || {
-        ONLY.set(Some(x.id()));
-        let grads = total.backward();
-        ONLY.set(None);
-        match grads?.remove(&x) {
-            Some(gradient) => Ok(gradient),
-            None => bail!("the differentiated value does not depend on its input"),
-        }
+    run(&threads()?.second_order, move || match with_only(x.id(), || total.backward())?.remove(&x) {
+        Some(gradient) => Ok(gradient),
+        None => bail!("the differentiated value does not depend on its input"),
     })
 }
 
+/// Runs a job on one of the two threads and waits for its result.
 fn run<T: Send + 'static>(
     thread: &Mutex<Sender<Job>>,
     job: impl FnOnce() -> Result<T> + Send + 'static,
@@ -94,7 +93,7 @@ fn run<T: Send + 'static>(
     let (reply, result) = channel();
     let job: Job = Box::new(move || {
         let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
-        // The caller may have gone away; then nobody wants the result.
+        // The send fails only if the caller has ended and needs no result.
         let _ = reply.send(caught);
     });
     thread
@@ -117,36 +116,36 @@ fn threads() -> Result<&'static Threads> {
         .map_err(|e| Error::Msg(e.clone()))
 }
 
-const VARIABLE: &str = "CANDLE_GRAD_DO_NOT_DETACH";
-
-/// Starts both threads; each reads the variable at its first `backward`, here, and never again.
+/// Starts both threads. Each reads [`KEEPS_GRAPH`] once, at its first `backward`, before this
+/// function returns; the variable then gets its old value back.
 #[allow(unsafe_code)]
 fn start() -> Result<Threads> {
-    let before = std::env::var_os(VARIABLE);
+    let before = std::env::var_os(KEEPS_GRAPH);
     let both = [("first-order", "0", 8.0), ("second-order", "1", 12.0)].map(|(name, value, expected)| {
-        // SAFETY: the standard library locks the environment for its own readers; a C library
-        // that reads it at the same moment is the hazard left, and none is linked by default.
-        // The variable is set only while this function runs, once in a process.
-        unsafe { std::env::set_var(VARIABLE, value) };
+        // SAFETY: the standard library locks the environment for its own readers. A C library that
+        // reads it at the same moment remains a hazard; the default build links none that does.
+        // The variable changes only while this function runs, once per process.
+        unsafe { std::env::set_var(KEEPS_GRAPH, value) };
         thread(name, expected)
     });
     match before {
         // SAFETY: as above.
-        Some(value) => unsafe { std::env::set_var(VARIABLE, value) },
-        None => unsafe { std::env::remove_var(VARIABLE) },
+        Some(value) => unsafe { std::env::set_var(KEEPS_GRAPH, value) },
+        None => unsafe { std::env::remove_var(KEEPS_GRAPH) },
     }
     let [first_order, second_order] = both;
     Ok(Threads { first_order: first_order?, second_order: second_order? })
 }
 
-/// Starts a thread on which the second derivative of x³ at 2 comes out as `expected`.
+/// Starts a thread and checks that the second derivative of x³ at 2 on it is `expected`.
 fn thread(name: &str, expected: f32) -> Result<Mutex<Sender<Job>>> {
     let (sender, jobs) = channel::<Job>();
     std::thread::Builder::new()
         .name(format!("grad-{name}"))
         .stack_size(64 << 20) // `sorted_nodes` recurses once per operator of the graph
         .spawn(move || {
-            crate::process::join_pool();
+            // Operators run on this thread and on the workers beside it, as long as it lives.
+            let _pool = runtime::join_new_pool();
             jobs.into_iter().for_each(|job| job());
         })?;
     let sender = Mutex::new(sender);
@@ -160,10 +159,10 @@ fn thread(name: &str, expected: f32) -> Result<Mutex<Sender<Job>>> {
     Ok(sender)
 }
 
-/// 12 where gradients can be differentiated again; 8, from the graph of the last operator alone,
-/// where candle detaches them on the way.
+/// The second derivative of `x²·x` at 2: 12 if gradients keep their graph; 8, the part of the last
+/// operator, if candle detaches them.
 fn second_derivative_of_a_cube() -> Result<Option<f32>> {
-    records();
+    records(); // reads the variable now, as candle does
     let x = Var::new(2f32, &Device::Cpu)?;
     let cube = (x.sqr()? * x.as_tensor())?;
     let Some(gradient) = cube.backward()?.remove(&x) else { return Ok(None) };
@@ -188,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn an_input_that_does_not_matter_is_an_error() -> Result<()> {
+    fn an_input_without_influence_is_an_error() -> Result<()> {
         let (x, other) = (Var::new(1f32, &Device::Cpu)?, Var::new(1f32, &Device::Cpu)?);
         assert!(input_gradient(&other.sqr()?, &x).is_err());
         Ok(())

@@ -1,9 +1,22 @@
-//! Named parameters, drawn from a key: the backend behind every `VarBuilder` of this project.
+//! Named parameters with seeded initialization: the backend of every `VarBuilder` of this project.
 //!
-//! candle's `VarMap` keeps its variables in a `HashMap` and draws them from a generator that
-//! cannot be seeded. [`Parameters`] keeps them **in name order**, and draws each from the key
-//! `(seed, name)`, so a parameter's first value depends on neither the order of construction nor
-//! the other parameters.
+//! candle's `VarMap` keeps its variables in a `HashMap` and draws them from a generator that cannot
+//! be seeded. [`Parameters`] keeps them **in name order** and draws each from a key and its name.
+//! The first value of a parameter thus depends neither on the order of construction nor on other
+//! parameters.
+//!
+//! ```
+//! use t2f_ops::init::Parameters;
+//! use t2f_ops::rng::Key;
+//! use t2f_ops::{DType, Device};
+//!
+//! let parameters = Parameters::drawn(Key::new(0));
+//! let vb = parameters.builder(DType::F32, &Device::Cpu);
+//! let layer = candle_nn::linear(8, 4, vb.pp("layer"))?;
+//! let names: Vec<_> = parameters.vars().into_iter().map(|(name, _)| name).collect();
+//! assert_eq!(names, ["layer.bias", "layer.weight"]);
+//! # Ok::<(), t2f_ops::Error>(())
+//! ```
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -16,21 +29,20 @@ use candle_nn::var_builder::SimpleBackend;
 use crate::rng::{self, Key};
 
 /// A set of trainable tensors in name order. Clones share the tensors.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Parameters {
     vars: Arc<Mutex<BTreeMap<String, Var>>>,
-    /// What parameters that are not there yet are drawn from; without it they are missing.
+    /// The key of new parameters; without one, a new name is an error.
     key: Option<Key>,
 }
 
 impl Parameters {
-    /// An empty set whose parameters are drawn, when a layer first asks for them, from `key` and
-    /// their name.
+    /// An empty set. A parameter is drawn from `key` and its name when a layer first requests it.
     pub fn drawn(key: Key) -> Self {
         Self { vars: Arc::default(), key: Some(key) }
     }
 
-    /// The given tensors as parameters; a layer that asks for another name gets an error.
+    /// A set of the given tensors. The request of another name is an error.
     ///
     /// # Errors
     /// If a tensor cannot be made a variable.
@@ -39,13 +51,13 @@ impl Parameters {
         Ok(Self { vars: Arc::new(Mutex::new(vars.collect::<Result<_>>()?)), key: None })
     }
 
-    /// A builder whose layers register their parameters here, as variables that gradients reach.
+    /// A builder whose layers register their parameters in this set, as trainable variables.
     pub fn builder(&self, dtype: DType, device: &Device) -> VarBuilder<'static> {
         VarBuilder::from_backend(Box::new(Registering(self.clone())), dtype, device.clone())
     }
 
-    /// A builder that hands out the parameters registered here as constants: they share memory
-    /// with the variables (they change when those are set), and no gradient is computed for them.
+    /// A builder that returns the parameters of this set as constants. They share memory with the
+    /// variables, so they change when a variable is set; they get no gradient.
     pub fn frozen_builder(&self, dtype: DType, device: &Device) -> VarBuilder<'static> {
         VarBuilder::from_backend(Box::new(Frozen(self.clone())), dtype, device.clone())
     }
@@ -59,7 +71,7 @@ impl Parameters {
         self.lock().iter().map(|(name, var)| (name.clone(), var.clone())).collect()
     }
 
-    /// The values and their names, in name order. They share memory with the variables.
+    /// The values and their names, in name order. The tensors share memory with the variables.
     pub fn tensors(&self) -> BTreeMap<String, Tensor> {
         self.lock().iter().map(|(name, var)| (name.clone(), var.as_detached_tensor())).collect()
     }
@@ -69,12 +81,12 @@ impl Parameters {
         self.lock().len()
     }
 
-    /// Whether there is no parameter yet.
+    /// Whether the set has no parameters.
     pub fn is_empty(&self) -> bool {
         self.lock().is_empty()
     }
 
-    /// The number of scalars in all.
+    /// The number of scalars in all tensors.
     pub fn count(&self) -> usize {
         self.lock().values().map(|var| var.elem_count()).sum()
     }
@@ -82,8 +94,8 @@ impl Parameters {
     /// Overwrites every parameter with the tensor of its name.
     ///
     /// # Errors
-    /// If a name is missing or left over, or a shape or dtype differs; nothing is written then,
-    /// and the message lists every difference.
+    /// If a name is missing or unexpected, or a shape or type differs. The message lists every
+    /// difference, and no parameter is changed.
     pub fn set(&self, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
         let vars = self.lock();
         let mut wrong = Vec::new();
@@ -113,6 +125,7 @@ impl Parameters {
     }
 }
 
+/// The backend of [`Parameters::builder`].
 struct Registering(Parameters);
 
 impl SimpleBackend for Registering {
@@ -136,6 +149,7 @@ impl SimpleBackend for Registering {
     }
 }
 
+/// The backend of [`Parameters::frozen_builder`].
 struct Frozen(Parameters);
 
 impl SimpleBackend for Frozen {
@@ -163,6 +177,7 @@ fn checked(tensor: Tensor, shape: &Shape, name: &str) -> Result<Tensor> {
     Ok(tensor)
 }
 
+/// A tensor of candle's initialization `init`.
 fn draw(key: Key, init: Init, shape: &Shape, dtype: DType, device: &Device) -> Result<Tensor> {
     let normal = |mean: f64, stdev: f64| rng::normal(key, shape.clone(), dtype, device)?.affine(stdev, mean);
     let uniform = |lo: f64, up: f64| rng::uniform(key, shape.clone(), dtype, device)?.affine(up - lo, lo);

@@ -1,26 +1,68 @@
-//! What candle lacks, is wrong about, or is slow at: convolution and its relatives closed under
-//! differentiation, keyed randomness, seeded initialisation with named parameters, and gradients
-//! whose order (first or second) is chosen by the call instead of by the environment.
+//! Operators for a text-to-face GAN on [candle](https://github.com/huggingface/candle): fast on the
+//! CPU, differentiable twice, and deterministic.
 //!
-//! Feature maps are **NHWC**, `(B, H, W, C)`, and convolution weights **HWIO**, `(K, K, I, O)`:
-//! a pixel's channels are contiguous, so that a 1x1 convolution is a matrix product, a bias is a
-//! row, and pixel norm reads memory once. Images, at the seams of the other crates, stay
-//! `(B, 3, H, W)`; [`resample::to_nhwc`] and [`resample::to_nchw`] cross over.
+//! - [`conv2d`], [`pixel_norm`], [`modulated_pixel_norm`], [`minibatch_stddev`], [`upsample2`],
+//!   [`avg_pool2`], [`fade`] and [`lstm`] have CPU kernels for `f32` (AVX-512, AVX2, NEON or plain
+//!   Rust, chosen at run time). On other devices and types they are composed of candle's operators.
+//! - [`grad`] computes gradients of the first order, and input gradients that a penalty can
+//!   differentiate again.
+//! - [`rng`] names each draw of random numbers with a key; nothing else is random.
+//! - [`init`] keeps parameters in name order and draws their first values from keys.
+//! - [`adam`] is the optimizer of those parameters, with a state that can be saved.
+//! - [`Runtime`] sets up the process for training on the CPU.
 //!
-//! This crate knows nothing of networks, text or data.
+//! Feature maps are **NHWC**, `(B, H, W, C)`, and convolution weights **HWIO**, `(K, K, I, O)`. The
+//! channels of a pixel are contiguous, so a 1x1 convolution is a matrix product, a bias is a row,
+//! and pixel norm reads memory once. Images in the other crates are `(B, 3, H, W)`; [`to_nhwc`] and
+//! [`to_nchw`] convert.
+//!
+//! The crate contains no networks, text or data.
+//!
+//! ```
+//! use t2f_ops::rng::{Key, normal};
+//! use t2f_ops::{ConvOptions, DType, Device, Runtime, Var, conv2d, grad, pixel_norm};
+//!
+//! Runtime::install(); // threads and allocator, once in `main`
+//!
+//! // A 3x3 convolution with leaky rectifier, then pixel norm.
+//! let key = Key::new(0);
+//! let x = Var::from_tensor(&normal(key.child("x"), (2, 8, 8, 3), DType::F32, &Device::Cpu)?)?;
+//! let w = Var::from_tensor(&normal(key.child("w"), (3, 3, 3, 16), DType::F32, &Device::Cpu)?)?;
+//! let options = ConvOptions { padding: 1, slope: Some(0.2), ..ConvOptions::default() };
+//! let y = pixel_norm(&conv2d(&x, &w, None, options)?)?;
+//! assert_eq!(y.dims(), [2, 8, 8, 16]);
+//!
+//! // A gradient penalty ‖d sum(y²·y) / dx‖² and its gradient with respect to the weights.
+//! let penalty = grad::input_gradient(&y.powf(3.0)?, &x)?.sqr()?.sum_all()?;
+//! assert!(grad::gradients(&penalty)?.get(&w).is_some());
+//! # Ok::<(), t2f_ops::Error>(())
+//! ```
 
-pub mod activation;
-pub mod conv2d;
+mod activation;
+pub mod adam;
+mod blend;
+mod conv;
 mod cpu;
-mod fused;
 pub mod grad;
 mod graph;
 pub mod init;
-pub mod norm;
-pub mod process;
-pub mod recurrent;
-pub mod resample;
+mod lstm;
+mod minibatch_stddev;
+mod pixel_norm;
+mod reduce;
+mod resample;
 pub mod rng;
+
+mod runtime;
 pub mod setting;
 
-pub use candle_core::{DType, Device, Result, Shape, Tensor, Var};
+pub use activation::{leaky_relu, softplus};
+pub use blend::fade;
+pub use candle_core::{DType, Device, Error, Result, Shape, Tensor, Var};
+pub use conv::{ConvOptions, conv2d, conv2d_portable};
+pub use lstm::lstm;
+pub use minibatch_stddev::minibatch_stddev;
+pub use pixel_norm::{modulated_pixel_norm, pixel_norm};
+pub use reduce::sum_of_squares;
+pub use resample::{avg_pool2, to_nchw, to_nhwc, upsample2};
+pub use runtime::Runtime;

@@ -1,17 +1,26 @@
-//! Randomness without state: every draw has a [`Key`], and equal keys give equal numbers.
+//! Random numbers without state: every draw has a [`Key`], and equal keys give equal numbers.
 //!
-//! A key is derived from the run's seed by naming what the draw is for and where in the run it
-//! happens: `Key::new(seed).child("noise").at(step)`. Nothing has to be saved for a run to
-//! continue: the step number is the position of every generator. Numbers are drawn on the host
-//! with ChaCha8, so they are the same on every device. candle's own generator is never used (on
-//! the CPU it cannot be seeded).
+//! A key is derived from the seed of the run, the purpose of the draw and its position in the run:
+//! `Key::new(seed).child("noise").at(step)`. A resumed run needs no saved generator, because the
+//! step number determines every key. Numbers are drawn on the host with ChaCha8 and are the same on
+//! every device. candle's generator, which cannot be seeded on the CPU, is not used.
+//!
+//! ```
+//! use t2f_ops::rng::{Key, normal};
+//! use t2f_ops::{DType, Device};
+//!
+//! let key = Key::new(7).child("noise").at(3);
+//! let (a, b) = (normal(key, 4, DType::F32, &Device::Cpu)?, normal(key, 4, DType::F32, &Device::Cpu)?);
+//! assert_eq!(a.to_vec1::<f32>()?, b.to_vec1::<f32>()?);
+//! # Ok::<(), t2f_ops::Error>(())
+//! ```
 
 use candle_core::{DType, Device, Result, Shape, Tensor};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 
-/// The name of one stream of random numbers.
+/// The name of one stream of random numbers, 256 bits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key([u8; 32]);
 
@@ -22,38 +31,41 @@ impl std::fmt::Debug for Key {
 }
 
 impl Key {
-    /// The root key of a run.
+    /// The root key of a run: the BLAKE3 hash of its seed.
     pub fn new(seed: u64) -> Self {
         Self(*blake3::hash(&seed.to_le_bytes()).as_bytes())
     }
 
-    /// The key for a named purpose under this one.
+    /// The key for a named purpose: the hash of `purpose` keyed by this key.
     pub fn child(self, purpose: &str) -> Self {
         Self(*blake3::keyed_hash(&self.0, purpose.as_bytes()).as_bytes())
     }
 
-    /// The key for a numbered position (a step, an index) under this one.
+    /// The key for a numbered position, such as a step or an index: the hash of `position` keyed by this
+    /// key.
     pub fn at(self, position: u64) -> Self {
         Self(*blake3::keyed_hash(&self.0, &position.to_le_bytes()).as_bytes())
     }
 
-    /// A generator that starts this key's stream from its beginning.
+    /// A generator at the beginning of this key's stream.
     pub fn rng(self) -> ChaCha8Rng {
         ChaCha8Rng::from_seed(self.0)
     }
 }
 
-/// A number in `[0, 1)` with 53 random bits.
+/// A uniform number in `[0, 1)` with 53 random bits.
 pub fn unit(rng: &mut impl Rng) -> f64 {
     (rng.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
 }
 
-/// A whole number in `0..n`, uniform up to a bias below `n / 2^64`. `n` must be positive.
+/// A uniform integer in `0..n`, with a bias below `n / 2⁶⁴`; 0 if `n` is 0.
+///
+/// Lemire's multiplication without rejection (arXiv:1805.10941, §3).
 pub fn below(rng: &mut impl Rng, n: usize) -> usize {
     ((u128::from(rng.next_u64()) * n as u128) >> 64) as usize
 }
 
-/// A permutation of `0..n` (Fisher–Yates).
+/// A uniform permutation of `0..n` (Fisher–Yates shuffle).
 pub fn permutation(rng: &mut impl Rng, n: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..n).collect();
     for i in (1..n).rev() {
@@ -62,7 +74,7 @@ pub fn permutation(rng: &mut impl Rng, n: usize) -> Vec<usize> {
     order
 }
 
-/// Independent standard normal numbers.
+/// Independent standard normal numbers, drawn as `f32` and converted to `dtype`.
 ///
 /// # Errors
 /// If the device refuses the copy.
@@ -73,7 +85,7 @@ pub fn normal(key: Key, shape: impl Into<Shape>, dtype: DType, device: &Device) 
     Tensor::from_vec(values, shape, device)?.to_dtype(dtype)
 }
 
-/// Independent numbers, uniform in `[0, 1]`: drawn in `[0, 1)` and rounded to `f32`.
+/// Independent uniform numbers in `[0, 1]`: drawn in `[0, 1)` and rounded to `f32`.
 ///
 /// # Errors
 /// If the device refuses the copy.

@@ -2,17 +2,18 @@
 
 use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
-use t2f_ops::conv2d::{ConvOptions, conv2d};
-use t2f_ops::recurrent;
+use t2f_ops::{ConvOptions, conv2d, lstm};
 
 /// One or more layers, in one direction or both.
 ///
-/// Per step `W_ih x + b_ih + W_hh h + b_hh` are the gates of [`recurrent::lstm`]; the inputs of all
+/// Per step `W_ih x + b_ih + W_hh h + b_hh` are the gates of [`lstm`]; the inputs of all
 /// steps go through `W_ih` in one product. The biases are two, as PyTorch has them.
+#[derive(Debug)]
 pub struct Lstm {
     layers: Vec<Vec<Direction>>,
 }
 
+#[derive(Debug)]
 struct Direction {
     weight_ih: Tensor,
     weight_hh: Tensor,
@@ -82,6 +83,6 @@ impl Direction {
         let bias = self.bias_ih.add(&self.bias_hh)?;
         let x = x.reshape((batch, steps, 1, width))?;
         let inputs = conv2d(&x, &weight, Some(&bias), ConvOptions::default())?;
-        recurrent::lstm(&inputs.reshape((batch, steps, gates))?, &self.weight_hh, lengths, self.reverse)
+        lstm(&inputs.reshape((batch, steps, gates))?, &self.weight_hh, lengths, self.reverse)
     }
 }

@@ -13,9 +13,9 @@ use candle_core::Tensor;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::disk::{self, Disk};
 use crate::error::{Error, Result};
-use crate::tensors;
+use t2f_files::disk::{self, Disk};
+use t2f_files::tensors;
 
 const MANIFEST: &str = "manifest.json";
 const STATE: &str = "trainer_state.json";
@@ -27,7 +27,7 @@ const PREFIX: &str = "step-";
 /// If it cannot be written.
 pub fn point_to(disk: &dyn Disk, checkpoint: &Path) -> Result<()> {
     let name = checkpoint.file_name().unwrap_or_default().to_string_lossy();
-    disk::replace(disk, &checkpoint.with_file_name(LATEST), name.as_bytes())
+    Ok(disk::replace(disk, &checkpoint.with_file_name(LATEST), name.as_bytes())?)
 }
 
 /// Marks the temporary names of checkpoints: a run folder has one writer at a time.
@@ -44,11 +44,21 @@ struct Manifest {
     tensors: BTreeMap<String, BTreeMap<String, String>>,
 }
 
-/// The version of the folder's layout that this build writes. It reads version 1, too, which has
-/// no hashes of tensors.
-const FORMAT: u32 = 2;
+/// The version of the folder's layout that this build writes. It reads version 2, which has other file
+/// names, and version 1, which has no hashes of tensors either.
+const FORMAT: u32 = 3;
+
+/// Names of files, and their names up to version 2.
+const RENAMED: [(&str, &str); 5] = [
+    ("g_params.safetensors", "painter.safetensors"),
+    ("d_params.safetensors", "discriminator.safetensors"),
+    ("g_ema.safetensors", "average.safetensors"),
+    ("g_optimizer.safetensors", "painter_adam.safetensors"),
+    ("d_optimizer.safetensors", "discriminator_adam.safetensors"),
+];
 
 /// A checkpoint being put together, in memory.
+#[derive(Debug)]
 pub struct Draft {
     step: u64,
     files: BTreeMap<String, Vec<u8>>,
@@ -151,11 +161,11 @@ impl Draft {
             disk.rename(&temporary, path)?;
             disk.sync(folder)
         };
-        attempt().map_err(|error| {
+        Ok(attempt().map_err(|error| {
             let error = disk::cannot_write(disk, path, need as u64, &error);
             let _ = disk.remove(&temporary);
             error
-        })
+        })?)
     }
 }
 
@@ -265,9 +275,11 @@ impl Checkpoint {
         std::str::from_utf8(self.file(file)?).map_err(|error| Error::file(self.path.join(file), error))
     }
 
+    /// A file by its name or, in a checkpoint of an older format, by its name there.
     fn file(&self, name: &str) -> Result<&[u8]> {
+        let older = || RENAMED.iter().find(|(new, _)| *new == name).and_then(|(_, old)| self.files.get(*old));
         let missing = || Error::file(&self.path, format!("there is no {name} in this checkpoint"));
-        self.files.get(name).map(Vec::as_slice).ok_or_else(missing)
+        self.files.get(name).or_else(older).map(Vec::as_slice).ok_or_else(missing)
     }
 }
 
@@ -352,8 +364,8 @@ fn prune(disk: &dyn Disk, folder: &Path, keep: usize, committed: &Path) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disk::OsDisk;
     use candle_core::Device;
+    use t2f_files::disk::OsDisk;
 
     fn draft(step: u64) -> Draft {
         let mut draft = Draft::new(step, &BTreeMap::from([("step", step)])).unwrap();

@@ -7,12 +7,11 @@ use crate::error::{Error, Result};
 /// Opens `auto`, `cpu`, `cuda`, `cuda:N` or `metal`.
 ///
 /// `auto` is the first CUDA device, then Metal, then the CPU, of those that the build knows and
-/// the machine has.
+/// the machine has. Process-wide settings do not change: [`t2f_ops::Runtime::install`] makes them.
 ///
 /// # Errors
 /// If the name is none of these, the build lacks the feature, or the driver refuses.
 pub fn open(name: &str) -> Result<Device> {
-    t2f_ops::process::prepare();
     match parse(name)? {
         Named::Auto => Ok(cuda(name, 0).or_else(|_| metal(name)).unwrap_or(Device::Cpu)),
         Named::Cpu => Ok(Device::Cpu),

@@ -9,8 +9,8 @@ use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 use t2f_ops::init::Parameters;
 
-use crate::adam::{each, lerp};
 use crate::error::{Error, Result};
+use t2f_ops::adam::{each, lerp};
 
 /// How quickly the average forgets.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,6 +30,7 @@ impl Default for EmaConfig {
 }
 
 /// An average of a set of parameters, with tensors of its own under the same names.
+#[derive(Debug)]
 pub struct Ema {
     config: EmaConfig,
     source: Parameters,
@@ -47,7 +48,7 @@ impl Ema {
         Ok(Self { config, source: source.clone(), average })
     }
 
-    /// The averaged parameters. Networks built on their `frozen_builder` follow every update.
+    /// The averaged parameters. TrainState built on their `frozen_builder` follow every update.
     pub fn parameters(&self) -> &Parameters {
         &self.average
     }
@@ -71,8 +72,9 @@ impl Ema {
         let source = self.source.vars();
         each(self.average.vars().into_iter().zip(source), |((name, average), (other, value))| {
             debug_assert_eq!(name, other);
-            Ok(lerp(&average, &value, weight)?)
-        })
+            lerp(&average, &value, weight)
+        })?;
+        Ok(())
     }
 
     /// The averaged tensors by name.

@@ -4,10 +4,14 @@ use std::path::PathBuf;
 
 /// The error of this crate.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// The configuration does not hold together.
     #[error("{0}")]
     Config(String),
+    /// A setting is out of range.
+    #[error(transparent)]
+    Setting(#[from] t2f_ops::setting::SettingError),
     /// A configuration file or an override cannot be read.
     #[error("{source_name}: {message}")]
     Parse {
@@ -45,14 +49,9 @@ pub enum Error {
     /// Saved state does not fit what it is loaded into.
     #[error("{0}")]
     State(String),
-    /// A file cannot be read or written, or is not what it should be.
-    #[error("{path}: {message}")]
-    File {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong with it.
-        message: String,
-    },
+    /// A file cannot be read or written, or its content is not as expected.
+    #[error(transparent)]
+    File(#[from] t2f_files::Error),
     /// The data cannot be used.
     #[error(transparent)]
     Data(#[from] t2f_data::Error),
@@ -64,7 +63,10 @@ pub enum Error {
     Gan(#[from] t2f_gan::Error),
     /// A picture cannot be drawn.
     #[error(transparent)]
-    Picture(#[from] crate::picture::PictureError),
+    Picture(#[from] t2f_pictures::Error),
+    /// A metric cannot be computed.
+    #[error(transparent)]
+    Metric(#[from] t2f_metrics::Error),
     /// The device or an operator failed.
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),
@@ -73,7 +75,14 @@ pub enum Error {
 impl Error {
     /// An error about a file.
     pub fn file(path: impl Into<PathBuf>, error: impl std::fmt::Display) -> Self {
-        Self::File { path: path.into(), message: error.to_string() }
+        Self::File(t2f_files::Error::new(path, error))
+    }
+}
+
+impl From<Error> for t2f_metrics::Error {
+    /// A generator that fails while it is measured.
+    fn from(error: Error) -> Self {
+        Self::Generator(Box::new(error))
     }
 }
 

@@ -4,36 +4,25 @@
 //! This crate knows data, text and networks, and is where they meet. It never prints: it tells
 //! whoever watches by [`trainer::Event`].
 
-pub mod adam;
-mod canvas;
 pub mod checkpoint;
+pub mod components;
 pub mod config;
-pub mod curves;
 pub mod device;
-pub mod disk;
 pub mod divergence;
 pub mod ema;
 mod error;
 pub mod footprint;
 mod labels;
-mod lettering;
-pub mod metrics;
 pub mod model;
-pub mod painter;
-pub mod picture;
-pub mod provenance;
-pub mod recorder;
+pub mod pipeline;
 pub mod run_dir;
-mod samples;
+pub mod samples;
 pub mod schedule;
-pub mod sheet;
-pub mod step;
-pub mod story;
-mod tensors;
-pub mod timelapse;
+pub mod state;
+mod stored_weights;
 pub mod trainer;
-mod weights;
-pub mod yardstick;
 
-pub use canvas::enlarged;
 pub use error::{Error, Result};
+pub use t2f_files::{disk, json_lines};
+pub use t2f_metrics as metrics;
+pub use t2f_pictures as pictures;

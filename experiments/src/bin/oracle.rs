@@ -16,11 +16,11 @@ use candle_core::{D, DType, Device, Tensor};
 use clap::Parser;
 use t2f_data::procedural::{render, sample};
 use t2f_data::{Attributes, Factor};
+use t2f_metrics::oracle::{GATE, Oracle, OracleNetwork, Prediction, Record};
+use t2f_ops::adam::{Adam, AdamConfig};
 use t2f_ops::grad::gradients;
 use t2f_ops::init::Parameters;
 use t2f_ops::rng::{Key, permutation};
-use t2f_train::adam::{Adam, AdamConfig};
-use t2f_train::metrics::oracle::{GATE, Oracle, OracleNetwork, Prediction, Record};
 
 /// The classes of a factor: hidden, then its values, as [`OracleNetwork::logits`] has them.
 const CLASSES: usize = 7;

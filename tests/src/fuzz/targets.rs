@@ -7,19 +7,20 @@ use std::path::Path;
 use candle_core::{Device, Tensor};
 use image::ImageEncoder;
 use t2f_data::{DataConfig, FolderConfig, Image, LfwConfig};
+use t2f_files::disk::OsDisk;
+use t2f_files::json_lines;
 use t2f_gan::Growth;
+use t2f_metrics::oracle::Oracle;
 use t2f_ops::init::Parameters;
 use t2f_ops::rng::Key;
+use t2f_pictures::picture;
 use t2f_text::Tokenizer;
+use t2f_train::Error;
 use t2f_train::checkpoint::{Checkpoint, Draft};
 use t2f_train::config::Config;
-use t2f_train::disk::OsDisk;
-use t2f_train::metrics::oracle::Oracle;
 use t2f_train::model::{Model, Provenance};
-use t2f_train::painter::Painter;
-use t2f_train::recorder;
+use t2f_train::pipeline::Pipeline;
 use t2f_train::trainer::Progress;
-use t2f_train::{Error, picture};
 use tempfile::TempDir;
 
 use super::{Parse, Target};
@@ -125,7 +126,7 @@ pub fn targets() -> Vec<Target> {
         },
         Target {
             name: "oracle",
-            seeds: vec![include_bytes!("../../../crates/train/assets/oracle-32.safetensors").to_vec()],
+            seeds: vec![include_bytes!("../../../crates/metrics/assets/oracle-32.safetensors").to_vec()],
             words: &["\"shape\":[", "\"dtype\":\"F16\"", "\"data_offsets\":[0,", "__metadata__"],
             parse: Box::new(|bytes| Oracle::from_bytes(bytes).is_ok()),
         },
@@ -180,7 +181,7 @@ pub fn targets() -> Vec<Target> {
             name: "stats",
             seeds: seeds(&["{\"Loss/D/total\":0.5,\"Progress/kimg\":1.0,\"step\":4.0}\n{\"step\":5.0}\n"]),
             words: &["\"check\":", "\"step\":", "{", "}", "\n", "1e400"],
-            parse: Box::new(|bytes| recorder::rows(bytes).1.is_empty()),
+            parse: Box::new(|bytes| json_lines::rows(bytes).1.is_empty()),
         },
     ]
 }
@@ -297,7 +298,7 @@ fn model() -> Result<Vec<u8>, Error> {
     )?;
     let tokenizer = Tokenizer::train(["a man"], 1, 10, None)?;
     let drawn = Parameters::drawn(Key::new(1));
-    Painter::new(&config, tokenizer.clone(), drawn.builder(candle_core::DType::F32, &Device::Cpu))?;
+    Pipeline::new(&config, tokenizer.clone(), drawn.builder(candle_core::DType::F32, &Device::Cpu))?;
     let provenance = Provenance { version: "0".into(), data: "none".into(), kimg: 0.0 };
     Model::to_bytes(&config, &tokenizer, &drawn.tensors(), Growth { level: 1, alpha: 1.0 }, provenance)
 }

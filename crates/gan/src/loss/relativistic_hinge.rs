@@ -2,49 +2,35 @@
 
 use candle_core::Tensor;
 
-use super::penalty::R1;
-use super::{AdversarialLoss, Pair, Parts, Scores};
-use crate::discriminator::Discriminator;
+use super::adversarial::{AdversarialLoss, Scores};
+use super::terms::LossTerms;
 use crate::error::{Error, Result};
 
 /// `D: E relu(1 - (r - E n)) + E relu(1 + (f - E r))`,
 /// `G: E relu(1 + (r - E f)) + E relu(1 - (f - E r))`: RaHinge of arXiv:1807.00734.
 ///
-/// `E n` is `E f`; when matching-aware, `½ E f + ½ E m`, the mean of all that real images are to
-/// beat, mismatches `m` being one half of it.
+/// `E n` is `E f`; when matching-aware, `½ E f + ½ E m`, the mean of all negative scores, one half of
+/// which are the mismatches `m`.
 #[derive(Clone, Copy, Debug)]
-pub struct RelativisticHinge {
-    /// The penalty beside it.
-    pub r1: R1,
-    /// Whether wrong texts count as fakes.
-    pub matching_aware: bool,
-}
+pub struct RelativisticHinge;
 
 impl AdversarialLoss for RelativisticHinge {
-    fn discriminator_terms(&self, scores: &Scores) -> Result<Parts> {
+    fn discriminator_terms(&self, scores: &Scores) -> Result<LossTerms> {
         let real_mean = scores.real.mean_all()?;
         let mut negative_mean = scores.fake.mean_all()?;
         if let Some(mismatched) = &scores.mismatched {
             negative_mean = negative_mean.add(&mismatched.mean_all()?)?.affine(0.5, 0.0)?;
         }
-        Parts::weighted(scores, |r| hinge(&negative_mean, r), |f| hinge(f, &real_mean))
+        scores.weighted(|r| hinge(&negative_mean, r), |f| hinge(f, &real_mean))
     }
 
-    fn generator_terms(&self, fake: &Tensor, real: Option<&Tensor>) -> Result<Parts> {
+    fn generator_terms(&self, fake: &Tensor, real: Option<&Tensor>) -> Result<LossTerms> {
         let Some(real) = real else {
             return Err(Error::Missing { loss: "relativistic-hinge", needed: "the scores of real images" });
         };
         let above_fakes = hinge(real, &fake.mean_all()?)?.mean_all()?;
         let below_reals = hinge(&real.mean_all()?, fake)?.mean_all()?;
-        Ok(Parts::one("adversarial", above_fakes.add(&below_reals)?))
-    }
-
-    fn penalties(&self, d: &dyn Discriminator, batch: &Pair<'_>, scores: &Scores) -> Result<Parts> {
-        self.r1.part(d, batch, scores)
-    }
-
-    fn needs_mismatched(&self) -> bool {
-        self.matching_aware
+        Ok(LossTerms::one("adversarial", above_fakes.add(&below_reals)?))
     }
 
     fn needs_reals_for_generator(&self) -> bool {

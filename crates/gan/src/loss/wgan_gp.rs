@@ -2,7 +2,9 @@
 
 use candle_core::Tensor;
 
-use super::{AdversarialLoss, Pair, Parts, Scores, penalty};
+use super::adversarial::{AdversarialLoss, DiscriminatorBatch, Scores};
+use super::penalty::gradient_penalty;
+use super::terms::LossTerms;
 use crate::discriminator::Discriminator;
 use crate::error::Result;
 
@@ -14,30 +16,28 @@ pub struct WganGp {
     pub lambda: f64,
     /// Weight of the squared real scores.
     pub drift: f64,
-    /// Whether wrong texts count as fakes.
-    pub matching_aware: bool,
 }
 
 impl AdversarialLoss for WganGp {
-    fn discriminator_terms(&self, scores: &Scores) -> Result<Parts> {
-        let mut parts = Parts::weighted(scores, |r| r.neg(), |f| Ok(f.clone()))?;
-        parts.push("drift", scores.real.sqr()?.mean_all()?.affine(self.drift, 0.0)?);
-        Ok(parts)
+    fn discriminator_terms(&self, scores: &Scores) -> Result<LossTerms> {
+        let mut terms = scores.weighted(|r| r.neg(), |f| Ok(f.clone()))?;
+        terms.push("drift", scores.real.sqr()?.mean_all()?.affine(self.drift, 0.0)?);
+        Ok(terms)
     }
 
-    fn generator_terms(&self, fake: &Tensor, _: Option<&Tensor>) -> Result<Parts> {
-        Ok(Parts::one("adversarial", fake.mean_all()?.neg()?))
+    fn generator_terms(&self, fake: &Tensor, _: Option<&Tensor>) -> Result<LossTerms> {
+        Ok(LossTerms::one("adversarial", fake.mean_all()?.neg()?))
     }
 
-    fn penalties(&self, d: &dyn Discriminator, batch: &Pair<'_>, _: &Scores) -> Result<Parts> {
+    fn penalties(
+        &self,
+        d: &dyn Discriminator,
+        batch: &DiscriminatorBatch<'_>,
+        _: &Scores,
+    ) -> Result<LossTerms> {
         if self.lambda == 0.0 {
-            return Ok(Parts::default());
+            return Ok(LossTerms::default());
         }
-        let penalty = penalty::gradient_penalty(d, batch)?;
-        Ok(Parts::one("penalty", penalty.affine(self.lambda, 0.0)?))
-    }
-
-    fn needs_mismatched(&self) -> bool {
-        self.matching_aware
+        Ok(LossTerms::one("penalty", gradient_penalty(d, batch)?.affine(self.lambda, 0.0)?))
     }
 }

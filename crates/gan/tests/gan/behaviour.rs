@@ -4,8 +4,8 @@ use candle_core::{DType, Device, Tensor};
 use t2f_gan::{GanConfig, Growth, Result};
 use t2f_ops::grad::gradients;
 use t2f_ops::init::Parameters;
-use t2f_ops::resample::{avg_pool2, to_nchw, to_nhwc, upsample2};
 use t2f_ops::rng::Key;
+use t2f_ops::{avg_pool2, to_nchw, to_nhwc, upsample2};
 
 use crate::tiny::{self, Nets, difference, values};
 

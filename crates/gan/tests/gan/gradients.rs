@@ -3,7 +3,8 @@
 use candle_core::{DType, Device, Tensor, Var};
 use t2f_gan::loss::penalty::{gradient_penalty, squared_gradient};
 use t2f_gan::{
-    Channels, ConditioningKind, GanConfig, Growth, Labels, LossConfig, Pair, Possible, Result, Texts,
+    Channels, Condition, ConditioningKind, DiscriminatorBatch, GanConfig, Growth, Labels, LossConfig,
+    PartialLabels, Result,
 };
 use t2f_ops::grad::gradients;
 use t2f_ops::init::Parameters;
@@ -104,7 +105,7 @@ fn conditioning() -> Result<()> {
 #[test]
 fn reconstruction() -> Result<()> {
     let nets = Nets::new(&tiny::drawing_again(smaller(tiny::projection())), DType::F64)?.shaken()?;
-    let encoder = nets.noise_encoder.as_ref().unwrap();
+    let encoder = nets.latent_encoder.as_ref().unwrap();
     let (images, code) = (nets.normal("images", (2, 3, 8, 8))?, nets.normal("code", (2, 2))?);
     let epsilon = nets.normal("epsilon", (2, tiny::LATENT - 2))?;
     let f = || {
@@ -130,7 +131,7 @@ impl Batch {
     fn new(nets: &Nets, at: Growth) -> Result<Self> {
         let side = at.resolution();
         let possible = |first: usize| {
-            Possible::new(&tiny::SIZES, 2, &Device::Cpu, |item, attribute| {
+            PartialLabels::new(&tiny::SIZES, 2, &Device::Cpu, |item, attribute| {
                 (item != attribute).then(|| vec![if attribute == 0 { first + 1 } else { 0 }])
             })
         };
@@ -152,8 +153,8 @@ impl Batch {
         })
     }
 
-    fn texts(&self) -> Texts<'_> {
-        Texts {
+    fn texts(&self) -> Condition<'_> {
+        Condition {
             embedding: &self.text,
             others: Some(&self.wrong),
             labels: Some(&self.labels),
@@ -161,8 +162,8 @@ impl Batch {
         }
     }
 
-    fn pair(&self, at: Growth) -> Pair<'_> {
-        Pair {
+    fn pair(&self, at: Growth) -> DiscriminatorBatch<'_> {
+        DiscriminatorBatch {
             real: &self.real,
             fake: &self.fake,
             texts: self.texts(),

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use candle_core::{DType, Device, Tensor};
 use t2f_gan::loss::penalty::{approximate_squared_gradient, gradient_penalty, squared_gradient};
-use t2f_gan::{Discriminator, Growth, LossConfig, Pair, Parts, Result, Scores, Texts};
+use t2f_gan::{Condition, Discriminator, DiscriminatorBatch, Growth, LossConfig, LossTerms, Result, Scores};
 use t2f_ops::rng::{self, Key};
 
 fn tensor(values: &[f64]) -> Result<Tensor> {
@@ -28,7 +28,7 @@ fn close(got: f64, want: f64, tolerance: f64, what: &str) {
     assert!((got - want).abs() < tolerance, "{what}: {got} instead of {want}");
 }
 
-fn assert_parts(parts: &Parts, expected: &[(&str, f64)], what: &str) -> Result<()> {
+fn assert_parts(parts: &LossTerms, expected: &[(&str, f64)], what: &str) -> Result<()> {
     let names: Vec<_> = parts.iter().map(|(name, _)| name).collect();
     assert_eq!(names, expected.iter().map(|(name, _)| *name).collect::<Vec<_>>(), "{what}");
     for (name, want) in expected {
@@ -130,12 +130,12 @@ impl Images {
         })
     }
 
-    fn texts(&self) -> Texts<'_> {
-        Texts { others: Some(&self.wrong), ..Texts::plain(&self.text) }
+    fn texts(&self) -> Condition<'_> {
+        Condition { others: Some(&self.wrong), ..Condition::plain(&self.text) }
     }
 
-    fn pair(&self, step: u64) -> Pair<'_> {
-        Pair {
+    fn pair(&self, step: u64) -> DiscriminatorBatch<'_> {
+        DiscriminatorBatch {
             real: &self.real,
             fake: &self.fake,
             texts: self.texts(),
@@ -217,7 +217,7 @@ fn whole_loss_shows_real_images_once_for_both_texts() -> Result<()> {
 fn losses_say_what_they_need() -> Result<()> {
     let (d, images) = (Known::new(0.0, 0.1), Images::new(2)?);
     let aware = config(r#"{"kind": "hinge"}"#).build()?;
-    let pair = Pair { mismatched: None, ..images.pair(1) };
+    let pair = DiscriminatorBatch { mismatched: None, ..images.pair(1) };
     assert!(aware.needs_mismatched() && !aware.needs_reals_for_generator());
     let message = aware.discriminator(&d, &pair).err().unwrap().to_string();
     assert!(message.contains("mismatched texts"), "{message}");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor};
-use t2f_gan::{AttributePrior, Possible, Result};
+use t2f_gan::{AttributePrior, PartialLabels, Result};
 use t2f_ops::rng::{self, Key};
 
 use crate::tiny::{self, EMBEDDING, Nets, SIZES, values};
@@ -144,7 +144,7 @@ fn what_is_open_changes_by_what_is_claimed_alone() -> Result<()> {
 fn a_plan_says_what_an_image_shows() -> Result<()> {
     let nets = nets();
     // Of the second image nothing is known.
-    let shown = Possible::new(&SIZES, 2, &Device::Cpu, |item, attribute| {
+    let shown = PartialLabels::new(&SIZES, 2, &Device::Cpu, |item, attribute| {
         (item == 0).then(|| vec![2 - 2 * attribute])
     })?;
     let plan = values(&nets.prior.as_ref().unwrap().plan_of(&shown)?);

@@ -1,16 +1,16 @@
 //! Noise read off images, and what drawing them again costs.
 
 use candle_core::{DType, Tensor};
-use t2f_gan::{GanConfig, NoiseEncoder, ReconstructionConfig, Result};
+use t2f_gan::{GanConfig, LatentEncoder, ReconstructionConfig, Result};
 
 use crate::tiny::{self, Nets, difference, values};
 
 /// Noise of the tiny networks.
 const NOISE: usize = 3;
 
-fn encoder() -> Result<(Nets, NoiseEncoder)> {
+fn encoder() -> Result<(Nets, LatentEncoder)> {
     let mut nets = Nets::new(&tiny::drawing_again(tiny::config()), DType::F64)?.shaken()?;
-    let encoder = nets.noise_encoder.take().unwrap();
+    let encoder = nets.latent_encoder.take().unwrap();
     Ok((nets, encoder))
 }
 

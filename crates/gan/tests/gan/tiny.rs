@@ -1,9 +1,9 @@
-//! Networks of a few hundred parameters, for tests of any of them.
+//! TrainState of a few hundred parameters, for tests of any of them.
 
 use candle_core::{DType, Device, Shape, Tensor};
 use t2f_gan::{
     AttributePrior, AttributesConfig, Channels, Compat, ConditioningAugmentation, ConditioningKind,
-    ContrastConfig, Discriminator, GanConfig, Generator, Head, NoiseEncoder, ReconstructionConfig, Result,
+    ContrastConfig, Discriminator, GanConfig, Generator, Head, LatentEncoder, ReconstructionConfig, Result,
 };
 use t2f_ops::init::Parameters;
 use t2f_ops::rng::{self, Key};
@@ -56,7 +56,7 @@ pub struct Nets {
     pub frozen: Box<dyn Discriminator>,
     pub conditioning: ConditioningAugmentation,
     pub prior: Option<AttributePrior>,
-    pub noise_encoder: Option<NoiseEncoder>,
+    pub latent_encoder: Option<LatentEncoder>,
     pub dtype: DType,
 }
 
@@ -68,10 +68,10 @@ impl Nets {
         let discriminator = config.discriminator(EMBEDDING, &SIZES, vb.pp("discriminator"))?;
         let conditioning = config.conditioning(EMBEDDING, vb.pp("conditioning"))?;
         let prior = config.prior(EMBEDDING, &SIZES, vb.pp("prior"))?;
-        let noise_encoder = config.noise_encoder(vb.pp("encoder"))?;
+        let latent_encoder = config.latent_encoder(vb.pp("encoder"))?;
         let frozen = parameters.frozen_builder(dtype, &Device::Cpu).pp("discriminator");
         let frozen = config.discriminator(EMBEDDING, &SIZES, frozen)?;
-        Ok(Self { parameters, generator, discriminator, frozen, conditioning, prior, noise_encoder, dtype })
+        Ok(Self { parameters, generator, discriminator, frozen, conditioning, prior, latent_encoder, dtype })
     }
 
     /// Standard normal numbers, equal for equal names.

@@ -2,46 +2,45 @@
 
 use super::simd::{Kernel, Simd};
 
-/// Columns of a panel: the unit in which the right factor is packed.
-pub(super) const PANEL: usize = 32;
+/// Columns of a panel, the unit in which the right factor is packed.
+pub(crate) const PANEL: usize = 32;
 
-/// `n` rounded up to whole vectors of the widest level.
-pub(super) fn padded(n: usize) -> usize {
+/// `n` rounded up to a multiple of the widest vector.
+pub(crate) fn padded(n: usize) -> usize {
     n.next_multiple_of(16)
 }
 
-/// Where the numbers of the left factor lie: element `(row, chunk·k + p)` is at
-/// `row·rows + chunk·chunks + p·depth`.
+/// The layout of the left factor: element `(r, c·k + p)` is at `r·row + c·chunk + p·depth`.
 #[derive(Clone, Copy)]
-pub(super) struct Strides {
-    pub(super) row: usize,
-    pub(super) depth: usize,
-    pub(super) chunk: usize,
+pub(crate) struct Strides {
+    pub(crate) row: usize,
+    pub(crate) depth: usize,
+    pub(crate) chunk: usize,
 }
 
-/// `C (+)= A·B` for one panel of columns. The depth is `chunks` times `k`.
-pub(super) struct Product<'a> {
-    pub(super) a: &'a [f32],
-    pub(super) strides: Strides,
-    pub(super) rows: usize,
-    pub(super) k: usize,
-    pub(super) chunks: usize,
-    /// Rows of `b`, `width` numbers are used of each.
-    pub(super) b: &'a [f32],
-    pub(super) b_row: usize,
-    pub(super) b_chunk: usize,
+/// `C = A·B` or `C += A·B` for one panel of columns. The depth is `chunks` times `k`.
+pub(crate) struct Product<'a> {
+    pub(crate) a: &'a [f32],
+    pub(crate) strides: Strides,
+    pub(crate) rows: usize,
+    pub(crate) k: usize,
+    pub(crate) chunks: usize,
+    /// Rows of which the first `width` elements are used.
+    pub(crate) b: &'a [f32],
+    pub(crate) b_row: usize,
+    pub(crate) b_chunk: usize,
     /// A multiple of 16, at most [`PANEL`].
-    pub(super) width: usize,
-    pub(super) c: &'a mut [f32],
-    pub(super) c_row: usize,
-    /// Columns of `c` to write, at most `width`.
-    pub(super) columns: usize,
+    pub(crate) width: usize,
+    pub(crate) c: &'a mut [f32],
+    pub(crate) c_row: usize,
+    /// Columns of `c` that are written, at most `width`.
+    pub(crate) columns: usize,
     /// Whether to add to `c`.
-    pub(super) add: bool,
+    pub(crate) add: bool,
 }
 
 impl Product<'_> {
-    /// Panics unless every access of the product lies in its slices.
+    /// Panics unless every access of the product is inside its slices.
     #[inline(always)]
     fn check(&self) {
         assert!(self.width <= PANEL && self.width.is_multiple_of(16) && self.columns <= self.width);
@@ -57,7 +56,7 @@ impl Product<'_> {
     }
 
     #[inline(always)]
-    pub(super) fn compute<S: Simd>(mut self, s: S) {
+    pub(crate) fn compute<S: Simd>(mut self, s: S) {
         self.check();
         if self.rows == 0 {
             return;
@@ -80,8 +79,8 @@ impl Product<'_> {
         let mut row = 0;
         while row < self.rows {
             let left = self.rows - row;
-            // SAFETY: `check` passed; `row` plus the block's rows stays within `rows`, and
-            // `column` plus `N` vectors within `width`.
+            // SAFETY: `check` passed; a block has at most `left` rows, and `compute` chooses `N` so
+            // that `column` plus `N` vectors is at most `width`.
             unsafe {
                 if S::ROWS >= 12 && left >= 12 && left != 16 {
                     self.block::<S, 12, N>(s, row, column);
@@ -106,14 +105,17 @@ impl Product<'_> {
         }
     }
 
-    /// `M` rows by `N` vectors of `c`, held in registers over the whole depth.
+    /// Computes `M` rows by `N` vectors of `c`, which stay in registers over the whole depth.
+    ///
+    /// # Safety
+    /// `check` passed; `row + M` is at most `rows`, and `column` plus `N` vectors at most `width`.
     #[inline(always)]
     #[allow(clippy::needless_range_loop)] // no closures in kernels
     unsafe fn block<S: Simd, const M: usize, const N: usize>(&mut self, s: S, row: usize, column: usize) {
         let mut sum = [[s.splat(0.0); N]; M];
         let Strides { row: a_row, depth, chunk } = self.strides;
-        // SAFETY: the caller's promise keeps every offset below those that `check` tested; stores
-        // and loads of `c` are cut at `columns`.
+        // SAFETY: by the caller's promise every offset is at most one that `check` tested; loads and
+        // stores of `c` are cut at `columns`.
         unsafe {
             let a = self.a.as_ptr().add(row * a_row);
             let b = self.b.as_ptr().add(column);

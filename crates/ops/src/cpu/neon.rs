@@ -1,13 +1,13 @@
-//! Vectors of four: NEON, which every 64-bit ARM processor has.
+//! Vectors of four elements: NEON, which every 64-bit ARM processor has.
 //!
-//! Tests on other processors run this file with a stand-in for each instruction.
+//! On other processors the tests run this file with an emulation of each instruction.
 
 #[cfg(target_arch = "aarch64")]
 use std::arch::aarch64::*;
 
 use super::simd::Simd;
 #[cfg(not(target_arch = "aarch64"))]
-use stand_in::*;
+use emulation::*;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Neon;
@@ -40,7 +40,7 @@ impl Simd for Neon {
             return unsafe { vld1q_f32(p) };
         }
         let mut lanes = [0f32; 4];
-        // SAFETY: the caller's promise of `n` numbers; the array holds four.
+        // SAFETY: the caller's promise of `n` elements; the array holds four.
         unsafe {
             std::ptr::copy_nonoverlapping(p, lanes.as_mut_ptr(), n);
             vld1q_f32(lanes.as_ptr())
@@ -60,7 +60,7 @@ impl Simd for Neon {
             return unsafe { vst1q_f32(p, v) };
         }
         let mut lanes = [0f32; 4];
-        // SAFETY: the array holds four; the caller's promise of `n` numbers.
+        // SAFETY: the array holds four; the caller's promise of `n` elements.
         unsafe {
             vst1q_f32(lanes.as_mut_ptr(), v);
             std::ptr::copy_nonoverlapping(lanes.as_ptr(), p, n);
@@ -81,46 +81,46 @@ impl Simd for Neon {
     value!(rectified(g, y, slope) = vbslq_f32(vcgtq_f32(y, vdupq_n_f32(0.0)), g, vmulq_f32(g, slope)));
 }
 
-/// What the instructions compute.
+/// Emulates the instructions.
 #[cfg(not(target_arch = "aarch64"))]
 #[allow(non_camel_case_types)]
-mod stand_in {
+mod emulation {
     pub(crate) type float32x4_t = [f32; 4];
     pub(crate) type uint32x4_t = [u32; 4];
 
     fn lanes<T>(of: impl Fn(usize) -> T) -> [T; 4] {
         std::array::from_fn(of)
     }
-    pub(super) unsafe fn vld1q_f32(p: *const f32) -> float32x4_t {
-        // SAFETY: the caller's promise of four numbers.
+    pub(crate) unsafe fn vld1q_f32(p: *const f32) -> float32x4_t {
+        // SAFETY: the caller's promise of four elements.
         unsafe { p.cast::<[f32; 4]>().read_unaligned() }
     }
-    pub(super) unsafe fn vst1q_f32(p: *mut f32, v: float32x4_t) {
-        // SAFETY: the caller's promise of four numbers.
+    pub(crate) unsafe fn vst1q_f32(p: *mut f32, v: float32x4_t) {
+        // SAFETY: the caller's promise of four elements.
         unsafe { p.cast::<[f32; 4]>().write_unaligned(v) }
     }
-    pub(super) unsafe fn vdupq_n_f32(x: f32) -> float32x4_t {
+    pub(crate) unsafe fn vdupq_n_f32(x: f32) -> float32x4_t {
         [x; 4]
     }
-    pub(super) unsafe fn vfmaq_f32(sum: float32x4_t, a: float32x4_t, b: float32x4_t) -> float32x4_t {
+    pub(crate) unsafe fn vfmaq_f32(sum: float32x4_t, a: float32x4_t, b: float32x4_t) -> float32x4_t {
         lanes(|i| a[i].mul_add(b[i], sum[i]))
     }
-    pub(super) unsafe fn vaddq_f32(a: float32x4_t, b: float32x4_t) -> float32x4_t {
+    pub(crate) unsafe fn vaddq_f32(a: float32x4_t, b: float32x4_t) -> float32x4_t {
         lanes(|i| a[i] + b[i])
     }
-    pub(super) unsafe fn vsubq_f32(a: float32x4_t, b: float32x4_t) -> float32x4_t {
+    pub(crate) unsafe fn vsubq_f32(a: float32x4_t, b: float32x4_t) -> float32x4_t {
         lanes(|i| a[i] - b[i])
     }
-    pub(super) unsafe fn vmulq_f32(a: float32x4_t, b: float32x4_t) -> float32x4_t {
+    pub(crate) unsafe fn vmulq_f32(a: float32x4_t, b: float32x4_t) -> float32x4_t {
         lanes(|i| a[i] * b[i])
     }
-    pub(super) unsafe fn vmaxq_f32(a: float32x4_t, b: float32x4_t) -> float32x4_t {
+    pub(crate) unsafe fn vmaxq_f32(a: float32x4_t, b: float32x4_t) -> float32x4_t {
         lanes(|i| a[i].max(b[i]))
     }
-    pub(super) unsafe fn vcgtq_f32(a: float32x4_t, b: float32x4_t) -> uint32x4_t {
+    pub(crate) unsafe fn vcgtq_f32(a: float32x4_t, b: float32x4_t) -> uint32x4_t {
         lanes(|i| if a[i] > b[i] { u32::MAX } else { 0 })
     }
-    pub(super) unsafe fn vbslq_f32(bits: uint32x4_t, a: float32x4_t, b: float32x4_t) -> float32x4_t {
+    pub(crate) unsafe fn vbslq_f32(bits: uint32x4_t, a: float32x4_t, b: float32x4_t) -> float32x4_t {
         lanes(|i| f32::from_bits((bits[i] & a[i].to_bits()) | (!bits[i] & b[i].to_bits())))
     }
 }

@@ -2,19 +2,19 @@
 
 use std::cell::RefCell;
 
-/// Buffers kept by a thread: nested and stolen tasks each take their own.
+/// Buffers that a thread keeps. Nested and stolen tasks each take one of their own.
 const KEPT: usize = 4;
 
 thread_local! {
     static POOL: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Numbers to a cache line.
+/// Elements in a cache line.
 const LINE: usize = 16;
 
-/// A slice of `len` numbers of any value, on a cache line's boundary.
-pub(super) fn with<R>(len: usize, f: impl FnOnce(&mut [f32]) -> R) -> R {
-    // The pool is not borrowed while `f` runs: `f` may wait for other tasks, and run one here.
+/// Calls `f` with a slice of `len` elements of any value that begins on a cache line.
+pub(crate) fn with<R>(len: usize, f: impl FnOnce(&mut [f32]) -> R) -> R {
+    // The pool is not borrowed while `f` runs: `f` may wait for other tasks and run one of them here.
     let mut buffer = POOL.with_borrow_mut(|pool| {
         let fit = pool.iter().position(|b| b.len() >= len + LINE);
         match fit {

@@ -1,42 +1,44 @@
-//! Vectors of `f32` behind one trait: AVX-512, AVX2 with FMA, NEON, and plain arrays, chosen at run
-//! time.
+//! Vectors of `f32` behind one trait: AVX-512, AVX2 with FMA, NEON, and plain arrays. The level is
+//! chosen at run time.
 //!
-//! A value of a [`Simd`] type is a proof that the processor has its instructions; [`Level::run`]
-//! compiles a [`Kernel`] for the level's instructions. Everything a kernel calls must be
-//! `#[inline(always)]`, and it must not use closures: only inlined code inherits the instructions.
+//! A value of a [`Simd`] type proves that the processor has its instructions. [`Level::run`]
+//! compiles a [`Kernel`] for the instructions of the level. Every function that a kernel calls must
+//! be `#[inline(always)]`, and a kernel must not use closures: only inlined code is compiled for
+//! these instructions.
 
-/// Vectors of [`LANES`](Self::LANES) numbers.
+/// Vectors of [`LANES`](Self::LANES) elements.
 ///
-/// The methods that take pointers need them valid for the lanes they name; no alignment is needed.
-pub(super) trait Simd: Copy + Send + Sync {
+/// # Safety of the methods that take pointers
+/// The pointer is valid for the lanes that are read or written. It need not be aligned.
+pub(crate) trait Simd: Copy + Send + Sync {
     type V: Copy;
     const LANES: usize;
     /// Rows of the largest block of a matrix product, with two vectors of columns.
     const ROWS: usize;
 
     unsafe fn load(self, p: *const f32) -> Self::V;
-    /// The first `n` lanes, and zeros; reads nothing when `n` is 0.
+    /// Loads the first `n` lanes and sets the others to zero. Reads nothing if `n` is 0.
     unsafe fn load_first(self, p: *const f32, n: usize) -> Self::V;
     unsafe fn store(self, p: *mut f32, v: Self::V);
-    /// Writes the first `n` lanes only.
+    /// Stores the first `n` lanes only.
     unsafe fn store_first(self, p: *mut f32, v: Self::V, n: usize);
     fn splat(self, x: f32) -> Self::V;
-    /// `a·b + c`
+    /// `a·b + c`.
     fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
     fn sub(self, a: Self::V, b: Self::V) -> Self::V;
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
     fn max(self, a: Self::V, b: Self::V) -> Self::V;
-    /// `g` where `y > 0`, else `slope·g`
+    /// `g` in lanes with `y > 0`, and `slope·g` in the others.
     fn rectified(self, g: Self::V, y: Self::V, slope: Self::V) -> Self::V;
 }
 
-/// A computation written once for every level.
-pub(super) trait Kernel {
+/// A computation that is written once and compiled for every level.
+pub(crate) trait Kernel {
     fn run<S: Simd>(self, s: S);
 }
 
-/// The instructions that kernels are compiled for.
+/// A set of vector instructions.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Level {
     #[cfg(target_arch = "x86_64")]
@@ -49,12 +51,12 @@ pub(crate) enum Level {
 }
 
 impl Level {
-    /// The fastest level of this processor.
+    /// The fastest level that this processor has.
     pub(crate) fn detect() -> Self {
         Self::available()[0]
     }
 
-    /// Every level of this processor, the fastest first.
+    /// Every level that this processor has, the fastest first.
     pub(crate) fn available() -> &'static [Self] {
         static LEVELS: std::sync::OnceLock<Vec<Level>> = std::sync::OnceLock::new();
         LEVELS.get_or_init(|| {
@@ -75,13 +77,13 @@ impl Level {
         })
     }
 
-    pub(super) fn run(self, kernel: impl Kernel) {
+    pub(crate) fn run(self, kernel: impl Kernel) {
         match self {
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: the token exists only where AVX-512F was detected.
+            // SAFETY: the token exists only if AVX-512F was detected.
             Self::Avx512(token) => unsafe { run_avx512(token, kernel) },
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: the token exists only where AVX2 and FMA were detected.
+            // SAFETY: the token exists only if AVX2 and FMA were detected.
             Self::Avx2(token) => unsafe { run_avx2(token, kernel) },
             #[cfg(any(target_arch = "aarch64", test))]
             Self::Neon => kernel.run(super::neon::Neon),
@@ -110,13 +112,13 @@ mod x86 {
     use super::Simd;
     use std::arch::x86_64::*;
 
-    /// AVX-512F is present. Only [`super::Level::available`] makes one, where it was detected.
+    /// Proof of AVX-512F. Only [`super::Level::available`] creates one, after detection.
     #[derive(Clone, Copy, Debug)]
-    pub(crate) struct Avx512(pub(super) ());
+    pub(crate) struct Avx512(pub(crate) ());
 
-    /// AVX2 and FMA are present. Only [`super::Level::available`] makes one.
+    /// Proof of AVX2 and FMA. Only [`super::Level::available`] creates one, after detection.
     #[derive(Clone, Copy, Debug)]
-    pub(crate) struct Avx2(pub(super) ());
+    pub(crate) struct Avx2(pub(crate) ());
 
     macro_rules! value {
         ($name:ident($($arg:ident),*) = $body:expr) => {
@@ -252,9 +254,9 @@ mod x86 {
     }
 }
 
-/// Arrays of eight, which every compiler turns into some vectors.
+/// Arrays of eight elements, which the compiler may turn into vectors.
 #[derive(Clone, Copy)]
-pub(super) struct Plain;
+pub(crate) struct Plain;
 
 macro_rules! lanes {
     ($i:ident, $value:expr) => {{

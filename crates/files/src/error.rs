@@ -1,0 +1,24 @@
+//! Errors of files.
+
+use std::path::PathBuf;
+
+/// A file that cannot be read or written, or whose content is not as expected.
+#[derive(Debug, thiserror::Error)]
+#[error("{path}: {message}")]
+#[non_exhaustive]
+pub struct Error {
+    /// Which file.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+impl Error {
+    /// An error about a file.
+    pub fn new(path: impl Into<PathBuf>, error: impl std::fmt::Display) -> Self {
+        Self { path: path.into(), message: error.to_string() }
+    }
+}
+
+/// The result of this crate.
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,125 @@
+//! Two-dimensional convolution of NHWC images with stride 1, in the forms that the layers of ProGAN
+//! use: scaled weights, upsampling before, bias and leaky rectifier after.
+
+mod kernel;
+mod operator;
+mod patches;
+mod shapes;
+mod tile;
+mod winograd;
+
+use candle_core::{Result, Tensor, bail};
+
+use crate::activation::leaky_relu;
+use crate::graph::accepts;
+use crate::resample::upsample2;
+
+/// The options of [`conv2d`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ConvOptions {
+    /// Rows and columns of zeros on each side of the image: 1 keeps the size for a 3x3 kernel, 0 for
+    /// a 1x1 kernel.
+    pub padding: usize,
+    /// The factor of the weights, `scale · w`: the equalized learning rate of ProGAN §4.1
+    /// (arXiv:1710.10196).
+    pub scale: f64,
+    /// Whether the input is first upsampled by 2 (nearest neighbour).
+    pub upsample: bool,
+    /// The slope of the leaky rectifier after the bias, in `[0, 1)`; without one the result is linear.
+    pub slope: Option<f64>,
+}
+
+impl Default for ConvOptions {
+    /// No padding, no scaling, no upsampling, linear.
+    fn default() -> Self {
+        Self { padding: 0, scale: 1.0, upsample: false, slope: None }
+    }
+}
+
+/// Convolution with optional upsampling, bias and leaky rectifier: `lrelu(conv(up(x), scale·w) + b)`.
+///
+/// `y[b, i, j, o] = lrelu(Σ_{k,l,c} scale · w[k, l, c, o] · u[b, i + k - p, j + l - p, c] + b[o])`, where
+/// `u` is `x`, upsampled if the options say so and zero outside the image, and `p` the padding. As in
+/// all deep-learning libraries this is cross-correlation. Gradients of every order are exact.
+///
+/// ```
+/// use t2f_ops::{ConvOptions, DType, Device, Tensor, conv2d};
+///
+/// let x = Tensor::ones((1, 4, 4, 3), DType::F32, &Device::Cpu)?;
+/// let w = Tensor::ones((3, 3, 3, 8), DType::F32, &Device::Cpu)?;
+/// let y = conv2d(&x, &w, None, ConvOptions { padding: 1, ..ConvOptions::default() })?;
+/// assert_eq!(y.dims(), [1, 4, 4, 8]);
+/// # Ok::<(), t2f_ops::Error>(())
+/// ```
+///
+/// # Shapes
+/// `x`: `(B, H, W, I)`, `w`: `(K, K, I, O)`, `bias`: `(O)`; result:
+/// `(B, H' + 2·padding - K + 1, W' + 2·padding - K + 1, O)`, where `H'` and `W'` are the sides after
+/// upsampling.
+///
+/// # Errors
+/// If a shape does not fit.
+pub fn conv2d(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, options: ConvOptions) -> Result<Tensor> {
+    let fits = match (x.dims(), w.dims()) {
+        ([_, h, wd, i], [k, k2, wi, o]) => {
+            let smallest = (*h).min(*wd) << usize::from(options.upsample);
+            k == k2
+                && i == wi
+                && smallest + 2 * options.padding >= *k
+                && bias.is_none_or(|b| b.dims() == [*o])
+        }
+        _ => false,
+    };
+    let slope = options.slope.is_none_or(|slope| (0.0..1.0).contains(&slope));
+    if fits && slope && accepts(x) && accepts(w) && bias.is_none_or(accepts) {
+        return operator::conv2d(x, w, bias, options);
+    }
+    conv2d_portable(x, w, bias, options) // its errors name the shape that does not fit
+}
+
+/// The reference form of [`conv2d`], composed of candle's operators, for any device and floating
+/// type: a matrix of the padded image's patches times the weights.
+///
+/// # Shapes
+/// As [`conv2d`].
+///
+/// # Errors
+/// If a shape does not fit.
+pub fn conv2d_portable(
+    x: &Tensor,
+    w: &Tensor,
+    bias: Option<&Tensor>,
+    options: ConvOptions,
+) -> Result<Tensor> {
+    let x = if options.upsample { upsample2(x)? } else { x.clone() };
+    let (b, height, width, i) = x.dims4()?;
+    let (k, k2, wi, o) = w.dims4()?;
+    if k != k2 || wi != i {
+        bail!("convolution of {:?} (B, H, W, I) with weights {:?} (K, K, I, O)", x.dims(), w.dims());
+    }
+    let p = options.padding;
+    if height + 2 * p < k || width + 2 * p < k {
+        bail!("a {k}x{k} kernel does not fit a {height}x{width} image with padding {p}");
+    }
+    let (h, wd) = (height + 2 * p + 1 - k, width + 2 * p + 1 - k);
+    let x = if p > 0 { x.pad_with_zeros(1, p, p)?.pad_with_zeros(2, p, p)? } else { x };
+    let patches = if k == 1 {
+        x
+    } else {
+        let shifted =
+            (0..k * k).map(|at| x.narrow(1, at / k, h)?.narrow(2, at % k, wd)).collect::<Result<Vec<_>>>()?;
+        Tensor::cat(&shifted, 3)? // (B, H', W', K·K·I)
+    };
+    let weights = w.reshape((k * k * i, o))?.affine(options.scale, 0.0)?;
+    let mut y = patches.reshape((b * h * wd, k * k * i))?.matmul(&weights)?;
+    if let Some(bias) = bias {
+        if bias.dims() != [o] {
+            bail!("bias {:?} of a convolution to {o} channels, expected ({o})", bias.dims());
+        }
+        y = y.broadcast_add(bias)?;
+    }
+    if let Some(slope) = options.slope {
+        y = leaky_relu(&y, slope)?;
+    }
+    y.reshape((b, h, wd, o))
+}

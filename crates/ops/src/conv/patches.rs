@@ -1,0 +1,200 @@
+//! Convolution of any kernel size as a matrix product of patches and weights (im2col).
+//!
+//! The patches of a 1x1 convolution, and of one whose kernel covers the whole image, are the input
+//! itself. Others are copied, a block of rows at a time.
+
+use rayon::prelude::*;
+
+use super::shapes::{Epilogue, Mask, Shapes};
+use crate::cpu::matmul::{self, BlockProduct, LeftFactor, ROWS, Right};
+use crate::cpu::{Level, scratch};
+
+/// The left factor of a product, by rows.
+#[derive(Clone, Copy)]
+enum Left<'a> {
+    /// As it is in memory.
+    Matrix(&'a [f32]),
+    /// The patches of an input.
+    Patches(&'a Shapes, &'a [f32]),
+    /// A gradient times a mask and its slope.
+    Masked(&'a [f32], &'a [f32], f32),
+}
+
+impl<'a> Left<'a> {
+    fn patches(shapes: &'a Shapes, x: &'a [f32]) -> Self {
+        if is_matrix(shapes) { Self::Matrix(x) } else { Self::Patches(shapes, x) }
+    }
+
+    fn gradient(g: &'a [f32], mask: Mask<'a>) -> Self {
+        match mask {
+            None => Self::Matrix(g),
+            Some((mask, slope)) => Self::Masked(g, mask, slope),
+        }
+    }
+}
+
+impl LeftFactor for Left<'_> {
+    fn scratch(&self, count: usize, k: usize) -> usize {
+        if matches!(self, Self::Matrix(_)) { 0 } else { count * k }
+    }
+
+    fn rows<'b>(&'b self, first: usize, count: usize, k: usize, buffer: &'b mut [f32]) -> &'b [f32] {
+        let range = first * k..(first + count) * k;
+        match *self {
+            Self::Matrix(data) => &data[range],
+            Self::Patches(shapes, x) => {
+                let buffer = &mut buffer[..count * k];
+                for (i, row) in buffer.chunks_exact_mut(k).enumerate() {
+                    patch(shapes, x, first + i, row);
+                }
+                buffer
+            }
+            Self::Masked(g, mask, slope) => {
+                let buffer = &mut buffer[..count * k];
+                for ((out, g), y) in buffer.iter_mut().zip(&g[range.clone()]).zip(&mask[range]) {
+                    *out = if *y > 0.0 { *g } else { slope * g };
+                }
+                buffer
+            }
+        }
+    }
+
+    fn rows_in_parallel<'b>(
+        &'b self,
+        first: usize,
+        count: usize,
+        k: usize,
+        buffer: &'b mut [f32],
+    ) -> &'b [f32] {
+        let Self::Patches(shapes, x) = *self else { return self.rows(first, count, k, buffer) };
+        let buffer = &mut buffer[..count * k];
+        buffer.par_chunks_mut(16 * k).enumerate().for_each(|(block, rows)| {
+            for (i, row) in rows.chunks_exact_mut(k).enumerate() {
+                patch(shapes, x, first + 16 * block + i, row);
+            }
+        });
+        buffer
+    }
+}
+
+/// Whether the input, as it is in memory, is the matrix of patches.
+fn is_matrix(shapes: &Shapes) -> bool {
+    let whole = shapes.kernel == shapes.height && shapes.kernel == shapes.width;
+    !shapes.up && shapes.padding == 0 && (shapes.kernel == 1 || whole)
+}
+
+/// The offset in the input of the pixel under position `tap` of the kernel at output pixel `row`, or
+/// none if it is in the padding.
+fn pixel(shapes: &Shapes, row: usize, tap: usize) -> Option<usize> {
+    let (oh, ow) = (shapes.out_height(), shapes.out_width());
+    let (b, oy, ox) = (row / (oh * ow), row / ow % oh, row % ow);
+    let y = (oy + tap / shapes.kernel).wrapping_sub(shapes.padding);
+    let x = (ox + tap % shapes.kernel).wrapping_sub(shapes.padding);
+    let shift = usize::from(shapes.up);
+    (y < shapes.seen_height() && x < shapes.seen_width())
+        .then(|| ((b * shapes.height + (y >> shift)) * shapes.width + (x >> shift)) * shapes.inputs)
+}
+
+fn patch(shapes: &Shapes, x: &[f32], row: usize, out: &mut [f32]) {
+    for (tap, out) in out.chunks_exact_mut(shapes.inputs).enumerate() {
+        match pixel(shapes, row, tap) {
+            Some(at) => out.copy_from_slice(&x[at..at + shapes.inputs]),
+            None => out.fill(0.0),
+        }
+    }
+}
+
+/// Adds the bias, and applies the leaky rectifier and the mask, to whole rows that begin at element
+/// `start` of the output.
+fn finish(epilogue: &Epilogue, start: usize, n: usize, c: &mut [f32]) {
+    if let Some(bias) = epilogue.bias {
+        for row in c.chunks_exact_mut(n) {
+            for (c, bias) in row.iter_mut().zip(bias) {
+                *c += bias;
+            }
+        }
+    }
+    if let Some(slope) = epilogue.slope {
+        for c in c.iter_mut() {
+            *c = if *c > 0.0 { *c } else { slope * *c };
+        }
+    }
+    if let Some((mask, slope)) = epilogue.mask {
+        for (c, y) in c.iter_mut().zip(&mask[start..]) {
+            *c = if *y > 0.0 { *c } else { slope * *c };
+        }
+    }
+}
+
+/// `mask ⊙ lrelu(scale · conv(up(x), w) + bias)`.
+pub(crate) fn forward(
+    level: Level,
+    shapes: &Shapes,
+    x: &[f32],
+    w: &[f32],
+    scale: f32,
+    epilogue: &Epilogue,
+) -> Vec<f32> {
+    let (k, n) = (shapes.w_len() / shapes.outputs, shapes.outputs);
+    let right = Right { data: w, k, n, transposed: false, scale };
+    matmul::multiply(level, &Left::patches(shapes, x), shapes.y_len() / n, &right, |start, c| {
+        finish(epilogue, start, n, c);
+    })
+}
+
+/// The gradient of the input, given `mask ⊙ g`.
+pub(crate) fn input_gradient(
+    level: Level,
+    shapes: &Shapes,
+    g: &[f32],
+    mask: Mask,
+    w: &[f32],
+    scale: f32,
+) -> Vec<f32> {
+    let (k, n) = (shapes.outputs, shapes.w_len() / shapes.outputs);
+    let right = Right { data: w, k, n, transposed: true, scale };
+    let left = Left::gradient(g, mask);
+    if is_matrix(shapes) {
+        return matmul::multiply(level, &left, shapes.y_len() / k, &right, |_, _| {});
+    }
+    let mut out = vec![0.0; shapes.x_len()];
+    let rows = shapes.out_height() * shapes.out_width();
+    matmul::with_panels(&right, |b| {
+        out.par_chunks_mut(shapes.x_len() / shapes.batch).enumerate().for_each(|(image, out)| {
+            let a_len = left.scratch(ROWS, k);
+            scratch::with(a_len + ROWS * n, |buffer| {
+                let (buffer, c) = buffer.split_at_mut(a_len);
+                for first in (0..rows).step_by(ROWS) {
+                    let count = ROWS.min(rows - first);
+                    let a = left.rows(image * rows + first, count, k, buffer);
+                    let c = &mut c[..count * n];
+                    level.run(BlockProduct { a, rows: count, k, b, n, c, c_row: n });
+                    for (i, row) in c.chunks_exact(n).enumerate() {
+                        for (tap, values) in row.chunks_exact(shapes.inputs).enumerate() {
+                            let Some(at) = pixel(shapes, first + i, tap) else { continue };
+                            for (out, value) in out[at..].iter_mut().zip(values) {
+                                *out += value;
+                            }
+                        }
+                    }
+                }
+            });
+        });
+    });
+    out
+}
+
+/// The gradient of the weights, given `mask ⊙ g`.
+pub(crate) fn weight_gradient(
+    level: Level,
+    shapes: &Shapes,
+    x: &[f32],
+    g: &[f32],
+    mask: Mask,
+    scale: f32,
+) -> Vec<f32> {
+    let n = shapes.outputs;
+    let (m, rows) = (shapes.w_len() / n, shapes.y_len() / n);
+    let (patches, gradient) = (Left::patches(shapes, x), Left::gradient(g, mask));
+    matmul::multiply_transposed(level, (&patches, m), (&gradient, n), rows, scale)
+}

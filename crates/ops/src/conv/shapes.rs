@@ -1,0 +1,116 @@
+//! The terms in which the kernels of a convolution are described.
+
+use std::mem::MaybeUninit;
+
+/// The shapes of a convolution.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shapes {
+    pub(crate) batch: usize,
+    /// The sides of the input, before upsampling.
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+    pub(crate) inputs: usize,
+    pub(crate) outputs: usize,
+    pub(crate) kernel: usize,
+    pub(crate) padding: usize,
+    /// Whether the input is upsampled first.
+    pub(crate) up: bool,
+}
+
+/// A tensor and a slope: elements of another tensor of that shape are multiplied by the slope where
+/// this tensor is not positive.
+pub(crate) type Mask<'a> = Option<(&'a [f32], f32)>;
+
+impl Shapes {
+    pub(crate) fn seen_height(&self) -> usize {
+        self.height << usize::from(self.up)
+    }
+
+    pub(crate) fn seen_width(&self) -> usize {
+        self.width << usize::from(self.up)
+    }
+
+    pub(crate) fn out_height(&self) -> usize {
+        self.seen_height() + 2 * self.padding + 1 - self.kernel
+    }
+
+    pub(crate) fn out_width(&self) -> usize {
+        self.seen_width() + 2 * self.padding + 1 - self.kernel
+    }
+
+    pub(crate) fn x_len(&self) -> usize {
+        self.batch * self.height * self.width * self.inputs
+    }
+
+    pub(crate) fn w_len(&self) -> usize {
+        self.kernel * self.kernel * self.inputs * self.outputs
+    }
+
+    pub(crate) fn y_len(&self) -> usize {
+        self.batch * self.out_height() * self.out_width() * self.outputs
+    }
+
+    /// The input as the convolution reads it.
+    pub(crate) fn x<'a>(&self, x: &'a [f32]) -> Images<'a> {
+        Images {
+            data: x,
+            mask: None,
+            batch: self.batch,
+            height: self.seen_height(),
+            width: self.seen_width(),
+            channels: self.inputs,
+            up: self.up,
+        }
+    }
+
+    /// The gradient of the output, times the mask.
+    pub(crate) fn g<'a>(&self, g: &'a [f32], mask: Mask<'a>) -> Images<'a> {
+        Images {
+            data: g,
+            mask,
+            batch: self.batch,
+            height: self.out_height(),
+            width: self.out_width(),
+            channels: self.outputs,
+            up: false,
+        }
+    }
+}
+
+/// A batch of NHWC images as a convolution reads them.
+#[derive(Clone, Copy)]
+pub(crate) struct Images<'a> {
+    /// `(batch, height, width, channels)`; with `up`, half of each side.
+    pub(crate) data: &'a [f32],
+    /// Has the shape of `data`.
+    pub(crate) mask: Mask<'a>,
+    pub(crate) batch: usize,
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+    pub(crate) channels: usize,
+    /// Whether the images are upsampled as they are read.
+    pub(crate) up: bool,
+}
+
+/// The operations on the sums of a convolution before they are written.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Epilogue<'a> {
+    pub(crate) bias: Option<&'a [f32]>,
+    /// The slope of the leaky rectifier.
+    pub(crate) slope: Option<f32>,
+    /// Has the shape of the output.
+    pub(crate) mask: Mask<'a>,
+    /// Whether 2x2 pixels are summed into one.
+    pub(crate) down: bool,
+}
+
+/// The part of the output that a task writes: rows of pixels of one image.
+pub(crate) struct OutputRows<'a> {
+    pub(crate) data: &'a mut [MaybeUninit<f32>],
+    /// Pixels of a row and rows, before `down`.
+    pub(crate) width: usize,
+    pub(crate) height: usize,
+    pub(crate) channels: usize,
+    /// The offset of `data` in the whole output.
+    pub(crate) start: usize,
+}

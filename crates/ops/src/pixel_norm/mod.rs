@@ -1,0 +1,54 @@
+//! Pixelwise feature normalization, alone and with a condition's scale and shift.
+
+mod kernel;
+mod operator;
+
+use candle_core::{D, Result, Tensor, bail};
+
+use crate::graph::accepts;
+
+/// Pixelwise feature normalization: `y = x / sqrt(mean_c(x²) + 1e-8)`.
+///
+/// ProGAN §4.2 (arXiv:1710.10196). The mean is over the channels of each pixel.
+///
+/// # Shapes
+/// `x` and result: `(…, C)`, channels last.
+///
+/// # Errors
+/// If `x` is a scalar.
+pub fn pixel_norm(x: &Tensor) -> Result<Tensor> {
+    if accepts(x) && x.rank() > 0 {
+        return operator::pixel_norm(x);
+    }
+    let mean_square = x.sqr()?.mean_keepdim(D::Minus1)?;
+    x.broadcast_div(&mean_square.affine(1.0, 1e-8)?.sqrt()?)
+}
+
+/// Pixel norm with a scale and a shift of each channel: `(1 + gamma) · pixel_norm(x) + beta`.
+///
+/// With gamma and beta from a condition this is the affine modulation of DF-GAN §3.4
+/// (arXiv:2008.05865).
+///
+/// # Shapes
+/// `x` and result: `(B, H, W, C)`; `affine`: `(B, 2C)`, gamma then beta.
+///
+/// # Errors
+/// If a shape does not fit.
+pub fn modulated_pixel_norm(x: &Tensor, affine: &Tensor) -> Result<Tensor> {
+    let (b, _, _, c) = x.dims4()?;
+    if affine.dims() != [b, 2 * c] {
+        bail!("modulation of {:?} (B, H, W, C) by {:?}, expected (B, 2C)", x.dims(), affine.dims());
+    }
+    if accepts(x) && accepts(affine) {
+        return operator::modulated_pixel_norm(x, affine);
+    }
+    let (gamma, beta) = gamma_beta(affine)?;
+    pixel_norm(x)?.broadcast_mul(&gamma.affine(1.0, 1.0)?)?.broadcast_add(&beta)
+}
+
+/// The two halves of `(B, 2C)`, each as `(B, 1, 1, C)`.
+fn gamma_beta(affine: &Tensor) -> Result<(Tensor, Tensor)> {
+    let (b, both) = affine.dims2()?;
+    let affine = affine.reshape((b, 1, 1, both))?;
+    Ok((affine.narrow(3, 0, both / 2)?, affine.narrow(3, both / 2, both / 2)?))
+}

@@ -1,0 +1,24 @@
+//! Reductions of a tensor to a number.
+
+mod kernel;
+
+use candle_core::{DType, Result, Tensor};
+
+use crate::cpu::Level;
+use crate::graph::{accepts, with_values};
+
+/// The sum of squares `Σ x²`, as a number. It is not differentiable.
+///
+/// The sum is not finite if an element of `x`, or the square of an element, is not finite.
+///
+/// # Shapes
+/// `x`: any.
+///
+/// # Errors
+/// If the device fails.
+pub fn sum_of_squares(x: &Tensor) -> Result<f32> {
+    if accepts(x) {
+        return with_values([&x.contiguous()?], |[x]| kernel::sum_of_squares(Level::detect(), x));
+    }
+    x.to_dtype(DType::F32)?.sqr()?.sum_all()?.to_scalar::<f32>()
+}

@@ -1,0 +1,65 @@
+//! Upsampling and average pooling by 2, and conversion between NCHW and NHWC.
+//!
+//! For `f32` on the CPU the first two are operators with kernels. Otherwise they are composed of
+//! reshapes, broadcasts and sums. candle's `upsample_nearest2d` is not used: its backward
+//! overwrites the gradient of its input instead of adding to it.
+
+mod kernel;
+mod operator;
+
+use candle_core::{Result, Tensor, bail};
+
+use crate::graph::accepts;
+
+/// Nearest-neighbour upsampling by 2: `y[b, i, j, c] = x[b, ⌊i/2⌋, ⌊j/2⌋, c]`.
+///
+/// The generator of ProGAN doubles its feature maps so (Appendix A, arXiv:1710.10196).
+///
+/// # Shapes
+/// `(B, H, W, C)` → `(B, 2H, 2W, C)`
+///
+/// # Errors
+/// If `x` is not rank 4.
+pub fn upsample2(x: &Tensor) -> Result<Tensor> {
+    let (b, h, w, c) = x.dims4()?;
+    if accepts(x) {
+        return operator::upsample2(x);
+    }
+    x.reshape((b, h, 1, w, 1, c))?.broadcast_as((b, h, 2, w, 2, c))?.reshape((b, 2 * h, 2 * w, c))
+}
+
+/// Average pooling over 2x2 pixels: `y[b, i, j, c] = ¼ Σ_{k,l ∈ {0,1}} x[b, 2i + k, 2j + l, c]`.
+///
+/// The discriminator of ProGAN halves its feature maps so (Appendix A, arXiv:1710.10196).
+///
+/// # Shapes
+/// `(B, 2H, 2W, C)` → `(B, H, W, C)`
+///
+/// # Errors
+/// If `x` is not rank 4 or a side is odd.
+pub fn avg_pool2(x: &Tensor) -> Result<Tensor> {
+    let (b, h, w, c) = x.dims4()?;
+    if h % 2 != 0 || w % 2 != 0 {
+        bail!("average pooling by 2 needs even sides, and the image is {h}x{w}");
+    }
+    if accepts(x) {
+        return operator::avg_pool2(x);
+    }
+    x.reshape((b, h / 2, 2, w / 2, 2, c))?.sum((2, 4))?.affine(0.25, 0.0)
+}
+
+/// Images with channels last: `(B, C, H, W)` → `(B, H, W, C)`.
+///
+/// # Errors
+/// If `x` is not rank 4.
+pub fn to_nhwc(x: &Tensor) -> Result<Tensor> {
+    x.permute((0, 2, 3, 1))?.contiguous()
+}
+
+/// Images with channels first: `(B, H, W, C)` → `(B, C, H, W)`.
+///
+/// # Errors
+/// If `x` is not rank 4.
+pub fn to_nchw(x: &Tensor) -> Result<Tensor> {
+    x.permute((0, 3, 1, 2))?.contiguous()
+}

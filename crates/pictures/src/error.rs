@@ -1,0 +1,34 @@
+//! Errors of pictures.
+
+/// A picture that cannot be read, made or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file cannot be read or written.
+    #[error(transparent)]
+    File(#[from] t2f_files::Error),
+    /// A file or a buffer is not a readable PNG.
+    #[error("not a readable 8-bit RGB PNG: {0}")]
+    Decode(String),
+    /// A PNG could not be written.
+    #[error("PNG encoding: {0}")]
+    Encode(#[from] png::EncodingError),
+    /// A GIF could not be written.
+    #[error("GIF encoding: {0}")]
+    Gif(#[from] gif::EncodingError),
+    /// There is nothing to show.
+    #[error("nothing to show: {0}")]
+    Empty(String),
+    /// A plot could not be made.
+    #[error("plot: {0}")]
+    Plot(String),
+}
+
+impl Error {
+    pub(crate) fn file(path: impl Into<std::path::PathBuf>, error: impl std::fmt::Display) -> Self {
+        Self::File(t2f_files::Error::new(path, error))
+    }
+}
+
+/// The result of this crate.
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,120 @@
+//! Finished pictures as files: PNG of 8-bit RGB.
+//!
+//! Encoding is deterministic: the same pixels and texts give the same bytes. Pictures carry what
+//! they say about their origin ([`Provenance`]); how networks and metrics see images is no matter
+//! of this module.
+
+use std::io::Cursor;
+use std::path::Path;
+
+use t2f_data::Image;
+
+use crate::error::{Error, Result};
+use crate::provenance::Provenance;
+use t2f_files::disk::{self, OsDisk};
+
+/// The PNG file of a picture, with what it says about its origin, if anything.
+///
+/// # Errors
+/// If the picture has no pixels, or not `3 * width * height` bytes of them.
+pub fn to_png(picture: &Image, provenance: Option<&Provenance>) -> Result<Vec<u8>> {
+    let side = |pixels: usize| u32::try_from(pixels).unwrap_or(0);
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, side(picture.width), side(picture.height));
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_source_srgb(png::SrgbRenderingIntent::Perceptual);
+    for (keyword, text) in provenance.map(Provenance::texts).unwrap_or_default() {
+        encoder.add_itxt_chunk(keyword.into(), text)?;
+    }
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(&picture.pixels)?;
+    writer.finish()?;
+    Ok(bytes)
+}
+
+/// The picture in a PNG file of 8-bit RGB (as [`to_png`] writes).
+///
+/// # Errors
+/// If the bytes are not such a file.
+pub fn from_png(bytes: &[u8]) -> Result<Image> {
+    let decode = |error: png::DecodingError| Error::Decode(error.to_string());
+    let mut reader = png::Decoder::new(Cursor::new(bytes)).read_info().map_err(decode)?;
+    let size = reader.output_buffer_size().ok_or_else(|| Error::Decode("too large".into()))?;
+    let mut pixels = vec![0; size];
+    let info = reader.next_frame(&mut pixels).map_err(decode)?;
+    if (info.color_type, info.bit_depth) != (png::ColorType::Rgb, png::BitDepth::Eight) {
+        return Err(Error::Decode(format!("{:?} at {:?} bits", info.color_type, info.bit_depth)));
+    }
+    pixels.truncate(info.buffer_size());
+    Ok(Image { width: info.width as usize, height: info.height as usize, pixels })
+}
+
+/// Writes a PNG file, whole or not at all.
+///
+/// # Errors
+/// As [`to_png`], or if the file cannot be written.
+pub fn write(path: &Path, picture: &Image, provenance: Option<&Provenance>) -> Result<()> {
+    write_whole(path, &to_png(picture, provenance)?)
+}
+
+/// Whether a path is called as PNG files are: `.png`, in whatever case.
+pub fn is_png(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png"))
+}
+
+/// Writes any file for the eyes (a picture, a film, a plot), whole or not at all.
+///
+/// # Errors
+/// If the file cannot be written; an older file of that name is then still there.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    Ok(disk::replace(&OsDisk, path, bytes)?)
+}
+
+/// Reads a PNG file that [`write`](fn@write) wrote.
+///
+/// # Errors
+/// If it cannot be read, or is no such file.
+pub fn read(path: &Path) -> Result<Image> {
+    let bytes = std::fs::read(path).map_err(|error| Error::file(path, error))?;
+    from_png(&bytes).map_err(|error| Error::file(path, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stripes() -> Image {
+        Image { width: 2, height: 1, pixels: vec![255, 0, 0, 0, 0, 255] }
+    }
+
+    #[test]
+    fn png_round_trips_and_equal_input_gives_equal_bytes() {
+        let provenance = Provenance::generated("abc", "a bald man", "7");
+        let bytes = to_png(&stripes(), Some(&provenance)).unwrap();
+        assert_eq!(bytes, to_png(&stripes(), Some(&provenance)).unwrap());
+        assert_eq!(from_png(&bytes).unwrap(), stripes());
+        assert_ne!(bytes, to_png(&stripes(), None).unwrap());
+    }
+
+    #[test]
+    fn damaged_png_is_an_error() {
+        let bytes = to_png(&stripes(), None).unwrap();
+        for length in 0..bytes.len() - 12 {
+            assert!(from_png(&bytes[..length]).is_err(), "cut to {length} bytes");
+        }
+        assert!(to_png(&Image { width: 3, height: 3, pixels: vec![0; 5] }, None).is_err());
+    }
+
+    #[test]
+    fn writing_replaces_the_file_and_leaves_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("face.png");
+        write(&path, &Image::filled(4, 4, [9; 3]), None).unwrap();
+        write(&path, &stripes(), None).unwrap();
+        assert_eq!(read(&path).unwrap(), stripes());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        let message = write(&folder.path().join("no/face.png"), &stripes(), None).unwrap_err().to_string();
+        assert!(message.contains("no/face.png"), "{message}");
+    }
+}

@@ -1,0 +1,54 @@
+//! The pictures of a run: its loss curves and its timelapse.
+
+use std::path::{Path, PathBuf};
+
+use crate::curves::{self, CurveOptions};
+use crate::error::{Error, Result};
+use crate::picture;
+use crate::timelapse::Timelapse;
+
+/// Writes `losses.svg`, `losses.png` and `timelapse.gif` into a run folder, over older ones, and
+/// returns those that it wrote: a run that stopped before its first statistics has no curves.
+///
+/// # Errors
+/// If a file of the run cannot be read, or one of the three cannot be written.
+pub fn write(run: &Path) -> Result<Vec<PathBuf>> {
+    let mut written = Vec::new();
+    let mut keep = |name: &str, bytes: Result<Vec<u8>>| {
+        let path = run.join(name);
+        match bytes {
+            Err(Error::Empty(_)) => Ok(()),
+            Err(error) => Err(error),
+            Ok(bytes) => picture::write_whole(&path, &bytes).map(|()| written.push(path)),
+        }
+    };
+    let rows = [curves::rows_of_run(run)?];
+    let options = CurveOptions::default();
+    let svg = curves::svg(&rows, &options).map(String::into_bytes);
+    let png = curves::picture(&rows, &options).and_then(|page| picture::to_png(&page, None));
+    keep("losses.svg", svg.map_err(Error::from))?;
+    keep("losses.png", png.map_err(Error::from))?;
+    keep("timelapse.gif", Timelapse::default().of_run(run))?;
+    Ok(written)
+}
+
+#[cfg(test)]
+mod tests {
+    use t2f_data::Image;
+
+    use super::*;
+
+    #[test]
+    fn a_run_gets_curves_and_timelapse_as_soon_as_there_is_something_to_draw() {
+        let run = tempfile::tempdir().unwrap();
+        std::fs::write(run.path().join("stats.jsonl"), "").unwrap();
+        picture::write(&run.path().join("fakes_init.png"), &Image::filled(4, 4, [9; 3]), None).unwrap();
+        let names = |written: Vec<PathBuf>| -> Vec<String> {
+            written.iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect()
+        };
+        assert_eq!(names(write(run.path()).unwrap()), ["timelapse.gif"]);
+        let line = "{\"Progress/kimg\":1.0,\"Loss/D/total\":1.5,\"Loss/G/total\":0.5}\n";
+        std::fs::write(run.path().join("stats.jsonl"), line).unwrap();
+        assert_eq!(names(write(run.path()).unwrap()), ["losses.svg", "losses.png", "timelapse.gif"]);
+    }
+}

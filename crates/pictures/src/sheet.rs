@@ -1,0 +1,236 @@
+//! Contact sheets: pictures side by side, with what they show printed beside them.
+//!
+//! [`contact_sheet`] prints a caption under every tile (the real examples, the samples of a run);
+//! [`caption_grid`] has a row for each caption and a column for each seed. Tiles are enlarged by
+//! whole factors, so that images of every level fill the same space and a run's sheets have the
+//! same size from 4x4 to the last level.
+
+use t2f_data::Image;
+
+use crate::canvas::{Rgb, enlarged, paste};
+use crate::error::{Error, Result};
+use crate::lettering::Lettering;
+
+const PAPER: Rgb = [255, 255, 255];
+const INK: Rgb = [34, 34, 34];
+const FAINT: Rgb = [110, 110, 110];
+
+/// A picture and what it shows.
+#[derive(Clone, Debug)]
+pub struct Tile {
+    /// The picture.
+    pub image: Image,
+    /// Its caption; may be empty.
+    pub caption: String,
+}
+
+/// A caption and the pictures drawn from it, one for each column.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The caption, printed to the left.
+    pub caption: String,
+    /// The pictures.
+    pub images: Vec<Image>,
+}
+
+/// How a sheet is laid out. All lengths are in pixels.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    /// Pictures are enlarged to at most this side, by a whole factor. Default 128; at least 1.
+    /// Larger pictures keep their size.
+    pub tile: usize,
+    /// Tiles in a row of [`contact_sheet`]. Default none: about 3:2 in all.
+    pub columns: Option<usize>,
+    /// Height of the letters. Default 12.
+    pub letters: f32,
+    /// A caption's lines under a tile; what is longer ends in an ellipsis. Default 7.
+    pub max_lines: usize,
+    /// A line at the top of the sheet. Default none.
+    pub title: Option<String>,
+}
+
+impl Default for Layout {
+    fn default() -> Self {
+        Self { tile: 128, columns: None, letters: 12.0, max_lines: 7, title: None }
+    }
+}
+
+impl Layout {
+    const GAP: usize = 10;
+
+    /// The side of the square that every tile is centred in: fits the largest of `images`.
+    fn cell<'a>(&self, images: impl Iterator<Item = &'a Image>) -> usize {
+        images.map(|image| image.width.max(image.height)).max().unwrap_or(1).max(self.tile)
+    }
+
+    /// Draws the title, if any, and returns the first free line of pixels.
+    fn head(&self, page: &mut Image) -> usize {
+        if let Some(title) = &self.title {
+            let letters = Lettering::new(self.letters + 2.0);
+            letters.draw(page, title, Self::GAP, Self::GAP, INK);
+        }
+        Self::GAP + self.head_height()
+    }
+
+    fn head_height(&self) -> usize {
+        self.title.as_ref().map_or(0, |_| Lettering::new(self.letters + 2.0).line_height() + Self::GAP / 2)
+    }
+}
+
+/// Tiles in rows, each over its caption.
+///
+/// # Errors
+/// If there are no tiles.
+pub fn contact_sheet(tiles: &[Tile], layout: &Layout) -> Result<Image> {
+    if tiles.is_empty() {
+        return Err(Error::Empty("a contact sheet without tiles".into()));
+    }
+    let letters = Lettering::new(layout.letters);
+    let cell = layout.cell(tiles.iter().map(|tile| &tile.image));
+    let columns = layout.columns.unwrap_or_else(|| even_columns(tiles.len())).clamp(1, tiles.len());
+    let texts: Vec<Vec<String>> = tiles
+        .iter()
+        .map(|tile| match tile.caption.trim() {
+            "" => Vec::new(),
+            caption => letters.wrapped(caption, cell, layout.max_lines),
+        })
+        .collect();
+    let row_heights: Vec<usize> = texts
+        .chunks(columns)
+        .map(|row| {
+            let lines = row.iter().map(Vec::len).max().unwrap_or(0);
+            cell + if lines > 0 { 4 + lines * letters.line_height() } else { 0 }
+        })
+        .collect();
+
+    let title_width =
+        layout.title.as_ref().map_or(0, |title| Lettering::new(layout.letters + 2.0).width(title));
+    let width = (columns * (cell + Layout::GAP)).max(title_width + Layout::GAP) + Layout::GAP;
+    let height =
+        row_heights.iter().map(|h| h + Layout::GAP).sum::<usize>() + Layout::GAP + layout.head_height();
+    let mut page = Image::filled(width, height, PAPER);
+    let mut top = layout.head(&mut page);
+    for ((tiles, texts), row_height) in tiles.chunks(columns).zip(texts.chunks(columns)).zip(row_heights) {
+        for (column, (tile, lines)) in tiles.iter().zip(texts).enumerate() {
+            let left = Layout::GAP + column * (cell + Layout::GAP);
+            place(&mut page, &tile.image, cell, left, top);
+            for (i, line) in lines.iter().enumerate() {
+                letters.draw(&mut page, line, left, top + cell + 4 + i * letters.line_height(), INK);
+            }
+        }
+        top += row_height + Layout::GAP;
+    }
+    Ok(page)
+}
+
+/// Columns for about 3:2 in all (captions make tiles high): of the three numbers nearest to
+/// that, the one that leaves the fewest empty places.
+fn even_columns(tiles: usize) -> usize {
+    let ideal = ((tiles as f64 * 2.0).sqrt().round() as usize).clamp(2, 11);
+    let empty = |columns: usize| columns * tiles.div_ceil(columns) - tiles;
+    [ideal, ideal - 1, ideal + 1].into_iter().min_by_key(|&columns| empty(columns)).unwrap_or(ideal)
+}
+
+/// A row for each caption, which is printed to the left, under a heading for each column.
+///
+/// # Errors
+/// If there is no row, or a row has no picture.
+pub fn caption_grid(rows: &[Row], headings: &[String], layout: &Layout) -> Result<Image> {
+    let columns = rows.iter().map(|row| row.images.len()).max().unwrap_or(0);
+    if columns == 0 {
+        return Err(Error::Empty("a grid without pictures".into()));
+    }
+    let letters = Lettering::new(layout.letters);
+    let cell = layout.cell(rows.iter().flat_map(|row| &row.images));
+    let widest = rows.iter().map(|row| letters.width(&row.caption)).max().unwrap_or(0);
+    let margin = widest.min(180) + if widest > 0 { 2 * Layout::GAP } else { Layout::GAP };
+    let max_lines = (cell / letters.line_height()).max(1);
+    let heading_height = if headings.is_empty() { 0 } else { letters.line_height() + 4 };
+
+    let width = margin + columns * (cell + Layout::GAP);
+    let rows_height = rows.len() * (cell + Layout::GAP);
+    let mut page =
+        Image::filled(width, Layout::GAP + layout.head_height() + heading_height + rows_height, PAPER);
+    let mut top = layout.head(&mut page);
+    for (column, heading) in headings.iter().take(columns).enumerate() {
+        let indent = cell.saturating_sub(letters.width(heading)) / 2;
+        let left = margin + column * (cell + Layout::GAP) + indent;
+        letters.draw(&mut page, heading, left, top, FAINT);
+    }
+    top += heading_height;
+    for row in rows {
+        let lines = letters.wrapped(&row.caption, margin.saturating_sub(2 * Layout::GAP).max(1), max_lines);
+        let text_height = lines.len() * letters.line_height();
+        let first = top + cell.saturating_sub(text_height) / 2;
+        for (i, line) in lines.iter().enumerate() {
+            letters.draw(&mut page, line, Layout::GAP, first + i * letters.line_height(), INK);
+        }
+        for (column, image) in row.images.iter().enumerate() {
+            place(&mut page, image, cell, margin + column * (cell + Layout::GAP), top);
+        }
+        top += cell + Layout::GAP;
+    }
+    Ok(page)
+}
+
+/// Enlarges `image` by the largest whole factor that fits and centres it in a square of side `cell`.
+fn place(page: &mut Image, image: &Image, cell: usize, left: usize, top: usize) {
+    let factor = cell / image.width.max(image.height).max(1);
+    let large = enlarged(image, factor);
+    let (indent, drop) = (cell.saturating_sub(large.width) / 2, cell.saturating_sub(large.height) / 2);
+    paste(page, &large, left + indent, top + drop);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tile(side: usize, caption: &str) -> Tile {
+        Tile { image: Image::filled(side, side, [200, 30, 30]), caption: caption.into() }
+    }
+
+    #[test]
+    fn sheets_of_every_level_have_the_same_size() {
+        let sheet = |side| {
+            let tiles: Vec<Tile> =
+                (0..6).map(|_| tile(side, "a woman with long red hair and a hat")).collect();
+            let layout = Layout { title: Some("12.0 kimg".into()), ..Layout::default() };
+            contact_sheet(&tiles, &layout).unwrap()
+        };
+        let sizes: Vec<_> = [4, 8, 16, 32, 64].map(|side| (sheet(side).width, sheet(side).height)).into();
+        assert!(sizes.windows(2).all(|pair| pair[0] == pair[1]), "{sizes:?}");
+    }
+
+    #[test]
+    fn captions_add_ink_below_the_tiles() {
+        let plain = contact_sheet(&[tile(8, "")], &Layout::default()).unwrap();
+        let captioned = contact_sheet(&[tile(8, "a smiling man")], &Layout::default()).unwrap();
+        assert_eq!(plain.height, 128 + 2 * Layout::GAP);
+        assert!(captioned.height > plain.height);
+        let below = plain.height - Layout::GAP..captioned.height;
+        assert!(below.into_iter().any(|y| (0..captioned.width).any(|x| captioned.pixel(x, y)[0] < 90)));
+    }
+
+    #[test]
+    fn grid_has_a_row_for_each_caption_and_a_column_for_each_seed() {
+        let image = Image::filled(16, 16, [0, 0, 255]);
+        let row = |caption: &str, n| Row { caption: caption.into(), images: vec![image.clone(); n] };
+        let headings: Vec<String> = (0..3).map(|seed| format!("seed {seed}")).collect();
+        let grid = |rows: &[Row]| caption_grid(rows, &headings, &Layout::default()).unwrap();
+        let (one, two) = (grid(&[row("a man", 3)]), grid(&[row("a man", 3), row("a woman", 3)]));
+        assert_eq!(two.height - one.height, 128 + Layout::GAP);
+        let blue = one.pixels.chunks(3).filter(|pixel| *pixel == [0, 0, 255]).count();
+        assert_eq!(blue, 3 * 128 * 128);
+    }
+
+    #[test]
+    fn the_last_row_is_filled_where_that_costs_little() {
+        assert_eq!([1, 8, 12, 24, 36, 100].map(even_columns), [1, 4, 4, 6, 9, 10]);
+    }
+
+    #[test]
+    fn nothing_to_show_is_an_error() {
+        assert!(contact_sheet(&[], &Layout::default()).is_err());
+        assert!(caption_grid(&[], &[], &Layout::default()).is_err());
+    }
+}

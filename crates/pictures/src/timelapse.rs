@@ -1,0 +1,219 @@
+//! A run as an animated GIF: its samples, from the first noise to the last level.
+//!
+//! Frames may differ in size; each is enlarged by a whole factor into the largest one's canvas.
+//! Every frame has its own palette of 256 colours (NeuQuant, or exact where 256 are
+//! enough); the timelapse loops and the last frame is held.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use gif::{Encoder, Frame, Repeat};
+
+use t2f_data::Image;
+
+use crate::canvas::{enlarged, paste};
+use crate::error::{Error, Result};
+use crate::picture::read;
+
+/// How a timelapse runs.
+#[derive(Clone, Debug)]
+pub struct Timelapse {
+    /// Time of a frame, in hundredths of a second. Default 25.
+    pub delay: u16,
+    /// Time of the last frame, in hundredths of a second. Default 250.
+    pub hold: u16,
+    /// At most so many frames: of more, an even choice with the first and the last. Default 120.
+    pub max_frames: usize,
+}
+
+impl Default for Timelapse {
+    fn default() -> Self {
+        Self { delay: 25, hold: 250, max_frames: 120 }
+    }
+}
+
+impl Timelapse {
+    /// The GIF file of `frames`.
+    ///
+    /// # Errors
+    /// If there are no frames, or one is wider or higher than 65,535 pixels.
+    pub fn to_gif(&self, frames: &[Image]) -> Result<Vec<u8>> {
+        let side = |of: fn(&Image) -> usize| frames.iter().map(of).max().unwrap_or(0);
+        let size = (side(|image| image.width), side(|image| image.height));
+        self.encode(even_choice(frames.len(), self.max_frames), size, |frame| Ok(frames[frame].clone()))
+    }
+
+    /// The GIF file of the samples in a run folder: `fakes_init.png`, then every `fakes<KIMG>.png`.
+    ///
+    /// Only the chosen frames are read, one at a time.
+    ///
+    /// # Errors
+    /// If there are no samples, or a file cannot be read.
+    pub fn of_run(&self, run: &Path) -> Result<Vec<u8>> {
+        let files = samples(run)?;
+        let chosen: Vec<&PathBuf> =
+            even_choice(files.len(), self.max_frames).into_iter().map(|i| &files[i]).collect();
+        let mut size = (0, 0);
+        for file in &chosen {
+            let picture = read(file)?;
+            size = (size.0.max(picture.width), size.1.max(picture.height));
+        }
+        self.encode((0..chosen.len()).collect(), size, |frame| read(chosen[frame]))
+    }
+
+    fn encode(
+        &self,
+        shown: Vec<usize>,
+        (width, height): (usize, usize),
+        mut frame: impl FnMut(usize) -> Result<Image>,
+    ) -> Result<Vec<u8>> {
+        if shown.is_empty() {
+            return Err(Error::Empty("a timelapse without frames".into()));
+        }
+        let (Ok(columns), Ok(rows)) = (width.try_into(), height.try_into()) else {
+            let what = format!("a timelapse of {width}x{height} pixels, at most 65535x65535");
+            return Err(Error::Empty(what));
+        };
+        let mut bytes = Vec::new();
+        let mut encoder = Encoder::new(&mut bytes, columns, rows, &[]).map_err(Error::Gif)?;
+        encoder.set_repeat(Repeat::Infinite).map_err(Error::Gif)?;
+        for (i, &index) in shown.iter().enumerate() {
+            let picture = frame(index)?;
+            let factor = (width / picture.width.max(1)).min(height / picture.height.max(1));
+            let large = enlarged(&picture, factor);
+            let mut canvas = Image::filled(width, height, picture.pixel(0, 0));
+            paste(&mut canvas, &large, (width - large.width) / 2, (height - large.height) / 2);
+            let mut frame = quantized(&canvas, columns, rows);
+            frame.delay = if i + 1 == shown.len() { self.hold } else { self.delay };
+            encoder.write_frame(&frame).map_err(Error::Gif)?;
+        }
+        drop(encoder);
+        Ok(bytes)
+    }
+}
+
+/// A frame with a palette of its own.
+///
+/// The palette is fitted to the list of the colours that occur, each once and again for every 256
+/// pixels that have it, instead of to all pixels: enlarged tiles repeat each colour hundreds of
+/// times. That halves the time, and the paper, half of all pixels, still stays white.
+fn quantized(canvas: &Image, columns: u16, rows: u16) -> Frame<'static> {
+    const WIDTH: usize = 256;
+    let mut counts: HashMap<&[u8], (usize, usize)> = HashMap::new();
+    let mut list: Vec<u8> = Vec::new();
+    let mut places: Vec<usize> = Vec::with_capacity(canvas.width * canvas.height);
+    for pixel in canvas.pixels.chunks_exact(3) {
+        let (place, count) = counts.entry(pixel).or_insert((list.len() / 3, 0));
+        if count.is_multiple_of(256) {
+            list.extend(pixel);
+        }
+        *count += 1;
+        places.push(*place);
+    }
+    // The list as a picture, its last row filled up with the last colour. (2^24 colours would be
+    // one row more than a GIF may have.)
+    let height = (list.len() / 3).div_ceil(WIDTH).min(usize::from(u16::MAX));
+    let fill: Vec<u8> = list.iter().rev().take(3).rev().copied().collect();
+    list.extend(fill.into_iter().cycle().take(3 * WIDTH * height - list.len().min(3 * WIDTH * height)));
+    list.truncate(3 * WIDTH * height);
+    let fitted = Frame::from_rgb_speed(WIDTH as u16, height as u16, &list, 3);
+    let pixels: Vec<u8> =
+        places.into_iter().map(|place| fitted.buffer.get(place).copied().unwrap_or(0)).collect();
+    Frame::from_palette_pixels(columns, rows, pixels, fitted.palette.unwrap_or_default(), None)
+}
+
+/// The images shown by a sample's name: `000012` or `000012.064` thousands.
+fn images(kimg: &str) -> Option<u64> {
+    let (thousands, rest) = kimg.split_once('.').unwrap_or((kimg, "0"));
+    Some(thousands.parse::<u64>().ok()?.saturating_mul(1000).saturating_add(rest.parse().ok()?))
+}
+
+/// The samples of a run in the order in which they were drawn.
+fn samples(run: &Path) -> Result<Vec<PathBuf>> {
+    let failed = |error| Error::file(run, error);
+    let mut found: Vec<(u64, PathBuf)> = Vec::new();
+    for entry in std::fs::read_dir(run).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        let Some(middle) = name.strip_prefix("fakes").and_then(|rest| rest.strip_suffix(".png")) else {
+            continue;
+        };
+        match middle {
+            "_init" => found.push((0, path)),
+            // Plus one, so that `fakes000000.png` comes after `fakes_init.png`.
+            kimg => found.extend(images(kimg).map(|images| (images.saturating_add(1), path))),
+        }
+    }
+    found.sort();
+    Ok(found.into_iter().map(|(_, path)| path).collect())
+}
+
+/// At most `limit` of `0..count`, evenly spaced, with the first and the last.
+fn even_choice(count: usize, limit: usize) -> Vec<usize> {
+    let limit = limit.max(2);
+    if count <= limit {
+        return (0..count).collect();
+    }
+    (0..limit).map(|i| i * (count - 1) / (limit - 1)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decoded(bytes: &[u8]) -> (gif::Decoder<&[u8]>, Vec<Frame<'static>>) {
+        let mut options = gif::DecodeOptions::new();
+        options.set_color_output(gif::ColorOutput::RGBA);
+        let mut decoder = options.read_info(bytes).unwrap();
+        let mut frames = Vec::new();
+        while let Some(frame) = decoder.read_next_frame().unwrap() {
+            frames.push(frame.clone());
+        }
+        (decoder, frames)
+    }
+
+    #[test]
+    fn timelapse_keeps_every_frame_in_one_size_loops_and_holds_the_last() {
+        let levels: Vec<Image> = [(4, [250, 0, 0]), (8, [0, 250, 0]), (16, [0, 0, 250])]
+            .map(|(s, c)| Image::filled(s, s, c))
+            .into();
+        let bytes = Timelapse::default().to_gif(&levels).unwrap();
+        let (decoder, frames) = decoded(&bytes);
+        assert_eq!(decoder.repeat(), Repeat::Infinite);
+        assert_eq!(frames.iter().map(|frame| frame.delay).collect::<Vec<_>>(), [25, 25, 250]);
+        for (frame, wanted) in frames.iter().zip([[250, 0, 0, 255], [0, 250, 0, 255], [0, 0, 250, 255]]) {
+            assert_eq!((frame.width, frame.height), (16, 16));
+            assert!(frame.buffer.chunks(4).all(|pixel| pixel == wanted));
+        }
+    }
+
+    #[test]
+    fn long_timelapses_are_thinned_evenly() {
+        assert_eq!(even_choice(3, 120), [0, 1, 2]);
+        let chosen = even_choice(1000, 5);
+        assert_eq!(chosen, [0, 249, 499, 749, 999]);
+    }
+
+    #[test]
+    fn a_runs_timelapse_starts_with_the_first_noise_and_follows_the_images_shown() {
+        let run = tempfile::tempdir().unwrap();
+        let shades = [
+            ("fakes000010.png", 30),
+            ("fakes_init.png", 10),
+            ("fakes000010.816.png", 40),
+            ("fakes000002.png", 20),
+            ("reals.png", 99),
+        ];
+        for (name, shade) in shades {
+            crate::picture::write(&run.path().join(name), &Image::filled(4, 4, [shade; 3]), None).unwrap();
+        }
+        let (_, frames) = decoded(&Timelapse::default().of_run(run.path()).unwrap());
+        assert_eq!(frames.iter().map(|frame| frame.buffer[0]).collect::<Vec<_>>(), [10, 20, 30, 40]);
+    }
+
+    #[test]
+    fn a_timelapse_needs_a_frame() {
+        assert!(Timelapse::default().of_run(tempfile::tempdir().unwrap().path()).is_err());
+        assert!(Timelapse::default().to_gif(&[]).is_err());
+    }
+}

@@ -1,0 +1,270 @@
+//! The benchmark of `t2f bench`: one training step of fixed networks on fixed random data, and a
+//! check that another program computes the same.
+//!
+//! The step is [`TrainState::step`], whole: both losses, both optimisers, the average. Only the text
+//! encoder is left out, whose place a table of random embeddings takes.
+
+pub mod operators;
+mod parity;
+
+use std::path::Path;
+
+use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
+use serde::{Deserialize, Serialize};
+use t2f_data::Batch;
+use t2f_gan::{Channels, GanConfig, Growth, LossConfig};
+use t2f_ops::init::Parameters;
+use t2f_ops::rng::{self, Key};
+use t2f_text::{LstmConfig, TextConfig, TextEncoder, Tokenizer};
+
+use t2f_train::Result;
+use t2f_train::config::Config;
+use t2f_train::model::{Model, Provenance};
+use t2f_train::pipeline::Pipeline;
+use t2f_train::schedule::Stage;
+use t2f_train::step::TrainState;
+
+pub use parity::{Parity, formula};
+
+/// What is measured. The same fields, as JSON, tell another program what to measure.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Benchmark {
+    /// Feature maps at each level, from 4x4 upwards.
+    pub channels: Vec<usize>,
+    /// Size of the generator's input.
+    pub latent_size: usize,
+    /// How much of it is text code.
+    pub code_size: usize,
+    /// Size of a text's embedding.
+    pub embedding_size: usize,
+    /// Size to which the discriminator compresses it.
+    pub compressed_size: usize,
+    /// Images a step.
+    pub batch: usize,
+    /// The level that is trained: 0 is 4x4, each level doubles.
+    pub level: usize,
+    /// Weight of its newest layers, in `(0, 1]`.
+    pub alpha: f64,
+    /// The loss.
+    pub loss: Loss,
+}
+
+/// The losses that are measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Loss {
+    /// Wasserstein with gradient penalty and drift, matching-aware.
+    WganGp,
+    /// Non-saturating logistic, without penalty and without mismatched texts.
+    Ns,
+}
+
+impl Loss {
+    /// The name on the command line and in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::WganGp => "wgan-gp",
+            Self::Ns => "ns",
+        }
+    }
+
+    fn config(self) -> LossConfig {
+        match self {
+            Self::WganGp => LossConfig::WganGp { lambda: 10.0, drift: 0.001, matching_aware: true },
+            Self::Ns => {
+                LossConfig::Logistic { r1_gamma: 0.0, r1_interval: 16, r1_sigma: 0.0, matching_aware: false }
+            }
+        }
+    }
+}
+
+impl Benchmark {
+    /// T2F's network for 64x64 (its 2.conf): latent 256, compressed embedding 32, batch 16, half
+    /// faded in. Above 64x64 it has one level more for each doubling.
+    pub fn wide(level: usize, loss: Loss) -> Self {
+        let levels = (level + 1).max(5);
+        Self {
+            channels: (0..levels).map(|level| 256 >> level.saturating_sub(3)).collect(),
+            latent_size: 256,
+            code_size: 128,
+            embedding_size: 512,
+            compressed_size: 32,
+            batch: 16,
+            level,
+            alpha: 0.5,
+            loss,
+        }
+    }
+
+    /// The same with the widths of the preset `quick`, for up to 32x32.
+    pub fn narrow(level: usize, loss: Loss) -> Self {
+        Self {
+            channels: vec![96, 96, 64, 48],
+            latent_size: 128,
+            code_size: 96,
+            embedding_size: 128,
+            ..Self::wide(level, loss)
+        }
+    }
+
+    /// The side of the images in pixels.
+    pub fn resolution(&self) -> usize {
+        4 << self.level
+    }
+
+    fn growth(&self) -> Growth {
+        Growth { level: self.level, alpha: self.alpha }
+    }
+
+    /// The configuration of a run that takes this step.
+    pub fn config(&self) -> Config {
+        let gan = GanConfig {
+            resolution: 4 << (self.channels.len().max(1) - 1),
+            latent_size: self.latent_size,
+            code_size: self.code_size,
+            compressed_size: self.compressed_size,
+            channels: Channels::List(self.channels.clone()),
+            ..GanConfig::default()
+        };
+        let mut config = Config { gan, loss: self.loss.config(), ..Config::default() };
+        config.optimizer.text_learns_from_discriminator = false;
+        config
+    }
+
+    /// TrainState with drawn parameters and a batch, ready to be stepped.
+    ///
+    /// # Errors
+    /// If the sizes do not fit one another or the device fails.
+    pub fn training(&self, device: &Device) -> Result<Training> {
+        let config = self.config();
+        config.gan.check()?;
+        let key = Key::new(config.seed).child("yardstick");
+        let table = rng::normal(key.child("texts"), (self.batch, self.embedding_size), DType::F32, device)?;
+        let words = (0..self.batch).map(|i| i.to_string());
+        let captions: Vec<String> = words.collect();
+        let tokenizer = Tokenizer::train(captions.iter(), 1, 10_000, None)?;
+        let encoder = |_: Tokenizer, _: VarBuilder| -> t2f_text::Result<Box<dyn TextEncoder>> {
+            Ok(Box::new(Table(table.clone())))
+        };
+        let networks = TrainState::with_text(&config, &tokenizer, device, &encoder)?;
+        let side = self.resolution();
+        let images =
+            rng::uniform(key.child("images"), self.batch * 3 * side * side, DType::F32, &Device::Cpu)?;
+        let mut mismatched = captions.clone();
+        mismatched.rotate_left(1);
+        let batch = Batch {
+            indices: (0..self.batch).collect(),
+            resolution: side,
+            images: images.affine(2.0, -1.0)?.to_vec1()?,
+            whole: captions.clone(),
+            captions,
+            mismatched,
+            claims: Vec::new(),
+            attributes: vec![None; self.batch],
+            substituted: 0,
+        };
+        let stage = Stage { level: self.level, resolution: side, alpha: self.alpha, batch_size: self.batch };
+        Ok(Training { networks, batch, stage, key, steps: 0 })
+    }
+
+    /// Writes a model file of networks that nobody has trained, with a text encoder: what drawing
+    /// is measured with.
+    ///
+    /// # Errors
+    /// If the sizes do not fit one another, or the file cannot be written.
+    pub fn write_model(&self, path: &Path) -> Result<()> {
+        let mut config = self.config();
+        config.text =
+            TextConfig::Lstm(LstmConfig { hidden_size: self.embedding_size / 2, ..LstmConfig::default() });
+        let captions = ["a bald man with a beard and round glasses", "a young woman with long blond hair"];
+        let tokenizer = config.text.train_tokenizer(captions)?;
+        let drawn = Parameters::drawn(Key::new(config.seed));
+        Pipeline::new(&config, tokenizer.clone(), drawn.builder(DType::F32, &Device::Cpu))?;
+        let provenance =
+            Provenance { version: env!("CARGO_PKG_VERSION").into(), data: "none".into(), kimg: 0.0 };
+        let growth = Growth::stable(self.level);
+        Model::save(path, &config, &tokenizer, &drawn.tensors(), growth, provenance)
+    }
+
+    /// Operations of a step in 10⁹, had every convolution been done directly, and each gradient
+    /// once: a product and a sum are two.
+    ///
+    /// A network's forward pass, its gradient of inputs and that of weights are as much work each.
+    /// The generator takes all three. The discriminator takes them for real and generated images,
+    /// and the first two in the generator's half; for the gradient penalty it takes each twice.
+    pub fn gflop(&self) -> f64 {
+        let discriminator = match self.loss {
+            Loss::WganGp => 3 + 3 + 6 + 2,
+            Loss::Ns => 3 + 3 + 2,
+        };
+        let (generator_pass, discriminator_pass) = self.passes();
+        (3.0 * generator_pass + f64::from(discriminator) * discriminator_pass) / 1e9
+    }
+
+    /// Operations of a forward pass of the generator and of the discriminator, direct convolution.
+    fn passes(&self) -> (f64, f64) {
+        let c = |level: usize| self.channels[level] as f64;
+        let conv = |side: usize, kernel: f64, inputs: f64, outputs: f64| {
+            2.0 * self.batch as f64 * (side * side) as f64 * kernel * kernel * inputs * outputs
+        };
+        let mut generator = conv(4, 1.0, self.latent_size as f64, c(0)) + conv(4, 3.0, c(0), c(0));
+        let mut discriminator = conv(4, 3.0, c(0) + 1.0, c(0))
+            + conv(4, 1.0, c(0) + self.compressed_size as f64, c(0))
+            + conv(1, 4.0, c(0), c(0));
+        for level in 1..=self.level {
+            let (below, here, side) = (c(level - 1), c(level), 4 << level);
+            generator += conv(side, 3.0, below, here) + conv(side, 3.0, here, here);
+            discriminator += conv(side, 3.0, here, here) + conv(side, 3.0, here, below);
+        }
+        let rgb = conv(self.resolution(), 1.0, 3.0, c(self.level));
+        (generator + rgb, discriminator + rgb)
+    }
+}
+
+/// TrainState and the batch that they are trained on, again and again.
+pub struct Training {
+    /// The networks, their optimisers and their average.
+    pub networks: TrainState,
+    batch: Batch,
+    stage: Stage,
+    key: Key,
+    steps: u64,
+}
+
+impl Training {
+    /// Takes one step and returns the losses of discriminator and generator.
+    ///
+    /// # Errors
+    /// If one is not finite.
+    pub fn step(&mut self) -> Result<(f32, f32)> {
+        let shown = self.steps * self.batch.len() as u64;
+        let losses = self.networks.step(&self.batch, &self.stage, self.key, self.steps, shown)?;
+        self.steps += 1;
+        let total = |name: &str| -> Result<f32> {
+            let found = losses.iter().find(|(other, _)| other == name);
+            Ok(found.map_or(Ok(f32::NAN), |(_, value)| value.to_dtype(DType::F32)?.to_scalar())?)
+        };
+        Ok((total("Loss/D/total")?, total("Loss/G/total")?))
+    }
+}
+
+/// Row `i` of a table is the embedding of the caption `i`.
+struct Table(Tensor);
+
+impl TextEncoder for Table {
+    fn encode(&self, captions: &[String]) -> t2f_text::Result<Tensor> {
+        let rows = self.0.dim(0)? as u32;
+        let row = |caption: &String| caption.parse::<u32>().unwrap_or(0) % rows;
+        let rows: Vec<u32> = captions.iter().map(row).collect();
+        Ok(self.0.index_select(&Tensor::new(rows, self.0.device())?, 0)?)
+    }
+
+    fn embedding_size(&self) -> usize {
+        self.0.dims()[1]
+    }
+
+    fn unknown_words(&self, _: &str) -> t2f_text::Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+}

@@ -1,0 +1,175 @@
+//! The operators that a step is made of, one at a time, and what they are measured against.
+
+use std::time::Instant;
+
+use candle_core::{DType, Device, Tensor, Var};
+use serde::{Deserialize, Serialize};
+use t2f_ops::grad::gradients;
+use t2f_ops::rng::{self, Key};
+use t2f_ops::{ConvOptions, avg_pool2, conv2d, fade, minibatch_stddev, pixel_norm, upsample2};
+
+use super::Benchmark;
+use t2f_train::Result;
+
+/// Operations a second, in 10⁹, of the fastest large matrix product at hand: candle's or a 1x1
+/// convolution of `t2f_ops`.
+///
+/// # Errors
+/// If the device fails.
+pub fn gemm_peak(device: &Device) -> Result<f64> {
+    const SIDE: usize = 1024;
+    let draw = |shape: &[usize]| rng::uniform(Key::new(0), shape, DType::F32, device);
+    let (a, b) = (draw(&[SIDE, SIDE])?, draw(&[SIDE, SIDE])?);
+    let (pixels, weights) = (a.reshape((1, 32, 32, SIDE))?, b.reshape((1, 1, SIDE, SIDE))?);
+    let mut fastest = f64::MAX;
+    for _ in 0..10 {
+        let start = Instant::now();
+        a.matmul(&b)?;
+        fastest = fastest.min(start.elapsed().as_secs_f64());
+        let start = Instant::now();
+        conv2d(&pixels, &weights, None, ConvOptions::default())?;
+        fastest = fastest.min(start.elapsed().as_secs_f64());
+    }
+    Ok(2.0 * (SIDE as f64).powi(3) / fastest / 1e9)
+}
+
+/// How long an operator takes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OperatorTime {
+    /// What it computes, with its channels and the side of its result.
+    pub name: String,
+    /// Milliseconds of the forward pass.
+    pub forward_ms: f64,
+    /// Milliseconds of the gradient of its input.
+    pub input_gradient_ms: f64,
+    /// Milliseconds of the gradient of its weights, where it has any.
+    pub weight_gradient_ms: Option<f64>,
+    /// Operations of the forward pass in 10⁹, done directly; each gradient has as many. 0 where
+    /// memory is the limit.
+    pub gflop: f64,
+}
+
+/// A convolution of the network.
+struct Case {
+    name: &'static str,
+    kernel: usize,
+    channels: (usize, usize),
+    /// Side of the input.
+    side: usize,
+    options: ConvOptions,
+}
+
+/// Times every distinct operator of the benchmark's networks, up to its level. Times are the least
+/// of several: other work on the machine only adds to them.
+///
+/// # Errors
+/// If the device fails.
+pub fn times(benchmark: &Benchmark, device: &Device) -> Result<Vec<OperatorTime>> {
+    let mut rows = Vec::new();
+    for case in convolutions(benchmark) {
+        rows.push(case.time(benchmark.batch, device)?);
+    }
+    let top = benchmark.level;
+    let full = (benchmark.batch, benchmark.resolution(), benchmark.resolution(), benchmark.channels[top]);
+    let half = (full.0, full.1 / 2, full.2 / 2, full.3);
+    let first = (benchmark.batch, 4, 4, benchmark.channels[0]);
+    let group = if benchmark.batch.is_multiple_of(4) { 4 } else { 1 };
+    rows.push(pointwise("pixel norm", full, device, &pixel_norm)?);
+    if top > 0 {
+        rows.push(pointwise("average pooling", full, device, &avg_pool2)?);
+        rows.push(pointwise("doubling", half, device, &upsample2)?);
+        rows.push(pointwise("fade-in", half, device, &|x| fade(x, x, 0.5))?);
+    }
+    rows.push(pointwise("minibatch stddev", first, device, &|x| minibatch_stddev(x, group))?);
+    Ok(rows)
+}
+
+fn convolutions(benchmark: &Benchmark) -> Vec<Case> {
+    let c = &benchmark.channels;
+    let rectified = ConvOptions { scale: 0.02, slope: Some(0.2), ..ConvOptions::default() };
+    let padded = ConvOptions { padding: 1, ..rectified };
+    let mut cases = vec![
+        Case {
+            name: "1x1, text",
+            kernel: 1,
+            channels: (c[0] + benchmark.compressed_size, c[0]),
+            side: 4,
+            options: rectified,
+        },
+        Case { name: "4x4", kernel: 4, channels: (c[0], c[0]), side: 4, options: rectified },
+        Case { name: "3x3", kernel: 3, channels: (c[0], c[0]), side: 4, options: padded },
+    ];
+    for level in 1..=benchmark.level {
+        let (below, here, side) = (c[level - 1], c[level], 4 << level);
+        let doubled = ConvOptions { upsample: true, ..padded };
+        cases.push(Case {
+            name: "doubling 3x3",
+            kernel: 3,
+            channels: (below, here),
+            side: side / 2,
+            options: doubled,
+        });
+        cases.push(Case { name: "3x3", kernel: 3, channels: (here, here), side, options: padded });
+        if here != below {
+            cases.push(Case { name: "3x3", kernel: 3, channels: (here, below), side, options: padded });
+        }
+    }
+    let (top, side) = (c[benchmark.level], benchmark.resolution());
+    cases.push(Case { name: "fromRGB", kernel: 1, channels: (3, top), side, options: rectified });
+    let linear = ConvOptions { slope: None, ..rectified };
+    cases.push(Case { name: "toRGB", kernel: 1, channels: (top, 3), side, options: linear });
+    cases
+}
+
+impl Case {
+    fn time(&self, batch: usize, device: &Device) -> Result<OperatorTime> {
+        let (k, (inputs, outputs)) = (self.kernel, self.channels);
+        let draw = |shape: &[usize]| rng::normal(Key::new(1), shape, DType::F32, device);
+        let x = draw(&[batch, self.side, self.side, inputs])?;
+        let (w, bias) = (draw(&[k, k, inputs, outputs])?, draw(&[outputs])?);
+        let apply = |x: &Tensor, w: &Tensor| conv2d(x, w, Some(&bias), self.options);
+        let (x_var, w_var) = (Var::from_tensor(&x)?, Var::from_tensor(&w)?);
+        let (_, _, side, _) = apply(&x, &w)?.dims4()?;
+        let backward = |y: Tensor| -> Result<f64> {
+            let loss = y.sum_all()?;
+            least_ms(|| gradients(&loss).map(drop))
+        };
+        Ok(OperatorTime {
+            name: format!("{} {inputs}→{outputs}, {side} px", self.name),
+            forward_ms: least_ms(|| apply(&x, &w).map(drop))?,
+            input_gradient_ms: backward(apply(&x_var, &w)?)?,
+            weight_gradient_ms: Some(backward(apply(&x, &w_var)?)?),
+            gflop: 2.0 * (batch * side * side * k * k * inputs * outputs) as f64 / 1e9,
+        })
+    }
+}
+
+fn pointwise(
+    name: &str,
+    shape: (usize, usize, usize, usize),
+    device: &Device,
+    f: &dyn Fn(&Tensor) -> candle_core::Result<Tensor>,
+) -> Result<OperatorTime> {
+    let x = rng::normal(Key::new(1), shape, DType::F32, device)?;
+    let loss = f(Var::from_tensor(&x)?.as_tensor())?.sum_all()?;
+    Ok(OperatorTime {
+        name: format!("{name} {}, from {} px", shape.3, shape.1),
+        forward_ms: least_ms(|| f(&x).map(drop))?,
+        input_gradient_ms: least_ms(|| gradients(&loss).map(drop))?,
+        weight_gradient_ms: None,
+        gflop: 0.0,
+    })
+}
+
+/// Least milliseconds of a call.
+fn least_ms(mut f: impl FnMut() -> candle_core::Result<()>) -> Result<f64> {
+    f()?;
+    let (begin, mut calls, mut least) = (Instant::now(), 0, f64::MAX);
+    while calls < 3 || (calls < 30 && begin.elapsed().as_secs_f64() < 0.1) {
+        let start = Instant::now();
+        f()?;
+        least = least.min(start.elapsed().as_secs_f64() * 1e3);
+        calls += 1;
+    }
+    Ok(least)
+}

@@ -1,0 +1,217 @@
+//! From captions to images: text encoder, conditioning augmentation, attribute prior and generator as
+//! one.
+//!
+//! The same [`Pipeline`] generates in training (on trainable parameters), for sample grids (on their
+//! average) and from a model file. It knows neither losses nor data.
+
+use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
+use t2f_gan::{AttributePrior, Conditioned, ConditioningAugmentation, Generator, Growth};
+use t2f_ops::rng::{self, Key};
+use t2f_text::{TextEncoder, Tokenizer};
+
+use crate::components::Components;
+use crate::config::Config;
+use crate::error::Result;
+
+/// The strength of the noise and of the caption; 1 each by default.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sampling {
+    /// Scale of the noise: 1 is the full variety, 0 the most typical image of the caption.
+    pub truncation: f64,
+    /// Extrapolation from the embedding of the empty caption (0) through that of the caption (1): the
+    /// guidance scale of a one-step generator (after classifier-free guidance, arXiv:2207.12598).
+    pub guidance_scale: f64,
+}
+
+impl Default for Sampling {
+    fn default() -> Self {
+        Self { truncation: 1.0, guidance_scale: 1.0 }
+    }
+}
+
+/// The networks that turn captions and noise into images.
+#[derive(Debug)]
+pub struct Pipeline {
+    text: Box<dyn TextEncoder>,
+    conditioning: ConditioningAugmentation,
+    prior: Option<AttributePrior>,
+    generator: Box<dyn Generator>,
+    noise_size: usize,
+}
+
+impl Pipeline {
+    /// Builds the parts on parameters named `text.…`, `conditioning.…`, `prior.…` and `generator.…`.
+    /// `attribute_sizes` are the numbers of values of the data's attributes.
+    ///
+    /// # Errors
+    /// If a part cannot be built, a parameter is missing or has another shape, or a generator from
+    /// outside has another latent size or resolution than the configuration.
+    pub fn new(
+        config: &Config,
+        components: &Components,
+        tokenizer: &Tokenizer,
+        attribute_sizes: &[usize],
+        vb: VarBuilder,
+    ) -> Result<Self> {
+        let text = components.text(config, tokenizer.clone(), vb.pp("text"))?;
+        let size = text.embedding_size();
+        let shape = config.gan.generator_shape(config.loss.attribute_code_size(attribute_sizes))?;
+        Ok(Self {
+            conditioning: config.gan.conditioning(size, vb.pp("conditioning"))?,
+            prior: config.loss.prior(size, attribute_sizes, vb.pp("prior"))?,
+            generator: components.generator(config, &shape, vb.pp("generator"))?,
+            noise_size: config.gan.noise_size(),
+            text,
+        })
+    }
+
+    /// The text encoder.
+    pub fn text(&self) -> &dyn TextEncoder {
+        self.text.as_ref()
+    }
+
+    /// The attribute prior, where there is one.
+    pub fn prior(&self) -> Option<&AttributePrior> {
+        self.prior.as_ref()
+    }
+
+    /// The generator.
+    pub fn generator(&self) -> &dyn Generator {
+        self.generator.as_ref()
+    }
+
+    /// The text code of an embedding, and the latent of the generator: text code, noise and attribute
+    /// code.
+    ///
+    /// # Shapes
+    /// `embedding`: `(B, E)`; `noise`: `(B, Z)`, standard normal: the columns of the conditioning
+    /// augmentation, those of the generator's noise, and those of the prior's sampling.
+    /// `attribute_code`: `(B, P)`; without it the prior samples one, where there is a prior.
+    ///
+    /// # Errors
+    /// If a shape does not fit.
+    pub fn latent(
+        &self,
+        embedding: &Tensor,
+        noise: &Tensor,
+        attribute_code: Option<&Tensor>,
+    ) -> Result<(Conditioned, Tensor)> {
+        let code_size = self.conditioning.code_size();
+        let conditioned = self.conditioning.forward(embedding, &noise.narrow(1, 0, code_size)?)?;
+        let beside = self.latent_noise(noise)?;
+        let first = code_size + self.noise_size;
+        let attribute_code = match (&self.prior, attribute_code) {
+            (Some(prior), None) => {
+                let noise = noise.narrow(1, first, noise.dim(1)?.saturating_sub(first))?;
+                Some(prior.sample(embedding, &noise)?)
+            }
+            (_, code) => code.cloned(),
+        };
+        let latent = [Some(conditioned.code.clone()), Some(beside), attribute_code];
+        let latent = Tensor::cat(&latent.into_iter().flatten().collect::<Vec<_>>(), 1)?; // (B, Z)
+        Ok((conditioned, latent))
+    }
+
+    /// The columns of `noise` that are the generator's noise.
+    ///
+    /// # Shapes
+    /// `noise`: `(B, Z)`; the result is `(B, N)`, N being the latent less text code and attribute code.
+    ///
+    /// # Errors
+    /// If `noise` has fewer columns.
+    pub fn latent_noise(&self, noise: &Tensor) -> Result<Tensor> {
+        Ok(noise.narrow(1, self.conditioning.code_size(), self.noise_size)?)
+    }
+
+    /// `noise` with the columns of [`latent_noise`](Self::latent_noise) replaced in its first rows.
+    ///
+    /// # Shapes
+    /// `noise`: `(B, Z)`; `inferred`: up to B rows `(M, N)`; the result is `(B, Z)`.
+    ///
+    /// # Errors
+    /// If a shape does not fit.
+    pub fn with_latent_noise(&self, noise: &Tensor, inferred: &Tensor) -> Result<Tensor> {
+        let (rows, columns) = noise.dims2()?;
+        let count = inferred.dim(0)?;
+        let first = noise.narrow(0, 0, count)?;
+        let code_size = self.conditioning.code_size();
+        let after = code_size + self.noise_size;
+        let code = first.narrow(1, 0, code_size)?;
+        let rest = first.narrow(1, after, columns - after)?;
+        let first = Tensor::cat(&[&code, inferred, &rest], 1)?;
+        Ok(Tensor::cat(&[&first, &noise.narrow(0, count, rows - count)?], 0)?)
+    }
+
+    /// Generates an image for each caption.
+    ///
+    /// # Shapes
+    /// `noise`: `(B, Z)`, one row a caption; the result is `(B, 3, H, W)` in `[-1, 1]`.
+    ///
+    /// # Errors
+    /// If the number of rows differs from the number of captions.
+    pub fn generate(&self, captions: &[String], noise: &Tensor, at: Growth) -> Result<Tensor> {
+        self.generate_embedded(&self.text.encode(captions)?, noise, at)
+    }
+
+    /// The guided embeddings of captions, `null + scale · (embedding - null)`, where `null` is the
+    /// embedding of the empty caption.
+    ///
+    /// # Shapes
+    /// The result is `(B, E)`.
+    ///
+    /// # Errors
+    /// If there are no captions, or the device fails.
+    pub fn scaled_embedding(&self, captions: &[String], scale: f64) -> Result<Tensor> {
+        let embedding = self.text.encode(captions)?;
+        if scale == 1.0 {
+            return Ok(embedding);
+        }
+        let null = self.text.encode(&[String::new()])?; // (1, E)
+        Ok(embedding.broadcast_sub(&null)?.affine(scale, 0.0)?.broadcast_add(&null)?)
+    }
+
+    /// Generates an image for each embedding.
+    ///
+    /// # Shapes
+    /// `embedding`: `(B, E)`; `noise`: `(B, Z)`; the result is `(B, 3, H, W)` in `[-1, 1]`.
+    ///
+    /// # Errors
+    /// If a shape does not fit.
+    pub fn generate_embedded(&self, embedding: &Tensor, noise: &Tensor, at: Growth) -> Result<Tensor> {
+        let (_, latent) = self.latent(embedding, noise, None)?;
+        Ok(self.generator.forward(&latent, at)?.clamp(-1f32, 1f32)?)
+    }
+
+    /// The noise of each seed, one row a seed, scaled by `truncation`; see [`Sampling`].
+    ///
+    /// # Errors
+    /// If the device refuses the copy.
+    pub fn noise(&self, seeds: &[u64], truncation: f64, device: &Device) -> Result<Tensor> {
+        let row = |&seed: &u64| {
+            let key = Key::new(seed).child("latent");
+            rng::normal(key, (1, self.generator.latent_size()), DType::F32, device)
+        };
+        let rows = seeds.iter().map(row).collect::<candle_core::Result<Vec<_>>>()?;
+        Ok(Tensor::cat(&rows, 0)?.affine(truncation, 0.0)?)
+    }
+}
+
+/// Images in `[-1, 1]` as bytes.
+///
+/// # Shapes
+/// `(B, 3, H, W)` → `B` images.
+///
+/// # Errors
+/// If `images` is not rank 4 with three channels.
+pub fn to_pictures(images: &Tensor) -> Result<Vec<t2f_data::Image>> {
+    let (batch, _, height, width) = images.dims4()?;
+    let bytes = images.affine(127.5, 127.5)?.round()?.clamp(0f32, 255f32)?.to_dtype(DType::U8)?;
+    let bytes = bytes.permute((0, 2, 3, 1))?.contiguous()?; // (B, H, W, 3)
+    (0..batch)
+        .map(|i| {
+            let pixels = bytes.get(i)?.flatten_all()?.to_vec1::<u8>()?;
+            Ok(t2f_data::Image { width, height, pixels })
+        })
+        .collect()
+}
