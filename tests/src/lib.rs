@@ -8,6 +8,8 @@ pub mod crash;
 pub mod disks;
 pub mod fuzz;
 pub mod kill;
+#[cfg(doctest)]
+mod readmes;
 
 use std::collections::BTreeMap;
 

@@ -17,7 +17,7 @@ fn rows() -> Vec<Row> {
     let code = |cell: &str| cell.split('`').nth(1).map(String::from);
     let (mut kind, mut rows) = (None, Vec::new());
     // The last table is of statistics.
-    for line in PAGE.lines().take_while(|line| !line.contains("stats.jsonl` says")) {
+    for line in PAGE.lines().take_while(|line| !line.starts_with("## Rows of")) {
         if let Some(heading) = line.strip_prefix("## ") {
             kind = code(heading).filter(|code| code.contains('='));
         }

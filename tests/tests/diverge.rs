@@ -13,7 +13,7 @@ use t2f_train::checkpoint;
 use t2f_train::config::Config;
 use t2f_train::model::Model;
 use t2f_train::schedule::{Schedule, Stage};
-use t2f_train::step::TrainState;
+use t2f_train::state::TrainState;
 use t2f_train::trainer::{Progress, Trainer, train_tokenizer};
 
 use crate::program::run;

@@ -4,7 +4,7 @@ use candle_core::Device;
 use t2f_data::Batch;
 use t2f_ops::rng::Key;
 use t2f_train::schedule::Stage;
-use t2f_train::step::TrainState;
+use t2f_train::state::TrainState;
 use t2f_train::trainer::train_tokenizer;
 
 use crate::tiny::config;

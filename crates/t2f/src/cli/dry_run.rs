@@ -1,11 +1,12 @@
 //! `t2f train -n`: what a configuration stands for, without training.
 
 use candle_core::Device;
+use t2f_train::components::Components;
 use t2f_train::config::Config;
 use t2f_train::device;
 use t2f_train::footprint::Footprint;
 use t2f_train::schedule::Schedule;
-use t2f_train::step::TrainState;
+use t2f_train::state::TrainState;
 use t2f_train::trainer::train_tokenizer;
 
 use crate::cli::terminal::result;
@@ -26,11 +27,12 @@ pub fn describe(mut config: Config) -> t2f_train::Result<()> {
     result(&format!("\n# data: {images} training images, {val} for validation, {test} for tests"));
 
     let tokenizer = train_tokenizer(config, &splits)?;
-    let networks = TrainState::new(config, &tokenizer, &Device::Cpu)?;
-    result(&format!("# text encoder, conditioning, generator: {} parameters", networks.g_params.count()));
-    result(&format!("# discriminator: {} parameters", networks.d_params.count()));
+    let sizes = splits.schema().sizes();
+    let state = TrainState::new(config, &Components::new(), &tokenizer, &sizes, &Device::Cpu)?;
+    result(&format!("# text encoder, conditioning, generator: {} parameters", state.g_params().count()));
+    result(&format!("# discriminator: {} parameters", state.d_params().count()));
 
-    let footprint = Footprint::estimate(config, &networks, images)?;
+    let footprint = Footprint::estimate(config, &state, images)?;
     let mib = |bytes: u64| bytes.div_ceil(1 << 20);
     result(&format!(
         "# memory: about {} MiB on the CPU (parameters and optimisers {}, feature maps {}, images {})",

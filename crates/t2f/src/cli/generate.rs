@@ -15,7 +15,7 @@ use t2f_train::pipeline::Sampling;
 use crate::cli::failure::{because, usage};
 use crate::cli::sampling::SamplingOptions;
 use crate::cli::seeds::Seeds;
-use crate::{shipped, terminal};
+use crate::cli::{shipped, terminal};
 
 /// Pictures drawn at once.
 const BATCH: usize = 16;
@@ -97,7 +97,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     for batch in jobs.chunks(BATCH) {
         let captions: Vec<String> = batch.iter().map(|(caption, _)| (*caption).clone()).collect();
         let seeds: Vec<u64> = batch.iter().map(|(_, seed)| *seed).collect();
-        pictures.extend(model.draw(&captions, &seeds, options.sampling.sampling())?);
+        pictures.extend(model.generate(&captions, &seeds, options.sampling.sampling())?);
     }
     if options.grid {
         let file = if one_file { options.out.clone() } else { options.out.join("grid.png") };

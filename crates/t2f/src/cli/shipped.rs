@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use t2f_train::components::Components;
 use t2f_train::device;
 use t2f_train::model::Model;
 
@@ -13,8 +14,11 @@ const SHIPPED: &[u8] = include_bytes!("../../assets/faces.safetensors");
 
 /// The model of a path, or the one that comes with this build where no path is named.
 pub fn load(path: Option<&Path>, device_name: &str) -> anyhow::Result<Model> {
-    let Some(path) = path else { return Ok(Model::from_bytes(SHIPPED, &device::open(device_name)?)?) };
-    Model::load(path, device_name).map_err(|error| {
+    let components = Components::new();
+    let Some(path) = path else {
+        return Ok(Model::from_bytes(SHIPPED, &device::open(device_name)?, &components)?);
+    };
+    Model::load(path, device_name, &components).map_err(|error| {
         because(
             error,
             format!("cannot load the model `{}`", path.display()),

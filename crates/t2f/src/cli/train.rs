@@ -8,6 +8,7 @@ use clap::Args;
 use t2f_data::Error as DataError;
 use t2f_pictures::run_report;
 use t2f_train::Error;
+use t2f_train::components::Components;
 use t2f_train::config::Config;
 use t2f_train::run_dir::RunDir;
 use t2f_train::trainer::{Event, Outcome, Trainer};
@@ -93,7 +94,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     if options.dry_run {
         return dry_run::describe(config).map_err(|error| failed("cannot start such a run", error));
     }
-    let trainer = Trainer::create(config, &overrides, &options.out)
+    let trainer = Trainer::create(config, Components::new(), &options.out)
         .map_err(|error| failed("cannot start the run", error))?;
     drive(trainer, options)
 }
@@ -102,8 +103,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 fn resume(run: &Path, options: &Options) -> t2f_train::Result<Trainer> {
     let run = RunDir::open(run)?;
     let config = on_device(run.config()?, options);
-    let text = config.text.clone();
-    Trainer::restore(run, config, &|tokenizer, vb| text.build(tokenizer, vb))
+    Trainer::restore(run, config, Components::new())
 }
 
 fn on_device(config: Config, options: &Options) -> Config {
@@ -116,10 +116,10 @@ fn advice(error: &Error, options: &Options) -> String {
     let unknown = options.preset.as_ref().filter(|name| !Config::presets().any(|preset| preset == *name));
     match error {
         Error::Device { .. } => "`--device auto` takes what the build and the machine have".into(),
-        Error::Data(DataError::Setting { field: "data.images" | "data.captions", .. }) => {
+        Error::Data(DataError::Setting(setting)) if ["data.images", "data.captions"].contains(&&*setting.key) => {
             "give `--data lfw:IMAGES,CAPTIONS`; see datasets/lfw-face2text".into()
         }
-        Error::Data(DataError::Setting { field: "data.path", .. }) => {
+        Error::Data(DataError::Setting(setting)) if setting.key == "data.path" => {
             "give `--data folder:PATH`; see datasets/image-folder".into()
         }
         Error::Data(DataError::File { .. } | DataError::Dataset { .. } | DataError::Refused { .. }) => {
@@ -137,7 +137,7 @@ fn advice(error: &Error, options: &Options) -> String {
         Error::Config(_) if unknown.is_some() => {
             "name one of these with `--preset`, or a file of your own with `--config`".into()
         }
-        Error::Parse { .. } | Error::Config(_) | Error::Data(_) | Error::Gan(_) | Error::Text(_) => {
+        Error::Parse { .. } | Error::Config(_) | Error::Setting(_) | Error::Data(_) | Error::Gan(_) | Error::Text(_) => {
             "docs/configuration.md tells what each key may be".into()
         }
         _ => format!("`{} train -n` resolves and checks without training", program()),
@@ -206,7 +206,7 @@ fn train(
     rollbacks: usize,
 ) -> t2f_train::Result<Outcome> {
     loop {
-        let outcome = trainer.run(&mut |event| {
+        let outcome = trainer.run(|event| {
             show(display, event);
             if signals.pending() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
@@ -259,6 +259,7 @@ fn show(display: &mut Display, event: &Event) {
         Event::Wrote(file) => display.note(&format!("wrote {}", file.display())),
         Event::Checkpointed(folder) => display.note(&format!("saved {}", folder.display())),
         Event::Finished { model, .. } => display.note(&format!("finished: {}", model.display())),
+        _ => {}
     }
 }
 

@@ -65,7 +65,7 @@ pub fn measure(peer: Option<&Peer>, rounds: u32, threads: usize) -> anyhow::Resu
             Some((&"process".to_owned(), &other)).filter(|_| peer.is_some()),
         ));
     }
-    let mut warm = Worker::ours(&Job::Draw(ours, BATCH), threads)?;
+    let mut warm = Worker::ours(&Job::Generate(ours, BATCH), threads)?;
     let mut others = peer.map(|peer| peer.painters(&theirs, BATCH)).transpose()?.unwrap_or_default();
     let turns = row::measure(&mut warm, &mut others, rounds, Some(1))?;
     let best = turns[1..].iter().min_by(|a, b| quantile(&a.1.ms, 0.5).total_cmp(&quantile(&b.1.ms, 0.5)));

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 use serde_json::{Value, json};
+use t2f_train::components::Components;
 use t2f_train::config::Config;
 use t2f_train::schedule::{Schedule, Stage};
 use t2f_train::trainer::{Event, Trainer};
@@ -51,9 +52,9 @@ pub fn train(overrides: &[String], out: &Path, first_step: bool) -> anyhow::Resu
     let config = Config::resolve(Some("quick"), None, overrides)?;
     config.check()?;
     let schedule = Schedule::new(&config.schedule, config.gan.max_level(), 1)?;
-    let mut trainer = Trainer::create(config, overrides, out)?;
+    let mut trainer = Trainer::create(config, Components::new(), out)?;
     let mut steps = Steps::default();
-    trainer.run(&mut |event: &Event| {
+    trainer.run(|event: &Event| {
         match event {
             Event::Stepped { images } => {
                 steps.taken(schedule.at(images - 1));

@@ -83,11 +83,11 @@ fn softplus(x: &Tensor) -> Result<Tensor> {
 }
 
 impl Stock {
-    /// TrainState and data that [`formula`] gives.
+    /// Networks and data by [`formula`].
     pub fn new(benchmark: &Benchmark) -> Result<Self> {
         let y = benchmark;
         let table =
-            y.config().gan.parameter_table(y.embedding_size, &[]).map_err(candle_core::Error::wrap)?;
+            y.parameter_table().map_err(candle_core::Error::wrap)?;
         let (mut g_params, mut d_params) = (Weights::default(), Weights::default());
         for row in table {
             let mut value = formula(&row.name, &row.shape, &Device::Cpu)?;
@@ -118,7 +118,7 @@ impl Stock {
 
     /// One training step.
     pub fn step(&mut self) -> Result<()> {
-        let (fake, kl) = self.paint()?;
+        let (fake, kl) = self.generate()?;
         let loss = self.discriminator_loss(&fake.detach())?;
         self.adams[1].backward_step(&loss)?;
         let loss = self.generator_loss(&fake, &kl)?;
@@ -131,7 +131,7 @@ impl Stock {
     }
 
     /// Generated images and the divergence of the conditioning augmentation.
-    fn paint(&self) -> Result<(Tensor, Tensor)> {
+    fn generate(&self) -> Result<(Tensor, Tensor)> {
         let (w, y, batch) = (&self.g_params, &self.benchmark, &self.batch);
         let b = y.batch;
         let vector = batch.embedding.reshape((b, (), 1, 1))?;
@@ -257,7 +257,7 @@ mod tests {
             let mut stock = Stock::new(&tiny).unwrap();
             stock.batch.mix =
                 Tensor::new(ours.mix.clone(), &Device::Cpu).unwrap().reshape((8, 1, 1, 1)).unwrap();
-            let (fake, kl) = stock.paint().unwrap();
+            let (fake, kl) = stock.generate().unwrap();
             let close = |loss: Tensor, ours: f64| {
                 let loss = f64::from(loss.to_dtype(DType::F32).unwrap().to_scalar::<f32>().unwrap());
                 assert!((loss - ours).abs() < 1e-4 * ours.abs().max(1.0), "{loss} instead of {ours}");

@@ -14,6 +14,7 @@ use crate::cli::bench::benchmark::{Benchmark, operators};
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use t2f_train::components::Components;
 use t2f_train::model::Model;
 use t2f_train::pipeline::Sampling;
 
@@ -33,7 +34,7 @@ pub enum Job {
     /// Takes training steps with nothing but candle's own operators.
     Stock(Benchmark),
     /// Draws so many faces of one caption at once from a model file.
-    Draw(PathBuf, usize),
+    Generate(PathBuf, usize),
     /// Trains the preset `quick`, to the first step or to the end.
     Run {
         /// Settings, as with `t2f train --set`.
@@ -174,12 +175,12 @@ pub fn serve(job: &str) -> anyhow::Result<()> {
             answer_turns(|| training.step().map_err(anyhow::Error::new))
         }
         Job::Run { overrides, out, first_step } => super::run::train(&overrides, &out, first_step),
-        Job::Draw(path, count) => {
-            let model = Model::load(&path, "cpu")?;
+        Job::Generate(path, count) => {
+            let model = Model::load(&path, "cpu", &Components::new())?;
             let captions = vec![super::generation::CAPTION.to_owned(); count];
             let seeds: Vec<u64> = (0..count as u64).collect();
             answer_turns(|| {
-                model.draw(&captions, &seeds, Sampling::default()).map(drop).map_err(anyhow::Error::new)
+                model.generate(&captions, &seeds, Sampling::default()).map(drop).map_err(anyhow::Error::new)
             })
         }
     }

@@ -10,20 +10,21 @@ mod parity;
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
-use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
-use t2f_data::Batch;
-use t2f_gan::{Channels, GanConfig, Growth, LossConfig};
+use t2f_data::attributes::{Claims, Schema};
+use t2f_data::{Batch, Item};
+use t2f_gan::{AdversarialConfig, Channels, GanConfig, Growth, LossConfig, ParameterRow};
 use t2f_ops::init::Parameters;
 use t2f_ops::rng::{self, Key};
 use t2f_text::{LstmConfig, TextConfig, TextEncoder, Tokenizer};
 
 use t2f_train::Result;
 use t2f_train::config::Config;
-use t2f_train::model::{Model, Provenance};
+use t2f_train::components::Components;
+use t2f_train::model::{ModelFile, Provenance};
 use t2f_train::pipeline::Pipeline;
 use t2f_train::schedule::Stage;
-use t2f_train::step::TrainState;
+use t2f_train::state::TrainState;
 
 pub use parity::{Parity, formula};
 
@@ -69,12 +70,11 @@ impl Loss {
         }
     }
 
-    fn config(self) -> LossConfig {
+    fn config(self) -> AdversarialConfig {
+        let default = AdversarialConfig::default();
         match self {
-            Self::WganGp => LossConfig::WganGp { lambda: 10.0, drift: 0.001, matching_aware: true },
-            Self::Ns => {
-                LossConfig::Logistic { r1_gamma: 0.0, r1_interval: 16, r1_sigma: 0.0, matching_aware: false }
-            }
+            Self::WganGp => default,
+            Self::Ns => AdversarialConfig { kind: "logistic".into(), matching_aware: false, ..default },
         }
     }
 }
@@ -127,12 +127,22 @@ impl Benchmark {
             channels: Channels::List(self.channels.clone()),
             ..GanConfig::default()
         };
-        let mut config = Config { gan, loss: self.loss.config(), ..Config::default() };
+        let loss = LossConfig { adversarial: self.loss.config(), ..LossConfig::default() };
+        let mut config = Config { gan, loss, ..Config::default() };
         config.optimizer.text_learns_from_discriminator = false;
         config
     }
 
-    /// TrainState with drawn parameters and a batch, ready to be stepped.
+    /// The parameters of the networks.
+    ///
+    /// # Errors
+    /// If the sizes do not fit one another.
+    pub fn parameter_table(&self) -> t2f_gan::Result<Vec<ParameterRow>> {
+        let config = self.config();
+        config.gan.parameter_table(&config.loss, self.embedding_size, &[])
+    }
+
+    /// Networks with initial parameters and a batch, ready to be stepped.
     ///
     /// # Errors
     /// If the sizes do not fit one another or the device fails.
@@ -144,28 +154,26 @@ impl Benchmark {
         let words = (0..self.batch).map(|i| i.to_string());
         let captions: Vec<String> = words.collect();
         let tokenizer = Tokenizer::train(captions.iter(), 1, 10_000, None)?;
-        let encoder = |_: Tokenizer, _: VarBuilder| -> t2f_text::Result<Box<dyn TextEncoder>> {
-            Ok(Box::new(Table(table.clone())))
-        };
-        let networks = TrainState::with_text(&config, &tokenizer, device, &encoder)?;
+        let components = Components::new().with_text("table", move |_, _| Ok(Box::new(Table(table.clone()))));
+        let state = TrainState::new(&config, &components, &tokenizer, &[], device)?;
         let side = self.resolution();
         let images =
             rng::uniform(key.child("images"), self.batch * 3 * side * side, DType::F32, &Device::Cpu)?;
         let mut mismatched = captions.clone();
         mismatched.rotate_left(1);
-        let batch = Batch {
-            indices: (0..self.batch).collect(),
-            resolution: side,
-            images: images.affine(2.0, -1.0)?.to_vec1()?,
-            whole: captions.clone(),
-            captions,
-            mismatched,
-            claims: Vec::new(),
-            attributes: vec![None; self.batch],
-            substituted: 0,
-        };
+        let pixels = images.affine(2.0, -1.0)?.to_vec1()?;
+        let items = captions.iter().zip(&mismatched).enumerate().map(|(index, (caption, mismatched))| Item {
+            index,
+            caption: caption.clone(),
+            full_caption: caption.clone(),
+            mismatched: mismatched.clone(),
+            claims: Claims::default(),
+            attributes: None,
+        });
+        let (items, schema) = (items.collect(), Schema::default());
+        let batch = Batch { items, pixels, schema, resolution: side, substituted: 0 };
         let stage = Stage { level: self.level, resolution: side, alpha: self.alpha, batch_size: self.batch };
-        Ok(Training { networks, batch, stage, key, steps: 0 })
+        Ok(Training { state, batch, stage, key, steps: 0 })
     }
 
     /// Writes a model file of networks that nobody has trained, with a text encoder: what drawing
@@ -180,11 +188,19 @@ impl Benchmark {
         let captions = ["a bald man with a beard and round glasses", "a young woman with long blond hair"];
         let tokenizer = config.text.train_tokenizer(captions)?;
         let drawn = Parameters::drawn(Key::new(config.seed));
-        Pipeline::new(&config, tokenizer.clone(), drawn.builder(DType::F32, &Device::Cpu))?;
+        let vb = drawn.builder(DType::F32, &Device::Cpu);
+        Pipeline::new(&config, &Components::new(), &tokenizer, &[], vb)?;
         let provenance =
             Provenance { version: env!("CARGO_PKG_VERSION").into(), data: "none".into(), kimg: 0.0 };
-        let growth = Growth::stable(self.level);
-        Model::save(path, &config, &tokenizer, &drawn.tensors(), growth, provenance)
+        let file = ModelFile {
+            config: &config,
+            schema: &Schema::default(),
+            tokenizer: &tokenizer,
+            tensors: drawn.tensors(),
+            growth: Growth::stable(self.level),
+            provenance,
+        };
+        file.save(path)
     }
 
     /// Operations of a step in 10⁹, had every convolution been done directly, and each gradient
@@ -222,10 +238,10 @@ impl Benchmark {
     }
 }
 
-/// TrainState and the batch that they are trained on, again and again.
+/// Networks and the batch on which they are trained again and again.
 pub struct Training {
     /// The networks, their optimisers and their average.
-    pub networks: TrainState,
+    pub state: TrainState,
     batch: Batch,
     stage: Stage,
     key: Key,
@@ -239,7 +255,7 @@ impl Training {
     /// If one is not finite.
     pub fn step(&mut self) -> Result<(f32, f32)> {
         let shown = self.steps * self.batch.len() as u64;
-        let losses = self.networks.step(&self.batch, &self.stage, self.key, self.steps, shown)?;
+        let losses = self.state.step(&self.batch, &self.stage, self.key, self.steps, shown)?;
         self.steps += 1;
         let total = |name: &str| -> Result<f32> {
             let found = losses.iter().find(|(other, _)| other == name);
@@ -250,6 +266,7 @@ impl Training {
 }
 
 /// Row `i` of a table is the embedding of the caption `i`.
+#[derive(Debug)]
 struct Table(Tensor);
 
 impl TextEncoder for Table {

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
-use t2f_gan::{Condition, DiscriminatorBatch};
+use t2f_gan::{DiscriminatorBatch, Scores};
 use t2f_ops::grad::gradients;
 use t2f_ops::init::Parameters;
 use t2f_ops::rng::{self, Key};
@@ -73,15 +74,15 @@ impl Benchmark {
         let config = self.config();
         let g_params = Parameters::drawn(Key::new(0));
         let d_params = Parameters::drawn(Key::new(0));
-        let (paint, judge) = (g_params.builder(DType::F32, device), d_params.builder(DType::F32, device));
-        let generator = config.gan.generator(&[], paint.pp("generator"))?;
-        let conditioning = config.gan.conditioning(self.embedding_size, paint.pp("conditioning"))?;
-        let discriminator = config.gan.discriminator(self.embedding_size, &[], judge.pp("discriminator"))?;
-        let frozen = config.gan.discriminator(
-            self.embedding_size,
-            &[],
-            d_params.frozen_builder(DType::F32, device).pp("discriminator"),
-        )?;
+        let g = g_params.builder(DType::F32, device);
+        let d = |vb: VarBuilder| {
+            let shape = config.gan.discriminator_shape(self.embedding_size, 0)?;
+            config.gan.discriminator(&shape, vb.pp("discriminator"))
+        };
+        let generator = config.gan.generator(&config.gan.generator_shape(0)?, g.pp("generator"))?;
+        let conditioning = config.gan.conditioning(self.embedding_size, g.pp("conditioning"))?;
+        let discriminator = d(d_params.builder(DType::F32, device))?;
+        let frozen = d(d_params.frozen_builder(DType::F32, device))?;
         for set in [&g_params, &d_params] {
             let by_formula = set.tensors().into_iter().map(|(name, tensor)| {
                 let values = formula(&name, tensor.dims(), device)?;
@@ -100,31 +101,35 @@ impl Benchmark {
         let latent = Tensor::cat(&[&conditioned.code, &rest], 1)?;
         let fake = generator.forward(&latent, self.growth())?;
         let key = Key::new(0).child("parity");
-        let loss = config.loss.build()?;
-        let pair = DiscriminatorBatch {
+        let loss = config.loss.adversarial.build()?;
+        let batch = DiscriminatorBatch {
             real: &real,
             fake: &fake.detach(),
-            texts: Condition::plain(&embedding),
-            mismatched: Some(&mismatched),
+            condition: &embedding,
+            mismatched: config.loss.adversarial.matching_aware.then_some(&mismatched),
             at: self.growth(),
             key,
             step: 0,
         };
-        let on_judge = loss.discriminator(discriminator.as_ref(), &pair)?.parts.total()?;
-        let mut parts =
-            loss.generator(frozen.as_ref(), &fake, None, &Condition::plain(&embedding), self.growth())?;
-        parts.push("kl", conditioned.kl.affine(config.optimizer.kl_weight, 0.0)?);
-        let on_painter = parts.total()?;
-        // The images of the penalty, as `gan::loss::penalty` draws them.
+        let d = discriminator.as_ref();
+        let scores = Scores::of(d, &batch, &d.features(&real, self.growth())?)?;
+        let mut terms = loss.discriminator_terms(&scores)?;
+        terms.extend(loss.penalties(d, &batch, &scores)?);
+        let of_discriminator = terms.total()?;
+        let score = frozen.forward(&fake, &embedding, self.growth())?;
+        let mut terms = loss.generator_terms(&score, None)?;
+        terms.push("kl", conditioned.kl.affine(config.loss.conditioning.kl_weight, 0.0)?);
+        let of_generator = terms.total()?;
+        // The images of the penalty, of `gan::loss::penalty`.
         let mix = rng::uniform(key.child("interpolation"), b, DType::F32, &Device::Cpu)?.to_vec1()?;
         Ok(Parity {
             mix,
             discriminator_parameters: d_params.count(),
             generator_parameters: g_params.count(),
-            discriminator_loss: f64::from(on_judge.to_scalar::<f32>()?),
-            generator_loss: f64::from(on_painter.to_scalar::<f32>()?),
-            discriminator_gradient: gradient_norm(&on_judge, &d_params)?,
-            generator_gradient: gradient_norm(&on_painter, &g_params)?,
+            discriminator_loss: f64::from(of_discriminator.to_scalar::<f32>()?),
+            generator_loss: f64::from(of_generator.to_scalar::<f32>()?),
+            discriminator_gradient: gradient_norm(&of_discriminator, &d_params)?,
+            generator_gradient: gradient_norm(&of_generator, &g_params)?,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Weights that a user brings: PyTorch's `.pth`, of either of its forms, or safetensors.
+//! Weights of PyTorch networks from a file: `.pth` in either of its forms, or safetensors.
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Seek};
@@ -10,29 +10,29 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 
-/// How a `.pth` of before PyTorch 1.6 begins: the pickle of its magic number.
+/// The beginning of a `.pth` from before PyTorch 1.6: the pickle of its magic number.
 const LEGACY: [u8; 15] =
     [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, b'.'];
-/// Names that are listed when a file does not fit.
+/// The most names that an error lists.
 const LISTED: usize = 8;
 
-/// Named tensors of a file, taken one by one by a network that knows what it needs.
-pub struct Weights {
+/// Named tensors. A network takes those that it needs one by one.
+#[derive(Debug)]
+pub struct StateDict {
     tensors: BTreeMap<String, Tensor>,
     wrong: Vec<String>,
     sha256: String,
 }
 
-impl Weights {
+impl StateDict {
     /// Reads a file, as `f32` on the CPU.
     ///
     /// # Errors
-    /// If it cannot be read or is of none of the forms.
+    /// If it cannot be read or has none of the forms.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|error| Error::file(path, error))?;
         let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        // candle's unpickler indexes what it expects to be there; a file that is damaged there must
-        // not end the program.
+        // candle's unpickler panics on some damaged files, which must not end the program.
         let read = std::panic::AssertUnwindSafe(|| -> Result<BTreeMap<String, Tensor>> {
             if bytes.starts_with(b"PK") {
                 let file = PthTensors::new(path, None)?;
@@ -46,28 +46,28 @@ impl Weights {
             Ok(candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)?.into_iter().collect())
         });
         let tensors = std::panic::catch_unwind(read)
-            .unwrap_or_else(|_| Err(Error::State("is damaged".into())))
+            .unwrap_or_else(|_| Err(Error::State("it is damaged".into())))
             .and_then(|tensors| {
                 let floats = tensors.into_iter().map(|(name, t)| Ok((name, t.to_dtype(DType::F32)?)));
                 floats.collect::<Result<BTreeMap<_, _>>>()
             })
             .map_err(|error| {
-                Error::file(path, format!("holds no weights: {error}; expected a .pth or .safetensors file"))
+                Error::file(path, format!("has no weights: {error}; expected a .pth or .safetensors file"))
             })?;
         Ok(Self { tensors, wrong: Vec::new(), sha256 })
     }
 
-    /// Takes tensors that are there already.
+    /// From tensors in memory.
     pub fn of(tensors: BTreeMap<String, Tensor>) -> Self {
         Self { tensors, wrong: Vec::new(), sha256: String::new() }
     }
 
-    /// The file's SHA-256, in hexadecimal, as PyTorch names files by; empty where there is none.
+    /// The SHA-256 of the file in hexadecimal, which PyTorch has in names of files; empty without a file.
     pub fn sha256(&self) -> &str {
         &self.sha256
     }
 
-    /// blake3 of names, shapes and values, the same for every form of file.
+    /// The blake3 hash of names, shapes and values, equal for every form of file.
     ///
     /// # Errors
     /// If a tensor cannot be read.
@@ -82,8 +82,8 @@ impl Weights {
         Ok(hash.finalize().to_hex().to_string())
     }
 
-    /// The tensor of a name, or zeros where there is none of that shape, which
-    /// [`finish`](Self::finish) will tell.
+    /// The tensor of a name. If there is none of that shape, the result is zeros and
+    /// [`finish`](Self::finish) fails.
     ///
     /// # Errors
     /// If the device is out of memory.
@@ -96,7 +96,7 @@ impl Weights {
         Ok(Tensor::zeros(shape, DType::F32, &Device::Cpu)?)
     }
 
-    /// Checks that everything was there and that nothing is left but what `spare` knows.
+    /// Checks that all tensors were found, and that `spare` is true of the names that are left.
     ///
     /// # Errors
     /// If not; the message lists the first few.
@@ -113,9 +113,9 @@ impl Weights {
     }
 }
 
-/// The older form: after the magic number follow the pickles of a version, of the machine's
-/// properties, of the tensors, and of the names of their storages; then, for each name, the number
-/// of elements and the elements.
+/// The older form. The magic number is followed by the pickles of a version, of the properties of the
+/// machine, of the tensors and of the names of their storages; then, for each name, by the number of
+/// elements and the elements.
 fn legacy(bytes: &[u8]) -> Result<BTreeMap<String, Tensor>> {
     let mut reader = Cursor::new(bytes);
     let mut next = || -> Result<Object> {
@@ -125,7 +125,7 @@ fn legacy(bytes: &[u8]) -> Result<BTreeMap<String, Tensor>> {
     };
     let (_version, _machine, tensors, storages) = (next()?, next()?, next()?, next()?);
     let (Object::Dict(tensors), Object::List(storages)) = (tensors, storages) else {
-        return Err(Error::State("it is no dictionary of tensors".into()));
+        return Err(Error::State("it is not a dictionary of tensors".into()));
     };
     let mut infos = Vec::new();
     for (name, value) in tensors {
@@ -138,7 +138,7 @@ fn legacy(bytes: &[u8]) -> Result<BTreeMap<String, Tensor>> {
         let name = String::try_from(storage).map_err(|_| Error::State("a storage has no name".into()))?;
         let path = format!("/{name}");
         let size = infos.iter().find(|info| info.path == path).map(|info| info.dtype.size_in_bytes());
-        let size = size.ok_or_else(|| Error::State(format!("storage {name} is of no tensor")))?;
+        let size = size.ok_or_else(|| Error::State(format!("storage {name} belongs to no tensor")))?;
         let count = bytes.get(rest..rest + 8).and_then(|count| count.try_into().ok()).ok_or_else(torn)?;
         let length = usize::try_from(i64::from_le_bytes(count)).ok().and_then(|n| n.checked_mul(size));
         let end = length.and_then(|length| (rest + 8).checked_add(length)).ok_or_else(torn)?;

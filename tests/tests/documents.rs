@@ -1,0 +1,97 @@
+//! Documents: every relative link leads to a file and a heading, and the README stays short.
+
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
+}
+
+/// All Markdown files of the project, without those of build folders and runs.
+fn documents(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir()
+            && !["target", "runs", "generated"].contains(&name.as_str())
+            && !name.starts_with('.')
+        {
+            documents(&path, found);
+        } else if name.ends_with(".md") {
+            found.push(path);
+        }
+    }
+}
+
+/// The lines outside of fenced code.
+fn prose(text: &str) -> impl Iterator<Item = &str> {
+    let mut fenced = false;
+    text.lines().filter(move |line| {
+        let fence = line.trim_start().starts_with("```");
+        fenced ^= fence;
+        !fenced && !fence
+    })
+}
+
+/// The targets of the links of a document that are no web addresses.
+fn links(text: &str) -> Vec<&str> {
+    let of_line = |line| str::split(line, "](").skip(1).filter_map(|rest| rest.split_once(')'));
+    let targets = prose(text).flat_map(of_line).map(|(target, _)| target);
+    targets.filter(|target| !target.contains("://")).collect()
+}
+
+/// The anchor of a heading, as GitHub makes it: lower case, spaces as hyphens, no punctuation.
+fn anchor(heading: &str) -> String {
+    let kept = |letter: &char| letter.is_alphanumeric() || [' ', '-', '_'].contains(letter);
+    heading
+        .trim()
+        .to_lowercase()
+        .chars()
+        .filter(kept)
+        .map(|letter| if letter == ' ' { '-' } else { letter })
+        .collect()
+}
+
+fn has_heading(text: &str, wanted: &str) -> bool {
+    prose(text)
+        .filter(|line| line.starts_with('#'))
+        .any(|line| anchor(line.trim_start_matches('#')) == wanted)
+}
+
+/// The links of a document at `path` that lead nowhere.
+fn broken(path: &Path, text: &str) -> Vec<String> {
+    let leads = |target: &&str| {
+        let (file, heading) = target.split_once('#').map_or((*target, None), |(file, id)| (file, Some(id)));
+        let file = if file.is_empty() { path.to_owned() } else { path.parent().unwrap().join(file) };
+        let readable = || std::fs::read_to_string(&file).unwrap_or_default();
+        file.exists() && heading.is_none_or(|id| has_heading(&readable(), id))
+    };
+    links(text).into_iter().filter(|target| !leads(target)).map(String::from).collect()
+}
+
+#[test]
+fn every_link_leads_to_a_file_and_a_heading() {
+    let mut paths = Vec::new();
+    documents(&root(), &mut paths);
+    assert!(paths.len() > 20, "{} documents", paths.len());
+    for path in paths {
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(broken(&path, &text), [""; 0], "{}", path.display());
+    }
+}
+
+#[test]
+fn links_that_lead_nowhere_are_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.md");
+    let text = "# One, two\n[x](b.md) [y](#one-two) [z](https://example.org)\n![p](p.png) [h](#three)\n```\n[c](c.md)\n```\n";
+    std::fs::write(&path, text).unwrap();
+    assert_eq!(broken(&path, text), ["b.md", "p.png", "#three"]);
+    std::fs::write(folder.path().join("b.md"), "## Three!\n").unwrap();
+    assert_eq!(broken(&path, "[x](b.md#three) [y](b.md#four)"), ["b.md#four"]);
+}
+
+#[test]
+fn the_readme_has_at_most_eighty_lines() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    assert!(readme.lines().count() <= 80, "{} lines", readme.lines().count());
+}

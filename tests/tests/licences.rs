@@ -1,0 +1,260 @@
+//! Licences, banned crates and duplicate versions of the dependencies, checked without a network.
+//!
+//! Licences are those of the crates that the default build needs on this platform, from
+//! `cargo metadata`. Bans and duplicates are checked in `Cargo.lock`, which has every platform and
+//! every feature.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+/// Licences that a dependency may be taken under.
+const ALLOWED: [&str; 6] = ["Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "MIT", "Unicode-3.0", "Zlib"];
+
+/// Crates that must not enter the build, and the reason.
+const BANNED: [(&str, &str); 15] = [
+    ("openssl-sys", "a C library"),
+    ("native-tls", "no network access at run time"),
+    ("rustls", "no network access at run time"),
+    ("reqwest", "no network access at run time"),
+    ("ureq", "no network access at run time"),
+    ("hyper", "no network access at run time"),
+    ("curl-sys", "no network access at run time"),
+    ("hf-hub", "no network access at run time"),
+    ("onig_sys", "a C library"),
+    ("cmake", "no C toolchain beyond the linker"),
+    ("bindgen", "no C toolchain beyond the linker"),
+    ("intel-mkl-src", "a second BLAS"),
+    ("openblas-src", "a second BLAS"),
+    ("blas-src", "a second BLAS"),
+    ("accelerate-src", "a second BLAS"),
+];
+
+/// Crates of which the dependencies need two versions, and the dependency that needs the older one.
+const DUPLICATES: [(&str, &str); 14] = [
+    ("constant_time_eq", "blake3"),
+    ("cpufeatures", "sha2"),
+    ("getrandom", "tokenizers"),
+    ("hashbrown", "safetensors"),
+    ("itertools", "criterion"),
+    ("miniz_oxide", "png"),
+    ("r-efi", "getrandom 0.3"),
+    ("rand", "candle-core"),
+    ("rand_chacha", "rand 0.9"),
+    ("rand_core", "rand 0.9"),
+    ("rand_distr", "candle-core"),
+    ("syn", "tracing-attributes"),
+    ("thiserror", "sysctl"),
+    ("thiserror-impl", "thiserror 1"),
+];
+
+#[derive(Clone, Debug)]
+struct Package {
+    name: String,
+    version: String,
+    licence: Option<String>,
+}
+
+impl Package {
+    fn new(name: &str, version: &str, licence: Option<&str>) -> Self {
+        Self { name: name.into(), version: version.into(), licence: licence.map(Into::into) }
+    }
+}
+
+/// Whether the terms of a licence expression can be met under [`ALLOWED`].
+///
+/// SPDX expressions with `OR`, `AND`, `WITH` and parentheses; `/` is the `OR` of old manifests. A
+/// licence with an exception is an identifier of its own. An expression that is none is not met.
+fn is_allowed(expression: &str) -> bool {
+    let spaced = expression.replace('(', " ( ").replace(')', " ) ").replace('/', " OR ");
+    let words: Vec<&str> = spaced.split_whitespace().collect();
+    let mut rest = &words[..];
+    matches!(any_of(&mut rest), Some(true)) && rest.is_empty()
+}
+
+fn any_of(words: &mut &[&str]) -> Option<bool> {
+    let mut met = all_of(words)?;
+    while let ["OR", rest @ ..] = *words {
+        *words = rest;
+        met |= all_of(words)?;
+    }
+    Some(met)
+}
+
+fn all_of(words: &mut &[&str]) -> Option<bool> {
+    let mut met = term(words)?;
+    while let ["AND", rest @ ..] = *words {
+        *words = rest;
+        met &= term(words)?;
+    }
+    Some(met)
+}
+
+fn term(words: &mut &[&str]) -> Option<bool> {
+    match *words {
+        ["(", rest @ ..] => {
+            *words = rest;
+            let met = any_of(words)?;
+            let [")", rest @ ..] = *words else { return None };
+            *words = rest;
+            Some(met)
+        }
+        [_, "WITH", _, rest @ ..] => {
+            *words = rest;
+            Some(false)
+        }
+        ["OR" | "AND" | "WITH" | ")", ..] | [] => None,
+        [licence, rest @ ..] => {
+            *words = rest;
+            Some(ALLOWED.contains(licence))
+        }
+    }
+}
+
+fn licence_faults(packages: &[Package]) -> Vec<String> {
+    let fault = |package: &Package| match &package.licence {
+        None => Some(format!("{} {} states no licence", package.name, package.version)),
+        Some(licence) if !is_allowed(licence) => Some(format!(
+            "{} {} is under {licence}, expected one of {ALLOWED:?}",
+            package.name, package.version
+        )),
+        Some(_) => None,
+    };
+    packages.iter().filter_map(fault).collect()
+}
+
+fn banned_faults(packages: &[Package]) -> Vec<String> {
+    let reason = |package: &Package| {
+        let (name, reason) = BANNED.iter().find(|(name, _)| *name == package.name)?;
+        Some(format!("{name} is banned: {reason}"))
+    };
+    packages.iter().filter_map(reason).collect()
+}
+
+/// Crates of two versions that are not in `listed`, crates of more than two, and listed ones of which
+/// there is one version.
+fn duplicate_faults(packages: &[Package], listed: &[(&str, &str)]) -> Vec<String> {
+    let mut versions: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for package in packages {
+        versions.entry(&package.name).or_default().push(&package.version);
+    }
+    let is_listed = |name: &str| listed.iter().any(|(listed, _)| *listed == name);
+    let unlisted = versions
+        .iter()
+        .filter(|(name, found)| found.len() > if is_listed(name) { 2 } else { 1 })
+        .map(|(name, found)| format!("{name} has {} versions: {}", found.len(), found.join(", ")));
+    let stale = listed
+        .iter()
+        .filter(|(name, _)| versions.get(name).is_none_or(|found| found.len() < 2))
+        .map(|(name, _)| format!("{name} is listed as a duplicate and has no second version"));
+    unlisted.chain(stale).collect()
+}
+
+fn output(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The dependencies of the default build on this platform.
+fn built() -> Vec<Package> {
+    let tool = |variable: &str, name: &str| Command::new(std::env::var_os(variable).unwrap_or(name.into()));
+    let about = output(tool("RUSTC", "rustc").arg("-vV"));
+    let host = about.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
+    let arguments = ["metadata", "--offline", "--locked", "--format-version", "1", "--filter-platform", host];
+    let text = output(tool("CARGO", "cargo").args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")));
+    let metadata: Value = serde_json::from_str(&text).unwrap();
+    let package = |package: &Value| {
+        let text = |key: &str| package[key].as_str();
+        Package::new(text("name").unwrap(), text("version").unwrap(), text("license"))
+    };
+    metadata["packages"].as_array().unwrap().iter().map(package).collect()
+}
+
+/// All packages of `Cargo.lock`; it states no licences.
+fn locked() -> Vec<Package> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.lock");
+    let lock: toml::Table = std::fs::read_to_string(path).unwrap().parse().unwrap();
+    let package = |package: &toml::Value| {
+        let text = |key: &str| package[key].as_str().unwrap();
+        Package::new(text("name"), text("version"), None)
+    };
+    lock["package"].as_array().unwrap().iter().map(package).collect()
+}
+
+#[test]
+fn every_dependency_has_an_allowed_licence() {
+    let packages = built();
+    for name in ["t2f-ops", "candle-core", "blake3"] {
+        assert!(packages.iter().any(|package| package.name == name), "{name} is not listed");
+    }
+    assert_eq!(licence_faults(&packages), [""; 0]);
+}
+
+#[test]
+fn no_banned_crate_and_no_unlisted_duplicate_is_locked() {
+    let packages = locked();
+    assert!(packages.len() > 100, "{} packages", packages.len());
+    assert_eq!(banned_faults(&packages), [""; 0]);
+    assert_eq!(duplicate_faults(&packages, &DUPLICATES), [""; 0]);
+}
+
+#[test]
+fn faulty_packages_are_named() {
+    let good = Package::new("good", "1.0.0", Some("MIT OR GPL-3.0-only"));
+    let packages = [
+        good.clone(),
+        Package::new("copyleft", "1.0.0", Some("GPL-3.0-only")),
+        Package::new("silent", "0.2.0", None),
+        Package::new("openssl-sys", "0.9.0", Some("MIT")),
+        Package { version: "2.0.0".into(), ..good },
+    ];
+    let licences = licence_faults(&packages);
+    assert!(
+        licences.len() == 2 && licences[0].contains("copyleft 1.0.0 is under GPL-3.0-only"),
+        "{licences:?}"
+    );
+    assert_eq!(licences[1], "silent 0.2.0 states no licence");
+    assert_eq!(banned_faults(&packages), ["openssl-sys is banned: a C library"]);
+    assert_eq!(duplicate_faults(&packages, &[]), ["good has 2 versions: 1.0.0, 2.0.0"]);
+    assert_eq!(duplicate_faults(&packages, &[("good", "")]), [""; 0]);
+    assert_eq!(
+        duplicate_faults(&packages, &[("good", ""), ("silent", "")]),
+        ["silent is listed as a duplicate and has no second version"]
+    );
+    let third = [packages.to_vec(), vec![Package::new("good", "3.0.0", Some("MIT"))]].concat();
+    assert_eq!(duplicate_faults(&third, &[("good", "")]), ["good has 3 versions: 1.0.0, 2.0.0, 3.0.0"]);
+}
+
+#[test]
+fn licence_expressions_are_read_as_spdx_defines_them() {
+    for met in [
+        "MIT",
+        "MIT/Apache-2.0",
+        "Apache-2.0 / MIT",
+        "GPL-3.0-only OR MIT",
+        "(MIT OR Apache-2.0) AND Unicode-3.0",
+        "Apache-2.0 WITH LLVM-exception OR Apache-2.0 OR MIT",
+        "MIT OR GPL-3.0-only AND MPL-2.0",
+    ] {
+        assert!(is_allowed(met), "{met}");
+    }
+    for unmet in [
+        "",
+        "GPL-3.0-only",
+        "MIT AND GPL-3.0-only",
+        "(MIT OR Apache-2.0) AND GPL-3.0-only",
+        "(MIT OR GPL-3.0-only) AND (GPL-3.0-only OR MPL-2.0)",
+        "GPL-2.0-only WITH Classpath-exception-2.0",
+        "Apache-2.0 WITH LLVM-exception",
+        "MIT OR",
+        "MIT MIT",
+        "(MIT",
+        "MIT)",
+        "AND MIT",
+    ] {
+        assert!(!is_allowed(unmet), "{unmet}");
+    }
+}
