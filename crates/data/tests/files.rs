@@ -293,7 +293,10 @@ fn rows_of_one_file_that_contradict_one_another_are_named_by_both_lines() {
     let home = tempfile::tempdir().unwrap();
     let config = folder(home.path(), &["0.png", "1.png"], ("metadata.jsonl", &rows(&face)));
     let splits = open_folder(&config).unwrap();
-    assert_eq!((splits.train.attributes(0), splits.train.attributes(1)), (Some(face.clone()), Some(other.clone())));
+    assert_eq!(
+        (splits.train.attributes(0), splits.train.attributes(1)),
+        (Some(face.clone()), Some(other.clone()))
+    );
     let message = folder_reason(("metadata.jsonl", &rows(&other)));
     let wanted = format!("metadata.jsonl: line 4: `nose` of ./0.PNG is {other_nose}, and {nose} in line 1");
     assert!(message.ends_with(&wanted), "{message}");

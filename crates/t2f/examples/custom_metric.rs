@@ -19,10 +19,10 @@ use t2f::train::trainer::Trainer;
 struct Sharpness;
 
 impl Metric for Sharpness {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "sharpness"
     }
-    fn about(&self) -> &str {
+    fn about(&self) -> &'static str {
         "mean difference of neighbouring pixels"
     }
     fn start<'a>(&'a self, _context: &'a Context<'a>) -> Result<Box<dyn Accumulator + 'a>> {

@@ -385,9 +385,8 @@ impl Trainer {
         if self.components.metrics().is_empty() {
             return Ok(());
         }
-        let part = [Part::Test, Part::Val, Part::Train].into_iter().find(|part| {
-            !part.of(&self.splits).is_empty()
-        });
+        let part =
+            [Part::Test, Part::Val, Part::Train].into_iter().find(|part| !part.of(&self.splits).is_empty());
         let part = part.unwrap_or(Part::Train);
         let captions = self.config.output.samples;
         let request = GenerationRequest::first(part.of(&self.splits), captions, 1, self.config.seed)?;
