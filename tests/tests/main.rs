@@ -9,6 +9,7 @@ mod corrupt;
 mod diverge;
 mod drawn_again;
 mod fuzz;
+mod globals;
 mod kills;
 mod measure;
 mod mismatches;
