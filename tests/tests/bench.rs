@@ -6,7 +6,7 @@ use std::path::Path;
 
 use candle_core::Device;
 use serde_json::{Value, json};
-use t2f::bench::benchmark::{Benchmark, Loss, Parity};
+use t2f::cli::bench::benchmark::{Benchmark, Loss, Parity};
 
 use crate::program::run;
 

@@ -1,20 +1,18 @@
-//! Images kept in memory after they were first decoded or drawn.
+//! Images in memory after they are first decoded or rendered.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use crate::dataset::{Caption, Dataset, check_index};
-use t2f_ops::rng::Key;
-
+use crate::dataset::{Dataset, check_index};
 use crate::error::Result;
+use crate::forward::forward_dataset;
 use crate::image::Image;
-use crate::procedural::Attributes;
 
-/// A dataset that remembers its images, up to a limit.
+/// A data set that keeps its images in memory, up to a limit.
 ///
-/// The first images to be read stay; nothing is ever evicted, since an epoch reads every image
-/// once and the least recently used one is always the next to be needed. What does not fit is
-/// read anew each time.
+/// The first images stay and nothing is evicted: an epoch reads every image once, so the least
+/// recently used image is always the next one. Images beyond the limit are read again each time.
+#[derive(Debug)]
 pub struct Cached {
     inner: Arc<dyn Dataset>,
     images: Vec<OnceLock<Box<[u8]>>>,
@@ -23,35 +21,39 @@ pub struct Cached {
 }
 
 impl Cached {
-    /// Remembers up to `limit` bytes of the images of `inner`.
+    /// Keeps up to `limit` bytes of the images of `inner`.
     pub fn new(inner: Arc<dyn Dataset>, limit: usize) -> Self {
         let images = (0..inner.len()).map(|_| OnceLock::new()).collect();
         Self { inner, images, bytes: AtomicUsize::new(0), limit }
     }
 
-    /// The bytes of pixels held now.
+    /// As [`new`](Self::new) with the limit in MiB, or all that can be counted.
+    pub fn with_mib(inner: Arc<dyn Dataset>, mib: usize) -> Self {
+        Self::new(inner, mib.saturating_mul(1 << 20))
+    }
+
+    /// The bytes of pixels in memory.
     pub fn bytes(&self) -> usize {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    fn remember(&self, index: usize, image: &Image) {
+    fn keep(&self, index: usize, image: &Image) {
         let size = image.pixels.len();
         let claimed = self.bytes.fetch_add(size, Ordering::Relaxed);
         if claimed + size > self.limit || self.images[index].set(image.pixels.clone().into()).is_err() {
             self.bytes.fetch_sub(size, Ordering::Relaxed);
         }
     }
+
+    fn same(&self, index: usize) -> Result<usize> {
+        Ok(index)
+    }
 }
 
 impl Dataset for Cached {
-    fn name(&self) -> &str {
-        self.inner.name()
-    }
+    forward_dataset!(same);
     fn len(&self) -> usize {
         self.inner.len()
-    }
-    fn resolution(&self) -> usize {
-        self.inner.resolution()
     }
     fn image(&self, index: usize) -> Result<Image> {
         check_index(self, index)?;
@@ -60,17 +62,8 @@ impl Dataset for Cached {
             return Ok(Image { width: side, height: side, pixels: pixels.to_vec() });
         }
         let image = self.inner.image(index)?;
-        self.remember(index, &image);
+        self.keep(index, &image);
         Ok(image)
-    }
-    fn captions(&self, index: usize) -> Result<Vec<Caption>> {
-        self.inner.captions(index)
-    }
-    fn attributes(&self, index: usize) -> Option<Attributes> {
-        self.inner.attributes(index)
-    }
-    fn altered(&self, index: usize, caption: usize, key: Key) -> Result<Option<Caption>> {
-        self.inner.altered(index, caption, key)
     }
     fn fingerprint(&self) -> String {
         self.inner.fingerprint()

@@ -1,25 +1,26 @@
-//! The `[data]` section of a run: which dataset, and how it is split.
+//! The `[data]` section of a run: the data set and its parts.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use t2f_ops::setting::SettingError;
 
 use crate::cached::Cached;
-use crate::dataset::{Dataset, Splits};
-use crate::error::{Error, Result};
+use crate::dataset::Dataset;
+use crate::error::Result;
 use crate::image_folder::FolderConfig;
 use crate::lfw::LfwConfig;
-use crate::preflight::PreflightReport;
-use crate::procedural::{Factor, ProceduralFaces, Split};
+use crate::procedural::{ProceduralFaces, Split};
+use crate::splits::Splits;
 
-/// The most images a part of the drawn faces may have: their memory is asked for at once.
+/// The most images of a part of the procedural faces: the list of their pixels is allocated at once.
 const MOST_IMAGES: usize = 100_000_000;
 
-/// Which dataset to train on. `kind = "…"` in a configuration file chooses the variant.
+/// The data set. `kind = "…"` in a configuration file chooses the variant.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum DataConfig {
-    /// Faces that are drawn, with captions that are known to be true.
+    /// Procedural faces, whose captions have known claims.
     Procedural(ProceduralConfig),
     /// LFW (or CelebA) images with Face2Text captions.
     Lfw(LfwConfig),
@@ -33,7 +34,7 @@ impl Default for DataConfig {
     }
 }
 
-/// The drawn faces.
+/// The procedural faces.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProceduralConfig {
@@ -43,9 +44,9 @@ pub struct ProceduralConfig {
     pub val_images: usize,
     /// Images in each of the two test parts. Default 2000, 2 to 10^8.
     pub test_images: usize,
-    /// What the faces are drawn from; equal seeds give equal faces. Default 0.
+    /// The seed of the faces; equal seeds give equal faces. Default 0.
     pub seed: u64,
-    /// Memory for images already drawn, in MiB; what does not fit is drawn anew. Default 2048.
+    /// Memory for rendered images in MiB; images beyond it are rendered again each time. Default 2048.
     pub memory_mib: usize,
 }
 
@@ -56,33 +57,24 @@ impl Default for ProceduralConfig {
 }
 
 impl DataConfig {
-    /// The numbers of values of the attributes that the dataset may know of its images; none where
-    /// it knows nothing but pictures and texts.
-    pub fn attribute_sizes(&self) -> Vec<usize> {
-        match self {
-            Self::Procedural(_) | Self::Folder(_) => Factor::sizes().into(),
-            Self::Lfw(_) => Vec::new(),
-        }
-    }
-
-    /// The bytes that images of a part may take in memory once they were read or drawn.
+    /// The limit of memory for the images of a part, in bytes.
     pub fn memory(&self) -> usize {
         let mib = match self {
             Self::Procedural(config) => config.memory_mib,
-            Self::Lfw(config) => config.memory_mib,
-            Self::Folder(config) => config.memory_mib,
+            Self::Lfw(config) => config.files.memory_mib,
+            Self::Folder(config) => config.files.memory_mib,
         };
-        bytes(mib)
+        mib.saturating_mul(1 << 20)
     }
 
-    /// Opens the dataset with images of `resolution` pixels a side and splits it.
+    /// Opens the data set with images of `resolution` pixels a side and splits it.
     ///
     /// # Errors
-    /// If a setting is out of range, or the files are not there or not as the kind expects.
+    /// If a setting is out of range, or the files are missing or have another form than the kind expects.
     pub fn open(&self, resolution: usize) -> Result<Splits> {
         if !(4..=1024).contains(&resolution) || !resolution.is_power_of_two() {
-            let expected = "a power of two from 4 to 1024".into();
-            return Err(Error::Setting { field: "resolution", value: resolution.to_string(), expected });
+            let error = SettingError::new("resolution", resolution, "a power of two from 4 to 1024");
+            return Err(error.into());
         }
         match self {
             Self::Procedural(config) => config.open(resolution),
@@ -92,11 +84,6 @@ impl DataConfig {
     }
 }
 
-/// So many MiB, or all that can be counted.
-pub(crate) fn bytes(mib: usize) -> usize {
-    mib.saturating_mul(1 << 20)
-}
-
 impl ProceduralConfig {
     fn open(&self, resolution: usize) -> Result<Splits> {
         let sizes = [
@@ -104,25 +91,21 @@ impl ProceduralConfig {
             ("data.val_images", self.val_images),
             ("data.test_images", self.test_images),
         ];
-        for (field, size) in sizes {
+        for (key, size) in sizes {
             if !(2..=MOST_IMAGES).contains(&size) {
                 let expected = format!("at least 2 and at most {MOST_IMAGES}");
-                return Err(Error::Setting { field, value: size.to_string(), expected });
+                return Err(SettingError::new(key, size, expected).into());
             }
         }
         let part = |split, images| -> Arc<dyn Dataset> {
             let faces = ProceduralFaces::new(split, self.seed, images, resolution);
-            Arc::new(Cached::new(Arc::new(faces), bytes(self.memory_mib)))
+            Arc::new(Cached::with_mib(Arc::new(faces), self.memory_mib))
         };
-        Ok(Splits {
-            train: part(Split::Train, self.train_images),
-            val: part(Split::Val, self.val_images),
-            test: part(Split::Test, self.test_images),
-            test_comb: Some(part(Split::TestComb, self.test_images)),
-            report: PreflightReport {
-                images: self.train_images + self.val_images + 2 * self.test_images,
-                ..PreflightReport::default()
-            },
-        })
+        let splits = Splits::new(
+            part(Split::Train, self.train_images),
+            part(Split::Val, self.val_images),
+            part(Split::Test, self.test_images),
+        )?;
+        splits.with_test_comb(part(Split::TestComb, self.test_images))
     }
 }

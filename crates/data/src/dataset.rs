@@ -1,85 +1,201 @@
-//! The seam: what a dataset is, and the three or four parts it is split into.
+//! The extension point of this crate: images, captions and attributes by index.
 
-use std::sync::Arc;
+use std::fmt;
 
-use t2f_ops::rng::Key;
+use t2f_ops::rng::{self, Key};
 
+use crate::attributes::{Attributes, Claims, Schema};
 use crate::error::{Error, Result};
 use crate::image::Image;
-use crate::preflight::PreflightReport;
-use crate::procedural::{Attributes, Claims};
+
+/// The most images whose pixels enter the default fingerprint.
+const FINGERPRINT_IMAGES: usize = 256;
 
 /// A text that describes an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caption {
-    /// The text as a person would have written it.
+    /// The text.
     pub text: String,
-    /// What the text asserts about the procedural factors; empty where nobody knows.
+    /// The assertions of the text in the terms of the data set's schema; empty where unknown.
     pub claims: Claims,
 }
 
 impl Caption {
-    /// A caption of which only the text is known.
+    /// A caption with its claims.
+    pub fn new(text: impl Into<String>, claims: Claims) -> Self {
+        Self { text: text.into(), claims }
+    }
+
+    /// A caption without known claims.
     pub fn unlabelled(text: impl Into<String>) -> Self {
-        Self { text: text.into(), claims: Claims::default() }
+        Self::new(text, Claims::default())
     }
 }
 
-/// An image with everything that is known about it.
+/// An image with its captions and attributes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Example {
-    /// The picture.
+    /// The image.
     pub image: Image,
     /// Its captions, at least one.
     pub captions: Vec<Caption>,
-    /// The factors it was drawn from, where it was drawn.
+    /// Its attributes, where known.
     pub attributes: Option<Attributes>,
+}
+
+/// A caption before and after a change of one claim, with the attributes of an image that each is
+/// true of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaptionEdit {
+    /// The position of the edited attribute.
+    pub attribute: usize,
+    /// The caption and the attributes before the edit.
+    pub before: (Caption, Attributes),
+    /// The caption and the attributes after the edit.
+    pub after: (Caption, Attributes),
 }
 
 /// Images with captions, by index.
 ///
-/// A dataset knows nothing of batches, order or networks: equal indices give equal answers for as
-/// long as it lives, from any thread. [`Loader`](crate::Loader) makes batches of it.
+/// Four methods are required. Images and captions are enough to train; [`schema`](Self::schema),
+/// [`attributes`](Self::attributes) and the claims of captions add the attribute classifier, the
+/// attribute prior and attribute agreement; the other methods add hard negatives and further
+/// metrics. A data set knows nothing of batches, order or networks: equal indices give equal answers
+/// on every thread. [`Loader`](crate::Loader) makes batches.
+///
+/// ```
+/// use t2f_data::attributes::{Attribute, Attributes, Claims, Observation, Schema};
+/// use t2f_data::{Caption, Dataset, Image, Result};
+///
+/// /// Plain squares in two colours.
+/// struct Squares {
+///     schema: Schema,
+/// }
+///
+/// impl Dataset for Squares {
+///     fn len(&self) -> usize {
+///         100
+///     }
+///     fn resolution(&self) -> usize {
+///         8
+///     }
+///     fn image(&self, index: usize) -> Result<Image> {
+///         let colour = if index % 2 == 0 { [255, 0, 0] } else { [0, 0, 255] };
+///         Ok(Image::filled(8, 8, colour))
+///     }
+///     fn captions(&self, index: usize) -> Result<Vec<Caption>> {
+///         let mut claims = Claims::default();
+///         claims.add(0, &[index % 2]);
+///         let colour = &self.schema.values(0)[index % 2];
+///         Ok(vec![Caption::new(format!("a {colour} square"), claims)])
+///     }
+///     fn schema(&self) -> &Schema {
+///         &self.schema
+///     }
+///     fn attributes(&self, index: usize) -> Option<Attributes> {
+///         Some(Attributes::new([Observation::Value((index % 2) as u8)]))
+///     }
+/// }
+///
+/// let squares = Squares { schema: Schema::new(vec![Attribute::new("colour", ["red", "blue"])])? };
+/// let example = squares.get(1)?;
+/// assert_eq!(example.captions[0].text, "a blue square");
+/// assert!(example.captions[0].claims.holds(&example.attributes.unwrap()));
+/// # Ok::<(), t2f_data::Error>(())
+/// ```
 pub trait Dataset: Send + Sync {
-    /// A short name for run folders and messages, such as `procedural` or `lfw`.
-    fn name(&self) -> &str;
-
     /// The number of images.
     fn len(&self) -> usize;
+
+    /// The side of every image in pixels, a power of two. All images are square.
+    fn resolution(&self) -> usize;
+
+    /// The image at an index.
+    ///
+    /// # Errors
+    /// If the index is out of range or the image cannot be read.
+    fn image(&self, index: usize) -> Result<Image>;
+
+    /// The captions of an image, at least one. The image is not read.
+    ///
+    /// # Errors
+    /// If the index is out of range or the captions cannot be read.
+    fn captions(&self, index: usize) -> Result<Vec<Caption>>;
+
+    /// A short name for run folders and messages, such as `procedural`. Default `custom`.
+    fn name(&self) -> &str {
+        "custom"
+    }
 
     /// Whether there are no images.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The side of every image, in pixels; all are square.
-    fn resolution(&self) -> usize;
+    /// The attributes that the data set knows. Default none.
+    fn schema(&self) -> &Schema {
+        Schema::empty()
+    }
 
-    /// The picture.
-    ///
-    /// # Errors
-    /// If the index is out of range or the picture cannot be read.
-    fn image(&self, index: usize) -> Result<Image>;
+    /// The attributes of an image, in the order of the schema. Default `None`: not known.
+    fn attributes(&self, _index: usize) -> Option<Attributes> {
+        None
+    }
 
-    /// The captions, at least one, without reading the picture.
-    ///
-    /// # Errors
-    /// If the index is out of range or the captions cannot be read.
-    fn captions(&self, index: usize) -> Result<Vec<Caption>>;
-
-    /// The factors the picture was drawn from, where it was drawn.
-    fn attributes(&self, index: usize) -> Option<Attributes>;
-
-    /// The image's caption number `caption` with one of its claims made false, which one and how
-    /// drawn from `key`; `None` where the dataset cannot tell what is false, or found no such claim.
+    /// A hard negative: caption number `caption` of the image with one claim made false. `key`
+    /// decides which. Default `None`: the data set cannot make one.
     ///
     /// # Errors
     /// If the index is out of range.
-    fn altered(&self, _index: usize, _caption: usize, _key: Key) -> Result<Option<Caption>> {
+    fn hard_negative(&self, _index: usize, _caption: usize, _key: Key) -> Result<Option<Caption>> {
         Ok(None)
     }
 
-    /// Picture, captions and factors together.
+    /// A caption of the image's attributes, and the same caption after `attribute` takes the value
+    /// `value`. Everything else is drawn from `key` and equal on both sides. Default `None`.
+    ///
+    /// # Errors
+    /// If the index is out of range, or the schema has no such attribute or value.
+    fn edit(
+        &self,
+        _index: usize,
+        _attribute: usize,
+        _value: usize,
+        _key: Key,
+    ) -> Result<Option<CaptionEdit>> {
+        Ok(None)
+    }
+
+    /// Two captions of the image that make the same claims in different words; `key` decides which.
+    /// By default two of its captions whose claims are equal and not empty, `None` if there are none.
+    ///
+    /// # Errors
+    /// As for [`captions`](Self::captions).
+    fn paraphrase(&self, index: usize, key: Key) -> Result<Option<[Caption; 2]>> {
+        captions_with_equal_claims(&self.captions(index)?, key)
+    }
+
+    /// An image with these attributes, everything else drawn from `key`. Default `None`: the data
+    /// set has photographs and cannot make one.
+    ///
+    /// # Errors
+    /// If the attributes do not fit the schema.
+    fn render(&self, _attributes: &Attributes, _key: Key) -> Result<Option<Image>> {
+        Ok(None)
+    }
+
+    /// The attributes that a change of `attribute` can hide or rule out. An edit of `attribute` may
+    /// change them. Default none.
+    fn dependents(&self, _attribute: usize) -> Vec<usize> {
+        Vec::new()
+    }
+
+    /// The pairs of (attribute, value) that the training part never shows together. Default none.
+    fn held_out_pairs(&self) -> Vec<[(usize, usize); 2]> {
+        Vec::new()
+    }
+
+    /// The image, its captions and its attributes.
     ///
     /// # Errors
     /// As for [`image`](Self::image) and [`captions`](Self::captions).
@@ -91,126 +207,54 @@ pub trait Dataset: Send + Sync {
         })
     }
 
-    /// A name for the content: equal fingerprints mean equal images and captions in equal order.
-    /// A run that continues on data of another fingerprint is another run.
-    fn fingerprint(&self) -> String;
-}
-
-/// The parts of a dataset, which share no person and no image.
-#[derive(Clone)]
-pub struct Splits {
-    /// What the networks are trained on.
-    pub train: Arc<dyn Dataset>,
-    /// What choices are made on.
-    pub val: Arc<dyn Dataset>,
-    /// What is reported, from the same distribution as `train`.
-    pub test: Arc<dyn Dataset>,
-    /// Combinations of attributes that `train` never shows, where the dataset can say so.
-    pub test_comb: Option<Arc<dyn Dataset>>,
-    /// What was found when the files were checked.
-    pub report: PreflightReport,
-}
-
-impl Splits {
-    /// Checks that the training part has two images: each is also shown with a caption that is not
-    /// its own.
+    /// A name for the content: equal fingerprints mean equal images and captions in equal order. A
+    /// run does not resume on data with another fingerprint.
     ///
-    /// # Errors
-    /// If it has not.
-    pub fn require_two(&self) -> Result<()> {
-        let len = self.train.len();
-        if len >= 2 {
-            return Ok(());
-        }
-        Err(Error::Dataset {
-            dataset: self.train.name().into(),
-            reason: format!(
-                "two captioned images to train on are the least, since each is also shown with a caption of \
-                 another; found {len}"
-            ),
-        })
-    }
-
-    /// Checks that the training part fills at least one batch.
-    ///
-    /// # Errors
-    /// If it does not.
-    pub fn require_batch(&self, batch: usize) -> Result<()> {
-        let len = self.train.len();
-        if len >= batch.max(2) {
-            return Ok(());
-        }
-        Err(Error::Dataset {
-            dataset: self.train.name().into(),
-            reason: format!("{len} usable training images do not fill a batch of {batch}"),
-        })
-    }
-}
-
-/// Some images of another dataset, in a given order.
-pub struct Subset {
-    inner: Arc<dyn Dataset>,
-    indices: Vec<usize>,
-    fingerprint: String,
-}
-
-impl Subset {
-    /// The images of `inner` at `indices`.
-    ///
-    /// # Errors
-    /// If an index is out of range.
-    pub fn new(inner: Arc<dyn Dataset>, indices: Vec<usize>) -> Result<Self> {
-        let mut hash = blake3::Hasher::new();
-        hash.update(inner.fingerprint().as_bytes());
-        for &index in &indices {
-            hash.update(&(index as u64).to_le_bytes());
-        }
-        let fingerprint = format!("{}-{}", inner.name(), &hash.finalize().to_hex()[..16]);
-        Self::named(inner, indices, fingerprint)
-    }
-
-    /// As [`new`](Self::new), for content whose fingerprint is known.
-    pub(crate) fn named(inner: Arc<dyn Dataset>, indices: Vec<usize>, fingerprint: String) -> Result<Self> {
-        for &index in &indices {
-            check_index(inner.as_ref(), index)?;
-        }
-        Ok(Self { inner, indices, fingerprint })
-    }
-
-    fn inner_index(&self, index: usize) -> Result<usize> {
-        check_index(self, index)?;
-        Ok(self.indices[index])
-    }
-}
-
-impl Dataset for Subset {
-    fn name(&self) -> &str {
-        self.inner.name()
-    }
-    fn len(&self) -> usize {
-        self.indices.len()
-    }
-    fn resolution(&self) -> usize {
-        self.inner.resolution()
-    }
-    fn image(&self, index: usize) -> Result<Image> {
-        self.inner.image(self.inner_index(index)?)
-    }
-    fn captions(&self, index: usize) -> Result<Vec<Caption>> {
-        self.inner.captions(self.inner_index(index)?)
-    }
-    fn attributes(&self, index: usize) -> Option<Attributes> {
-        self.inner.attributes(*self.indices.get(index)?)
-    }
-    fn altered(&self, index: usize, caption: usize, key: Key) -> Result<Option<Caption>> {
-        self.inner.altered(self.inner_index(index)?, caption, key)
-    }
+    /// By default a hash of name, resolution and schema, of all captions, claims and attributes, and
+    /// of the pixels of at most 256 images at equal distances. A data set that knows its version
+    /// gives a cheaper one.
     fn fingerprint(&self) -> String {
-        self.fingerprint.clone()
+        let mut hash = blake3::Hasher::new();
+        let mut add = |text: &dyn fmt::Debug| {
+            hash.update(format!("{text:?}\0").as_bytes());
+        };
+        add(&(self.name(), self.len(), self.resolution(), self.schema()));
+        let stride = self.len().div_ceil(FINGERPRINT_IMAGES).max(1);
+        for index in 0..self.len() {
+            add(&(self.captions(index).ok(), self.attributes(index)));
+            if index.is_multiple_of(stride) {
+                add(&self.image(index).ok().map(|image| blake3::hash(&image.pixels)));
+            }
+        }
+        format!("{}-{}", self.name(), &hash.finalize().to_hex()[..16])
     }
 }
 
-/// `Ok` if the dataset has an image at `index`.
+impl fmt::Debug for dyn Dataset + '_ {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dataset")
+            .field("name", &self.name())
+            .field("len", &self.len())
+            .field("resolution", &self.resolution())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Two captions whose claims are equal and not empty and whose texts differ; `key` decides which.
+pub(crate) fn captions_with_equal_claims(captions: &[Caption], key: Key) -> Result<Option<[Caption; 2]>> {
+    let mut pairs = Vec::new();
+    for (at, one) in captions.iter().enumerate().filter(|(_, one)| !one.claims.is_empty()) {
+        let others = captions[at + 1..].iter();
+        pairs.extend(others.filter(|o| o.claims == one.claims && o.text != one.text).map(|o| [one, o]));
+    }
+    if pairs.is_empty() {
+        return Ok(None);
+    }
+    let [one, other] = pairs[rng::below(&mut key.rng(), pairs.len())];
+    Ok(Some([one.clone(), other.clone()]))
+}
+
+/// `Ok` if the data set has an image at `index`.
 pub(crate) fn check_index(dataset: &dyn Dataset, index: usize) -> Result<()> {
     let len = dataset.len();
     if index < len {

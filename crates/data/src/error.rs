@@ -1,72 +1,74 @@
-//! What can be wrong with data.
+//! The errors of this crate.
 
 use std::path::PathBuf;
 
+use t2f_ops::setting::SettingError;
+
 use crate::preflight::PreflightReport;
 
-/// Anything that keeps a dataset from being opened or an example from being read.
+/// A failure to open a data set or to read an example.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
-    /// An index beyond the end of a dataset.
-    #[error("image {index} was asked of `{dataset}`, which holds {len}")]
+    /// An index beyond the end of a data set.
+    #[error("`{dataset}` has no image {index}, expected an index below {len}")]
     OutOfRange {
-        /// The dataset's short name.
+        /// The short name of the data set.
         dataset: String,
-        /// The index that was asked for.
+        /// The requested index.
         index: usize,
-        /// The number of images there are.
+        /// The number of images.
         len: usize,
     },
-    /// A file that cannot be used, with the cause in words.
+    /// A file that cannot be used.
     #[error("{}: {reason}", path.display())]
     File {
         /// The file or folder.
         path: PathBuf,
-        /// What is wrong with it and what was expected.
+        /// The fault, and what was expected.
         reason: String,
     },
-    /// A setting outside its range, or settings that contradict each other.
-    #[error("`{field}` is {value}: expected {expected}")]
-    Setting {
-        /// The name of the setting.
-        field: &'static str,
-        /// The value it has.
-        value: String,
-        /// What it may be.
-        expected: String,
+    /// A setting out of range, or settings that do not fit one another.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// Attributes, values or claims that do not fit the schema of their data set.
+    #[error("schema: {reason}")]
+    Schema {
+        /// The fault, and what was expected.
+        reason: String,
     },
-    /// A dataset that cannot serve the request made of it.
-    #[error("dataset `{dataset}`: {reason}")]
+    /// A data set that cannot serve a request.
+    #[error("data set `{dataset}`: {reason}")]
     Dataset {
-        /// The dataset's short name.
+        /// The short name of the data set.
         dataset: String,
-        /// What is wrong.
+        /// The fault.
         reason: String,
     },
-    /// A dataset of files too many of which cannot be used.
-    #[error("dataset `{dataset}`: {reason}")]
+    /// A data set of files of which too many cannot be used.
+    #[error("data set `{dataset}`: {reason}")]
     Refused {
-        /// The dataset's short name.
+        /// The short name of the data set.
         dataset: String,
-        /// How many of how many, and some of them.
+        /// The number of unusable files, and some of them.
         reason: String,
-        /// What was found when the files were checked, each bad one among it.
+        /// The result of the check, with every unusable file.
         report: Box<PreflightReport>,
     },
-    /// A name that is not in the vocabulary of the procedural faces.
+    /// A name that is not in a schema.
     #[error("unknown {what} `{name}`: expected one of {expected}")]
     UnknownName {
-        /// `factor` or `value of <factor>`.
+        /// `attribute` or `value of <attribute>`.
         what: String,
-        /// The name that was found.
+        /// The unknown name.
         name: String,
-        /// The names there are, separated by commas.
+        /// The known names, separated by commas.
         expected: String,
     },
-    /// A prefetching thread that ended without an answer.
-    #[error("a prefetching thread stopped before it delivered its batch")]
+    /// A prefetching thread that ended without its batch.
+    #[error("a prefetching thread ended before it delivered its batch")]
     WorkerStopped,
-    /// A tensor that could not be made.
+    /// A failure to make a tensor.
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),
 }

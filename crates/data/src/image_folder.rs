@@ -1,27 +1,48 @@
 //! A folder of images with `metadata.jsonl` or `metadata.csv`, after Hugging Face's `imagefolder`.
 //!
 //! `file_name` is relative to the metadata file. The caption is in the column named by
-//! `caption_column`, or in the first there is of `captions`, `caption`, `prompt`, `text` and
-//! `description`; a list holds several, and so do several rows of one file, which must agree on its
-//! attributes. Where the folder holds `train/`, with or without `validation/`, `test/` and
-//! `test_comb/`, those are the parts; otherwise images are dealt out by a draw from the paths of
-//! their files. What [`export`](crate::export) writes is read back as it was.
+//! `caption_column`, or in the first existing one of `captions`, `caption`, `prompt`, `text` and
+//! `description`. A list holds several captions, and several rows of one file are one image.
+//!
+//! `attributes` is an object of names and values (words, numbers, bools), and `claims` a list with
+//! the claims of each caption: `[[{"attribute": "hair", "allowed": ["black", "brown"]}]]`, or shorter
+//! `[{"hair": ["black", "brown"]}]`. Their schema is in `schema.json` beside the metadata, as
+//! [`export`](crate::export) writes it; without the file it is inferred:
+//!
+//! - An attribute's values are its words in alphabetical order; bools are `false` and `true`.
+//! - Up to 16 distinct numbers are values in numeric order; more become 8 bins with equally many
+//!   rows, named by their range.
+//! - An attribute is left out if it has more than 255 words, or more than 16 words and more of them
+//!   than half of its rows: that is free text.
+//!
+//! Columns in another form, names and words outside the schema, and attributes that are left out do
+//! not stop the data set: they are unknown, and listed in the notes of the
+//! [report](crate::PreflightReport).
+//!
+//! If the folder holds `train/`, then `train/`, `validation/`, `test/` and `test_comb/` are the parts,
+//! with one schema; otherwise the part of an image is drawn from the path of its file.
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::album::Album;
-use crate::csv;
-use crate::dataset::{Caption, Splits};
+use crate::attributes::Schema;
+use crate::collection::Collection;
+use crate::dataset::Caption;
 use crate::error::{Error, Result};
 use crate::file_index::{FileIndex, nearest};
-use crate::fit::Fit;
-use crate::pictures::{Part, Reading, check_fractions, check_set, open, part_of};
-use crate::procedural::{Attributes, Claims};
+use crate::files_config::FilesConfig;
+use crate::image_files::{Part, check_set, open, part_of};
+use crate::labels::{RawLabels, Vocabulary};
+use crate::notes::Notes;
+use crate::split_config::SplitConfig;
+use crate::splits::Splits;
+use crate::table;
 use crate::text_file;
-use crate::visual::CaptionFilter;
+
+/// The file of the schema, beside the metadata.
+pub(crate) const SCHEMA_FILE: &str = "schema.json";
 
 const CAPTION_COLUMNS: [&str; 5] = ["captions", "caption", "prompt", "text", "description"];
 const PARTS: [(&str, Part); 6] = [
@@ -33,7 +54,7 @@ const PARTS: [(&str, Part); 6] = [
     ("test_comb", Part::TestComb),
 ];
 
-/// Images in a folder, described by a metadata file.
+/// Images in a folder with a metadata file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FolderConfig {
@@ -41,28 +62,12 @@ pub struct FolderConfig {
     pub path: PathBuf,
     /// The column of the caption. Default: the first known one.
     pub caption_column: Option<String>,
-    /// The central part of each picture that is used. Default 1, above 0 and at most 1.
+    /// The central part of each image that is used. Default 1, above 0 and at most 1.
     pub crop: f64,
-    /// What is done with pictures that are not square. Default `crop`.
-    pub fit: Fit,
-    /// Which captions are used: `all` or `visual`. Default `all`.
-    pub filter: CaptionFilter,
-    /// The share of images in the validation part, from 0, where the folder names none. Default 0.1.
-    pub validation_fraction: f64,
-    /// The share of images in the test part, from 0, where the folder names none. Default 0.1.
-    pub test_fraction: f64,
-    /// What the split is drawn from. Default 0.
-    pub seed: u64,
-    /// Whether more than 5 % of the files may be unusable. Default false.
-    pub allow_bad: bool,
-    /// A folder for decoded pixels. Default none: they stay in memory.
-    pub cache: Option<PathBuf>,
-    /// Memory for decoded pixels, in MiB; what does not fit is read anew. Default 2048.
-    pub memory_mib: usize,
-    /// The colour behind transparency and padding, RGB. Default white.
-    pub background: [u8; 3],
-    /// The largest picture that is decoded, in megapixels. Default 64.
-    pub max_megapixels: u32,
+    /// How image files are read.
+    pub files: FilesConfig,
+    /// The parts, where the folder has no `train/`.
+    pub split: SplitConfig,
 }
 
 impl Default for FolderConfig {
@@ -71,106 +76,150 @@ impl Default for FolderConfig {
             path: PathBuf::new(),
             caption_column: None,
             crop: 1.0,
-            fit: Fit::Crop,
-            filter: CaptionFilter::All,
-            validation_fraction: 0.1,
-            test_fraction: 0.1,
-            seed: 0,
-            allow_bad: false,
-            cache: None,
-            memory_mib: 2048,
-            background: [255; 3],
-            max_megapixels: 64,
+            files: FilesConfig::default(),
+            split: SplitConfig::default(),
         }
     }
 }
 
+/// A metadata file.
+struct Metadata {
+    folder: PathBuf,
+    file: PathBuf,
+    /// The part of its images; `None` where each image has its own.
+    part: Option<Part>,
+    rows: Vec<Row>,
+}
+
+/// A row of a metadata file.
+struct Row {
+    line: usize,
+    file_name: String,
+    texts: Vec<String>,
+    labels: RawLabels,
+}
+
 impl FolderConfig {
     pub(crate) fn open(&self, resolution: usize) -> Result<Splits> {
-        check_fractions(self.validation_fraction, self.test_fraction)?;
+        self.split.check()?;
         check_set("data.path", &self.path, "the folder of the metadata file")?;
         if !self.path.is_dir() {
             return Err(Error::file(&self.path, format!("no such folder; {}", nearest(&self.path))));
         }
-        let parts: Vec<(PathBuf, Part)> = PARTS
+        let parts: Vec<(PathBuf, Option<Part>)> = PARTS
             .iter()
-            .map(|(name, part)| (self.path.join(name), *part))
+            .map(|(name, part)| (self.path.join(name), Some(*part)))
             .filter(|(path, _)| path.is_dir())
             .collect();
-        let named = parts.iter().any(|(_, part)| *part == Part::Train);
-        let mut album = Album::new(self.filter);
-        if named {
-            for (folder, part) in &parts {
-                self.read(folder, Some(*part), &mut album)?;
+        let named = parts.iter().any(|(_, part)| *part == Some(Part::Train));
+        let folders = if named { parts } else { vec![(self.path.clone(), None)] };
+        let mut notes = Notes::default();
+        let read = |(folder, part)| self.read(folder, part, &mut notes);
+        let metadata = folders.into_iter().map(read).collect::<Result<Vec<Metadata>>>()?;
+        let vocabulary = match self.declared_schema(&metadata)? {
+            Some(schema) => Vocabulary::declared(schema),
+            None => {
+                let rows = metadata.iter().flat_map(|metadata| &metadata.rows);
+                Vocabulary::infer(rows.map(|row| &row.labels), &mut notes)
             }
-        } else {
-            self.read(&self.path, None, &mut album)?;
-        }
-        let (pictures, report) = album.finish();
-        let reading = Reading {
-            resolution,
-            fit: self.fit,
-            crop: self.crop,
-            background: self.background,
-            max_megapixels: self.max_megapixels,
-            allow_bad: self.allow_bad,
-            cache: self.cache.clone(),
-            memory_mib: self.memory_mib,
         };
-        open("folder", pictures, reading, report)
+        let (schema, declared) = (vocabulary.schema.clone(), vocabulary.declared);
+        let mut collection = Collection::new(self.files.filter, schema, declared);
+        collection.notes.append(notes);
+        for metadata in metadata {
+            self.collect(metadata, &vocabulary, &mut collection)?;
+        }
+        open("folder", collection.finish(), resolution, self.crop, &self.files)
     }
 
-    /// Adds the pictures of one metadata file, to a part or to those their paths are dealt to.
-    fn read(&self, folder: &Path, part: Option<Part>, album: &mut Album) -> Result<()> {
-        let (file, rows) = read_rows(folder)?;
-        let index = FileIndex::scan(folder)?;
-        album.expect(&index);
-        let deal = |name: &str| {
-            part_of(&name.to_lowercase(), self.seed, self.validation_fraction, self.test_fraction)
-        };
-        for (line, row) in &rows {
+    /// The schema in `schema.json`, of the whole folder or of its parts.
+    fn declared_schema(&self, metadata: &[Metadata]) -> Result<Option<Schema>> {
+        let mut folders = vec![self.path.as_path()];
+        folders.extend(metadata.iter().map(|metadata| metadata.folder.as_path()));
+        folders.dedup();
+        let mut found: Option<(PathBuf, Schema)> = None;
+        for file in folders.into_iter().map(|folder| folder.join(SCHEMA_FILE)).filter(|file| file.exists()) {
+            let text = text_file::read(&file).map_err(|error| Error::file(&file, error))?;
+            let schema: Schema = serde_json::from_str(&text).map_err(|error| Error::file(&file, error))?;
+            match &found {
+                Some((first, known)) if *known != schema => {
+                    let reason =
+                        format!("another schema than {}, expected the same in every part", first.display());
+                    return Err(Error::file(file, reason));
+                }
+                Some(_) => {}
+                None => found = Some((file, schema)),
+            }
+        }
+        Ok(found.map(|(_, schema)| schema))
+    }
+
+    /// Reads the metadata file of a folder.
+    fn read(&self, folder: PathBuf, part: Option<Part>, notes: &mut Notes) -> Result<Metadata> {
+        let (file, rows) = read_rows(&folder)?;
+        let row = |(line, row): (usize, Map<String, Value>)| {
             let wrong = |reason: String| Error::file(&file, format!("line {line}: {reason}"));
-            let name = match row.get("file_name") {
-                Some(Value::String(name)) => name,
+            let file_name = match row.get("file_name") {
+                Some(Value::String(name)) => name.clone(),
                 Some(other) => return Err(wrong(format!("`file_name` is {other}: expected text"))),
-                None => return Err(wrong(format!("no `file_name` among {}", columns(row)))),
+                None => return Err(wrong(format!("no `file_name` among {}", columns(&row)))),
             };
-            let captions = self.captions(row).map_err(wrong)?;
-            let attributes = row.get("attributes").filter(|value| value.is_object());
-            let attributes = attributes.map(Attributes::deserialize).transpose();
-            let attributes = attributes.map_err(|error| wrong(error.to_string()))?;
-            let attributes = attributes.map(|attributes| (*line, attributes));
-            let part = |found: &str| part.unwrap_or_else(|| deal(found));
-            album.add(&index, name, captions, attributes, part).map_err(wrong)?;
+            let texts = self.texts(&row).map_err(wrong)?;
+            let labels = RawLabels::read(&row, texts.len(), &place(&file, line), notes);
+            Ok(Row { line, file_name, texts, labels })
+        };
+        let rows = rows.into_iter().map(row).collect::<Result<_>>()?;
+        Ok(Metadata { folder, file, part, rows })
+    }
+
+    /// Adds the images of a metadata file.
+    fn collect(
+        &self,
+        metadata: Metadata,
+        vocabulary: &Vocabulary,
+        collection: &mut Collection,
+    ) -> Result<()> {
+        let Metadata { folder, file, part, rows } = metadata;
+        let index = FileIndex::scan(&folder)?;
+        collection.expect(&index);
+        for Row { line, file_name, texts, labels } in rows {
+            let (at, notes) = (place(&file, line), &mut collection.notes);
+            let attributes = vocabulary.attributes(&labels, &at, notes).map(|attributes| (line, attributes));
+            let mut caption =
+                |(number, text)| Caption { text, claims: vocabulary.claims(&labels, number, &at, notes) };
+            let captions = texts.into_iter().enumerate().map(&mut caption).collect();
+            let part = |found: &str| part.unwrap_or_else(|| part_of(&found.to_lowercase(), &self.split));
+            let added = collection.add(&index, &file_name, captions, attributes, part);
+            added.map_err(|reason| Error::file(&file, format!("line {line}: {reason}")))?;
         }
         Ok(())
     }
 
-    /// The captions of a row, each with its claims; what is no text is an empty caption.
+    /// The captions of a row; a list entry that is no text becomes an empty caption.
     ///
     /// On failure, the reason.
-    fn captions(&self, row: &Map<String, Value>) -> std::result::Result<Vec<Caption>, String> {
+    fn texts(&self, row: &Map<String, Value>) -> std::result::Result<Vec<String>, String> {
         let value = match &self.caption_column {
             Some(column) => row.get(column),
             None => CAPTION_COLUMNS.iter().find_map(|column| row.get(*column)),
         };
-        let texts: Vec<String> = match value {
-            Some(Value::String(text)) => vec![text.trim().to_owned()],
+        match value {
+            Some(Value::String(text)) => Ok(vec![text.trim().to_owned()]),
             Some(Value::Array(texts)) => {
-                texts.iter().map(|text| text.as_str().unwrap_or_default().to_owned()).collect()
+                Ok(texts.iter().map(|text| text.as_str().unwrap_or_default().to_owned()).collect())
             }
-            Some(Value::Null) => Vec::new(),
+            Some(Value::Null) => Ok(Vec::new()),
             _ => {
                 let wanted = self.caption_column.clone().unwrap_or_else(|| CAPTION_COLUMNS.join("`, `"));
-                return Err(format!("no text in `{wanted}`; the columns are {}", columns(row)));
+                Err(format!("no text in `{wanted}`; the columns are {}", columns(row)))
             }
-        };
-        let claims =
-            row.get("claims").filter(|value| value.is_array()).map(Vec::<Claims>::deserialize).transpose();
-        let claims = claims.map_err(|error| error.to_string())?.unwrap_or_default();
-        let with_claims = |(i, text)| Caption { text, claims: claims.get(i).cloned().unwrap_or_default() };
-        Ok(texts.into_iter().enumerate().map(with_claims).collect())
+        }
     }
+}
+
+/// The place of a remark.
+fn place(file: &Path, line: usize) -> String {
+    format!("{}, line {line}", file.display())
 }
 
 fn columns(row: &Map<String, Value>) -> String {
@@ -198,7 +247,7 @@ fn read_rows(folder: &Path) -> Result<(PathBuf, Rows)> {
         let reason = format!("neither metadata.jsonl nor metadata.csv; {}", nearest(&folder.join("x")));
         return Err(Error::file(folder, reason));
     }
-    let records = csv::parse(&read(&table)?).map_err(|reason| Error::file(&table, reason))?;
+    let records = table::parse(&read(&table)?).map_err(|reason| Error::file(&table, reason))?;
     let mut records = records.into_iter();
     let (_, header) = records.next().unwrap_or_default();
     let row = |(line, record): (usize, Vec<String>)| {
@@ -207,8 +256,8 @@ fn read_rows(folder: &Path) -> Result<(PathBuf, Rows)> {
     Ok((table, records.map(row).collect()))
 }
 
-/// What is wrong with a line of JSON: serde's words, which end with a place in the text it was
-/// given, and the place in the file.
+/// The fault of a line of JSON in the words of `serde_json`, with the place in the file instead of the
+/// place in the line.
 fn wrong_line(number: usize, error: &serde_json::Error) -> String {
     let column = error.column();
     let words = error.to_string();

@@ -4,23 +4,25 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::album::Album;
-use crate::dataset::{Caption, Splits};
+use crate::attributes::Schema;
+use crate::collection::Collection;
+use crate::dataset::Caption;
 use crate::error::{Error, Result};
 use crate::face2text;
 use crate::file_index::{FileIndex, nearest};
-use crate::fit::Fit;
-use crate::pictures::{Reading, check_fractions, check_set, open, part_of};
-use crate::visual::CaptionFilter;
+use crate::files_config::FilesConfig;
+use crate::image_files::{check_set, open, part_of};
+use crate::split_config::SplitConfig;
+use crate::splits::Splits;
 
-/// The folders the archives unpack to, the best aligned first.
+/// The folders of the archives, the best aligned first.
 const ROOTS: [&str; 4] = ["lfw-deepfunneled", "lfw_deepfunneled", "lfw_funneled", "lfw"];
 
 /// LFW images with Face2Text captions.
 ///
-/// Two faults of T2F are not repeated: its pictures are only resized, so that two thirds of an LFW
-/// image are background (here: `crop`), and it holds nobody out (here: people, by the folder of
-/// their pictures, belong to one part).
+/// This differs from T2F in two points. T2F resizes whole images, two thirds of which are background;
+/// here `crop` keeps the face. T2F has no validation and no test part; here all images of a person
+/// belong to one part.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LfwConfig {
@@ -29,29 +31,13 @@ pub struct LfwConfig {
     pub images: PathBuf,
     /// Face2Text's `clean.json`, or its folder. No default.
     pub captions: PathBuf,
-    /// The central part of each picture that is used. An aligned LFW face fills about 0.6 of the
-    /// 250 pixels. Default 0.6, above 0 and at most 1.
+    /// The central part of each image that is used. An aligned LFW face fills about 0.6 of the 250
+    /// pixels. Default 0.6, above 0 and at most 1.
     pub crop: f64,
-    /// What is done with pictures that are not square. Default `crop`.
-    pub fit: Fit,
-    /// Which captions are used: `all` or `visual`. Default `all`.
-    pub filter: CaptionFilter,
-    /// The share of people in the validation part, from 0. Default 0.1.
-    pub validation_fraction: f64,
-    /// The share of people in the test part, from 0. Default 0.1.
-    pub test_fraction: f64,
-    /// What the split is drawn from. Default 0.
-    pub seed: u64,
-    /// Whether more than 5 % of the files may be unusable. Default false.
-    pub allow_bad: bool,
-    /// A folder for decoded pixels. Default none: they stay in memory.
-    pub cache: Option<PathBuf>,
-    /// Memory for decoded pixels, in MiB; what does not fit is read anew. Default 2048.
-    pub memory_mib: usize,
-    /// The colour behind transparency and padding, RGB. Default white.
-    pub background: [u8; 3],
-    /// The largest picture that is decoded, in megapixels. Default 64.
-    pub max_megapixels: u32,
+    /// How image files are read.
+    pub files: FilesConfig,
+    /// The parts.
+    pub split: SplitConfig,
 }
 
 impl Default for LfwConfig {
@@ -60,24 +46,16 @@ impl Default for LfwConfig {
             images: PathBuf::new(),
             captions: PathBuf::new(),
             crop: 0.6,
-            fit: Fit::Crop,
-            filter: CaptionFilter::All,
-            validation_fraction: 0.1,
-            test_fraction: 0.1,
-            seed: 0,
-            allow_bad: false,
-            cache: None,
-            memory_mib: 2048,
-            background: [255; 3],
-            max_megapixels: 64,
+            files: FilesConfig::default(),
+            split: SplitConfig::default(),
         }
     }
 }
 
 impl LfwConfig {
     pub(crate) fn open(&self, resolution: usize) -> Result<Splits> {
-        check_fractions(self.validation_fraction, self.test_fraction)?;
-        check_set("data.images", &self.images, "the folder of LFW's images")?;
+        self.split.check()?;
+        check_set("data.images", &self.images, "the folder of the images of LFW")?;
         check_set("data.captions", &self.captions, "Face2Text's `clean.json`, or its folder")?;
         let (described, empty) = face2text::read(&self.captions)?;
         let root = find_root(&self.images)?;
@@ -88,34 +66,23 @@ impl LfwConfig {
                 format!("no JPEG or PNG image under it; {}", nearest(&root.join("x"))),
             ));
         }
-        let mut album = Album::new(self.filter);
-        album.expect(&index);
-        album.dropped(empty);
+        let mut collection = Collection::new(self.files.filter, Schema::default(), true);
+        collection.expect(&index);
+        collection.dropped(empty);
         for entry in described {
             let captions = entry.captions.into_iter().map(Caption::unlabelled).collect();
             let part = |file: &str| {
                 let person = person(file, &entry.image);
-                part_of(&person, self.seed, self.validation_fraction, self.test_fraction)
+                part_of(&person, &self.split)
             };
-            let added = album.add(&index, &entry.image, captions, None, part);
+            let added = collection.add(&index, &entry.image, captions, None, part);
             added.map_err(|reason| Error::file(&self.captions, reason))?;
         }
-        let (pictures, report) = album.finish();
-        let reading = Reading {
-            resolution,
-            fit: self.fit,
-            crop: self.crop,
-            background: self.background,
-            max_megapixels: self.max_megapixels,
-            allow_bad: self.allow_bad,
-            cache: self.cache.clone(),
-            memory_mib: self.memory_mib,
-        };
-        open("lfw", pictures, reading, report)
+        open("lfw", collection.finish(), resolution, self.crop, &self.files)
     }
 }
 
-/// The folder of people's folders: the one given, or the best of those it holds.
+/// The folder that has a folder for each person: the given one, or the best aligned one in it.
 fn find_root(images: &Path) -> Result<PathBuf> {
     if !images.is_dir() {
         return Err(Error::file(images, format!("no such folder; {}", nearest(images))));
@@ -124,8 +91,8 @@ fn find_root(images: &Path) -> Result<PathBuf> {
     Ok(held.unwrap_or_else(|| images.to_path_buf()))
 }
 
-/// Whom a file shows, by its path under the root: where captions name folders, its folder; in a flat
-/// folder, its name without LFW's number (`_0001`) or, as in CelebA, the file itself.
+/// The person that a file shows, by its path under the root: its folder, where captions name folders;
+/// in a flat folder, its name without LFW's number (`_0001`), or the file itself, as in CelebA.
 fn person(file: &str, called: &str) -> String {
     let file = file.to_lowercase();
     let (folders, name) = file.rsplit_once('/').unwrap_or(("", &file));

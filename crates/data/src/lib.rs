@@ -1,47 +1,81 @@
-//! Faces and the words for them: datasets, their splits, and the batches training sees.
+//! Faces and their captions: data sets, their parts, and the batches of training.
 //!
-//! The seam is [`Dataset`]: images and captions by index. [`DataConfig::open`] builds one of the
-//! kinds there are and splits it; [`Loader`] turns a part into batches that are a pure function of
-//! a key and a position; [`Prefetch`] computes them ahead on other threads. The default kind,
-//! [`procedural`], draws its faces, so that training needs no download, and knows what each of
-//! its captions claims, so that a generated face can be scored against its caption.
+//! The extension point is [`Dataset`]: images and captions by index, and, where known, attributes in
+//! the terms of a [`Schema`] that the data set owns. [`DataConfig::open`] opens one of the built-in
+//! kinds; [`Splits::new`] and [`Splits::by_fraction`] take data sets from outside. A [`Loader`] makes
+//! batches that are a pure function of a key and a position, and [`Prefetch`] computes them in
+//! advance on other threads. The default data set, [`procedural`], renders its faces and knows the
+//! claims of its captions.
 //!
 //! This crate knows nothing of networks, tokens or schedules.
+//!
+//! ```
+//! use t2f_data::{DataConfig, Loader, ProceduralConfig};
+//! use t2f_ops::rng::Key;
+//!
+//! let config = ProceduralConfig { train_images: 100, ..ProceduralConfig::default() };
+//! let splits = DataConfig::Procedural(config).open(32)?;
+//! let loader = Loader::new(splits.train.clone(), Key::new(0));
+//! let batch = loader.batch(0, 4, 16)?;
+//! assert_eq!((batch.len(), batch.pixels.len()), (4, 4 * 3 * 16 * 16));
+//! for item in &batch.items {
+//!     let attributes = item.attributes.as_ref().unwrap();
+//!     assert!(item.claims.holds(attributes), "{}", item.caption);
+//! }
+//! assert_eq!(splits.schema().values(0), ["woman", "man"]);
+//! # Ok::<(), t2f_data::Error>(())
+//! ```
 
-mod album;
+#![warn(missing_debug_implementations)]
+
+pub mod attributes;
+mod batch;
 mod cached;
+mod collection;
 mod config;
-mod csv;
 mod dataset;
 mod decode;
 mod error;
 mod export;
 mod face2text;
 mod file_index;
+mod files_config;
 mod fit;
+mod forward;
 mod image;
+mod image_files;
 mod image_folder;
+mod labels;
 mod lfw;
 mod loader;
-mod pictures;
+mod loader_config;
+mod notes;
 mod pixel_cache;
 mod prefetch;
 mod preflight;
 pub mod procedural;
+mod split_config;
+mod splits;
+mod table;
 pub mod text_file;
 mod visual;
 
+pub use attributes::{Attribute, Attributes, Claim, Claims, Observation, Schema};
+pub use batch::{Batch, Item};
 pub use cached::Cached;
 pub use config::{DataConfig, ProceduralConfig};
-pub use dataset::{Caption, Dataset, Example, Splits, Subset};
+pub use dataset::{Caption, CaptionEdit, Dataset, Example};
 pub use error::{Error, Result};
 pub use export::export;
+pub use files_config::FilesConfig;
 pub use fit::Fit;
 pub use image::{Image, contact_sheet};
 pub use image_folder::FolderConfig;
 pub use lfw::LfwConfig;
-pub use loader::{Batch, Dropping, Loader};
+pub use loader::Loader;
+pub use loader_config::{CaptionDropout, LoaderConfig};
 pub use prefetch::{Prefetch, Request};
 pub use preflight::{BadFile, PreflightReport};
-pub use procedural::{Attributes, Claim, Claims, Factor};
+pub use split_config::SplitConfig;
+pub use splits::{Splits, Subset};
 pub use visual::CaptionFilter;

@@ -1,30 +1,32 @@
-//! Batches computed ahead of their use, on other threads, in the order they were asked for.
+//! Batches computed in advance on other threads, in the order of their requests.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, bounded};
 
+use crate::batch::Batch;
 use crate::error::{Error, Result};
-use crate::loader::{Batch, Loader};
+use crate::loader::Loader;
 
 /// The arguments of one [`Loader::batch`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// Images shown before this batch.
+    /// The number of images before this batch.
     pub position: u64,
-    /// Images in the batch.
+    /// The number of images in the batch.
     pub size: usize,
-    /// Their side in pixels.
+    /// The side of the images in pixels.
     pub resolution: usize,
 }
 
 /// An iterator over the batches of a sequence of requests.
 ///
-/// Worker threads take requests one at a time and compute them; the iterator yields the answers in
-/// the order of the requests. Since a batch is a pure function of its request, the number of
-/// workers changes nothing but the speed. At most two batches a worker are held.
-/// Dropping the iterator ends the workers after the batch each is at.
+/// Worker threads take one request at a time; the iterator yields the batches in the order of the
+/// requests. A batch is a pure function of its request, so the number of workers changes the speed
+/// alone. At most two batches for each worker are in memory. Each worker ends after its current batch
+/// when the iterator is dropped.
+#[derive(Debug)]
 pub struct Prefetch {
     answers: Option<Receiver<Receiver<Result<Batch>>>>,
     workers: Vec<JoinHandle<()>>,
@@ -42,8 +44,7 @@ impl Prefetch {
         let source = Arc::new(Mutex::new((requests.into_iter(), queue)));
         let work = move || {
             loop {
-                // The answer's place in the queue is taken under the same lock as the request,
-                // so that the order of the queue is the order of the requests.
+                // One lock for the request and its place in the queue keeps their orders equal.
                 let (request, answer) = {
                     let mut source = source.lock().unwrap_or_else(PoisonError::into_inner);
                     let Some(request) = source.0.next() else { return };
@@ -77,7 +78,7 @@ impl Drop for Prefetch {
     fn drop(&mut self) {
         self.answers = None;
         for worker in self.workers.drain(..) {
-            // A worker that panicked has already shown as `WorkerStopped`.
+            // The iterator reports a worker that panicked as `WorkerStopped`.
             let _ = worker.join();
         }
     }

@@ -1,35 +1,37 @@
-//! What was found when every file was read once, before training.
+//! The result of the check of all files before training.
 
 use std::path::PathBuf;
 
-/// A file that will not be used.
+/// A file that is not used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadFile {
-    /// Where it is, or where it was looked for.
+    /// Its path, or the path where it was expected.
     pub path: PathBuf,
-    /// Why it is left out.
+    /// The reason.
     pub reason: String,
 }
 
-/// The counts of a dataset's files.
+/// The counts of a data set's files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PreflightReport {
-    /// Images that will be used.
+    /// The number of images in use.
     pub images: usize,
-    /// Captions that will be used.
+    /// The number of captions in use.
     pub captions: usize,
-    /// Captions left out by the filter, or empty.
+    /// The number of captions that are empty or that the filter drops.
     pub dropped_captions: usize,
-    /// Images without colour.
+    /// The number of images without colour.
     pub gray: usize,
-    /// Images without a caption, which are not used.
+    /// The number of images without a caption, which are not used.
     pub uncaptioned: usize,
-    /// Files that will not be used.
+    /// The files that are not used.
     pub bad: Vec<BadFile>,
+    /// Remarks about columns, attributes and claims that are ignored or read in part, a line each.
+    pub notes: Vec<String>,
 }
 
 impl PreflightReport {
-    /// The bad files as tab-separated `path` and `reason`, with a header.
+    /// The unusable files as tab-separated `path` and `reason`, with a header.
     pub fn bad_files_tsv(&self) -> String {
         let clean = |text: &str| text.replace(['\t', '\n', '\r'], " ");
         let mut table = String::from("path\treason\n");

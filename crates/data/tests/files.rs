@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use t2f_data::procedural::{ProceduralFaces, Split};
+use t2f_data::procedural::{Factor, ProceduralFaces, Split, schema};
 use t2f_data::{
-    CaptionFilter, DataConfig, Dataset, Error, Factor, FolderConfig, Image, LfwConfig, ProceduralConfig,
-    Result, Splits, export,
+    CaptionFilter, DataConfig, Dataset, Error, FilesConfig, FolderConfig, Image, LfwConfig, Observation,
+    ProceduralConfig, Result, SplitConfig, Splits, export,
 };
 use t2f_ops::rng::{Key, unit};
 
@@ -34,6 +34,16 @@ fn lfw(folder: &Path, count: usize) -> LfwConfig {
     }
     std::fs::write(folder.join("clean.json"), serde_json::to_string(&entries).unwrap()).unwrap();
     LfwConfig { images: folder.into(), captions: folder.join("clean.json"), ..LfwConfig::default() }
+}
+
+/// Other fractions of the parts, with the default seed.
+fn fractions(validation_fraction: f64, test_fraction: f64) -> SplitConfig {
+    SplitConfig { validation_fraction, test_fraction, seed: 0 }
+}
+
+/// More than 5 % of unusable files are allowed.
+fn allow_bad() -> FilesConfig {
+    FilesConfig { allow_bad: true, ..FilesConfig::default() }
 }
 
 fn open(config: &LfwConfig) -> Result<Splits> {
@@ -71,7 +81,7 @@ fn lfw_is_found_paired_cropped_and_split_by_person() {
 }
 
 #[test]
-fn a_person_stays_in_their_part_when_others_come() {
+fn a_person_stays_in_one_part_when_others_are_added() {
     let (small, large) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let before = people(open(&lfw(small.path(), 20)).unwrap().test.as_ref());
     let after = people(open(&lfw(large.path(), 40)).unwrap().test.as_ref());
@@ -82,7 +92,10 @@ fn a_person_stays_in_their_part_when_others_come() {
 #[test]
 fn the_visual_filter_drops_and_counts() {
     let folder = tempfile::tempdir().unwrap();
-    let config = LfwConfig { filter: CaptionFilter::Visual, ..lfw(folder.path(), 5) };
+    let config = LfwConfig {
+        files: FilesConfig { filter: CaptionFilter::Visual, ..FilesConfig::default() },
+        ..lfw(folder.path(), 5)
+    };
     let splits = open(&config).unwrap();
     assert_eq!((splits.report.captions, splits.report.dropped_captions), (10, 10));
 }
@@ -107,7 +120,7 @@ fn bad_files_are_listed_and_too_many_are_an_error() {
         message.contains("3 of 40 captioned images cannot be used") && message.contains("allow_bad"),
         "{message}"
     );
-    let splits = open(&LfwConfig { allow_bad: true, ..config }).unwrap();
+    let splits = open(&LfwConfig { files: allow_bad(), ..config }).unwrap();
     assert_eq!(splits.report.images, 37);
     assert!(splits.require_batch(4).is_ok() && splits.require_batch(64).is_err());
 }
@@ -122,10 +135,13 @@ fn wrong_paths_name_what_was_tried_and_what_is_near() {
     assert!(message.contains("raw.json: no captions there"), "{message}");
     assert!(
         reason(&LfwConfig { images: Default::default(), ..config.clone() })
-            .contains("`data.images` is not set")
+            .contains("data.images is not set, expected the folder of the images of LFW")
     );
-    assert!(reason(&LfwConfig { crop: 0.0, ..config.clone() }).contains("`data.crop` is 0"));
-    assert!(reason(&LfwConfig { test_fraction: 0.95, ..config }).contains("leave some images for training"));
+    assert!(reason(&LfwConfig { crop: 0.0, ..config.clone() }).contains("data.crop is 0, expected above 0"));
+    assert!(
+        reason(&LfwConfig { split: fractions(0.1, 0.95), ..config })
+            .contains("leave some images for training")
+    );
 }
 
 #[test]
@@ -141,7 +157,10 @@ fn ambiguous_images_are_refused() {
 fn a_cache_gives_the_same_pixels_and_survives_damage() {
     let folder = tempfile::tempdir().unwrap();
     let cache = folder.path().join("cache");
-    let config = LfwConfig { cache: Some(cache.clone()), ..lfw(folder.path(), 3) };
+    let config = LfwConfig {
+        files: FilesConfig { cache: Some(cache.clone()), ..FilesConfig::default() },
+        ..lfw(folder.path(), 3)
+    };
     let first = open(&config).unwrap();
     for entry in std::fs::read_dir(&cache).unwrap() {
         std::fs::write(entry.unwrap().path(), b"damaged").unwrap();
@@ -157,7 +176,7 @@ fn a_cache_gives_the_same_pixels_and_survives_damage() {
 #[test]
 fn the_fingerprint_follows_pixels_and_words() {
     let folder = tempfile::tempdir().unwrap();
-    let config = LfwConfig { test_fraction: 0.0, validation_fraction: 0.0, ..lfw(folder.path(), 3) };
+    let config = LfwConfig { split: fractions(0.0, 0.0), ..lfw(folder.path(), 3) };
     let print = || open(&config).unwrap().train.fingerprint();
     let before = print();
     assert_eq!(before, print());
@@ -171,7 +190,7 @@ fn the_fingerprint_follows_pixels_and_words() {
 }
 
 #[test]
-fn what_is_exported_is_read_back_as_it_was() {
+fn an_exported_data_set_is_read_back_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     let parts = [("train", Split::Train), ("validation", Split::Val), ("test_comb", Split::TestComb)];
     for (name, split) in parts {
@@ -203,12 +222,7 @@ fn a_table_is_read_and_an_unknown_column_names_those_there_are() {
         "\u{feff}file_name,prompt\r\na.png,\"young, tall\"\r\nb c.png,old\r\n",
     )
     .unwrap();
-    let config = FolderConfig {
-        path: path.into(),
-        validation_fraction: 0.0,
-        test_fraction: 0.0,
-        ..FolderConfig::default()
-    };
+    let config = FolderConfig { path: path.into(), split: fractions(0.0, 0.0), ..FolderConfig::default() };
     let splits = DataConfig::Folder(config.clone()).open(16).unwrap();
     assert_eq!(splits.train.captions(0).unwrap()[0].text, "young, tall");
     let wrong = FolderConfig { caption_column: Some("words".into()), ..config };
@@ -224,8 +238,7 @@ fn folder(path: &Path, pictures: &[&str], metadata: (&str, &str)) -> FolderConfi
         std::fs::write(file, picture(16, shade)).unwrap();
     }
     std::fs::write(path.join(metadata.0), metadata.1).unwrap();
-    let (validation_fraction, test_fraction) = (0.0, 0.0);
-    FolderConfig { path: path.into(), validation_fraction, test_fraction, ..FolderConfig::default() }
+    FolderConfig { path: path.into(), split: fractions(0.0, 0.0), ..FolderConfig::default() }
 }
 
 fn open_folder(config: &FolderConfig) -> Result<Splits> {
@@ -253,20 +266,26 @@ fn rows_of_one_file_are_one_image_with_all_their_captions() {
         {"file_name":"./1.PNG","text":"bald","claims":[[{"factor":"hair-length","allowed":["bald"]}]]}
         {"file_name":"gone.png","text":"y"}"#;
     let config = folder(home.path(), &["0.png", "1.png", "2.png"], ("metadata.jsonl", rows));
-    let splits = open_folder(&FolderConfig { allow_bad: true, ..config }).unwrap();
+    let splits = open_folder(&FolderConfig { files: allow_bad(), ..config }).unwrap();
     assert_eq!(texts(splits.train.as_ref()), [["b", "bald"], ["a", "old"]]);
     let claims = |image: usize| splits.train.captions(image).unwrap().remove(1).claims;
-    assert!(claims(0).about(Factor::HairLength).is_some() && claims(1).about(Factor::Age).is_some());
+    assert!(
+        claims(0).about(Factor::HairLength as usize).is_some()
+            && claims(1).about(Factor::Age as usize).is_some()
+    );
     let report = &splits.report;
     assert_eq!((report.images, report.captions, report.uncaptioned, report.bad.len()), (2, 4, 1, 1));
 }
 
 #[test]
 fn rows_of_one_file_that_contradict_one_another_are_named_by_both_lines() {
-    let face = ProceduralFaces::new(Split::Train, 3, 1, 16).attributes(0).unwrap();
+    let face = ProceduralFaces::new(Split::Train, 3, 1, 16).face(0).unwrap();
     let other = face.with(Factor::Nose, if face.is(Factor::Nose, "big") { "small" } else { "big" }).unwrap();
-    let row = |name: &str, face| {
-        serde_json::json!({"file_name": name, "text": "x", "attributes": face}).to_string()
+    let [nose, other_nose] = [&face, &other].map(|face| face.value(Factor::Nose).unwrap());
+    let [face, other] = [face, other].map(|face| face.attributes());
+    let row = |name: &str, face: &t2f_data::Attributes| {
+        let names = face.to_names(schema()).unwrap();
+        serde_json::json!({"file_name": name, "text": "x", "attributes": names}).to_string()
     };
     let rows = |second| {
         [row("0.png", &face), String::new(), row("1.png", &other), row("./0.PNG", second)].join("\n")
@@ -276,8 +295,7 @@ fn rows_of_one_file_that_contradict_one_another_are_named_by_both_lines() {
     let splits = open_folder(&config).unwrap();
     assert_eq!((splits.train.attributes(0), splits.train.attributes(1)), (Some(face), Some(other)));
     let message = folder_reason(("metadata.jsonl", &rows(&other)));
-    let [here, there] = [&other, &face].map(|face| face.value(Factor::Nose).unwrap());
-    let wanted = format!("metadata.jsonl: line 4: `nose` of ./0.PNG is {here}, and {there} in line 1");
+    let wanted = format!("metadata.jsonl: line 4: `nose` of ./0.PNG is {other_nose}, and {nose} in line 1");
     assert!(message.ends_with(&wanted), "{message}");
 }
 
@@ -293,8 +311,8 @@ fn claims_stay_with_their_captions_where_one_is_no_text() {
     let splits = open_folder(&config).unwrap();
     assert_eq!(texts(splits.train.as_ref()), [["bald", "old"]]);
     let captions = splits.train.captions(0).unwrap();
-    let factors = captions.iter().map(|caption| caption.claims.claims[0].factor);
-    assert!(factors.eq([Factor::HairLength, Factor::Age]));
+    let factors = captions.iter().map(|caption| caption.claims.as_slice()[0].attribute);
+    assert!(factors.eq([Factor::HairLength as usize, Factor::Age as usize]));
     assert_eq!(splits.report.dropped_captions, 2);
 }
 
@@ -318,7 +336,7 @@ fn parts_are_drawn_from_the_files_found_however_they_are_spelled() {
         let rows: Vec<String> = names.iter().map(row).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let config = folder(home.path(), &names, ("metadata.jsonl", &rows.join("\n")));
-        let config = FolderConfig { validation_fraction: 0.3, test_fraction: 0.3, ..config };
+        let config = FolderConfig { split: fractions(0.3, 0.3), ..config };
         dealt(&open_folder(&config).unwrap())
     };
     let plain = spelled(&str::to_owned);
@@ -330,9 +348,9 @@ fn parts_are_drawn_from_the_files_found_however_they_are_spelled() {
 }
 
 #[test]
-fn a_person_is_whom_the_file_found_shows() {
+fn the_person_of_an_image_follows_from_the_found_file() {
     let home = tempfile::tempdir().unwrap();
-    let config = LfwConfig { validation_fraction: 0.3, test_fraction: 0.3, ..lfw(home.path(), 20) };
+    let config = LfwConfig { split: fractions(0.3, 0.3), ..lfw(home.path(), 20) };
     let splits = open(&config).unwrap();
     let plain = dealt(&splits);
     for (part, data) in [&splits.train, &splits.val, &splits.test].into_iter().enumerate() {
@@ -366,11 +384,11 @@ fn captions_that_spell_one_file_twice_are_of_one_image() {
 }
 
 #[test]
-fn a_folder_in_a_name_is_not_left_out_of_account() {
+fn a_folder_in_a_name_must_match() {
     let home = tempfile::tempdir().unwrap();
     let rows = "file_name,text\nb/0.png,x\n../../../etc/0.png,y\n0.png,z\n";
     let config = folder(home.path(), &["a/0.png"], ("metadata.csv", rows));
-    let splits = open_folder(&FolderConfig { allow_bad: true, ..config }).unwrap();
+    let splits = open_folder(&FolderConfig { files: allow_bad(), ..config }).unwrap();
     assert_eq!(texts(splits.train.as_ref()), [["z"]]);
     let bad = splits.report.bad;
     assert_eq!(bad.len(), 2);
@@ -378,12 +396,12 @@ fn a_folder_in_a_name_is_not_left_out_of_account() {
 }
 
 #[test]
-fn no_row_of_a_table_is_lost_in_silence() {
+fn no_row_of_a_table_is_lost_silently() {
     let reason = |table| folder_reason(("metadata.csv", table));
     let message = reason("file_name,text\n\n0.png,a man, smiling\n");
-    assert!(message.contains("metadata.csv: line 3: fields: 3, in the header: 2"), "{message}");
+    assert!(message.contains("metadata.csv: line 3: 3 fields, expected 2 as in the header"), "{message}");
     let message = reason("file_name,text\n0.png,\"a man\n1.png,old\n");
-    assert!(message.contains("line 2: a quote opens a field and none closes it"), "{message}");
+    assert!(message.contains("line 2: a quote opens a field, expected a quote that closes it"), "{message}");
     let home = tempfile::tempdir().unwrap();
     let table = "file_name,text\r0.png,5'10\" tall\r1.png,a \"tall\" man\r";
     let splits = open_folder(&folder(home.path(), &["0.png", "1.png"], ("metadata.csv", table))).unwrap();
@@ -412,7 +430,7 @@ fn a_wrong_row_is_named_by_its_line_in_the_file() {
 
 #[test]
 #[cfg(unix)]
-fn what_is_no_regular_file_or_too_long_is_bad_and_never_read() {
+fn files_that_are_not_regular_or_too_long_are_unusable_and_never_read() {
     let home = tempfile::tempdir().unwrap();
     let names = ["good.png", "socket.png", "zero.png", "long.png", "link.png"];
     let rows: Vec<String> = names.iter().map(|name| format!("{name},a man")).collect();
@@ -423,7 +441,7 @@ fn what_is_no_regular_file_or_too_long_is_bad_and_never_read() {
     std::os::unix::fs::symlink("/dev/zero", file("zero.png")).unwrap();
     std::os::unix::fs::symlink("good.png", file("link.png")).unwrap();
     std::fs::File::create(file("long.png")).unwrap().set_len((256 << 20) + 1).unwrap();
-    let report = open_folder(&FolderConfig { allow_bad: true, ..config }).unwrap().report;
+    let report = open_folder(&FolderConfig { files: allow_bad(), ..config }).unwrap().report;
     let reasons: Vec<&str> = report.bad.iter().map(|bad| bad.reason.as_str()).collect();
     let irregular = "not a regular file: expected JPEG or PNG";
     assert_eq!(reasons, [irregular, irregular, "268435457 bytes: expected at most 256 MiB"]);
@@ -457,7 +475,7 @@ fn captions_that_are_no_regular_file_are_refused_and_never_waited_for() {
 }
 
 #[test]
-fn what_is_refused_holds_its_report_and_says_what_to_do() {
+fn a_refused_data_set_has_its_report_and_the_next_step() {
     let home = tempfile::tempdir().unwrap();
     let config = lfw(home.path(), 2);
     for name in ["Some_One0/Some_One0_0001.jpg", "Some_One1/Some_One1_0002.jpg"] {
@@ -465,7 +483,7 @@ fn what_is_refused_holds_its_report_and_says_what_to_do() {
     }
     let error = open(&config).err().unwrap();
     let message = error.to_string();
-    let next = "`t2f data check` lists them, `--set data.allow_bad=true` goes on without them";
+    let next = "`t2f data check` lists them, `--set data.files.allow_bad=true` continues without them";
     assert!(message.contains("2 of 4 captioned images") && message.ends_with(next), "{message}");
     let Error::Refused { report, .. } = error else { panic!("{error:?}") };
     assert_eq!((report.images, report.bad.len()), (2, 2));
@@ -492,7 +510,7 @@ fn a_picture_of_a_kind_that_is_not_read_is_told_from_one_that_is_not_there() {
     let home = tempfile::tempdir().unwrap();
     let table = "file_name,text\n0.png,x\n1.webp,y\n2.webp,z\n";
     let config = folder(home.path(), &["0.png", "1.webp"], ("metadata.csv", table));
-    let bad = open_folder(&FolderConfig { allow_bad: true, ..config }).unwrap().report.bad;
+    let bad = open_folder(&FolderConfig { files: allow_bad(), ..config }).unwrap().report.bad;
     assert_eq!(bad[0].reason, "is there, but only JPEG and PNG are read");
     assert!(bad[1].reason.contains("no such image"), "{bad:?}");
 }
@@ -507,22 +525,26 @@ fn settings_out_of_range_or_not_set_are_named() {
             DataConfig::Procedural(ProceduralConfig { train_images, val_images, test_images, ..default })
         });
         for (config, field) in [(train, "train_images"), (val, "val_images"), (test, "test_images")] {
-            let wanted = format!("`data.{field}` is {images}: expected at least 2 and at most 100000000");
+            let wanted = format!("data.{field} is {images}, expected at least 2 and at most 100000000");
             assert_eq!(message(config), wanted);
         }
     }
-    assert!(message(DataConfig::Folder(FolderConfig::default())).starts_with("`data.path` is not set"));
+    assert!(message(DataConfig::Folder(FolderConfig::default())).starts_with("data.path is not set"));
     let config = LfwConfig { images: ".".into(), ..LfwConfig::default() };
-    assert!(message(DataConfig::Lfw(config)).starts_with("`data.captions` is not set"));
+    assert!(message(DataConfig::Lfw(config)).starts_with("data.captions is not set"));
 }
 
 #[test]
-fn all_the_memory_that_can_be_written_down_is_no_less_than_some() {
+fn a_limit_of_memory_beyond_all_memory_is_a_limit() {
     let home = tempfile::tempdir().unwrap();
     let config = folder(home.path(), &["0.png"], ("metadata.csv", "file_name,text\n0.png,a man\n"));
     for (memory_mib, kept) in [(0, false), (1, true), (1 << 44, true), (usize::MAX, true)] {
         std::fs::write(home.path().join("0.png"), picture(16, 0)).unwrap();
-        let splits = open_folder(&FolderConfig { memory_mib, ..config.clone() }).unwrap();
+        let splits = open_folder(&FolderConfig {
+            files: FilesConfig { memory_mib, ..FilesConfig::default() },
+            ..config.clone()
+        })
+        .unwrap();
         std::fs::remove_file(home.path().join("0.png")).unwrap();
         assert_eq!(splits.train.image(0).is_ok(), kept, "{memory_mib} MiB");
     }
@@ -548,4 +570,177 @@ fn the_default_opens_at_once_with_four_parts() {
         [&splits.train, &splits.val, &splits.test, splits.test_comb.as_ref().unwrap()].map(|part| part.len());
     assert_eq!(sizes, [20_000, 2_000, 2_000, 2_000]);
     assert_eq!(splits.train.fingerprint(), "procedural-v1-train-seed0-20000x64");
+}
+
+/// The folders of others: attributes and claims of any schema, in any form.
+fn labelled(rows: &[serde_json::Value]) -> (Splits, tempfile::TempDir) {
+    let home = tempfile::tempdir().unwrap();
+    let names: Vec<String> = (0..rows.len()).map(|i| format!("{i}.png")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let lines: Vec<String> = rows
+        .iter()
+        .zip(&names)
+        .map(|(row, name)| {
+            let mut row = row.clone();
+            row["file_name"] = (*name).into();
+            row["text"] = format!("face {name}").into();
+            row.to_string()
+        })
+        .collect();
+    let config = folder(home.path(), &names, ("metadata.jsonl", &lines.join("\n")));
+    (open_folder(&config).unwrap(), home)
+}
+
+#[test]
+fn attributes_of_any_schema_are_read_and_exported() {
+    let rows: Vec<serde_json::Value> = (0..20)
+        .map(|i| {
+            serde_json::json!({
+                "attributes": {"Male": if i % 2 == 0 { 1 } else { -1 }, "hair": ["red", "black"][i % 2],
+                               "hat": i % 3 == 0, "age": 20 + i},
+                "claims": [[{"attribute": "hair", "allowed": ["black"]}]],
+            })
+        })
+        .collect();
+    let (splits, _home) = labelled(&rows);
+    let schema = splits.schema();
+    assert_eq!(schema.names().collect::<Vec<_>>(), ["Male", "age", "hair", "hat"]);
+    assert_eq!(
+        (schema.values(0), schema.values(2)),
+        (&["-1", "1"].map(String::from)[..], &["black", "red"].map(String::from)[..])
+    );
+    assert_eq!((schema.values(1).len(), schema.values(1)[0].as_str()), (8, "20 to 22"));
+    let seventh = splits.train.attributes(7).unwrap();
+    let names = seventh.to_names(schema).unwrap();
+    assert_eq!(
+        [&names["Male"], &names["age"], &names["hair"], &names["hat"]],
+        ["-1", "27 to 29", "black", "false"]
+    );
+    assert!(splits.train.captions(7).unwrap()[0].claims.holds(&seventh));
+    assert!(splits.report.notes.is_empty(), "{:?}", splits.report.notes);
+    let copy = tempfile::tempdir().unwrap();
+    export(splits.train.as_ref(), copy.path()).unwrap();
+    let config =
+        FolderConfig { path: copy.path().into(), split: fractions(0.0, 0.0), ..FolderConfig::default() };
+    let again = open_folder(&config).unwrap();
+    assert_eq!(again.schema(), schema);
+    for index in 0..20 {
+        assert_eq!(again.train.get(index).unwrap(), splits.train.get(index).unwrap());
+    }
+    assert_eq!(again.train.fingerprint(), splits.train.fingerprint());
+}
+
+#[test]
+fn columns_of_others_never_stop_a_data_set_and_are_named() {
+    let row = |labels: serde_json::Value| vec![labels.clone(), labels];
+    let notes = |labels| labelled(&row(labels)).0.report.notes;
+    for (labels, wanted) in [
+        (
+            serde_json::json!({"attributes": ["young", "man"]}),
+            "column `attributes` is ignored: expected an object",
+        ),
+        (serde_json::json!({"attributes": "young"}), "column `attributes` is ignored"),
+        (serde_json::json!({"claims": ["is smiling"]}), "column `claims` is ignored: expected a list"),
+        (serde_json::json!({"claims": 7}), "column `claims` is ignored"),
+    ] {
+        let (splits, _home) = labelled(&row(labels));
+        assert!(splits.schema().is_empty() && splits.train.len() == 2);
+        let notes = &splits.report.notes;
+        assert!(notes.len() == 1 && notes[0].starts_with(wanted), "{notes:?}");
+        assert!(
+            notes[0].contains("(2 rows, the first: ") && notes[0].contains("metadata.jsonl, line 1"),
+            "{notes:?}"
+        );
+    }
+    // Factors and words of the procedural faces, but not all of them, are a schema of their own.
+    let (splits, _home) = labelled(&row(serde_json::json!({"attributes": {"hair": "long", "sex": "woman"}})));
+    assert_eq!(splits.schema().names().collect::<Vec<_>>(), ["hair", "sex"]);
+    assert!(notes(serde_json::json!({"attributes": {"Male": 1}})).is_empty());
+    assert!(notes(serde_json::json!({"attributes": null, "claims": null})).is_empty());
+    let rows: Vec<serde_json::Value> = (0..40)
+        .map(|i| serde_json::json!({"attributes": {"name": format!("person {i}"), "sex": "man"}}))
+        .collect();
+    let (splits, _home) = labelled(&rows);
+    assert_eq!(splits.schema().names().collect::<Vec<_>>(), ["sex"]);
+    assert_eq!(
+        splits.report.notes,
+        ["attribute `name` is ignored: 40 different words in 40 rows are free text"]
+    );
+}
+
+#[test]
+fn rows_of_one_file_add_to_its_attributes_and_contradictions_leave_them_unknown() {
+    let home = tempfile::tempdir().unwrap();
+    let rows = r#"{"file_name":"0.png","text":"a","attributes":{"hair":"red"}}
+        {"file_name":"0.png","text":"b","attributes":{"hat":"cap"}}
+        {"file_name":"0.png","text":"c","attributes":{"hair":"black"}}
+        {"file_name":"0.png","text":"d","attributes":{"hair":"red"}}"#;
+    let splits = open_folder(&folder(home.path(), &["0.png"], ("metadata.jsonl", rows))).unwrap();
+    let face = splits.train.attributes(0).unwrap();
+    assert_eq!((face.get(0), face.get(1)), (Observation::Unknown, Observation::Value(0)));
+    let notes = splits.report.notes;
+    assert!(
+        notes.len() == 1 && notes[0].contains("`hair`") && notes[0].contains("0.png, lines 1 and 3"),
+        "{notes:?}"
+    );
+}
+
+#[test]
+fn a_declared_schema_is_that_of_every_part_and_contradictions_are_errors() {
+    let home = tempfile::tempdir().unwrap();
+    let json = r#"[{"name":"hair","values":["red","black","grey"]}]"#;
+    let rows = "{\"file_name\":\"0.png\",\"text\":\"a\",\"attributes\":{\"hair\":\"black\",\"hat\":\"cap\"}}";
+    for part in ["train", "test"] {
+        std::fs::create_dir(home.path().join(part)).unwrap();
+        folder(&home.path().join(part), &["0.png"], ("metadata.jsonl", rows));
+    }
+    let config = FolderConfig { path: home.path().into(), ..FolderConfig::default() };
+    std::fs::write(home.path().join("train/schema.json"), json).unwrap();
+    let splits = open_folder(&config).unwrap();
+    assert_eq!(splits.schema().sizes(), [3]);
+    assert_eq!(
+        (splits.test.schema(), splits.test.attributes(0)),
+        (splits.schema(), splits.train.attributes(0))
+    );
+    assert_eq!(splits.train.attributes(0).unwrap().value(0), Some(1));
+    assert!(splits.report.notes[0].starts_with("attribute `hat` is not in the schema (2 rows"));
+    std::fs::write(home.path().join("test/schema.json"), json.replace("red", "blond")).unwrap();
+    let message = open_folder(&config).unwrap_err().to_string();
+    assert!(
+        message.contains("test/schema.json: another schema than") && message.contains("train"),
+        "{message}"
+    );
+    std::fs::write(home.path().join("test/schema.json"), "[{}]").unwrap();
+    let message = open_folder(&config).unwrap_err().to_string();
+    assert!(message.contains("test/schema.json: missing field `name`"), "{message}");
+    std::fs::write(home.path().join("test/schema.json"), json).unwrap();
+    let other = rows.replace("black", "red");
+    std::fs::write(home.path().join("test/metadata.jsonl"), [rows, &other].join("\n")).unwrap();
+    let message = open_folder(&config).unwrap_err().to_string();
+    assert!(message.ends_with("line 2: `hair` of 0.png is red, and black in line 1"), "{message}");
+}
+
+#[test]
+fn a_table_holds_labels_as_json() {
+    let home = tempfile::tempdir().unwrap();
+    let table = "file_name,text,attributes,claims\n0.png,a man,\"{\"\"sex\"\": \"\"man\"\"}\",\"[{\"\"sex\"\": \"\"man\"\"}]\"\n\
+                 1.png,a face,,\n";
+    let splits = open_folder(&folder(home.path(), &["0.png", "1.png"], ("metadata.csv", table))).unwrap();
+    assert_eq!(splits.schema().names().collect::<Vec<_>>(), ["sex"]);
+    let man = splits.train.attributes(0).unwrap();
+    assert!(splits.train.captions(0).unwrap()[0].claims.holds(&man) && splits.report.notes.is_empty());
+    assert_eq!(splits.train.attributes(1), None);
+}
+
+#[test]
+fn the_fingerprint_follows_labels_and_is_the_old_one_without_them() {
+    let row = |labels: serde_json::Value| labelled(&[labels]).0.train.fingerprint();
+    let hair = |value: &str| row(serde_json::json!({"attributes": {"hair": value}}));
+    let claims = |value: &str| {
+        row(serde_json::json!({"attributes": {"hair": "red"}, "claims": [{"hair": [value, "red"]}]}))
+    };
+    let prints = [hair("red"), hair("black"), claims("black"), claims("grey"), row(serde_json::json!({}))];
+    assert_eq!(prints.iter().collect::<std::collections::BTreeSet<_>>().len(), prints.len());
+    // That of version 0.1.0.
+    assert_eq!(prints[4], "folder-OLD");
 }

@@ -1,13 +1,12 @@
-//! Conditioning augmentation: a sentence embedding becomes a distribution, and a draw from it the
-//! code that the generator sees. StackGAN §3.2 (arXiv:1612.03242).
+//! Conditioning augmentation: the generator's text code is a sample of a normal distribution that
+//! depends on the sentence embedding. StackGAN §3.2 (arXiv:1612.03242).
 
 use candle_core::Tensor;
 use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
 
-use crate::config::GanConfig;
 use crate::error::{Result, check};
-use crate::layers::{Conv, ConvShape};
+use crate::growing::layers::{Compat, Conv, ConvShape};
 
 /// How the second half of the linear layer becomes a standard deviation, and how the divergence is
 /// reduced.
@@ -23,7 +22,7 @@ pub enum ConditioningKind {
     Relu,
 }
 
-/// A code and what it cost to know it.
+/// A text code and its divergence from the prior.
 #[derive(Clone, Debug)]
 pub struct Conditioned {
     /// `mu + sigma · noise`, `(B, C)`.
@@ -36,6 +35,7 @@ pub struct Conditioned {
 /// [`ConditioningKind`] names.
 ///
 /// One linear layer, as in T2F; StackGAN-v2's has a gated unit before it.
+#[derive(Debug)]
 pub struct ConditioningAugmentation {
     transformer: Conv,
     code_size: usize,
@@ -47,13 +47,18 @@ impl ConditioningAugmentation {
     /// C columns make the mean.
     ///
     /// # Errors
-    /// If the configuration is not valid, `embedding_size` is 0, or a parameter cannot be had.
-    pub fn new(config: &GanConfig, embedding_size: usize, vb: VarBuilder) -> Result<Self> {
+    /// If `embedding_size` is 0, or a parameter cannot be had.
+    pub fn new(
+        code_size: usize,
+        kind: ConditioningKind,
+        compat: Option<Compat>,
+        embedding_size: usize,
+        vb: VarBuilder,
+    ) -> Result<Self> {
         check(embedding_size > 0, "embedding_size", embedding_size, "at least 1")?;
-        config.checked_channels()?;
-        let shape = ConvShape { kernel: 1, inputs: embedding_size, outputs: 2 * config.code_size };
-        let transformer = Conv::new(shape, config.compat, &vb.pp("transformer"))?;
-        Ok(Self { transformer, code_size: config.code_size, kind: config.conditioning })
+        let shape = ConvShape { kernel: 1, inputs: embedding_size, outputs: 2 * code_size };
+        let transformer = Conv::new(shape, compat, &vb.pp("transformer"))?;
+        Ok(Self { transformer, code_size, kind })
     }
 
     /// The size of a code.
@@ -61,8 +66,7 @@ impl ConditioningAugmentation {
         self.code_size
     }
 
-    /// Draws a code for each embedding. With `noise` zero the code is the mean: the same text then
-    /// gives the same code.
+    /// Samples a code for each embedding. With `noise` zero the code is the mean.
     ///
     /// `kl = ½ (mu² + sigma² - ln sigma² - 1)`, reduced as [`ConditioningKind`] says.
     ///
@@ -93,7 +97,7 @@ impl ConditioningAugmentation {
     }
 }
 
-/// Number by number the divergence of `N(mu, sigma²)` from `N(0, 1)` in nats,
+/// The elementwise divergence of `N(mu, sigma²)` from `N(0, 1)` in nats,
 /// `½ (mu² + sigma² - ln sigma² - 1)`.
 pub(crate) fn divergence(mu: &Tensor, variance: &Tensor, log_variance: &Tensor) -> Result<Tensor> {
     Ok(mu.sqr()?.add(variance)?.sub(log_variance)?.affine(0.5, -0.5)?)

@@ -1,4 +1,4 @@
-//! The shape of the networks, as a configuration file says it, and the networks built from it.
+//! The configuration of the networks and of their losses, and the parts that are built from it.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,54 +7,78 @@ use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder};
 use serde::{Deserialize, Serialize};
 
-use crate::attributes::AttributesConfig;
 use crate::conditioning::{ConditioningAugmentation, ConditioningKind};
-use crate::discriminator::{Discriminator, GrowingDiscriminator};
+use crate::discriminator::{Discriminator, DiscriminatorShape};
 use crate::error::{Result, check};
-use crate::generator::{Generator, GrowingGenerator};
+use crate::generator::{Generator, GeneratorShape};
+use crate::growing::{
+    Compat, DiscriminatorOptions, GeneratorOptions, GrowingDiscriminator, GrowingGenerator, Head,
+};
+use crate::loss::AdversarialConfig;
+use crate::objective::{
+    AttributeClassifier, AttributesConfig, ConditioningConfig, ConditioningObjective, ContrastConfig,
+    Contrastive, Objective, ObjectiveContext, PriorObjective, Reconstruction, ReconstructionConfig,
+};
 use crate::prior::AttributePrior;
-use crate::reconstruction::{LatentEncoder, ReconstructionConfig};
 
-/// Sizes and kinds of the generator, the discriminator and the conditioning augmentation.
+type BuildGenerator = fn(&GanConfig, &GeneratorShape, VarBuilder) -> Result<Box<dyn Generator>>;
+type BuildDiscriminator = fn(&GanConfig, &DiscriminatorShape, VarBuilder) -> Result<Box<dyn Discriminator>>;
+
+/// Every generator of this crate, by its name in configurations. A new one is its file and its line
+/// here.
+const GENERATORS: [(&str, BuildGenerator); 1] = [("progressive", |config, shape, vb| {
+    let options = GeneratorOptions { modulation: config.modulation, compat: config.compat };
+    Ok(Box::new(GrowingGenerator::new(shape, options, vb)?))
+})];
+
+/// Every discriminator of this crate, as [`GENERATORS`].
+const DISCRIMINATORS: [(&str, BuildDiscriminator); 1] = [("progressive", |config, shape, vb| {
+    let options = DiscriminatorOptions {
+        compressed_size: config.compressed_size,
+        stddev_group: config.stddev_group,
+        head: config.head,
+        compat: config.compat,
+    };
+    Ok(Box::new(GrowingDiscriminator::new(shape, options, vb)?))
+})];
+
+/// Sizes and kinds of the generator, the discriminator and the conditioning augmentation, `[gan]`.
 ///
-/// The defaults are a 64x64 network of T2F's widths with the fixes this project makes; T2F's names
-/// for two of the keys are accepted beside ours.
+/// The defaults are a 64x64 network of T2F's widths with the fixes of this project; T2F's names of two
+/// of the keys are accepted beside ours.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct GanConfig {
+    /// The generator: `progressive` (ProGAN's). Default `progressive`.
+    pub generator: String,
+    /// The discriminator: `progressive` (ProGAN's). Default `progressive`.
+    pub discriminator: String,
     /// Side of the largest images in pixels: a power of two, at least 4. Default 64.
     pub resolution: usize,
-    /// Size of the generator's input, text code and noise together; a plan (`attributes.prior`) comes
-    /// on top. Default 256; at least 1.
+    /// Size of the text code and the noise together; an attribute code (`loss.attributes.prior`) is added
+    /// to it. Default 256; at least 1.
     pub latent_size: usize,
-    /// How much of the latent is text code (T2F's `ca_out_size`); the rest is noise. Default 128;
-    /// 1 to `latent_size`.
+    /// Size of the text code (T2F's `ca_out_size`); the rest of the latent is noise. Default 128; 1 to
+    /// `latent_size`.
     #[serde(alias = "ca_out_size")]
     pub code_size: usize,
-    /// Size to which the discriminator compresses the embedding before it joins the image (T2F's
-    /// `compressed_latent_size`); unused by the projection head. Default 128; at least 1.
+    /// Size of the compressed embedding in the discriminator (T2F's `compressed_latent_size`); unused by
+    /// the projection head. Default 128; at least 1.
     #[serde(alias = "compressed_latent_size")]
     pub compressed_size: usize,
     /// Feature maps at each level. Default 256, halving above level 3.
     pub channels: Channels,
-    /// Images whose features are compared by minibatch stddev: the largest number up to this that
-    /// divides the batch. 1 turns it off. Default 4 (ProGAN's); at least 1.
+    /// Images that minibatch stddev compares: the largest number up to this that divides the batch. 1
+    /// turns it off. Default 4 (ProGAN's); at least 1.
     pub stddev_group: usize,
     /// The form of sigma in the conditioning augmentation. Default `log-variance`.
     pub conditioning: ConditioningKind,
-    /// Where the discriminator sees the text. Default `concat` (T2F's).
+    /// Where the text enters the discriminator. Default `concat` (T2F's).
     pub head: Head,
-    /// A head that tells which text of the batch belongs to which image. Default: none.
-    pub contrast: ContrastConfig,
-    /// Heads that tell what images show and texts say, for data whose attributes are known. Default:
-    /// none.
-    pub attributes: AttributesConfig,
-    /// Images of the data that the generator must draw again. Default: none.
-    pub reconstruction: ReconstructionConfig,
     /// Whether the latent modulates every convolution of the generator above 4x4 (DF-GAN). Default no.
     pub modulation: bool,
-    /// Another program whose layers are reproduced exactly, with what we hold to be its mistakes,
-    /// for comparisons. Default none.
+    /// Another program whose layers are reproduced exactly, mistakes included, for comparisons. Default
+    /// none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compat: Option<Compat>,
 }
@@ -67,61 +91,6 @@ pub enum Channels {
     Halving(usize),
     /// One number a level, from 4x4 upwards.
     List(Vec<usize>),
-}
-
-/// Where the discriminator sees the text.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Head {
-    /// The compressed embedding is tiled over the 4x4 features, and three layers follow: T2F's.
-    #[default]
-    Concat,
-    /// `score = linear(phi) + <phi, W·embedding> / √C` with `phi` the last features: an
-    /// unconditional score plus a projection (Miyato and Koyama, arXiv:1802.05637). A second text
-    /// for the same image costs almost nothing.
-    Projection,
-}
-
-/// The contrastive head of the discriminator and its loss, see [`crate::contrast`].
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ContrastConfig {
-    /// Size of the space in which images and texts meet; 0 leaves the head out. Default 0.
-    pub size: usize,
-    /// Cosines are divided by this. Default 0.1 (XMC-GAN's); above 0.
-    pub temperature: f64,
-    /// Weight in both players' losses. Default 1; above 0.
-    pub weight: f64,
-}
-
-impl Default for ContrastConfig {
-    fn default() -> Self {
-        Self { size: 0, temperature: 0.1, weight: 1.0 }
-    }
-}
-
-impl ContrastConfig {
-    /// Checks every range.
-    ///
-    /// # Errors
-    /// If a field is out of range; the message names it.
-    pub fn check(&self) -> Result<()> {
-        for (name, value) in
-            [("gan.contrast.temperature", self.temperature), ("gan.contrast.weight", self.weight)]
-        {
-            check(value > 0.0 && value.is_finite(), name, value, "a finite number above 0")?;
-        }
-        Ok(())
-    }
-}
-
-/// A program whose layers are reproduced exactly.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Compat {
-    /// akanimax/T2F with pro-gan-pth 1.3.3: gain 1, two biases a layer, linear `fromRGB`, no pixel
-    /// norm on the latent and the first layer, minibatch stddev of the whole batch as a map.
-    T2f,
 }
 
 /// One parameter of a network.
@@ -143,6 +112,8 @@ impl ParameterRow {
 impl Default for GanConfig {
     fn default() -> Self {
         Self {
+            generator: GENERATORS[0].0.into(),
+            discriminator: DISCRIMINATORS[0].0.into(),
             resolution: 64,
             latent_size: 256,
             code_size: 128,
@@ -151,9 +122,6 @@ impl Default for GanConfig {
             stddev_group: 4,
             conditioning: ConditioningKind::default(),
             head: Head::default(),
-            contrast: ContrastConfig::default(),
-            attributes: AttributesConfig::default(),
-            reconstruction: ReconstructionConfig::default(),
             modulation: false,
             compat: None,
         }
@@ -166,28 +134,18 @@ impl GanConfig {
         (self.resolution / 4).checked_ilog2().unwrap_or(0) as usize
     }
 
-    /// How much of the latent is noise.
+    /// N, the size of the noise beside the text code.
     pub fn noise_size(&self) -> usize {
         self.latent_size.saturating_sub(self.code_size)
-    }
-
-    /// Leaves out what asks for data with attributes: reader, heads and prior, and with a prior the
-    /// images drawn again, since without a plan their noise says what captions should.
-    pub fn without_attributes(&mut self) {
-        if self.attributes.weight > 0.0 && self.attributes.prior {
-            self.reconstruction.weight = 0.0;
-        }
-        self.attributes.weight = 0.0;
     }
 
     /// Checks every range, and the fields against each other.
     ///
     /// # Errors
-    /// If one is wrong; the message names it and what was expected.
+    /// If one is wrong; the message names it and the accepted values.
     pub fn check(&self) -> Result<()> {
-        self.contrast.check()?;
-        self.attributes.check()?;
-        self.reconstruction.check()?;
+        named(&GENERATORS, "gan.generator", &self.generator)?;
+        named(&DISCRIMINATORS, "gan.discriminator", &self.discriminator)?;
         self.checked_channels().map(drop)
     }
 
@@ -220,85 +178,200 @@ impl GanConfig {
         Ok(channels)
     }
 
-    /// Builds the generator with parameters from `vb`. `attributes` are the numbers of values of the
-    /// data's attributes, if it knows any.
+    /// The sizes of the generator; `attribute_code` is P, see [`LossConfig::attribute_code_size`].
+    ///
+    /// # Errors
+    /// If the configuration is not valid.
+    pub fn generator_shape(&self, attribute_code: usize) -> Result<GeneratorShape> {
+        let channels = self.checked_channels()?;
+        Ok(GeneratorShape { latent_size: self.latent_size + attribute_code, channels })
+    }
+
+    /// The sizes of the discriminator for embeddings of `embedding_size`.
+    ///
+    /// # Errors
+    /// If the configuration is not valid.
+    pub fn discriminator_shape(
+        &self,
+        embedding_size: usize,
+        attribute_code: usize,
+    ) -> Result<DiscriminatorShape> {
+        check(embedding_size > 0, "embedding_size", embedding_size, "at least 1")?;
+        let channels = self.checked_channels()?;
+        Ok(DiscriminatorShape { condition_size: embedding_size + attribute_code, channels })
+    }
+
+    /// Builds the configured generator.
+    ///
+    /// # Errors
+    /// If its name is unknown or a parameter cannot be had.
+    pub fn generator(&self, shape: &GeneratorShape, vb: VarBuilder) -> Result<Box<dyn Generator>> {
+        named(&GENERATORS, "gan.generator", &self.generator)?(self, shape, vb)
+    }
+
+    /// Builds the configured discriminator.
+    ///
+    /// With parameters from a frozen builder it scores with the same weights and gets no gradient, as
+    /// the generator's step needs it.
+    ///
+    /// # Errors
+    /// If its name is unknown or a parameter cannot be had.
+    pub fn discriminator(
+        &self,
+        shape: &DiscriminatorShape,
+        vb: VarBuilder,
+    ) -> Result<Box<dyn Discriminator>> {
+        named(&DISCRIMINATORS, "gan.discriminator", &self.discriminator)?(self, shape, vb)
+    }
+
+    /// Builds the conditioning augmentation for embeddings of `embedding_size`.
     ///
     /// # Errors
     /// If the configuration is not valid or a parameter cannot be had.
-    pub fn generator(&self, attributes: &[usize], vb: VarBuilder) -> Result<Box<dyn Generator>> {
-        Ok(Box::new(GrowingGenerator::new(self, attributes, vb)?))
+    pub fn conditioning(&self, embedding_size: usize, vb: VarBuilder) -> Result<ConditioningAugmentation> {
+        self.check()?;
+        ConditioningAugmentation::new(self.code_size, self.conditioning, self.compat, embedding_size, vb)
     }
 
-    /// Builds the prior of plans, if there is one; arguments as for
-    /// [`discriminator`](Self::discriminator).
+    /// Every parameter of the networks and of the objectives, without allocating any.
+    ///
+    /// # Errors
+    /// If the configuration is not valid.
+    pub fn parameter_table(
+        &self,
+        loss: &LossConfig,
+        embedding_size: usize,
+        attribute_sizes: &[usize],
+    ) -> Result<Vec<ParameterRow>> {
+        let rows = Arc::new(Mutex::new(Vec::new()));
+        let listing =
+            |rows: &Rows| VarBuilder::from_backend(Box::new(Listing(rows.clone())), DType::F32, Device::Cpu);
+        let vb = listing(&rows);
+        let attribute_code = loss.attribute_code_size(attribute_sizes);
+        self.generator(&self.generator_shape(attribute_code)?, vb.pp("generator"))?;
+        let shape = self.discriminator_shape(embedding_size, attribute_code)?;
+        let discriminator = self.discriminator(&shape, vb.pp("discriminator"))?;
+        self.conditioning(embedding_size, vb.pp("conditioning"))?;
+        loss.prior(embedding_size, attribute_sizes, vb.pp("prior"))?;
+        let mut known: Vec<ParameterRow> = rows.lock().expect("no panic while the rows are held").clone();
+        loss.objectives(
+            self.compat,
+            &ObjectiveContext {
+                embedding_size,
+                feature_channels: discriminator.feature_channels(),
+                noise_size: self.noise_size(),
+                attribute_sizes,
+                g: vb.clone(),
+                d: vb.pp("discriminator"),
+                d_frozen: listing(&Rows::default()),
+            },
+        )?;
+        let all = rows.lock().expect("no panic while the rows are held").split_off(known.len());
+        // An objective shares parameters with the network that it trains.
+        known.extend(all.into_iter().filter(|row| !row.name.starts_with("prior.")));
+        Ok(known)
+    }
+}
+
+/// The part of a list with a name.
+fn named<T: Copy>(list: &[(&str, T)], key: &'static str, name: &str) -> Result<T> {
+    let names = || list.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+    let found = list.iter().find(|(other, _)| *other == name);
+    check(found.is_some(), key, name, format_args!("one of {}", names()))?;
+    Ok(found.unwrap_or(&list[0]).1)
+}
+
+/// The losses of both networks, `[loss]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LossConfig {
+    /// The adversarial loss.
+    pub adversarial: AdversarialConfig,
+    /// The contrastive loss of images and texts. Default: none.
+    pub contrast: ContrastConfig,
+    /// The attribute classifier and the attribute prior, for data with attributes. Default: none.
+    pub attributes: AttributesConfig,
+    /// The reconstruction of real images. Default: none.
+    pub reconstruction: ReconstructionConfig,
+    /// The divergence of the conditioning augmentation.
+    pub conditioning: ConditioningConfig,
+}
+
+impl LossConfig {
+    /// Checks every range.
+    ///
+    /// # Errors
+    /// If one is wrong; the message names it and the accepted values.
+    pub fn check(&self) -> Result<()> {
+        self.adversarial.check()?;
+        self.contrast.check()?;
+        self.attributes.check()?;
+        self.reconstruction.check()?;
+        ConditioningObjective::new(self.conditioning).map(drop)
+    }
+
+    /// P, the size of the attribute code; 0 without a prior.
+    pub fn attribute_code_size(&self, attribute_sizes: &[usize]) -> usize {
+        self.attributes.code_size(attribute_sizes)
+    }
+
+    /// Turns off all that needs attributes: the classifier, the prior and, with a prior, the
+    /// reconstruction, since without an attribute code the noise of an image encodes its text, too.
+    pub fn without_attributes(&mut self) {
+        if self.attributes.weight > 0.0 && self.attributes.prior {
+            self.reconstruction.weight = 0.0;
+        }
+        self.attributes.weight = 0.0;
+    }
+
+    /// Builds the attribute prior, where there is one.
     ///
     /// # Errors
     /// If a parameter cannot be had.
     pub fn prior(
         &self,
         embedding_size: usize,
-        attributes: &[usize],
+        attribute_sizes: &[usize],
         vb: VarBuilder,
     ) -> Result<Option<AttributePrior>> {
-        let plans = self.attributes.plan_size(attributes) > 0;
-        plans.then(|| AttributePrior::new(&self.attributes, attributes, embedding_size, &vb)).transpose()
+        let wanted = self.attribute_code_size(attribute_sizes) > 0;
+        wanted.then(|| AttributePrior::new(attribute_sizes, embedding_size, &vb)).transpose()
     }
 
-    /// Builds the discriminator for embeddings of `embedding_size`, with parameters from `vb`.
-    /// `attributes` are the numbers of values of the data's attributes, if it knows any.
-    ///
-    /// A discriminator from a frozen builder scores with the same weights and gets no gradient:
-    /// what the generator's step needs.
+    /// Builds every configured objective, in the order of their terms. A new objective is its file, its
+    /// field above and its line here.
     ///
     /// # Errors
     /// If the configuration is not valid or a parameter cannot be had.
-    pub fn discriminator(
+    pub fn objectives(
         &self,
-        embedding_size: usize,
-        attributes: &[usize],
-        vb: VarBuilder,
-    ) -> Result<Box<dyn Discriminator>> {
-        Ok(Box::new(GrowingDiscriminator::new(self, embedding_size, attributes, vb)?))
-    }
-
-    /// Builds the conditioning augmentation for embeddings of `embedding_size`, with parameters
-    /// from `vb`.
-    ///
-    /// # Errors
-    /// If the configuration is not valid or a parameter cannot be had.
-    pub fn conditioning(&self, embedding_size: usize, vb: VarBuilder) -> Result<ConditioningAugmentation> {
+        compat: Option<Compat>,
+        context: &ObjectiveContext<'_>,
+    ) -> Result<Vec<Box<dyn Objective>>> {
         self.check()?;
-        ConditioningAugmentation::new(self, embedding_size, vb)
-    }
-
-    /// Builds the encoder of noise, if images are to be drawn again.
-    ///
-    /// # Errors
-    /// If its configuration is not valid or a parameter cannot be had.
-    pub fn latent_encoder(&self, vb: VarBuilder) -> Result<Option<LatentEncoder>> {
-        LatentEncoder::new(&self.reconstruction, self.noise_size(), &vb)
-    }
-
-    /// Every parameter of these networks, without drawing any; arguments as for
-    /// [`discriminator`](Self::discriminator).
-    ///
-    /// # Errors
-    /// If the configuration is not valid.
-    pub fn parameter_table(&self, embedding_size: usize, attributes: &[usize]) -> Result<Vec<ParameterRow>> {
-        let rows = Arc::new(Mutex::new(Vec::new()));
-        let vb = VarBuilder::from_backend(Box::new(Listing(rows.clone())), DType::F32, Device::Cpu);
-        GrowingGenerator::new(self, attributes, vb.pp("generator"))?;
-        GrowingDiscriminator::new(self, embedding_size, attributes, vb.pp("discriminator"))?;
-        ConditioningAugmentation::new(self, embedding_size, vb.pp("conditioning"))?;
-        self.prior(embedding_size, attributes, vb.pp("prior"))?;
-        self.latent_encoder(vb.pp("encoder"))?;
-        let rows = std::mem::take(&mut *rows.lock().expect("no panic happens while the rows are held"));
-        Ok(rows)
+        let attributes = self.attributes.active(context.attribute_sizes);
+        let mut all: Vec<Box<dyn Objective>> = Vec::new();
+        if self.contrast.size > 0 {
+            all.push(Box::new(Contrastive::new(self.contrast, compat, context)?));
+        }
+        if attributes {
+            all.push(Box::new(AttributeClassifier::new(&self.attributes, context)?));
+        }
+        if self.reconstruction.weight > 0.0 {
+            all.push(Box::new(Reconstruction::new(&self.reconstruction, context)?));
+        }
+        all.push(Box::new(ConditioningObjective::new(self.conditioning)?));
+        if attributes && self.attributes.prior {
+            all.push(Box::new(PriorObjective::new(self.attributes.text_weight, context)?));
+        }
+        Ok(all)
     }
 }
 
-/// A source of parameters that notes what is asked for and hands out views of one zero.
-struct Listing(Arc<Mutex<Vec<ParameterRow>>>);
+type Rows = Arc<Mutex<Vec<ParameterRow>>>;
+
+/// A source of parameters that records every request and returns views of one zero.
+struct Listing(Rows);
 
 impl SimpleBackend for Listing {
     fn get(
@@ -310,7 +383,7 @@ impl SimpleBackend for Listing {
         device: &Device,
     ) -> candle_core::Result<Tensor> {
         let row = ParameterRow { name: name.to_owned(), shape: shape.dims().to_vec() };
-        self.0.lock().expect("no panic happens while the rows are held").push(row);
+        self.0.lock().expect("no panic while the rows are held").push(row);
         Tensor::zeros((), dtype, device)?.broadcast_as(shape)
     }
 

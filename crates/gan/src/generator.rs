@@ -1,21 +1,46 @@
-//! The generator: a latent becomes an image, at any level it has grown to.
+//! The generator's trait: latents to images.
 
 use candle_core::Tensor;
-use candle_nn::VarBuilder;
-use t2f_ops::{modulated_pixel_norm, pixel_norm, to_nchw, upsample2};
 
-use crate::config::{Compat, GanConfig};
-use crate::error::{Result, check};
+use crate::error::Result;
 use crate::growth::Growth;
-use crate::layers::{Conv, ConvShape, Unfold};
 
-/// Makes images from latents.
-pub trait Generator: Send + Sync {
-    /// Images for latents, at a level and a state of its fade-in.
+/// A generator that grows level by level.
+///
+/// Its latent is the text code, the noise and, with an attribute prior, the attribute code, side by
+/// side. A generator of one resolution ignores `at.alpha` and reports one level.
+///
+/// ```
+/// use candle_core::{DType, Device, Tensor};
+/// use t2f_gan::{Generator, Growth, Result};
+///
+/// /// One linear layer to 4x4 pixels.
+/// #[derive(Debug)]
+/// struct Linear(Tensor); // (L, 3·4·4)
+///
+/// impl Generator for Linear {
+///     fn forward(&self, latent: &Tensor, _at: Growth) -> Result<Tensor> {
+///         Ok(latent.matmul(&self.0)?.reshape(((), 3, 4, 4))?.tanh()?)
+///     }
+///     fn latent_size(&self) -> usize {
+///         self.0.dims()[0]
+///     }
+///     fn max_level(&self) -> usize {
+///         0
+///     }
+/// }
+///
+/// let generator = Linear(Tensor::zeros((5, 48), DType::F32, &Device::Cpu)?);
+/// let latent = Tensor::zeros((2, 5), DType::F32, &Device::Cpu)?;
+/// let images = generator.forward(&latent, Growth { level: 0, alpha: 1.0 })?;
+/// assert_eq!(images.dims(), [2, 3, 4, 4]);
+/// # t2f_gan::Result::Ok(())
+/// ```
+pub trait Generator: Send + Sync + std::fmt::Debug {
+    /// Generates an image for each latent, at a level and a state of its fade-in.
     ///
     /// # Shapes
-    /// `latent`: `(B, L)`, code, noise and, with a prior, plan side by side; result: `(B, 3, R, R)`,
-    /// about `[-1, 1]` (nothing clips it).
+    /// `latent`: `(B, L)`; result: `(B, 3, R, R)`, about `[-1, 1]` (nothing clips it).
     ///
     /// # Errors
     /// If the latent has another size or `at` is out of range.
@@ -24,118 +49,15 @@ pub trait Generator: Send + Sync {
     /// L, the size of a latent.
     fn latent_size(&self) -> usize;
 
-    /// The level of the largest images.
+    /// The level of the largest images: 0 for 4x4, one more for each doubling.
     fn max_level(&self) -> usize;
 }
 
-/// ProGAN's generator (appendix A of arXiv:1710.10196) with T2F's widths.
-///
-/// Latent normalised; 4x4 layer, 3x3 convolution; then per level a doubling and two 3x3
-/// convolutions. Every convolution but `toRGB` is followed by a leaky rectifier and pixel norm.
-/// `toRGB` is linear. With `compat = "t2f"` neither the latent nor the 4x4 layer is normalised.
-///
-/// Parameters: `initial_block.conv_{1,2}`, `layers.{level-1}.conv_{1,2}`, `rgb_converters.{level}`,
-/// and, with `modulation`, `layers.{level-1}.modulation_{1,2}`.
-pub struct GrowingGenerator {
-    latent_size: usize,
-    compat: Option<Compat>,
-    unfold: Unfold,
-    initial: Conv,
-    blocks: Vec<Block>,
-    to_rgb: Vec<Conv>,
-}
-
-struct Block {
-    conv_1: Conv,
-    conv_2: Conv,
-    /// Gamma and beta of [`modulated_pixel_norm`] after each convolution, linear in the latent, through
-    /// which the text reaches every resolution. They start as identity.
-    modulations: Option<[Conv; 2]>,
-}
-
-impl GrowingGenerator {
-    /// Builds all levels; those above the level in use take no part and get no gradient.
-    /// `attributes` are the numbers of values of the data's attributes, if it knows any.
-    ///
-    /// # Errors
-    /// If the configuration is not valid or a parameter cannot be had.
-    pub fn new(config: &GanConfig, attributes: &[usize], vb: VarBuilder) -> Result<Self> {
-        let widths = config.checked_channels()?;
-        let compat = config.compat;
-        let latent_size = config.latent_size + config.attributes.plan_size(attributes);
-        let first = vb.pp("initial_block");
-        let unfold = Unfold::new(latent_size, widths[0], compat, &first.pp("conv_1"))?;
-        let conv = |inputs, outputs, vb: &VarBuilder| {
-            Conv::rectified(ConvShape { kernel: 3, inputs, outputs }, compat, vb).map(Conv::padded)
-        };
-        let initial = conv(widths[0], widths[0], &first.pp("conv_2"))?;
-        let mut blocks = Vec::new();
-        for (i, pair) in widths.windows(2).enumerate() {
-            let vb = vb.pp("layers").pp(i);
-            let shape = ConvShape { kernel: 1, inputs: latent_size, outputs: 2 * pair[1] };
-            let modulation = |name: &str| Conv::silent(shape, &vb.pp(name));
-            let modulations = match config.modulation {
-                true => Some([modulation("modulation_1")?, modulation("modulation_2")?]),
-                false => None,
-            };
-            blocks.push(Block {
-                conv_1: conv(pair[0], pair[1], &vb.pp("conv_1"))?.upsampling(),
-                conv_2: conv(pair[1], pair[1], &vb.pp("conv_2"))?,
-                modulations,
-            });
-        }
-        let mut to_rgb = Vec::new();
-        for (level, &inputs) in widths.iter().enumerate() {
-            let shape = ConvShape { kernel: 1, inputs, outputs: 3 };
-            to_rgb.push(Conv::new(shape, compat, &vb.pp("rgb_converters").pp(level))?);
-        }
-        Ok(Self { latent_size, compat, unfold, initial, blocks, to_rgb })
-    }
-}
-
-impl Block {
-    fn forward(&self, x: &Tensor, latent: &Tensor) -> Result<Tensor> {
-        let normed = |x: Tensor, which: usize| -> Result<Tensor> {
-            Ok(match &self.modulations {
-                Some(modulations) => modulated_pixel_norm(&x, &modulations[which].forward_vector(latent)?)?,
-                None => pixel_norm(&x)?,
-            })
-        };
-        let x = normed(self.conv_1.forward(x)?, 0)?; // (B, 2H, 2W, C)
-        normed(self.conv_2.forward(&x)?, 1)
-    }
-}
-
-impl Generator for GrowingGenerator {
-    fn forward(&self, latent: &Tensor, at: Growth) -> Result<Tensor> {
-        at.check(self.max_level())?;
-        let (_, size) = latent.dims2()?;
-        check(size == self.latent_size, "latent", size, self.latent_size)?;
-        let (latent, mut x) = match self.compat {
-            None => {
-                let latent = pixel_norm(latent)?;
-                let x = pixel_norm(&self.unfold.forward(&latent)?)?;
-                (latent, x)
-            }
-            Some(Compat::T2f) => (latent.clone(), self.unfold.forward(latent)?),
-        };
-        x = pixel_norm(&self.initial.forward(&x)?)?; // (B, 4, 4, C)
-        let mut below = x.clone();
-        for block in &self.blocks[..at.level] {
-            below = x;
-            x = block.forward(&below, &latent)?;
-        }
-        let new = self.to_rgb[at.level].forward(&x)?; // (B, R, R, 3)
-        // Doubling commutes with a 1x1 convolution, and is cheaper on 3 channels.
-        let image = at.blend(new, || Ok(upsample2(&self.to_rgb[at.level - 1].forward(&below)?)?))?;
-        Ok(to_nchw(&image)?)
-    }
-
-    fn latent_size(&self) -> usize {
-        self.latent_size
-    }
-
-    fn max_level(&self) -> usize {
-        self.blocks.len()
-    }
+/// The sizes that a generator is built for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GeneratorShape {
+    /// L: text code, noise and attribute code together.
+    pub latent_size: usize,
+    /// Feature maps at each level, from 4x4 upwards.
+    pub channels: Vec<usize>,
 }

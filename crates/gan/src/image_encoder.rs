@@ -1,6 +1,7 @@
-//! A network that reads attributes off images: small, and trained on nothing else, it is
-//! right long before the discriminator's features are, at a fraction of the cost. A classifier beside
-//! the discriminator is that of Lee and Seok (arXiv:1708.00598).
+//! A small convolutional encoder of images, shared by the attribute classifier, the latent encoder and
+//! the oracle. Trained on one task alone it learns it sooner than a head on the discriminator's
+//! features, at a fraction of the cost (a classifier beside the discriminator: Lee and Seok,
+//! arXiv:1708.00598).
 
 use candle_core::Tensor;
 use candle_nn::{Init, VarBuilder};
@@ -14,8 +15,9 @@ const LAST_SIDE: usize = 4;
 /// Stages that lead from 1024 pixels to the last feature map.
 const MOST_STAGES: usize = 8;
 
-/// Stages that halve the sides by laying four pixels side by side, so that nothing small is averaged
-/// away before a convolution has seen it.
+/// Stages that halve the sides by concatenating the channels of 2x2 pixels, so that small details reach
+/// a convolution before they are averaged.
+#[derive(Debug)]
 pub struct ImageEncoder {
     stages: Vec<Vec<(Tensor, Tensor)>>,
     side: usize,
@@ -23,7 +25,7 @@ pub struct ImageEncoder {
 }
 
 impl ImageEncoder {
-    /// An error that names `option` unless these are channels of a reader.
+    /// An error that names `option` unless these are channels of an encoder.
     pub(crate) fn check(option: &'static str, channels: &[usize]) -> Result<()> {
         check(
             (1..=MOST_STAGES).contains(&channels.len()) && channels.iter().all(|&c| c > 0),
@@ -39,7 +41,7 @@ impl ImageEncoder {
     /// # Errors
     /// If there is no stage or more than eight, a number is 0, or a parameter cannot be had.
     pub fn new(channels: &[usize], vb: &VarBuilder) -> Result<Self> {
-        Self::check("channels of a reader", channels)?;
+        Self::check("channels of an image encoder", channels)?;
         let conv = |vb: VarBuilder, kernel: usize, inputs: usize, outputs: usize| -> Result<_> {
             let stdev = (2.0 / (kernel * kernel * inputs) as f64).sqrt();
             let init = Init::Randn { mean: 0.0, stdev };
@@ -59,7 +61,7 @@ impl ImageEncoder {
         Ok(Self { stages, side: Self::side(channels), outputs: LAST_SIDE * LAST_SIDE * inputs })
     }
 
-    /// The side of the images that so many stages look at, in pixels.
+    /// The side of the input of so many stages, in pixels.
     pub fn side(channels: &[usize]) -> usize {
         LAST_SIDE << channels.len().min(usize::BITS as usize / 2)
     }
@@ -69,7 +71,7 @@ impl ImageEncoder {
         self.outputs
     }
 
-    /// What a linear head looks at. Larger images are halved to the reader's side, smaller doubled.
+    /// The features of images. Larger images are halved to the encoder's side, smaller ones doubled.
     ///
     /// # Shapes
     /// `images`: `(B, 3, R, R)` in `[-1, 1]`, R a power of two; result: `(B, F)`.
@@ -114,15 +116,15 @@ mod tests {
     use t2f_ops::rng::Key;
 
     #[test]
-    fn any_power_of_two_is_looked_at_and_nothing_else() -> Result<()> {
+    fn any_power_of_two_is_accepted_and_nothing_else() -> Result<()> {
         let parameters = Parameters::drawn(Key::new(1));
-        let reader = ImageEncoder::new(&[4], &parameters.builder(DType::F32, &Device::Cpu))?;
+        let encoder = ImageEncoder::new(&[4], &parameters.builder(DType::F32, &Device::Cpu))?;
         let seen = |height, width| {
             let images = Tensor::zeros((2, 3, height, width), DType::F32, &Device::Cpu)?;
-            reader.features(&images)
+            encoder.features(&images)
         };
         for side in [1, 4, 8, 32] {
-            assert_eq!(seen(side, side)?.dims(), [2, reader.outputs()]);
+            assert_eq!(seen(side, side)?.dims(), [2, encoder.outputs()]);
         }
         for (height, width) in [(6, 6), (8, 16), (0, 0)] {
             let message = seen(height, width).unwrap_err().to_string();

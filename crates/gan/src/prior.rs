@@ -1,35 +1,35 @@
-//! What a face of a text shows, attribute by attribute, before it is drawn.
+//! The attribute prior: the attributes of an image before it is generated.
 //!
-//! A text says some of it and leaves most open. A generator that is given the text alone settles the
-//! rest by the text, too: every woman with red hair wears the same glasses, and one word changed is
-//! another face. So a **prior** draws a plan, one class for each attribute, from the text and from
-//! noise, as often as the data shows it, and the generator draws the plan: the two stages of unCLIP
-//! (arXiv:2204.06125, §2), with attributes in place of an image's embedding. In training the
-//! generator is given what the real image shows, and its images must be read as that.
+//! A text mentions some attributes and leaves most open. A generator that is given the text alone
+//! fixes the open ones by the text, too: every woman with red hair wears the same glasses, and one
+//! changed word gives another face. The **prior** samples an attribute code, one class for each
+//! attribute, from the text and from noise, with the frequencies of the data; the generator is
+//! conditioned on the code: the two stages of unCLIP (arXiv:2204.06125, §2), with attributes in place
+//! of an image embedding. In training the generator is given the code of the real image, and its
+//! images must be classified accordingly.
 
 use candle_core::{D, DType, Device, Tensor};
 use candle_nn::ops::softmax;
 use candle_nn::{Init, VarBuilder};
 
-use crate::attributes::{
-    AttributesConfig, Labels, Linear, PartialLabels, absent, classes, nll_of_flat, shaped,
-};
 use crate::error::{Result, check};
-use crate::loss::LossTerms;
+use crate::labels::{Labels, PartialLabels, absent, classes, nll_of_flat, shaped};
+use crate::linear::Linear;
 
-/// `P(plan | text) = Π_k P(a_k | text, a_1 … a_{k-1})`, each a mixture,
-/// `P(a_k | …) = said_k(silent) · open_k(a_k) + said_k(a_k)`.
+/// `P(code | text) = Π_k P(a_k | text, a_1 … a_{k-1})`, each a mixture,
+/// `P(a_k | …) = said_k(not mentioned) · open_k(a_k) + said_k(a_k)`.
 ///
-/// `said_k` is what the text says of an attribute, silence included: a softmax of what is linear in
-/// the embedding. `open_k` is how often images show each class where texts are silent, given what is
-/// known of the other attributes: of those before, what has been drawn, of those after, what the text
-/// says (the probability of each claim). It is a softmax of what is linear in these, enough for
-/// "under a hat no fringe is seen". It does not see the text: what a claim does not bear upon stays
-/// as it is when a word changes. And it has no say in what is claimed, so that a text may ask for
-/// what was never seen together.
+/// `said_k` is the distribution of the text's content about an attribute, "not mentioned" included: a
+/// softmax that is linear in the embedding. `open_k` is the distribution of an attribute that texts do
+/// not mention, given the other attributes: of the earlier ones the sampled classes, of the later ones
+/// the probabilities of their claims. It is a softmax that is linear in these, which is enough for
+/// "under a hat no fringe is visible". It does not depend on the text, so that a changed word leaves
+/// unrelated attributes as they are; and it does not weigh claims, so that the prior keeps claimed
+/// attributes even when their combination never occurs in the data.
 ///
-/// A **plan** is `(B, P)`: of every attribute a column for each of its classes, `√(P / A)` where it is
-/// the drawn one, so that the mean square is 1, and 0 elsewhere.
+/// An **attribute code** is `(B, P)`: a column for each class of each attribute, `√(P / A)` at the sampled
+/// class, so that the mean square is 1, and 0 elsewhere.
+#[derive(Debug)]
 pub struct AttributePrior {
     said: Linear,
     bias: Tensor,   // (A·V)
@@ -43,7 +43,15 @@ pub struct AttributePrior {
     /// `(P)`: the columns of `A·V` that are not absent.
     present: Tensor,
     sizes: Vec<usize>,
-    text_weight: f64,
+}
+
+/// The negative log-likelihoods of [`AttributePrior::nll`], scalars in nats.
+#[derive(Clone, Debug)]
+pub struct PriorNll {
+    /// Of the content of the texts, from which the texts learn.
+    pub text: Tensor,
+    /// Of the attributes that images show and their texts do not mention.
+    pub open: Tensor,
 }
 
 impl AttributePrior {
@@ -52,12 +60,7 @@ impl AttributePrior {
     ///
     /// # Errors
     /// If a parameter cannot be had.
-    pub fn new(
-        config: &AttributesConfig,
-        sizes: &[usize],
-        embedding_size: usize,
-        vb: &VarBuilder,
-    ) -> Result<Self> {
+    pub fn new(sizes: &[usize], embedding_size: usize, vb: &VarBuilder) -> Result<Self> {
         let classes = classes(sizes);
         let outputs = sizes.len() * classes;
         let mask = |of: &dyn Fn(usize, usize) -> bool| -> Result<Tensor> {
@@ -81,114 +84,109 @@ impl AttributePrior {
             absent: absent(sizes, vb)?,
             present: Tensor::new(present, vb.device())?,
             sizes: sizes.to_vec(),
-            text_weight: config.text_weight,
         })
     }
 
-    /// P, the size of a plan: one for each class of each attribute.
-    pub fn plan_size(sizes: &[usize]) -> usize {
+    /// P, the size of an attribute code: one column for each class of each attribute.
+    pub fn code_size(sizes: &[usize]) -> usize {
         sizes.iter().map(|size| size + 1).sum()
     }
 
-    /// The prior's losses, [`nll`](crate::attributes::nll) at what texts say (`text`,
-    /// weighted) and at what their images show of what they do not speak of (`prior`). The texts
-    /// learn from the first alone.
+    /// The negative log-likelihoods ([`nll`](crate::labels::nll)) of texts and of images.
     ///
     /// # Shapes
-    /// `embedding`: `(B, E)`; the parts are scalars.
+    /// `embedding`: `(B, E)`.
     ///
     /// # Errors
     /// If the shapes do not fit.
-    pub fn loss(&self, embedding: &Tensor, labels: &Labels) -> Result<LossTerms> {
-        let of = |logits: &Tensor, possible: &PartialLabels| nll_of_flat(logits, &self.absent, possible);
+    pub fn nll(&self, embedding: &Tensor, labels: &Labels) -> Result<PriorNll> {
+        let of = |logits: &Tensor, labels: &PartialLabels| nll_of_flat(logits, &self.absent, labels);
         let said = self.said.forward(embedding)?;
         let shown = labels.shown.probabilities(&self.absent)?.flatten_from(1)?; // (B, A·V)
         let before = shown.matmul(&self.weight.mul(&self.earlier)?)?;
-        let open = self.after(&self.shares(&said.detach())?)?.add(&before)?;
-        let mut parts = LossTerms::one("text", of(&said, &labels.said)?.affine(self.text_weight, 0.0)?);
-        parts.push("prior", of(&open, &labels.open)?);
-        Ok(parts)
+        let open = self.after(&self.probabilities(&said.detach())?)?.add(&before)?;
+        Ok(PriorNll { text: of(&said, &labels.said)?, open: of(&open, &labels.open)? })
     }
 
     /// The probabilities of logits, attribute by attribute, `(B, A·V)` both.
-    fn shares(&self, logits: &Tensor) -> Result<Tensor> {
+    fn probabilities(&self, logits: &Tensor) -> Result<Tensor> {
         Ok(softmax(&shaped(logits, &self.absent)?, D::Minus1)?.flatten_from(1)?)
     }
 
-    /// Logits of what is open, given the probabilities of what texts say of the attributes that come
-    /// after, `(B, A·V)` both.
+    /// Logits of open attributes, given the probabilities of the texts' claims about the later ones,
+    /// `(B, A·V)` both.
     fn after(&self, said: &Tensor) -> Result<Tensor> {
         Ok(said.matmul(&self.weight.mul(&self.later)?)?.broadcast_add(&self.bias)?)
     }
 
-    /// The plan of what images show. What is not known of them is spread evenly over the classes.
+    /// The attribute code of labelled images; a missing label is a uniform distribution over the classes.
     ///
     /// # Errors
     /// If `shown` is of other attributes.
-    pub fn plan_of(&self, shown: &PartialLabels) -> Result<Tensor> {
+    pub fn code_of(&self, shown: &PartialLabels) -> Result<Tensor> {
         let probabilities = shown.probabilities(&self.absent)?.flatten_from(1)?; // (B, A·V)
         self.scaled(&probabilities.index_select(&self.present, 1)?)
     }
 
-    /// Draws a plan for each text: of each attribute in turn the class of the highest
-    /// `ln P(class) - ln(-ln Φ(noise))`, which is a draw from P (Gumbel's trick). Noise of 0 draws the
-    /// most probable class.
+    /// Samples an attribute code for each text: of each attribute in turn the class of the highest
+    /// `ln P(class) - ln(-ln Φ(noise))`, which is a sample of P (the Gumbel-max trick). With noise 0 it is
+    /// the most probable class.
     ///
     /// # Shapes
-    /// `embedding`: `(B, E)`; `noise`: `(B, P)`, standard normal; the plan: `(B, P)`.
+    /// `embedding`: `(B, E)`; `noise`: `(B, P)`, standard normal; the code: `(B, P)`.
     ///
     /// # Errors
     /// If a shape does not fit.
-    pub fn draw(&self, embedding: &Tensor, noise: &Tensor) -> Result<Tensor> {
+    pub fn sample(&self, embedding: &Tensor, noise: &Tensor) -> Result<Tensor> {
         let (_, attributes, classes) = self.absent.dims3()?;
         let (batch, columns) = noise.dims2()?;
-        let size = Self::plan_size(&self.sizes);
-        check(columns == size, "noise of a plan", columns, size)?;
-        check(embedding.dim(0)? == batch, "texts to draw plans for", embedding.dim(0)?, batch)?;
+        let size = Self::code_size(&self.sizes);
+        check(columns == size, "noise of an attribute code", columns, size)?;
+        check(embedding.dim(0)? == batch, "texts to sample attribute codes for", embedding.dim(0)?, batch)?;
         let host = |t: &Tensor| t.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1();
         let uniform = noise.affine(0.5f64.sqrt(), 0.0)?.erf()?.affine(0.5, 0.5)?.clamp(1e-7, 1.0 - 1e-7)?;
         let gumbel: Vec<f32> = host(&uniform.log()?.neg()?.log()?.neg()?)?;
-        let said = self.shares(&self.said.forward(embedding)?)?;
+        let said = self.probabilities(&self.said.forward(embedding)?)?;
         let after: Vec<f32> = host(&self.after(&said)?)?;
         let said: Vec<f32> = host(&said)?;
         let weight: Vec<f32> = host(&self.weight)?;
-        let mut plan = vec![0f32; batch * columns];
-        for (item, plan) in plan.chunks_exact_mut(columns).enumerate() {
+        let mut code = vec![0f32; batch * columns];
+        for (item, code) in code.chunks_exact_mut(columns).enumerate() {
             let first = item * attributes * classes;
             let (said, after, gumbel) = (&said[first..], &after[first..], &gumbel[item * columns..]);
-            // The rows of `weight` of the classes drawn so far.
-            let mut drawn: Vec<usize> = Vec::with_capacity(attributes);
+            // The rows of `weight` of the classes sampled so far.
+            let mut sampled: Vec<usize> = Vec::with_capacity(attributes);
             let mut column = 0;
             for (attribute, &size) in self.sizes.iter().enumerate() {
                 let places = attribute * classes..=attribute * classes + size;
                 let given = |place: usize| {
-                    let before = drawn.iter().map(|row| weight[row * attributes * classes + place]);
+                    let before = sampled.iter().map(|row| weight[row * attributes * classes + place]);
                     after[place] + before.sum::<f32>()
                 };
-                let open = shares(places.clone().map(given).collect());
+                let open = probabilities(places.clone().map(given).collect());
                 let said = &said[places];
                 let score = |class: usize| {
                     let claimed = if class == 0 { 0.0 } else { said[class] };
                     (said[0] * open[class] + claimed).ln() + gumbel[column + class]
                 };
                 let best = (0..=size).max_by(|a, b| score(*a).total_cmp(&score(*b))).unwrap_or(0);
-                drawn.push(attribute * classes + best);
-                plan[column + best] = 1.0;
+                sampled.push(attribute * classes + best);
+                code[column + best] = 1.0;
                 column += size + 1;
             }
         }
-        let plan = Tensor::from_vec(plan, (batch, columns), noise.device())?.to_dtype(noise.dtype())?;
-        self.scaled(&plan)
+        let code = Tensor::from_vec(code, (batch, columns), noise.device())?.to_dtype(noise.dtype())?;
+        self.scaled(&code)
     }
 
-    fn scaled(&self, plan: &Tensor) -> Result<Tensor> {
-        let scale = (Self::plan_size(&self.sizes) as f64 / self.sizes.len() as f64).sqrt();
-        Ok(plan.affine(scale, 0.0)?)
+    fn scaled(&self, code: &Tensor) -> Result<Tensor> {
+        let scale = (Self::code_size(&self.sizes) as f64 / self.sizes.len() as f64).sqrt();
+        Ok(code.affine(scale, 0.0)?)
     }
 }
 
 /// The probabilities of one attribute's logits.
-fn shares(logits: Vec<f32>) -> Vec<f32> {
+fn probabilities(logits: Vec<f32>) -> Vec<f32> {
     let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let weights: Vec<f32> = logits.into_iter().map(|logit| (logit - most).exp()).collect();
     let sum: f32 = weights.iter().sum();

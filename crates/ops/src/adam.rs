@@ -30,6 +30,7 @@ impl Default for AdamConfig {
     }
 }
 
+#[derive(Debug)]
 struct Slot {
     config: AdamConfig,
     var: Var,
@@ -73,6 +74,7 @@ pub fn each<T: Send, E: Send>(
 }
 
 /// Adam, one slot of state a parameter, in name order.
+#[derive(Debug)]
 pub struct Adam {
     /// What the learning rate is multiplied by.
     scale: f64,

@@ -52,7 +52,9 @@ mod pixel_norm;
 mod reduce;
 mod resample;
 pub mod rng;
+
 mod runtime;
+pub mod setting;
 
 pub use activation::{leaky_relu, softplus};
 pub use blend::fade;

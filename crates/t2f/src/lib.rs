@@ -1,116 +1,44 @@
-//! The command line: `train`, `generate`, `metrics`, `plot`, `data`, `bench`.
+//! Text to face: trains a text encoder and a progressively grown GAN on captioned faces, generates
+//! faces from descriptions, and measures them.
 //!
-//! One file a subcommand: its options, how they are checked against each other, and what it
-//! prints. The work is done by the libraries, which never print. [`run`] is the whole program, so
-//! that another binary (a test) can be it.
+//! This crate re-exports the libraries of the workspace under short names and holds the command line:
+//!
+//! - [`data`]: data sets, attribute schemas, captions, batches;
+//! - [`text`]: tokenizers and text encoders;
+//! - [`gan`]: generator, discriminator, adversarial losses, objectives;
+//! - [`train`]: configuration, [`Trainer`](train::trainer::Trainer), checkpoints, model files;
+//! - [`metrics`]: attribute agreement, FID, KID and others;
+//! - [`pictures`]: loss curves, contact sheets, PNG files;
+//! - [`ops`]: operators, gradients, keyed random numbers.
+//!
+//! Every part of a training can be replaced by one of your own, see
+//! [`Components`](train::components::Components) and the programs in `examples/`.
+//!
+//! ```no_run
+//! use std::ops::ControlFlow;
+//!
+//! use t2f::train::components::Components;
+//! use t2f::train::config::Config;
+//! use t2f::train::model::Model;
+//! use t2f::train::pipeline::Sampling;
+//! use t2f::train::trainer::Trainer;
+//!
+//! let config = Config::preset("quick")?;
+//! let mut trainer = Trainer::create(config, Components::new(), "runs")?;
+//! trainer.run(|_event| ControlFlow::Continue(()))?;
+//!
+//! let model = Model::load(trainer.run_dir().path(), "auto", &Components::new())?;
+//! let faces = model.generate(&["an old man with a beard".into()], &[0], Sampling::default())?;
+//! assert_eq!(faces.len(), 1);
+//! # t2f::train::Result::Ok(())
+//! ```
 
-pub mod bench;
-mod data;
-mod dry_run;
-mod failure;
-mod generate;
-mod json_file;
-mod metrics;
-mod plot;
-mod progress;
-mod sampling;
-mod seeds;
-mod shipped;
-mod signals;
-mod source;
-mod terminal;
-mod train;
+pub mod cli;
 
-use std::ffi::OsString;
-use std::process::ExitCode;
-
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-
-/// Text in, face out: trains a progressively growing GAN on captioned faces and draws from it.
-#[derive(Parser)]
-#[command(name = "t2f", version, max_term_width = 100, after_help = EXAMPLES)]
-struct Cli {
-    /// Print what the libraries tell about their work, too
-    #[arg(short, long, global = true, display_order = 900)]
-    verbose: bool,
-    #[command(subcommand)]
-    command: Command,
-}
-
-const EXAMPLES: &str = "\
-Examples:
-  t2f train                                     train on drawn faces; no download
-  t2f generate --model runs/00000-procedural-quick \"a bald man with a beard\"
-  t2f plot runs/00000-procedural-quick          redraw its loss curves
-  t2f data preview                              see faces and captions as one picture
-
-`t2f COMMAND --help` has examples of each command.";
-
-#[derive(Subcommand)]
-enum Command {
-    /// Train a model, or continue a run
-    Train(train::Options),
-    /// Draw faces from captions
-    Generate(generate::Options),
-    /// Measure whether faces say what their captions say
-    Metrics(metrics::Options),
-    /// Draw the loss curves of one or more runs
-    Plot(plot::Options),
-    /// Look at a dataset, check it, export the drawn one
-    #[command(subcommand)]
-    Data(data::Command),
-    /// Measure the training step, beside PyTorch if wanted
-    Bench(bench::Options),
-}
-
-/// Runs the program on its arguments, the first of which is its name. Exit code 0 for success, 2
-/// for arguments that cannot be or contradict one another, 1 for anything else, a setting out of
-/// range included.
-pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let parsed = taking_negatives(Cli::command()).try_get_matches_from(arguments);
-    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
-        Ok(cli) => cli,
-        Err(error) => {
-            // Help and version end here, too; a closed pipe is no reason to complain.
-            let _ = error.print();
-            return ExitCode::from(error.exit_code().clamp(0, 255) as u8);
-        }
-    };
-    terminal::print_events(cli.verbose);
-    let runtime = t2f_ops::Runtime::install();
-    tracing::info!("runtime: {runtime}");
-    let outcome = match cli.command {
-        Command::Train(options) => train::run(&options),
-        Command::Generate(options) => generate::run(&options),
-        Command::Metrics(options) => metrics::run(&options),
-        Command::Plot(options) => plot::run(&options),
-        Command::Data(command) => data::run(&command),
-        Command::Bench(options) => bench::run(&options),
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            terminal::note(&failure::report(&error));
-            ExitCode::from(failure::exit_code(&error))
-        }
-    }
-}
-
-/// The same command, whose options take a `-1` for their value, so that it is answered with the
-/// option's range; to clap it would be an option of its own.
-fn taking_negatives(command: clap::Command) -> clap::Command {
-    let with_value = |arg: &clap::Arg| !arg.is_positional() && arg.get_action().takes_values();
-    command
-        .mut_args(|arg| if with_value(&arg) { arg.allow_negative_numbers(true) } else { arg })
-        .mut_subcommands(taking_negatives)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn options_are_declared_without_contradiction() {
-        taking_negatives(Cli::command()).debug_assert();
-    }
-}
+pub use t2f_data as data;
+pub use t2f_gan as gan;
+pub use t2f_metrics as metrics;
+pub use t2f_ops as ops;
+pub use t2f_pictures as pictures;
+pub use t2f_text as text;
+pub use t2f_train as train;

@@ -12,7 +12,7 @@ use crate::tokenizer::{PAD_ID, Tokenizer, UNKNOWN_ID};
 ///
 /// An encoder owns its tokenizer and its parameters. Trainable or constant is decided by the
 /// `VarBuilder` that it was built from.
-pub trait TextEncoder: Send + Sync {
+pub trait TextEncoder: Send + Sync + std::fmt::Debug {
     /// The embeddings of captions.
     ///
     /// # Shapes
@@ -150,6 +150,7 @@ impl TextConfig {
 }
 
 /// Padded captions.
+#[derive(Debug)]
 struct Tokens {
     /// `(B·T)`.
     ids: Tensor,
@@ -159,7 +160,8 @@ struct Tokens {
     lengths: Vec<usize>,
 }
 
-/// Word vectors, an LSTM, and a summary of its states.
+/// Word vectors, an LSTM, and a pooling of its states.
+#[derive(Debug)]
 pub struct LstmEncoder {
     config: LstmConfig,
     tokenizer: Tokenizer,

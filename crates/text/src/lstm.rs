@@ -8,10 +8,12 @@ use t2f_ops::{ConvOptions, conv2d, lstm};
 ///
 /// Per step `W_ih x + b_ih + W_hh h + b_hh` are the gates of [`lstm`]; the inputs of all
 /// steps go through `W_ih` in one product. The biases are two, as PyTorch has them.
+#[derive(Debug)]
 pub struct Lstm {
     layers: Vec<Vec<Direction>>,
 }
 
+#[derive(Debug)]
 struct Direction {
     weight_ih: Tensor,
     weight_hh: Tensor,

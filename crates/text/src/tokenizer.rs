@@ -29,6 +29,12 @@ const T2F_WORDS: &str = r"[a-zA-Z]+|[^\sa-zA-Z]";
 #[derive(Clone)]
 pub struct Tokenizer(Inner);
 
+impl std::fmt::Debug for Tokenizer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tokenizer").field("vocabulary_size", &self.vocabulary_size()).finish()
+    }
+}
+
 impl Tokenizer {
     /// An error unless a vocabulary of this size has room for a word beside `<pad>` and `<unk>`.
     pub(crate) fn check(vocabulary_size: usize) -> Result<()> {

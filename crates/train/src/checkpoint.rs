@@ -44,11 +44,21 @@ struct Manifest {
     tensors: BTreeMap<String, BTreeMap<String, String>>,
 }
 
-/// The version of the folder's layout that this build writes. It reads version 1, too, which has
-/// no hashes of tensors.
-const FORMAT: u32 = 2;
+/// The version of the folder's layout that this build writes. It reads version 2, which has other file
+/// names, and version 1, which has no hashes of tensors either.
+const FORMAT: u32 = 3;
+
+/// Names of files, and their names up to version 2.
+const RENAMED: [(&str, &str); 5] = [
+    ("g_params.safetensors", "painter.safetensors"),
+    ("d_params.safetensors", "discriminator.safetensors"),
+    ("g_ema.safetensors", "average.safetensors"),
+    ("g_optimizer.safetensors", "painter_adam.safetensors"),
+    ("d_optimizer.safetensors", "discriminator_adam.safetensors"),
+];
 
 /// A checkpoint being put together, in memory.
+#[derive(Debug)]
 pub struct Draft {
     step: u64,
     files: BTreeMap<String, Vec<u8>>,
@@ -265,9 +275,11 @@ impl Checkpoint {
         std::str::from_utf8(self.file(file)?).map_err(|error| Error::file(self.path.join(file), error))
     }
 
+    /// A file by its name or, in a checkpoint of an older format, by its name there.
     fn file(&self, name: &str) -> Result<&[u8]> {
+        let older = || RENAMED.iter().find(|(new, _)| *new == name).and_then(|(_, old)| self.files.get(*old));
         let missing = || Error::file(&self.path, format!("there is no {name} in this checkpoint"));
-        self.files.get(name).map(Vec::as_slice).ok_or_else(missing)
+        self.files.get(name).or_else(older).map(Vec::as_slice).ok_or_else(missing)
     }
 }
 

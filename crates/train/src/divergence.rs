@@ -12,7 +12,7 @@ use t2f_data::Batch;
 
 use crate::error::Error;
 use crate::run_dir::RunDir;
-use crate::step::TrainState;
+use crate::state::TrainState;
 use crate::trainer::Progress;
 use t2f_files::tensors;
 
@@ -35,33 +35,33 @@ pub struct Rollback {
 
 /// `diverged.json`.
 #[derive(Serialize)]
-struct Report<'a> {
+struct Report {
     step: u64,
     images: u64,
     cause: String,
     not_finite: Vec<String>,
-    batch: &'a [usize],
-    captions: &'a [String],
+    batch: Vec<usize>,
+    captions: Vec<String>,
 }
 
 /// Makes an [`Error::Divergence`] of an [`Error::Diverged`], with a report in the run folder. Other
 /// errors stay what they are.
 pub(crate) fn explain(
     error: Error,
-    networks: &TrainState,
+    state: &TrainState,
     progress: &Progress,
     batch: Option<&Batch>,
     run: &RunDir,
 ) -> Error {
     let Error::Diverged { .. } = error else { return error };
-    let not_finite = not_finite(networks);
+    let not_finite = not_finite(state);
     let report = Report {
         step: progress.step,
         images: progress.images,
         cause: error.to_string(),
         not_finite: not_finite.clone(),
-        batch: batch.map_or(&[], |batch| &batch.indices),
-        captions: batch.map_or(&[], |batch| &batch.captions),
+        batch: batch.iter().flat_map(|batch| batch.items.iter().map(|item| item.index)).collect(),
+        captions: batch.map_or(Vec::new(), Batch::captions),
     };
     // The cause matters more than whether its report could be written.
     let written = serde_json::to_vec_pretty(&report).ok().map(|json| run.write("diverged.json", &json));
@@ -72,17 +72,12 @@ pub(crate) fn explain(
 }
 
 /// Every tensor of the training that holds a NaN or an infinity, by group and name.
-fn not_finite(networks: &TrainState) -> Vec<String> {
-    let groups: [(&str, BTreeMap<String, Tensor>); 5] = [
-        ("parameter", networks.g_params.tensors()),
-        ("parameter", networks.d_params.tensors()),
-        ("average of", networks.ema.tensors()),
-        ("moment", networks.g_optimizer.tensors()),
-        ("moment", networks.d_optimizer.tensors()),
-    ];
+fn not_finite(state: &TrainState) -> Vec<String> {
+    let groups = ["parameter", "parameter", "average of", "moment", "moment"];
+    let groups = groups.into_iter().zip(state.tensors().map(|(_, tensors)| tensors));
     let of = |(group, tensors): (&str, BTreeMap<String, Tensor>)| -> Vec<String> {
         let names = tensors::not_finite(&tensors).into_iter();
         names.map(|name| format!("{group} {name}")).collect()
     };
-    groups.into_iter().flat_map(of).collect()
+    groups.flat_map(of).collect()
 }

@@ -30,6 +30,7 @@ impl Default for EmaConfig {
 }
 
 /// An average of a set of parameters, with tensors of its own under the same names.
+#[derive(Debug)]
 pub struct Ema {
     config: EmaConfig,
     source: Parameters,

@@ -4,10 +4,14 @@ use std::path::PathBuf;
 
 /// The error of this crate.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// The configuration does not hold together.
     #[error("{0}")]
     Config(String),
+    /// A setting is out of range.
+    #[error(transparent)]
+    Setting(#[from] t2f_ops::setting::SettingError),
     /// A configuration file or an override cannot be read.
     #[error("{source_name}: {message}")]
     Parse {

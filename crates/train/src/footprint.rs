@@ -5,7 +5,7 @@ use candle_core::Tensor;
 use crate::config::Config;
 use crate::error::Result;
 use crate::schedule::Schedule;
-use crate::step::TrainState;
+use crate::state::TrainState;
 
 /// Times that a batch's feature maps are held at once: outputs, gradients and what operators keep.
 /// Measured on the presets on the CPU, 24 to 25.
@@ -32,7 +32,7 @@ impl Footprint {
     ///
     /// # Errors
     /// If the configuration is not valid.
-    pub fn estimate(config: &Config, networks: &TrainState, images: usize) -> Result<Self> {
+    pub fn estimate(config: &Config, state: &TrainState, images: usize) -> Result<Self> {
         let widths = config.gan.checked_channels()?;
         let schedule = Schedule::new(&config.schedule, config.gan.max_level(), images.max(1))?;
         let maps = |level: usize| -> u64 {
@@ -42,10 +42,10 @@ impl Footprint {
         let of_level =
             |(level, phase): (usize, &(u64, u64, u64))| schedule.at(phase.0).batch_size as u64 * maps(level);
         let largest = phases.iter().enumerate().map(of_level).max().unwrap_or(0);
-        let times = if config.loss.second_order() { SECOND_ORDER } else { FIRST_ORDER };
-        let moments = [&networks.g_optimizer, &networks.d_optimizer].map(|adam| adam.tensors());
+        let times = if config.loss.adversarial.second_order() { SECOND_ORDER } else { FIRST_ORDER };
+        let moments = [state.g_optimizer(), state.d_optimizer()].map(|adam| adam.tensors());
         let moments: usize = moments.iter().flatten().map(|(_, moment)| Tensor::elem_count(moment)).sum();
-        let parameters = 3 * networks.g_params.count() + 2 * networks.d_params.count() + moments;
+        let parameters = 3 * state.g_params().count() + 2 * state.d_params().count() + moments;
         let images = 3 * (config.gan.resolution as u64).pow(2) * images as u64;
         Ok(Self {
             parameters: FLOAT * parameters as u64,
@@ -65,6 +65,7 @@ mod tests {
     use candle_core::Device;
 
     use super::*;
+    use crate::components::Components;
 
     const SMALL: [&str; 7] = [
         "gan.resolution=8",
@@ -73,29 +74,30 @@ mod tests {
         "schedule.batch_sizes=[5]",
         "schedule.fade_kimg=[0]",
         "schedule.stable_kimg=[1]",
-        "loss.kind=lsgan",
+        "loss.adversarial.kind=lsgan",
     ];
 
-    fn networks(overrides: &[&str]) -> (Config, TrainState) {
+    fn state(overrides: &[&str]) -> (Config, TrainState) {
         let overrides: Vec<String> = overrides.iter().map(|line| (*line).to_owned()).collect();
         let config = Config::resolve(Some("quick"), None, &overrides).unwrap();
         let tokenizer = config.text.train_tokenizer(["a man", "a woman"]).unwrap();
-        let networks = TrainState::new(&config, &tokenizer, &Device::Cpu).unwrap();
-        (config, networks)
+        let sizes = t2f_data::procedural::schema().sizes();
+        let state = TrainState::new(&config, &Components::new(), &tokenizer, &sizes, &Device::Cpu).unwrap();
+        (config, state)
     }
 
     fn of(overrides: &[&str]) -> Footprint {
-        let (config, networks) = networks(overrides);
-        Footprint::estimate(&config, &networks, 10).unwrap()
+        let (config, state) = state(overrides);
+        Footprint::estimate(&config, &state, 10).unwrap()
     }
 
     #[test]
     fn counts_what_the_configuration_says() {
-        let without_means = ["optimizer.text.beta1=0", "optimizer.reader.beta1=0"];
-        let (config, networks) = networks(&[&SMALL[..], &without_means].concat());
-        let footprint = Footprint::estimate(&config, &networks, 10).unwrap();
+        let without_means = ["optimizer.text.beta1=0", "optimizer.classifier.beta1=0"];
+        let (config, state) = state(&[&SMALL[..], &without_means].concat());
+        let footprint = Footprint::estimate(&config, &state, 10).unwrap();
         // Average, weight, gradient and square; the same but the average.
-        let numbers = 4 * networks.g_params.count() + 3 * networks.d_params.count();
+        let numbers = 4 * state.g_params().count() + 3 * state.d_params().count();
         assert_eq!(footprint.parameters, 4 * numbers as u64);
         assert_eq!(footprint.activations, 4 * FIRST_ORDER * 5 * (16 * 2 + 64 * 3));
         assert_eq!(footprint.images, 10 * 3 * 8 * 8);
@@ -104,32 +106,35 @@ mod tests {
 
     #[test]
     fn each_optimiser_keeps_means_of_what_it_moves() {
-        let players = ["generator", "text", "discriminator", "reader"];
+        let players = ["generator", "text", "discriminator", "classifier"];
         let with_means = |of_player: &str| {
             let beta1 = |player: &str| if player == of_player { 0.5 } else { 0.0 };
             let lines = players.map(|player| format!("optimizer.{player}.beta1={}", beta1(player)));
             of(&[&SMALL[..], &lines.each_ref().map(String::as_str)].concat()).parameters
         };
         let each = players.map(|player| with_means(player) - with_means("nobody"));
-        let (_, networks) = networks(&SMALL);
-        let numbers = networks.g_params.count() + networks.d_params.count();
+        let (_, state) = state(&SMALL);
+        let numbers = state.g_params().count() + state.d_params().count();
         assert!(each.iter().all(|bytes| *bytes > 0), "{each:?}");
         assert_eq!(each.iter().sum::<u64>(), 4 * numbers as u64);
     }
 
     #[test]
     fn images_take_no_more_than_they_may() {
-        let (config, networks) = networks(&[&SMALL[..], &["data.memory_mib=1"]].concat());
-        let images = |count| Footprint::estimate(&config, &networks, count).unwrap().images;
+        let (config, state) = state(&[&SMALL[..], &["data.memory_mib=1"]].concat());
+        let images = |count| Footprint::estimate(&config, &state, count).unwrap().images;
         assert_eq!((images(100), images(1_000_000)), (100 * 3 * 8 * 8, 1 << 20));
     }
 
     #[test]
     fn a_penalty_and_a_larger_batch_cost_more() {
-        let plain = of(&["loss.kind=hinge", "schedule.batch_sizes=[16]"]);
-        assert!(of(&["loss.kind=wgan-gp", "schedule.batch_sizes=[16]"]).activations > 2 * plain.activations);
+        let plain = of(&["loss.adversarial.kind=hinge", "schedule.batch_sizes=[16]"]);
+        assert!(
+            of(&["loss.adversarial.kind=wgan-gp", "schedule.batch_sizes=[16]"]).activations
+                > 2 * plain.activations
+        );
         // The largest level counts, which may have the smaller batch.
-        let batches = of(&["loss.kind=hinge", "schedule.batch_sizes=[16, 16, 16, 32]"]);
+        let batches = of(&["loss.adversarial.kind=hinge", "schedule.batch_sizes=[16, 16, 16, 32]"]);
         assert_eq!(batches.activations, 2 * plain.activations);
     }
 }

@@ -5,6 +5,7 @@
 //! whoever watches by [`trainer::Event`].
 
 pub mod checkpoint;
+pub mod components;
 pub mod config;
 pub mod device;
 pub mod divergence;
@@ -15,9 +16,9 @@ mod labels;
 pub mod model;
 pub mod pipeline;
 pub mod run_dir;
-mod samples;
+pub mod samples;
 pub mod schedule;
-pub mod step;
+pub mod state;
 mod stored_weights;
 pub mod trainer;
 

@@ -1,28 +1,28 @@
-//! The model file: one safetensors file that holds all it takes to draw.
+//! The model file: one safetensors file with all that is needed to generate.
 //!
-//! Tensors are the averaged `text.…`, `conditioning.…`, `generator.…` and, where there is one,
-//! `prior.…`; the one metadata entry
-//! is JSON with the tokenizer, the resolved configuration and where the model comes from.
+//! Tensors are the averaged `text.…`, `conditioning.…`, `generator.…` and, where there is a prior,
+//! `prior.…`; the one metadata entry is JSON with the tokenizer, the resolved configuration, the schema
+//! of the data's attributes and the origin of the model.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
-use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
-use t2f_data::Image;
+use t2f_data::attributes::Schema;
+use t2f_data::{DataConfig, Image, procedural};
+use t2f_files::{disk, tensors};
 use t2f_gan::Growth;
 use t2f_text::Tokenizer;
 
+use crate::components::Components;
 use crate::config::Config;
-use crate::error::{Error, Result};
-use crate::pipeline::{BuildTextEncoder, Pipeline, Sampling, to_pictures};
-use crate::stored_weights::Weights;
-use t2f_files::{disk, tensors};
-
 use crate::device;
+use crate::error::{Error, Result};
+use crate::pipeline::{Pipeline, Sampling, to_pictures};
+use crate::stored_weights::Weights;
 
-/// Where a model comes from.
+/// The origin of a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
     /// Version of the program that trained it.
@@ -36,18 +36,83 @@ pub struct Provenance {
 #[derive(Serialize, Deserialize)]
 struct Metadata {
     format: u32,
-    config: Config,
+    config: serde_json::Value,
     tokenizer: String,
     growth: Growth,
     provenance: Provenance,
+    /// Since format 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    schema: Option<Schema>,
 }
 
-/// The version of the metadata that this build writes and reads.
-const FORMAT: u32 = 1;
+/// The version of the metadata that this build writes; it reads version 1, too, which has no schema and
+/// older keys of the configuration.
+const FORMAT: u32 = 2;
 
-/// A trained model, ready to draw.
+/// The content of a model file.
+#[derive(Clone, Debug)]
+pub struct ModelFile<'a> {
+    /// The resolved configuration.
+    pub config: &'a Config,
+    /// The schema of the data's attributes.
+    pub schema: &'a Schema,
+    /// The words.
+    pub tokenizer: &'a Tokenizer,
+    /// The averaged parameters, see [`TrainState::model`](crate::state::TrainState::model).
+    pub tensors: BTreeMap<String, Tensor>,
+    /// The level that was reached.
+    pub growth: Growth,
+    /// The origin.
+    pub provenance: Provenance,
+}
+
+impl ModelFile<'_> {
+    /// Writes the file, whole or not at all.
+    ///
+    /// # Errors
+    /// If a tensor is not finite, or the file cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        Ok(disk::replace(&disk::OsDisk, path.as_ref(), &self.to_bytes()?)?)
+    }
+
+    /// The bytes of the file.
+    ///
+    /// # Errors
+    /// If a tensor is not finite.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        if let Some((name, value)) = tensors::first_not_finite(&self.tensors) {
+            return Err(Error::Diverged { what: format!("{name} of the model"), value });
+        }
+        let json = |error: serde_json::Error| Error::State(error.to_string());
+        let metadata = Metadata {
+            format: FORMAT,
+            config: serde_json::to_value(self.config).map_err(json)?,
+            tokenizer: self.tokenizer.to_json()?,
+            growth: self.growth,
+            provenance: self.provenance.clone(),
+            schema: Some(self.schema.clone()),
+        };
+        let metadata = serde_json::to_string(&metadata).map_err(json)?;
+        tensors::to_bytes(&self.tensors, &metadata).map_err(Error::State)
+    }
+}
+
+/// A trained model, ready to generate.
+///
+/// ```no_run
+/// use t2f_train::components::Components;
+/// use t2f_train::model::Model;
+/// use t2f_train::pipeline::Sampling;
+///
+/// let model = Model::load("runs/00000-procedural-quick", "auto", &Components::new())?;
+/// let images = model.generate(&["a bald man with a beard".into()], &[0], Sampling::default())?;
+/// assert_eq!(images[0].width, model.resolution());
+/// # t2f_train::Result::Ok(())
+/// ```
+#[derive(Debug)]
 pub struct Model {
     config: Config,
+    schema: Schema,
     growth: Growth,
     provenance: Provenance,
     pipeline: Pipeline,
@@ -56,69 +121,16 @@ pub struct Model {
 }
 
 impl Model {
-    /// Writes a model file.
-    ///
-    /// # Errors
-    /// If a tensor is not finite, or the file cannot be written.
-    pub fn save(
-        path: &Path,
-        config: &Config,
-        tokenizer: &Tokenizer,
-        tensors: &BTreeMap<String, Tensor>,
-        growth: Growth,
-        provenance: Provenance,
-    ) -> Result<()> {
-        let bytes = Self::to_bytes(config, tokenizer, tensors, growth, provenance)?;
-        Ok(disk::replace(&disk::OsDisk, path, &bytes)?)
-    }
-
-    /// The bytes of a model file.
-    ///
-    /// # Errors
-    /// If a tensor is not finite.
-    pub fn to_bytes(
-        config: &Config,
-        tokenizer: &Tokenizer,
-        tensors: &BTreeMap<String, Tensor>,
-        growth: Growth,
-        provenance: Provenance,
-    ) -> Result<Vec<u8>> {
-        if let Some((name, value)) = tensors::first_not_finite(tensors) {
-            return Err(Error::Diverged { what: format!("{name} of the model"), value });
-        }
-        let metadata = Metadata {
-            format: FORMAT,
-            config: config.clone(),
-            tokenizer: tokenizer.to_json()?,
-            growth,
-            provenance,
-        };
-        let json = serde_json::to_string(&metadata).map_err(|error| Error::State(error.to_string()))?;
-        tensors::to_bytes(tensors, &json).map_err(Error::State)
-    }
-
     /// Reads a model file, or the one in a run folder, onto the named device.
     ///
     /// # Errors
-    /// If there is no such file, it is not a model of this format, it is damaged, a tensor is
-    /// missing, left over, of another shape or type, or not finite (the message lists them), or the
-    /// device is not there.
-    pub fn load(path: &Path, device_name: &str) -> Result<Self> {
-        Self::read(path, device_name, None)
-    }
-
-    /// As [`load`](Self::load), for a model whose encoder the configuration has no name for.
-    ///
-    /// # Errors
-    /// As [`load`](Self::load), and if the encoder cannot be built.
-    pub fn load_with_text(path: &Path, device_name: &str, text: &BuildTextEncoder) -> Result<Self> {
-        Self::read(path, device_name, Some(text))
-    }
-
-    fn read(path: &Path, device_name: &str, text: Option<&BuildTextEncoder>) -> Result<Self> {
-        let file = file_of(path);
+    /// If there is no such file, it is not a model of this format, it is damaged, a tensor is missing,
+    /// left over, of another shape or type, or not finite (the message lists them), a part from outside
+    /// is not among the components, or the device is not there.
+    pub fn load(path: impl AsRef<Path>, device_name: &str, components: &Components) -> Result<Self> {
+        let file = file_of(path.as_ref());
         let bytes = std::fs::read(&file).map_err(|error| Error::file(&file, error))?;
-        Self::parse(&bytes, &device::open(device_name)?, text).map_err(|error| match error {
+        Self::from_bytes(&bytes, &device::open(device_name)?, components).map_err(|error| match error {
             Error::State(message) => Error::file(&file, message),
             error => Error::file(&file, error),
         })
@@ -128,38 +140,34 @@ impl Model {
     ///
     /// # Errors
     /// As [`load`](Self::load).
-    pub fn from_bytes(bytes: &[u8], device: &Device) -> Result<Self> {
-        Self::parse(bytes, device, None)
-    }
-
-    fn parse(bytes: &[u8], device: &Device, text: Option<&BuildTextEncoder>) -> Result<Self> {
+    pub fn from_bytes(bytes: &[u8], device: &Device, components: &Components) -> Result<Self> {
         let (tensors, json) = tensors::from_bytes(bytes).map_err(Error::State)?;
         let metadata: Metadata = serde_json::from_str(&json).map_err(|error| {
             Error::State(format!("not a t2f model: its metadata cannot be read: {error}"))
         })?;
-        if metadata.format != FORMAT {
+        if !(1..=FORMAT).contains(&metadata.format) {
             let found = metadata.format;
-            return Err(Error::State(format!("model format {found}, and this build reads format {FORMAT}")));
+            return Err(Error::State(format!(
+                "model format {found}, and this build reads formats 1 to {FORMAT}"
+            )));
         }
-        metadata.config.check()?;
+        let config = Config::of_json(metadata.config)?;
+        config.check()?;
+        components.check_model(&config.components)?;
+        let schema = metadata.schema.unwrap_or_else(|| first_schema(&config.data));
         let tokenizer = Tokenizer::from_json(&metadata.tokenizer)?;
-        let paint = |vb: VarBuilder| match text {
-            Some(text) => {
-                let text = text(tokenizer.clone(), vb.pp("text"))?;
-                Pipeline::with_text(&metadata.config, text, vb)
-            }
-            None => Pipeline::new(&metadata.config, tokenizer.clone(), vb),
-        };
-        // A model that is passed on has its weights in 16 bits; see `halved`.
+        // Models that are passed on have their weights in 16 bits; see `to_half`.
         let whole = |(name, tensor): (String, Tensor)| match tensor.dtype() {
             DType::F16 => Ok((name, tensor.to_dtype(DType::F32)?)),
             _ => Ok((name, tensor)),
         };
         let weights = Weights::new(tensors.into_iter().map(whole).collect::<Result<_>>()?);
-        let pipeline = paint(weights.builder(DType::F32, device))?;
+        let vb = weights.builder(DType::F32, device);
+        let pipeline = Pipeline::new(&config, components, &tokenizer, &schema.sizes(), vb)?;
         weights.check()?;
         Ok(Self {
-            config: metadata.config,
+            config,
+            schema,
             growth: metadata.growth,
             provenance: metadata.provenance,
             pipeline,
@@ -168,22 +176,22 @@ impl Model {
         })
     }
 
-    /// Faces for captions, a seed each. Equal captions, seeds and sampling give equal pictures.
+    /// Generates an image for each caption and seed. Equal captions, seeds and sampling give equal images.
     ///
     /// # Errors
-    /// If the numbers of captions and seeds differ, a text scale is asked of a model that was trained
-    /// without null captions, or the device fails.
-    pub fn draw(&self, captions: &[String], seeds: &[u64], sampling: Sampling) -> Result<Vec<Image>> {
+    /// If the numbers of captions and seeds differ, a guidance scale is asked of a model that was trained
+    /// without caption dropout, or the device fails.
+    pub fn generate(&self, captions: &[String], seeds: &[u64], sampling: Sampling) -> Result<Vec<Image>> {
         to_pictures(&self.generate_tensor(captions, seeds, sampling)?)
     }
 
-    /// As [`draw`](Self::draw), in `[-1, 1]`.
+    /// As [`generate`](Self::generate), in `[-1, 1]`.
     ///
     /// # Shapes
     /// The result is `(B, 3, H, W)`.
     ///
     /// # Errors
-    /// As [`draw`](Self::draw).
+    /// As [`generate`](Self::generate).
     pub fn generate_tensor(&self, captions: &[String], seeds: &[u64], sampling: Sampling) -> Result<Tensor> {
         let Sampling { truncation, guidance_scale } = sampling;
         if captions.len() != seeds.len() {
@@ -194,8 +202,8 @@ impl Model {
         }
         if guidance_scale != 1.0 && !self.knows_empty_caption() {
             return Err(Error::Config(format!(
-                "a text scale of {guidance_scale} leads away from the empty caption, and the model was trained \
-                 without: train with `optimizer.null_captions` above 0, or leave the scale at 1"
+                "a guidance scale of {guidance_scale} extrapolates from the empty caption, and the model was \
+                 trained without one: train with `loader.caption_dropout` above 0, or leave the scale at 1"
             )));
         }
         let noise = self.pipeline.noise(seeds, truncation, &self.device)?;
@@ -203,14 +211,14 @@ impl Model {
         self.pipeline.generate_embedded(&embedding, &noise, self.growth)
     }
 
-    /// Whether it was trained with null captions, so that the empty one stands for any face.
+    /// Whether it was trained with caption dropout, so that the empty caption stands for any image.
     pub fn knows_empty_caption(&self) -> bool {
-        self.config.optimizer.null_captions > 0.0
+        self.config.loader.caption_dropout > 0.0
     }
 
-    /// Words of a caption that the model has not learnt, once each.
+    /// The unknown words of a caption, once each. The model ignores them.
     pub fn unknown_words(&self, caption: &str) -> Vec<String> {
-        self.pipeline.text.unknown_words(caption).unwrap_or_default()
+        self.pipeline.text().unknown_words(caption).unwrap_or_default()
     }
 
     /// The configuration that it was trained with.
@@ -218,12 +226,17 @@ impl Model {
         &self.config
     }
 
-    /// Where it comes from.
+    /// The schema of the data's attributes; empty where it had none.
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// The origin of the model.
     pub fn provenance(&self) -> &Provenance {
         &self.provenance
     }
 
-    /// Side of the pictures in pixels.
+    /// The side of the images in pixels.
     pub fn resolution(&self) -> usize {
         self.growth.resolution()
     }
@@ -234,16 +247,24 @@ impl Model {
     }
 }
 
-/// The bytes of a model file with its weights in 16 bits: half the size, to be passed on.
+/// The bytes of a model file with its weights in 16 bits: half the size, for distribution.
 ///
 /// # Errors
 /// If they are no safetensors, or a weight is too large for 16 bits.
-pub fn halved(bytes: &[u8]) -> Result<Vec<u8>> {
+pub fn to_half(bytes: &[u8]) -> Result<Vec<u8>> {
     let (stored, json) = tensors::from_bytes(bytes).map_err(Error::State)?;
     let half = |(name, tensor): (String, Tensor)| Ok((name, tensor.to_dtype(DType::F16)?));
     let halves: BTreeMap<String, Tensor> = stored.into_iter().map(half).collect::<Result<_>>()?;
     tensors::all_finite(&halves).map_err(Error::State)?;
     tensors::to_bytes(&halves, &json).map_err(Error::State)
+}
+
+/// The schema of a model of format 1, which only knew that of the procedural faces.
+fn first_schema(data: &DataConfig) -> Schema {
+    match data {
+        DataConfig::Lfw(_) => Schema::default(),
+        _ => procedural::schema().clone(),
+    }
 }
 
 /// The model file of a path that a user names: a run folder or a file.

@@ -1,7 +1,8 @@
-//! From captions to faces: text encoder, conditioning augmentation and generator as one.
+//! From captions to images: text encoder, conditioning augmentation, attribute prior and generator as
+//! one.
 //!
-//! The same [`Pipeline`] draws during training (on trainable parameters), for the sample grids (on
-//! the average of the parameters) and from a model file. It knows nothing of losses or data.
+//! The same [`Pipeline`] generates in training (on trainable parameters), for sample grids (on their
+//! average) and from a model file. It knows neither losses nor data.
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
@@ -9,22 +10,17 @@ use t2f_gan::{AttributePrior, Conditioned, ConditioningAugmentation, Generator, 
 use t2f_ops::rng::{self, Key};
 use t2f_text::{TextEncoder, Tokenizer};
 
+use crate::components::Components;
 use crate::config::Config;
 use crate::error::Result;
 
-/// How an encoder is built: from the words of the training captions and parameters named
-/// `text.…`. [`t2f_text::TextConfig::build`] is one; an encoder of another crate brings its own and
-/// is free to ignore the tokenizer.
-pub type BuildTextEncoder<'a> = dyn Fn(Tokenizer, VarBuilder) -> t2f_text::Result<Box<dyn TextEncoder>> + 'a;
-
-/// How much of the noise and of the caption goes into a face; all of both by default.
+/// The strength of the noise and of the caption; 1 each by default.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sampling {
-    /// Scale of the noise: 1 leaves all its variety, 0 draws the most typical face of the caption.
+    /// Scale of the noise: 1 is the full variety, 0 the most typical image of the caption.
     pub truncation: f64,
-    /// How far the embedding is led from that of the empty caption through that of the caption: 0 is
-    /// the one, 1 the other. A guidance scale, as far as a network that draws in one step can have one
-    /// (after classifier-free guidance, arXiv:2207.12598).
+    /// Extrapolation from the embedding of the empty caption (0) through that of the caption (1): the
+    /// guidance scale of a one-step generator (after classifier-free guidance, arXiv:2207.12598).
     pub guidance_scale: f64,
 }
 
@@ -34,49 +30,64 @@ impl Default for Sampling {
     }
 }
 
-/// What turns `(caption, noise)` into a picture.
+/// The networks that turn captions and noise into images.
+#[derive(Debug)]
 pub struct Pipeline {
-    /// Captions → `(B, E)`.
-    pub text: Box<dyn TextEncoder>,
-    /// `(B, E)` and noise → the code `(B, C)`.
-    pub conditioning: ConditioningAugmentation,
-    /// `(B, E)` and noise → a plan of what is shown `(B, P)`, where there is a prior.
-    pub prior: Option<AttributePrior>,
-    /// The latent `(B, Z)`, code first → images `(B, 3, H, W)` in `[-1, 1]`.
-    pub generator: Box<dyn Generator>,
+    text: Box<dyn TextEncoder>,
+    conditioning: ConditioningAugmentation,
+    prior: Option<AttributePrior>,
+    generator: Box<dyn Generator>,
     noise_size: usize,
 }
 
 impl Pipeline {
     /// Builds the parts on parameters named `text.…`, `conditioning.…`, `prior.…` and `generator.…`.
+    /// `attribute_sizes` are the numbers of values of the data's attributes.
     ///
     /// # Errors
-    /// If a stored parameter is missing or has another shape.
-    pub fn new(config: &Config, tokenizer: Tokenizer, vb: VarBuilder) -> Result<Self> {
-        Self::with_text(config, config.text.build(tokenizer, vb.pp("text"))?, vb)
-    }
-
-    /// As [`new`](Self::new), around an encoder that is built already.
-    ///
-    /// # Errors
-    /// As [`new`](Self::new).
-    pub fn with_text(config: &Config, text: Box<dyn TextEncoder>, vb: VarBuilder) -> Result<Self> {
-        let (size, attributes) = (text.embedding_size(), config.data.attribute_sizes());
+    /// If a part cannot be built, a parameter is missing or has another shape, or a generator from
+    /// outside has another latent size or resolution than the configuration.
+    pub fn new(
+        config: &Config,
+        components: &Components,
+        tokenizer: &Tokenizer,
+        attribute_sizes: &[usize],
+        vb: VarBuilder,
+    ) -> Result<Self> {
+        let text = components.text(config, tokenizer.clone(), vb.pp("text"))?;
+        let size = text.embedding_size();
+        let shape = config.gan.generator_shape(config.loss.attribute_code_size(attribute_sizes))?;
         Ok(Self {
             conditioning: config.gan.conditioning(size, vb.pp("conditioning"))?,
-            prior: config.gan.prior(size, &attributes, vb.pp("prior"))?,
-            generator: config.gan.generator(&attributes, vb.pp("generator"))?,
+            prior: config.loss.prior(size, attribute_sizes, vb.pp("prior"))?,
+            generator: components.generator(config, &shape, vb.pp("generator"))?,
             noise_size: config.gan.noise_size(),
             text,
         })
     }
 
-    /// The code of an embedding and the latent that the generator draws from: code, noise and plan.
+    /// The text encoder.
+    pub fn text(&self) -> &dyn TextEncoder {
+        self.text.as_ref()
+    }
+
+    /// The attribute prior, where there is one.
+    pub fn prior(&self) -> Option<&AttributePrior> {
+        self.prior.as_ref()
+    }
+
+    /// The generator.
+    pub fn generator(&self) -> &dyn Generator {
+        self.generator.as_ref()
+    }
+
+    /// The text code of an embedding, and the latent of the generator: text code, noise and attribute
+    /// code.
     ///
     /// # Shapes
     /// `embedding`: `(B, E)`; `noise`: `(B, Z)`, standard normal: the columns of the conditioning
-    /// augmentation, those that go to the generator as they are, and those that a plan is drawn by.
-    /// `plan`: `(B, P)`; without it the prior draws one, where there is a prior.
+    /// augmentation, those of the generator's noise, and those of the prior's sampling.
+    /// `attribute_code`: `(B, P)`; without it the prior samples one, where there is a prior.
     ///
     /// # Errors
     /// If a shape does not fit.
@@ -84,28 +95,28 @@ impl Pipeline {
         &self,
         embedding: &Tensor,
         noise: &Tensor,
-        plan: Option<&Tensor>,
+        attribute_code: Option<&Tensor>,
     ) -> Result<(Conditioned, Tensor)> {
         let code_size = self.conditioning.code_size();
         let conditioned = self.conditioning.forward(embedding, &noise.narrow(1, 0, code_size)?)?;
         let beside = self.latent_noise(noise)?;
         let first = code_size + self.noise_size;
-        let plan = match (&self.prior, plan) {
+        let attribute_code = match (&self.prior, attribute_code) {
             (Some(prior), None) => {
                 let noise = noise.narrow(1, first, noise.dim(1)?.saturating_sub(first))?;
-                Some(prior.draw(embedding, &noise)?)
+                Some(prior.sample(embedding, &noise)?)
             }
-            (_, plan) => plan.cloned(),
+            (_, code) => code.cloned(),
         };
-        let latent = [Some(conditioned.code.clone()), Some(beside), plan];
+        let latent = [Some(conditioned.code.clone()), Some(beside), attribute_code];
         let latent = Tensor::cat(&latent.into_iter().flatten().collect::<Vec<_>>(), 1)?; // (B, Z)
         Ok((conditioned, latent))
     }
 
-    /// The columns of `noise` that go to the generator as they are.
+    /// The columns of `noise` that are the generator's noise.
     ///
     /// # Shapes
-    /// `noise`: `(B, Z)`; the result is `(B, N)`, N being the latent less code and plan.
+    /// `noise`: `(B, Z)`; the result is `(B, N)`, N being the latent less text code and attribute code.
     ///
     /// # Errors
     /// If `noise` has fewer columns.
@@ -116,35 +127,35 @@ impl Pipeline {
     /// `noise` with the columns of [`latent_noise`](Self::latent_noise) replaced in its first rows.
     ///
     /// # Shapes
-    /// `noise`: `(B, Z)`, `plain`: up to B rows `(M, N)`; the result is `(B, Z)`.
+    /// `noise`: `(B, Z)`; `inferred`: up to B rows `(M, N)`; the result is `(B, Z)`.
     ///
     /// # Errors
     /// If a shape does not fit.
-    pub fn with_latent_noise(&self, noise: &Tensor, plain: &Tensor) -> Result<Tensor> {
+    pub fn with_latent_noise(&self, noise: &Tensor, inferred: &Tensor) -> Result<Tensor> {
         let (rows, columns) = noise.dims2()?;
-        let count = plain.dim(0)?;
+        let count = inferred.dim(0)?;
         let first = noise.narrow(0, 0, count)?;
         let code_size = self.conditioning.code_size();
         let after = code_size + self.noise_size;
         let code = first.narrow(1, 0, code_size)?;
-        let plan = first.narrow(1, after, columns - after)?;
-        let first = Tensor::cat(&[&code, plain, &plan], 1)?;
+        let rest = first.narrow(1, after, columns - after)?;
+        let first = Tensor::cat(&[&code, inferred, &rest], 1)?;
         Ok(Tensor::cat(&[&first, &noise.narrow(0, count, rows - count)?], 0)?)
     }
 
-    /// Faces for captions.
+    /// Generates an image for each caption.
     ///
     /// # Shapes
     /// `noise`: `(B, Z)`, one row a caption; the result is `(B, 3, H, W)` in `[-1, 1]`.
     ///
     /// # Errors
     /// If the number of rows differs from the number of captions.
-    pub fn draw(&self, captions: &[String], noise: &Tensor, at: Growth) -> Result<Tensor> {
+    pub fn generate(&self, captions: &[String], noise: &Tensor, at: Growth) -> Result<Tensor> {
         self.generate_embedded(&self.text.encode(captions)?, noise, at)
     }
 
-    /// The embeddings of captions on the line `null + scale · (embedding - null)`, where `null` is that
-    /// of the empty caption.
+    /// The guided embeddings of captions, `null + scale · (embedding - null)`, where `null` is the
+    /// embedding of the empty caption.
     ///
     /// # Shapes
     /// The result is `(B, E)`.
@@ -160,7 +171,7 @@ impl Pipeline {
         Ok(embedding.broadcast_sub(&null)?.affine(scale, 0.0)?.broadcast_add(&null)?)
     }
 
-    /// Faces for embeddings.
+    /// Generates an image for each embedding.
     ///
     /// # Shapes
     /// `embedding`: `(B, E)`; `noise`: `(B, Z)`; the result is `(B, 3, H, W)` in `[-1, 1]`.
@@ -172,7 +183,7 @@ impl Pipeline {
         Ok(self.generator.forward(&latent, at)?.clamp(-1f32, 1f32)?)
     }
 
-    /// The noise that a seed stands for: one row, scaled by `truncation`; see [`Sampling`].
+    /// The noise of each seed, one row a seed, scaled by `truncation`; see [`Sampling`].
     ///
     /// # Errors
     /// If the device refuses the copy.
@@ -186,10 +197,10 @@ impl Pipeline {
     }
 }
 
-/// Pictures in `[-1, 1]` as bytes.
+/// Images in `[-1, 1]` as bytes.
 ///
 /// # Shapes
-/// `(B, 3, H, W)` → `B` pictures.
+/// `(B, 3, H, W)` → `B` images.
 ///
 /// # Errors
 /// If `images` is not rank 4 with three channels.

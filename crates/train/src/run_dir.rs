@@ -1,4 +1,4 @@
-//! The folder of a run: claimed by one process, never overwritten, and telling the story.
+//! The folder of a run: claimed by one process and never overwritten.
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ impl RunDir {
     ///
     /// # Errors
     /// If nothing can be written under `out`.
-    pub fn claim(out: &Path, config: &Config, data: &str, overrides: &[String]) -> Result<Self> {
+    pub fn claim(out: &Path, config: &Config, data: &str) -> Result<Self> {
         fs::create_dir_all(out).map_err(|error| Error::file(out, error))?;
         let mut number = next_number(out)?;
         let path = loop {
@@ -43,7 +43,7 @@ impl RunDir {
             }
         };
         let run = Self { disk: Arc::new(OsDisk), _lock: lock(&path)?, path };
-        let overrides: String = overrides.iter().map(|line| format!("{line}\n")).collect();
+        let overrides: String = config.overrides.iter().map(|line| format!("{line}\n")).collect();
         run.write("overrides.txt", overrides.as_bytes())?;
         // Last, since it makes the folder a run.
         run.write("config.toml", sealed(&config.to_toml()?).as_bytes())?;
@@ -185,8 +185,13 @@ mod tests {
     fn numbers_go_up_and_a_folder_has_one_user() {
         let out = tempfile::tempdir().unwrap();
         let config = Config::preset("quick").unwrap();
-        let first = RunDir::claim(out.path(), &config, "procedural", &[]).unwrap();
-        let second = RunDir::claim(out.path(), &config, "procedural", &["seed=2".into()]).unwrap();
+        let first = RunDir::claim(out.path(), &config, "procedural").unwrap();
+        let second = RunDir::claim(
+            out.path(),
+            &Config { overrides: vec!["seed=2".into()], ..config.clone() },
+            "procedural",
+        )
+        .unwrap();
         assert!(first.path().ends_with("00000-procedural-quick"));
         assert!(second.path().ends_with("00001-procedural-quick"));
         assert_eq!(fs::read_to_string(second.path().join("overrides.txt")).unwrap(), "seed=2\n");
@@ -203,7 +208,7 @@ mod tests {
     fn any_damage_to_the_configuration_is_found_and_an_edit_says_that_it_is_one() {
         let out = tempfile::tempdir().unwrap();
         let config = Config::preset("quick").unwrap();
-        let run = RunDir::claim(out.path(), &config, "procedural", &[]).unwrap();
+        let run = RunDir::claim(out.path(), &config, "procedural").unwrap();
         let path = run.path().join("config.toml");
         let good = fs::read(&path).unwrap();
         for at in (0..good.len()).step_by(3) {

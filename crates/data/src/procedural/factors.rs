@@ -1,14 +1,14 @@
-//! The 22 factors of a face and the values they take.
+//! The 22 factors of a procedural face and their values.
 
-use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
+use crate::attributes::{Attribute, Attributes, Observation, Schema};
 use crate::error::Error;
 
 macro_rules! factors {
     ($($(#[$doc:meta])* $variant:ident $name:literal { $($value:literal $weight:literal),+ $(,)? })+) => {
-        /// A way in which faces differ. The order of the variants is the order of every table.
+        /// A property in which procedural faces differ. `factor as usize` is its position in the
+        /// [schema](super::schema()).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Factor {
             $($(#[$doc])* $variant,)+
@@ -28,8 +28,8 @@ macro_rules! factors {
                 match self { $(Self::$variant => &[$($value),+],)+ }
             }
 
-            /// How often each value is drawn, relative to the others; near uniform, so that every
-            /// value can be learnt.
+            /// The relative frequency of each value; near uniform, so that every value can be
+            /// learned.
             pub(crate) fn weights(self) -> &'static [f64] {
                 match self { $(Self::$variant => &[$($weight),+],)+ }
             }
@@ -38,9 +38,9 @@ macro_rules! factors {
 }
 
 factors! {
-    /// Whether the face is a woman's or a man's.
+    /// The sex.
     Sex "sex" { "woman" 1.0, "man" 1.0 }
-    /// How old the person is.
+    /// The age group.
     Age "age" { "young" 3.0, "middle" 3.0, "old" 2.0 }
     /// The colour of the skin.
     Skin "skin" { "pale" 1.0, "fair" 1.0, "olive" 1.0, "tan" 1.0, "brown" 1.0, "dark" 1.0 }
@@ -48,17 +48,17 @@ factors! {
     Face "face" { "round" 1.0, "oval" 1.0, "square" 1.0, "long" 1.0 }
     /// The colour of the hair and the beard.
     HairColour "hair-colour" { "black" 2.0, "brown" 2.0, "blond" 2.0, "red" 1.3, "grey" 1.3, "white" 1.2 }
-    /// How far the hair falls.
+    /// The length of the hair.
     HairLength "hair-length" { "bald" 1.0, "cropped" 1.3, "short" 2.0, "bob" 1.6, "long" 2.0, "bun" 1.0 }
-    /// How the hair curls.
+    /// The texture of the hair.
     HairTexture "hair-texture" { "straight" 1.0, "wavy" 1.0, "curly" 1.0 }
-    /// How the hair meets the forehead.
+    /// The shape of the hair above the forehead.
     Fringe "fringe" { "fringe" 1.0, "parted" 1.0, "back" 1.0 }
-    /// Hair below the nose.
+    /// The beard or moustache.
     FacialHair "facial-hair" { "none" 4.0, "stubble" 1.0, "moustache" 1.4, "goatee" 1.2, "full" 1.8 }
-    /// Glasses and their shape.
+    /// The glasses and their shape.
     Glasses "glasses" { "none" 4.0, "round" 1.3, "square" 1.3, "sun" 1.2 }
-    /// What is worn on the head.
+    /// The hat.
     Hat "hat" { "none" 5.0, "cap" 1.0, "beanie" 1.0, "brim" 1.0 }
     /// The expression of the mouth.
     Mouth "mouth" { "neutral" 1.0, "smile" 1.0, "grin" 1.0, "open" 1.0, "frown" 1.0 }
@@ -70,29 +70,31 @@ factors! {
     Nose "nose" { "small" 1.0, "medium" 1.0, "big" 1.0 }
     /// The fullness and paint of the lips.
     Lips "lips" { "thin" 1.0, "full" 1.0, "red" 1.0 }
-    /// What hangs from the ears.
+    /// The earrings.
     Earrings "earrings" { "none" 3.0, "studs" 1.0, "hoops" 1.0 }
     /// Marks on the skin.
     Marks "marks" { "none" 3.0, "freckles" 1.0, "rosy" 1.0, "mole" 1.0 }
-    /// Where the face turns.
+    /// The direction of the face.
     Gaze "gaze" { "front" 2.0, "left" 1.0, "right" 1.0 }
-    /// What is worn below the neck.
+    /// The clothes.
     Clothes "clothes" { "suit" 1.0, "tshirt" 1.0, "turtleneck" 1.0, "vneck" 1.0 }
     /// The colour behind the head.
     Background "background" { "grey" 1.0, "blue" 1.0, "green" 1.0, "warm" 1.0, "dark" 1.0, "white" 1.0 }
-    /// Where the light comes from.
+    /// The direction and strength of the light.
     Light "light" { "even" 2.0, "left" 1.0, "right" 1.0, "dim" 1.0 }
 }
 
-/// What stands in files where a value cannot be seen.
-pub(crate) const NOT_VISIBLE: &str = "not-visible";
+static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
+    let attribute = |factor: Factor| Attribute::new(factor.name(), factor.values().iter().copied());
+    Schema::new(Factor::ALL.map(attribute).into()).expect("names of factors and values are unique")
+});
+
+/// The schema of the procedural faces: one attribute for each [`Factor`], in order.
+pub fn schema() -> &'static Schema {
+    &SCHEMA
+}
 
 impl Factor {
-    /// The number of values of each factor, in order.
-    pub fn sizes() -> [usize; 22] {
-        Self::ALL.map(|factor| factor.values().len())
-    }
-
     /// The factor of a name.
     ///
     /// # Errors
@@ -118,31 +120,18 @@ impl Factor {
     }
 }
 
-impl Serialize for Factor {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
-
-impl<'de> Deserialize<'de> for Factor {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let name = String::deserialize(deserializer)?;
-        Self::from_name(&name).map_err(serde::de::Error::custom)
-    }
-}
-
-/// A value for each factor that can be seen.
+/// A value for each visible factor.
 ///
 /// Together with a key for the rest (position, tilt, the colour of the cloth) this determines an
-/// image. In files: an object from factor names to value names, `"not-visible"` where hidden.
+/// image. [`Attributes`] hold the same in the general form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Attributes([Option<u8>; 22]);
+pub struct Face([Option<u8>; 22]);
 
-impl Attributes {
-    /// Attributes with a value for every factor, of which those that others hide are not visible.
+impl Face {
+    /// A face with a value for every factor, of which those that others hide are not visible.
     ///
     /// # Errors
-    /// If a value is out of its factor's range.
+    /// If a value is out of the range of its factor.
     pub fn new(values: [usize; 22]) -> Result<Self, Error> {
         for (factor, value) in Factor::ALL.into_iter().zip(values) {
             if value >= factor.values().len() {
@@ -157,33 +146,33 @@ impl Attributes {
     }
 
     pub(crate) fn from_values(values: [usize; 22]) -> Self {
-        let mut attributes = Self(values.map(|value| Some(value as u8)));
-        attributes.hide();
-        attributes
+        let mut face = Self(values.map(|value| Some(value as u8)));
+        face.hide();
+        face
     }
 
-    /// The position of the factor's value, or `None` where it cannot be seen.
+    /// The face in the general form of attributes.
+    pub fn attributes(&self) -> Attributes {
+        Attributes::new(self.0.map(|value| value.map_or(Observation::Hidden, Observation::Value)))
+    }
+
+    /// The position of the factor's value, or `None` where it is hidden.
     pub fn get(&self, factor: Factor) -> Option<usize> {
         self.0[factor as usize].map(usize::from)
     }
 
-    /// The name of the factor's value, or `None` where it cannot be seen.
+    /// The name of the factor's value, or `None` where it is hidden.
     pub fn value(&self, factor: Factor) -> Option<&'static str> {
         self.get(factor).map(|value| factor.values()[value])
     }
 
-    /// Whether the factor can be seen and has the named value.
+    /// Whether the factor is visible and has the named value.
     pub fn is(&self, factor: Factor, value: &str) -> bool {
         self.value(factor) == Some(value)
     }
 
-    /// The first factor that has another value in other attributes, or is seen in one of them alone.
-    pub(crate) fn differs_in(&self, other: &Self) -> Option<Factor> {
-        Factor::ALL.into_iter().find(|factor| self.get(*factor) != other.get(*factor))
-    }
-
-    /// These attributes with one factor given a value, for edit tests: what the new value hides is
-    /// hidden. What the old one hid stays hidden.
+    /// The same face with another value of one factor. Factors that the new value hides become
+    /// hidden; factors that the old value hid stay hidden.
     ///
     /// # Errors
     /// If the factor has no such value.
@@ -194,13 +183,12 @@ impl Attributes {
         Ok(edited)
     }
 
-    /// Applies the rules of what hides what.
+    /// Applies the rules by which factors hide or rule out others.
     ///
-    /// - Women have no beards (the one dependence between factors).
+    /// - Women have no beards, the only dependence between factors.
     /// - Sunglasses hide the colour of the eyes.
     /// - A bald head has no colour, texture or fringe; a cropped one no texture or fringe.
-    /// - A hat hides the fringe, the length of hair that does not fall below it, and the texture
-    ///   of that hair.
+    /// - A hat hides the fringe, and length and texture of hair that does not reach below it.
     fn hide(&mut self) {
         if self.is(Factor::Sex, "woman") {
             self.0[Factor::FacialHair as usize] = Some(0);
@@ -224,31 +212,33 @@ impl Attributes {
     }
 }
 
-impl Serialize for Attributes {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let names = |factor: Factor| (factor.name(), self.value(factor).unwrap_or(NOT_VISIBLE));
-        serializer.collect_map(Factor::ALL.map(names))
-    }
-}
+impl TryFrom<&Attributes> for Face {
+    type Error = Error;
 
-impl<'de> Deserialize<'de> for Attributes {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        use serde::de::Error as _;
-        let mut names = BTreeMap::<String, String>::deserialize(deserializer)?;
+    /// The face with these attributes of the procedural [`schema`].
+    ///
+    /// # Errors
+    /// If an attribute is unknown, or a value is out of range.
+    fn try_from(attributes: &Attributes) -> Result<Self, Error> {
         let mut values = [None; 22];
         for factor in Factor::ALL {
-            let name = names.remove(factor.name());
-            let name =
-                name.ok_or_else(|| D::Error::custom(format!("factor {} is missing", factor.name())))?;
-            if name != NOT_VISIBLE {
-                let value = factor.value_index(&name).map_err(D::Error::custom)?;
-                values[factor as usize] = Some(value as u8);
-            }
+            let wrong = |reason: String| Error::Schema { reason };
+            values[factor as usize] = match attributes.get(factor as usize) {
+                Observation::Hidden => None,
+                Observation::Value(value) if usize::from(value) < factor.values().len() => Some(value),
+                Observation::Value(value) => {
+                    let last = factor.values().len() - 1;
+                    return Err(wrong(format!("{} is {value}, expected 0 to {last}", factor.name())));
+                }
+                Observation::Unknown => {
+                    return Err(wrong(format!(
+                        "{} is unknown, expected a value of every factor",
+                        factor.name()
+                    )));
+                }
+            };
         }
-        match names.into_keys().next() {
-            Some(name) => Err(D::Error::custom(format!("unknown factor `{name}`"))),
-            None => Ok(Self(values)),
-        }
+        Ok(Self(values))
     }
 }
 
@@ -257,30 +247,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_hidden_is_not_visible() {
-        let plain = Attributes::new([0; 22]).unwrap();
+    fn a_factor_hides_the_factors_that_depend_on_it() {
+        let plain = Face::new([0; 22]).unwrap();
         assert_eq!(plain.value(Factor::Eyes), Some("brown"));
         assert_eq!(plain.with(Factor::Glasses, "sun").unwrap().value(Factor::Eyes), None);
         assert_eq!(plain.value(Factor::Fringe), None, "the first hair length is bald");
         let mut values = [0; 22];
         values[Factor::HairLength as usize] = 4;
-        let long = Attributes::new(values).unwrap();
+        let long = Face::new(values).unwrap();
         assert!(long.is(Factor::Fringe, "fringe"));
         let hat = long.with(Factor::Hat, "beanie").unwrap();
         assert_eq!((hat.value(Factor::Fringe), hat.value(Factor::HairLength)), (None, Some("long")));
         values[Factor::FacialHair as usize] = 4;
-        assert!(Attributes::new(values).unwrap().is(Factor::FacialHair, "none"), "a woman");
+        assert!(Face::new(values).unwrap().is(Factor::FacialHair, "none"), "a woman");
         values[Factor::Sex as usize] = 2;
-        assert!(Attributes::new(values).is_err());
+        assert!(Face::new(values).is_err());
     }
 
     #[test]
-    fn attributes_survive_json_and_name_what_is_wrong() {
-        let attributes = Attributes::new([1; 22]).unwrap();
-        let json = serde_json::to_string(&attributes).unwrap();
-        assert_eq!(serde_json::from_str::<Attributes>(&json).unwrap(), attributes);
-        let wrong = json.replace("\"man\"", "\"dog\"");
-        let message = serde_json::from_str::<Attributes>(&wrong).unwrap_err().to_string();
-        assert!(message.contains("value of sex `dog`: expected one of woman, man"), "{message}");
+    fn a_face_survives_the_general_form() {
+        let face = Face::new([1; 22]).unwrap();
+        let attributes = face.attributes();
+        assert_eq!(Face::try_from(&attributes).unwrap(), face);
+        assert_eq!(attributes.len(), schema().len());
+        let names = attributes.to_names(schema()).unwrap();
+        assert_eq!(names["sex"], "man");
+        assert_eq!(Attributes::from_names(schema(), &names).unwrap(), attributes);
+        let error =
+            |observation| Face::try_from(&attributes.clone().with(0, observation)).unwrap_err().to_string();
+        assert!(error(Observation::Unknown).contains("sex is unknown"));
+        assert!(error(Observation::Value(2)).contains("sex is 2, expected 0 to 1"));
     }
 }

@@ -1,17 +1,17 @@
-//! From factors to sentences, with a record of what was claimed.
+//! From factors to captions and their claims.
 //!
-//! What is mentioned is drawn from one key and how it is put from another, each choice under its
-//! own name: a paraphrase changes the second key alone, and an edit of one factor leaves the words
-//! about the others as they were.
+//! The content is drawn from one key and the words from another, each choice under a name of its
+//! own: a paraphrase changes the second key alone, and an edit of one factor leaves the words for
+//! the others as they were.
 
 use rand_core::Rng;
 use t2f_ops::rng::{self, Key};
 
-use super::claims::Claims;
-use super::factors::{Attributes, Factor};
+use super::factors::{Face, Factor};
 use super::words::{EXPRESSION, Phrase, REMARKS, Wording, phrases};
+use crate::attributes::Claims;
 
-/// How likely a factor is mentioned by a caption of middling length, after Face2Text v0.1.
+/// The probability that a caption of medium length mentions a factor, after Face2Text v0.1.
 fn mention_rate(factor: Factor) -> f64 {
     match factor {
         Factor::Sex => 0.83,
@@ -33,31 +33,31 @@ fn mention_rate(factor: Factor) -> f64 {
     }
 }
 
-/// How likely the absence of something is worth a word.
+/// The probability that a caption mentions an absence, such as *no glasses*.
 const ABSENCE_RATE: f64 = 0.03;
 const TYPO_RATE: f64 = 0.12;
 const REMARK_RATE: f64 = 0.10;
 
-/// The manner of a caption: a list of traits, one sentence, or several.
+/// The form of a caption: a list of traits, one sentence, or several.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Style {
     Traits,
     Sentence,
-    Story,
+    Sentences,
 }
 
 impl Style {
-    /// How much more or less than the mean a caption of this style mentions.
-    fn appetite(self) -> f64 {
+    /// The amount that a caption of this style mentions, relative to medium length.
+    fn verbosity(self) -> f64 {
         match self {
             Self::Traits => 0.85,
             Self::Sentence => 1.0,
-            Self::Story => 2.8,
+            Self::Sentences => 2.8,
         }
     }
 }
 
-/// The things a caption will say, in words.
+/// The parts of a caption, in words.
 struct Content {
     noun: String,
     adjectives: Vec<String>,
@@ -68,8 +68,8 @@ struct Content {
     asides: Vec<String>,
 }
 
-pub(super) struct Speaker<'a> {
-    face: &'a Attributes,
+struct Writer<'a> {
+    face: &'a Face,
     wording: Wording,
     content: Key,
     words: Key,
@@ -78,26 +78,25 @@ pub(super) struct Speaker<'a> {
     claims: Claims,
 }
 
-/// The text of a caption and what it claims.
-pub(super) fn speak(face: &Attributes, wording: Wording, content: Key, words: Key) -> (String, Claims) {
+/// The text and the claims of a caption.
+pub(super) fn write_caption(face: &Face, wording: Wording, content: Key, words: Key) -> (String, Claims) {
     let style = match super::sample::weighted(&mut content.child("style").rng(), &[0.33, 0.37, 0.30]) {
         0 => Style::Traits,
         1 => Style::Sentence,
-        _ => Style::Story,
+        _ => Style::Sentences,
     };
-    let mut speaker =
-        Speaker { face, wording, content, words, style, sexed: false, claims: Claims::default() };
-    speaker.sexed = speaker.mentions(Factor::Sex);
-    let content = speaker.gather();
+    let mut writer = Writer { face, wording, content, words, style, sexed: false, claims: Claims::default() };
+    writer.sexed = writer.mentions(Factor::Sex);
+    let content = writer.gather();
     let text = match style {
-        Style::Traits => speaker.traits(content),
-        Style::Sentence => speaker.sentence(content),
-        Style::Story => speaker.story(content),
+        Style::Traits => writer.traits(content),
+        Style::Sentence => writer.sentence(content),
+        Style::Sentences => writer.sentences(content),
     };
-    (speaker.finish(text), speaker.claims)
+    (writer.finish(text), writer.claims)
 }
 
-impl Speaker<'_> {
+impl Writer<'_> {
     fn chance(&self, what: &str, rate: f64) -> bool {
         rng::unit(&mut self.content.child(what).rng()) < rate
     }
@@ -125,15 +124,15 @@ impl Speaker<'_> {
             (Factor::Light, "even") => 0.005,
             _ => mention_rate(factor),
         };
-        let rate = if factor == Factor::Sex { rate } else { 1.0 - (1.0 - rate).powf(self.style.appetite()) };
+        let rate = if factor == Factor::Sex { rate } else { 1.0 - (1.0 - rate).powf(self.style.verbosity()) };
         self.chance(factor.name(), rate)
     }
 
-    /// Words for a factor's value, from the phrases that are true of it; the claim is recorded.
-    fn say_from(&mut self, factor: Factor, table: &[Phrase]) -> Option<String> {
+    /// A phrase that is true of the factor's value; its claim is added.
+    fn phrase_from(&mut self, factor: Factor, table: &[Phrase]) -> Option<String> {
         let value = self.face.value(factor)?;
         let fits = |phrase: &&Phrase| {
-            phrase.allowed.contains(&value) && (self.wording == Wording::Full || !phrase.kept)
+            phrase.allowed.contains(&value) && (self.wording == Wording::Full || !phrase.held_out)
         };
         let fitting: Vec<&Phrase> = table.iter().filter(fits).collect();
         if fitting.is_empty() {
@@ -142,28 +141,28 @@ impl Speaker<'_> {
         let phrase = fitting[rng::below(&mut self.words.child(factor.name()).rng(), fitting.len())];
         let allowed: Vec<usize> =
             phrase.allowed.iter().filter_map(|name| factor.value_index(name).ok()).collect();
-        self.claims.add(factor, &allowed);
+        self.claims.add(factor as usize, &allowed);
         if phrase.text.contains("{his}") && self.sexed {
             self.claim_sex();
         }
         Some(phrase.text.replace("{his}", self.possessive()))
     }
 
-    fn say(&mut self, factor: Factor) -> Option<String> {
-        self.say_from(factor, phrases(factor))
+    fn phrase(&mut self, factor: Factor) -> Option<String> {
+        self.phrase_from(factor, phrases(factor))
     }
 
-    fn say_if_mentioned(&mut self, factor: Factor) -> Option<String> {
-        if self.mentions(factor) { self.say(factor) } else { None }
+    fn phrase_if_mentioned(&mut self, factor: Factor) -> Option<String> {
+        if self.mentions(factor) { self.phrase(factor) } else { None }
     }
 
     fn claim_sex(&mut self) {
         if let Some(value) = self.face.get(Factor::Sex) {
-            self.claims.add(Factor::Sex, &[value]);
+            self.claims.add(Factor::Sex as usize, &[value]);
         }
     }
 
-    /// Names no sex where the caption does not.
+    /// Neutral where the caption does not mention the sex.
     fn possessive(&self) -> &'static str {
         match (self.sexed, self.man()) {
             (false, _) => "their",
@@ -182,7 +181,7 @@ impl Speaker<'_> {
 
     fn hair(&mut self) -> Option<String> {
         if self.face.is(Factor::HairLength, "bald") {
-            self.claims.add(Factor::HairLength, &[0]);
+            self.claims.add(Factor::HairLength as usize, &[0]);
             let options = ["a bald head", "no hair", "a shaved head"];
             let known = if self.wording == Wording::Full { 3 } else { 2 };
             return Some(self.pick("bald", &options[..known]).into());
@@ -190,17 +189,17 @@ impl Speaker<'_> {
         self.face.value(Factor::HairColour)?;
         let mut parts = Vec::new();
         if self.chance("hair length", 0.42) {
-            parts.extend(self.say(Factor::HairLength));
+            parts.extend(self.phrase(Factor::HairLength));
         }
         if self.chance("hair texture", 0.25) {
-            parts.extend(self.say(Factor::HairTexture));
+            parts.extend(self.phrase(Factor::HairTexture));
         }
         if self.chance("hair colour", 0.80) || parts.is_empty() {
-            parts.extend(self.say(Factor::HairColour));
+            parts.extend(self.phrase(Factor::HairColour));
         }
         let mut hair = format!("{} hair", parts.join(" "));
         if self.chance("fringe", 0.10)
-            && let Some(fringe) = self.say(Factor::Fringe)
+            && let Some(fringe) = self.phrase(Factor::Fringe)
         {
             hair = format!("{hair} with {fringe}");
         }
@@ -224,27 +223,27 @@ impl Speaker<'_> {
             Factor::Marks,
             Factor::Nose,
         ] {
-            features.extend(self.say_if_mentioned(factor));
+            features.extend(self.phrase_if_mentioned(factor));
         }
         let order = rng::permutation(&mut self.content.child("order of features").rng(), features.len());
         let mut features: Vec<String> = order.into_iter().map(|i| features[i].clone()).collect();
         let mut wears = Vec::new();
         for factor in [Factor::Glasses, Factor::Hat, Factor::Earrings, Factor::Clothes] {
-            wears.extend(self.say_if_mentioned(factor));
+            wears.extend(self.phrase_if_mentioned(factor));
         }
         let mut adjectives = Vec::new();
         let mut expression = None;
         if self.mentions(Factor::Mouth) {
             if self.style != Style::Traits && self.flip("expression as adjective", 0.4) {
-                adjectives.extend(self.say_from(Factor::Mouth, EXPRESSION));
+                adjectives.extend(self.phrase_from(Factor::Mouth, EXPRESSION));
             } else if self.style == Style::Traits {
-                expression = self.say_from(Factor::Mouth, EXPRESSION);
+                expression = self.phrase_from(Factor::Mouth, EXPRESSION);
             } else {
-                expression = self.say(Factor::Mouth);
+                expression = self.phrase(Factor::Mouth);
             }
         }
         let mut after_noun = String::new();
-        if let Some(age) = self.say_if_mentioned(Factor::Age) {
+        if let Some(age) = self.phrase_if_mentioned(Factor::Age) {
             let phrase = ["in ", "about ", "around ", "barely "].iter().any(|start| age.starts_with(start));
             match phrase {
                 true if age.starts_with("in ") => after_noun = format!(" {age}"),
@@ -253,17 +252,17 @@ impl Speaker<'_> {
             }
         }
         let noun = if self.sexed {
-            self.say(Factor::Sex).unwrap_or_default()
+            self.phrase(Factor::Sex).unwrap_or_default()
         } else {
             self.pick("noun", &["person", "person", "face", "individual"]).into()
         };
         let mut asides = Vec::new();
-        if self.style == Style::Story {
-            let gaze = self.say_if_mentioned(Factor::Gaze);
+        if self.style == Style::Sentences {
+            let gaze = self.phrase_if_mentioned(Factor::Gaze);
             asides.extend(gaze.map(|gaze| format!("{} {gaze}", self.pronoun())));
         }
         for factor in [Factor::Background, Factor::Light] {
-            asides.extend(self.say_if_mentioned(factor));
+            asides.extend(self.phrase_if_mentioned(factor));
         }
         let silent = features.is_empty() && wears.is_empty() && adjectives.is_empty() && expression.is_none();
         if silent && after_noun.is_empty() {
@@ -329,7 +328,7 @@ impl Speaker<'_> {
     }
 
     /// `This is a young man. He has short dark hair. He is wearing glasses. He is smiling.`
-    fn story(&mut self, content: Content) -> String {
+    fn sentences(&mut self, content: Content) -> String {
         self.use_pronoun();
         let subject = with_article(&self.subject(&content));
         let openings =
@@ -359,18 +358,18 @@ impl Speaker<'_> {
         text.join(". ")
     }
 
-    /// A pronoun says the sex.
+    /// A pronoun claims the sex.
     fn use_pronoun(&mut self) {
         if self.sexed {
             self.claim_sex();
         }
     }
 
-    /// The noise of people in a hurry: remarks, capitals, full stops and typing errors.
+    /// The noise of hurried writers: remarks, capitals, full stops and typing errors.
     fn finish(&self, mut text: String) -> String {
-        if self.chance("remark", REMARK_RATE * self.style.appetite()) {
+        if self.chance("remark", REMARK_RATE * self.style.verbosity()) {
             text += match self.style {
-                Style::Story => ". ",
+                Style::Sentences => ". ",
                 _ => ", ",
             };
             text += self.pick("remark", REMARKS);

@@ -1,18 +1,18 @@
-//! Pairs of values that training never sees together.
+//! Pairs of values that never occur together in training.
 //!
-//! After CLEVR's CoGenT split: every value of a pair is common in training, the two together occur
-//! only in [`Split::TestComb`](super::Split::TestComb). A model that has learnt the factors, and
-//! not a list of faces, draws them together when asked to.
+//! After CLEVR's CoGenT split: each value of a pair is common in training, the two together occur
+//! only in [`Split::TestComb`](super::Split::TestComb). A model that has learned the factors, and
+//! not a list of faces, generates both when a caption asks for them.
 
 use t2f_ops::rng::{self, Key};
 
-use super::factors::{Attributes, Factor};
+use super::factors::{Face, Factor};
 use super::sample::draw;
 
 /// One value of one factor.
 type Value = (Factor, &'static str);
 
-/// The pairs that are kept for testing.
+/// The pairs that occur in the test part of combinations alone.
 pub const RESERVED: [(Value, Value); 12] = [
     ((Factor::HairColour, "red"), (Factor::Skin, "dark")),
     ((Factor::Glasses, "sun"), (Factor::Mouth, "frown")),
@@ -28,35 +28,35 @@ pub const RESERVED: [(Value, Value); 12] = [
     ((Factor::Glasses, "round"), (Factor::Age, "old")),
 ];
 
-/// Whether both values of some reserved pair can be seen.
-pub fn has_reserved_pair(attributes: &Attributes) -> bool {
-    RESERVED.iter().any(|pair| shows(attributes, *pair))
+/// Whether both values of some reserved pair are visible.
+pub fn has_reserved_pair(face: &Face) -> bool {
+    RESERVED.iter().any(|pair| shows(face, *pair))
 }
 
-fn shows(attributes: &Attributes, (first, second): (Value, Value)) -> bool {
-    attributes.is(first.0, first.1) && attributes.is(second.0, second.1)
+fn shows(face: &Face, (first, second): (Value, Value)) -> bool {
+    face.is(first.0, first.1) && face.is(second.0, second.1)
 }
 
-/// Attributes from the full distribution, given that they show no reserved pair (about two draws
-/// in three do not).
-pub(super) fn sample_without_pairs(key: Key) -> Attributes {
+/// A face from the full distribution under the condition that it has no reserved pair, which about
+/// two samples in three fulfil.
+pub(super) fn sample_without_pairs(key: Key) -> Face {
     let mut stream = key.rng();
     loop {
-        let attributes = draw(&mut stream);
-        if !has_reserved_pair(&attributes) {
-            return attributes;
+        let face = draw(&mut stream);
+        if !has_reserved_pair(&face) {
+            return face;
         }
     }
 }
 
-/// Attributes that show a reserved pair, each pair chosen equally often.
-pub(super) fn sample_with_pair(key: Key) -> Attributes {
+/// A face with a reserved pair; every pair is equally frequent.
+pub(super) fn sample_with_pair(key: Key) -> Face {
     let mut stream = key.rng();
     let pair = RESERVED[rng::below(&mut stream, RESERVED.len())];
     loop {
-        let attributes = draw(&mut stream);
-        if shows(&attributes, pair) {
-            return attributes;
+        let face = draw(&mut stream);
+        if shows(&face, pair) {
+            return face;
         }
     }
 }
@@ -65,9 +65,9 @@ pub(super) fn sample_with_pair(key: Key) -> Attributes {
 mod tests {
     use super::*;
 
-    /// How often each value is seen in `n` draws.
-    fn marginals(n: u64, sample: impl Fn(Key) -> Attributes) -> Vec<(Factor, usize, f64)> {
-        let faces: Vec<Attributes> = (0..n).map(|i| sample(Key::new(11).at(i))).collect();
+    /// The frequency of each value in `n` samples.
+    fn marginals(n: u64, sample: impl Fn(Key) -> Face) -> Vec<(Factor, usize, f64)> {
+        let faces: Vec<Face> = (0..n).map(|i| sample(Key::new(11).at(i))).collect();
         let share = |factor: Factor, value| {
             faces.iter().filter(|face| face.get(factor) == Some(value)).count() as f64 / n as f64
         };
@@ -87,9 +87,9 @@ mod tests {
     }
 
     #[test]
-    fn every_pair_can_be_drawn() {
+    fn every_pair_can_be_sampled() {
         for pair in RESERVED {
-            let found = (0..4000).any(|i| shows(&super::super::sample(Key::new(5).at(i)), pair));
+            let found = (0..4000).any(|i| shows(&super::super::sample::sample(Key::new(5).at(i)), pair));
             assert!(found, "{pair:?}");
         }
         assert!((0..500).all(|i| has_reserved_pair(&sample_with_pair(Key::new(5).at(i)))));

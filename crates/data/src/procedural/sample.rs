@@ -1,21 +1,21 @@
-//! Drawing the factors of a face.
+//! Sampling the factors of a face.
 
 use rand_core::Rng;
 use t2f_ops::rng::{self, Key};
 
-use super::factors::{Attributes, Factor};
+use super::factors::{Face, Factor};
 
-/// Attributes drawn from the full distribution, reserved pairs included.
-pub fn sample(key: Key) -> Attributes {
+/// A face from the full distribution, reserved pairs included.
+pub fn sample(key: Key) -> Face {
     draw(&mut key.rng())
 }
 
-/// Draws every factor from its own marginal, in order, whatever the others are.
-pub(super) fn draw(stream: &mut impl Rng) -> Attributes {
-    Attributes::from_values(Factor::ALL.map(|factor| weighted(stream, factor.weights())))
+/// Samples every factor from its own marginal, in order, independent of the others.
+pub(super) fn draw(stream: &mut impl Rng) -> Face {
+    Face::from_values(Factor::ALL.map(|factor| weighted(stream, factor.weights())))
 }
 
-/// A position, drawn in proportion to the weights.
+/// A position with a probability in proportion to its weight.
 pub(super) fn weighted(stream: &mut impl Rng, weights: &[f64]) -> usize {
     let mut rest = rng::unit(stream) * weights.iter().sum::<f64>();
     for (position, weight) in weights.iter().enumerate() {

@@ -1,150 +1,168 @@
-//! The choice of a loss, as a configuration file says it.
+//! The choice of an adversarial loss in a configuration.
 
 use serde::{Deserialize, Serialize};
 
-use super::penalty::R1;
-use super::{AdversarialLoss, Hinge, Logistic, Lsgan, RelativisticHinge, WganGp};
-use crate::error::{Result, check_not_negative};
+use super::adversarial::AdversarialLoss;
+use super::hinge::Hinge;
+use super::logistic::Logistic;
+use super::lsgan::Lsgan;
+use super::penalty::{R1, WithR1};
+use super::relativistic_hinge::RelativisticHinge;
+use super::wgan_gp::WganGp;
+use crate::error::{Result, check, check_not_negative};
 
-/// The choice of a loss and its weights.
-///
-/// `matching_aware` is common to all: whether the discriminator is also shown real images under
-/// wrong texts. Default yes.
+/// A loss of this crate: its name in configurations, how it is built, and the default weight of R1.
+struct Choice {
+    name: &'static str,
+    build: fn(&AdversarialConfig) -> Box<dyn AdversarialLoss>,
+    r1_gamma: f64,
+}
+
+/// Every loss of this crate. A new one is its file and its line here.
+const LOSSES: [Choice; 5] = [
+    Choice {
+        name: WGAN_GP,
+        build: |config| Box::new(WganGp { lambda: config.lambda, drift: config.drift }),
+        r1_gamma: 0.0,
+    },
+    Choice { name: "lsgan", build: |_| Box::new(Lsgan), r1_gamma: 0.0 },
+    Choice { name: "hinge", build: |_| Box::new(Hinge), r1_gamma: 0.0 },
+    Choice { name: "relativistic-hinge", build: |_| Box::new(RelativisticHinge), r1_gamma: 0.0 },
+    Choice { name: "logistic", build: |_| Box::new(Logistic), r1_gamma: 10.0 },
+];
+
+/// The loss whose penalty is part of it.
+const WGAN_GP: &str = "wgan-gp";
+
+/// The adversarial loss, `[loss.adversarial]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum LossConfig {
-    /// Wasserstein distance with gradient penalty: T2F's and ProGAN's.
-    WganGp {
-        /// Weight of the gradient penalty. Default 10; at least 0.
-        #[serde(default = "ten")]
-        lambda: f64,
-        /// Weight of the squared real scores, which keeps them near 0. Default 0.001; at least 0.
-        #[serde(default = "thousandth")]
-        drift: f64,
-        /// See [`LossConfig`].
-        #[serde(default = "yes")]
-        matching_aware: bool,
-    },
-    /// Least squares to 1 for real and 0 for fake.
-    Lsgan {
-        /// See [`LossConfig`].
-        #[serde(default = "yes")]
-        matching_aware: bool,
-    },
-    /// Hinge at ±1, as SAGAN and DF-GAN, with an optional R1 penalty.
-    Hinge {
-        /// Weight of R1; 0 leaves it out. Default 0; at least 0.
-        #[serde(default)]
-        r1_gamma: f64,
-        /// R1 is computed every so many steps, with so many times the weight. Default 16.
-        #[serde(default = "sixteen")]
-        r1_interval: u64,
-        /// Noise (in units of an image's `[-1, 1]`) of the approximate R1 that needs no second
-        /// derivative; 0 is the exact one. Default 0; useful 0.01 to 0.1.
-        #[serde(default)]
-        r1_sigma: f64,
-        /// See [`LossConfig`].
-        #[serde(default = "yes")]
-        matching_aware: bool,
-    },
-    /// Hinge of each score against the mean score of the other side: pro_gan_pytorch's RaHinge.
-    RelativisticHinge {
-        /// As for `hinge`. Default 0.
-        #[serde(default)]
-        r1_gamma: f64,
-        /// As for `hinge`. Default 16.
-        #[serde(default = "sixteen")]
-        r1_interval: u64,
-        /// As for `hinge`. Default 0.
-        #[serde(default)]
-        r1_sigma: f64,
-        /// See [`LossConfig`].
-        #[serde(default = "yes")]
-        matching_aware: bool,
-    },
-    /// Non-saturating logistic loss with R1: StyleGAN2's.
-    Logistic {
-        /// As for `hinge`. Default 10.
-        #[serde(default = "ten")]
-        r1_gamma: f64,
-        /// As for `hinge`. Default 16.
-        #[serde(default = "sixteen")]
-        r1_interval: u64,
-        /// As for `hinge`. Default 0.
-        #[serde(default)]
-        r1_sigma: f64,
-        /// See [`LossConfig`].
-        #[serde(default = "yes")]
-        matching_aware: bool,
-    },
+#[serde(try_from = "Settings")]
+pub struct AdversarialConfig {
+    /// `wgan-gp` (T2F's and ProGAN's), `lsgan`, `hinge`, `relativistic-hinge` (pro_gan_pytorch's RaHinge)
+    /// or `logistic` (StyleGAN2's). Default `wgan-gp`.
+    pub kind: String,
+    /// Whether the discriminator also sees real images under false texts. Default yes.
+    pub matching_aware: bool,
+    /// Weight of the gradient penalty; `wgan-gp` only. Default 10; at least 0.
+    pub lambda: f64,
+    /// Weight of the squared real scores, which keeps them near 0; `wgan-gp` only. Default 0.001; at
+    /// least 0.
+    pub drift: f64,
+    /// The R1 penalty.
+    pub r1: R1Config,
 }
 
-impl Default for LossConfig {
-    fn default() -> Self {
-        Self::WganGp { lambda: ten(), drift: thousandth(), matching_aware: true }
-    }
+/// The R1 penalty, `[loss.adversarial.r1]`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct R1Config {
+    /// Weight; 0 leaves the penalty out. Default 10 for `logistic`, 0 for the others; at least 0.
+    pub gamma: f64,
+    /// The penalty is computed every so many steps, with so many times the weight. Default 16; at least 1.
+    pub interval: u64,
+    /// Noise (in units of an image's `[-1, 1]`) of the approximate R1 that needs no second derivative; 0
+    /// is the exact one. Default 0; useful 0.01 to 0.1.
+    pub sigma: f64,
 }
 
-impl LossConfig {
-    /// Whether real images are also shown under wrong texts.
-    pub fn matching_aware(&self) -> bool {
-        match self {
-            Self::WganGp { matching_aware, .. }
-            | Self::Lsgan { matching_aware }
-            | Self::Hinge { matching_aware, .. }
-            | Self::RelativisticHinge { matching_aware, .. }
-            | Self::Logistic { matching_aware, .. } => *matching_aware,
-        }
-    }
+/// The settings as a file has them, with what is left out.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    kind: Option<String>,
+    matching_aware: Option<bool>,
+    lambda: Option<f64>,
+    drift: Option<f64>,
+    #[serde(default)]
+    r1: R1Settings,
+}
 
-    /// Whether a penalty is differentiated twice, which keeps a larger graph.
-    pub fn second_order(&self) -> bool {
-        match *self {
-            Self::WganGp { lambda, .. } => lambda > 0.0,
-            Self::Lsgan { .. } => false,
-            Self::Hinge { r1_gamma, r1_sigma, .. }
-            | Self::RelativisticHinge { r1_gamma, r1_sigma, .. }
-            | Self::Logistic { r1_gamma, r1_sigma, .. } => r1_gamma > 0.0 && r1_sigma == 0.0,
-        }
-    }
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct R1Settings {
+    gamma: Option<f64>,
+    interval: Option<u64>,
+    sigma: Option<f64>,
+}
 
-    /// Checks the ranges and builds the loss.
-    ///
-    /// # Errors
-    /// If a weight is negative or not finite, or the interval is 0.
-    pub fn build(&self) -> Result<Box<dyn AdversarialLoss>> {
-        Ok(match *self {
-            Self::WganGp { lambda, drift, matching_aware } => {
-                check_not_negative("loss.lambda", lambda)?;
-                check_not_negative("loss.drift", drift)?;
-                Box::new(WganGp { lambda, drift, matching_aware })
-            }
-            Self::Lsgan { matching_aware } => Box::new(Lsgan { matching_aware }),
-            Self::Hinge { r1_gamma, r1_interval, r1_sigma, matching_aware } => {
-                Box::new(Hinge { r1: R1::new(r1_gamma, r1_interval, r1_sigma)?, matching_aware })
-            }
-            Self::RelativisticHinge { r1_gamma, r1_interval, r1_sigma, matching_aware } => {
-                Box::new(RelativisticHinge { r1: R1::new(r1_gamma, r1_interval, r1_sigma)?, matching_aware })
-            }
-            Self::Logistic { r1_gamma, r1_interval, r1_sigma, matching_aware } => {
-                Box::new(Logistic { r1: R1::new(r1_gamma, r1_interval, r1_sigma)?, matching_aware })
-            }
+impl TryFrom<Settings> for AdversarialConfig {
+    type Error = String;
+
+    fn try_from(settings: Settings) -> std::result::Result<Self, String> {
+        let kind = settings.kind.unwrap_or_else(|| WGAN_GP.into());
+        let choice = choice(&kind)?;
+        let r1 = R1Config {
+            gamma: settings.r1.gamma.unwrap_or(choice.r1_gamma),
+            interval: settings.r1.interval.unwrap_or(16),
+            sigma: settings.r1.sigma.unwrap_or(0.0),
+        };
+        Ok(Self {
+            kind,
+            matching_aware: settings.matching_aware.unwrap_or(true),
+            lambda: settings.lambda.unwrap_or(10.0),
+            drift: settings.drift.unwrap_or(0.001),
+            r1,
         })
     }
 }
 
-fn ten() -> f64 {
-    10.0
+fn choice(kind: &str) -> std::result::Result<&'static Choice, String> {
+    LOSSES.iter().find(|choice| choice.name == kind).ok_or_else(|| {
+        let names: Vec<&str> = LOSSES.iter().map(|choice| choice.name).collect();
+        format!("unknown loss `{kind}`, expected one of {}", names.join(", "))
+    })
 }
 
-fn thousandth() -> f64 {
-    0.001
+impl Default for AdversarialConfig {
+    fn default() -> Self {
+        let r1 = R1Config { gamma: 0.0, interval: 16, sigma: 0.0 };
+        Self { kind: WGAN_GP.into(), matching_aware: true, lambda: 10.0, drift: 0.001, r1 }
+    }
 }
 
-fn sixteen() -> u64 {
-    16
-}
+impl AdversarialConfig {
+    /// A loss of this crate by its name, with its defaults.
+    ///
+    /// # Errors
+    /// If there is none of that name; the message lists those there are.
+    pub fn named(kind: &str) -> Result<Self> {
+        let gamma = choice(kind).map_err(|message| candle_core::Error::Msg(message).bt())?.r1_gamma;
+        let default = Self::default();
+        Ok(Self { kind: kind.into(), r1: R1Config { gamma, ..default.r1 }, ..default })
+    }
 
-fn yes() -> bool {
-    true
+    /// Whether a penalty is differentiated twice, which keeps a larger graph.
+    pub fn second_order(&self) -> bool {
+        (self.kind == WGAN_GP && self.lambda > 0.0) || (self.r1.gamma > 0.0 && self.r1.sigma == 0.0)
+    }
+
+    /// Checks every range.
+    ///
+    /// # Errors
+    /// If the kind is unknown, or a number is out of range; the message names it.
+    pub fn check(&self) -> Result<()> {
+        self.build().map(drop)
+    }
+
+    /// Checks the ranges and builds the loss with its penalties.
+    ///
+    /// # Errors
+    /// If the kind is unknown, a weight is negative or not finite, or the interval is 0.
+    pub fn build(&self) -> Result<Box<dyn AdversarialLoss>> {
+        check_not_negative("loss.adversarial.lambda", self.lambda)?;
+        check_not_negative("loss.adversarial.drift", self.drift)?;
+        let names = LOSSES.map(|choice| choice.name).join(", ");
+        let found = LOSSES.iter().find(|choice| choice.name == self.kind);
+        check(found.is_some(), "loss.adversarial.kind", &self.kind, format_args!("one of {names}"))?;
+        self.with_r1(found.map_or(LOSSES[0].build, |choice| choice.build)(self))
+    }
+
+    /// Adds the configured R1 penalty to a loss.
+    ///
+    /// # Errors
+    /// If a number of R1 is out of range.
+    pub fn with_r1(&self, loss: Box<dyn AdversarialLoss>) -> Result<Box<dyn AdversarialLoss>> {
+        let R1Config { gamma, interval, sigma } = self.r1;
+        let r1 = R1::new(gamma, interval, sigma)?;
+        Ok(if gamma > 0.0 { Box::new(WithR1 { loss, r1 }) } else { loss })
+    }
 }

@@ -8,7 +8,8 @@ use candle_core::{Tensor, Var};
 use t2f_ops::grad::input_gradient;
 use t2f_ops::rng;
 
-use super::{DiscriminatorBatch, LossTerms, Scores};
+use super::adversarial::{AdversarialLoss, DiscriminatorBatch, Scores};
+use super::terms::LossTerms;
 use crate::discriminator::Discriminator;
 use crate::error::{Result, check, check_not_negative};
 
@@ -61,7 +62,7 @@ pub fn approximate_squared_gradient(
     let real = batch.real;
     let noise = rng::normal(batch.key.child("perturbation"), real.shape(), real.dtype(), real.device())?;
     let perturbed = real.add(&noise.affine(sigma, 0.0)?)?;
-    let change = d.forward(&perturbed, &batch.texts.condition()?, batch.at)?.sub(real_scores)?;
+    let change = d.forward(&perturbed, batch.condition, batch.at)?.sub(real_scores)?;
     Ok(change.sqr()?.mean_all()?.affine(1.0 / (sigma * sigma), 0.0)?)
 }
 
@@ -72,7 +73,7 @@ fn squared_gradients(
     batch: &DiscriminatorBatch<'_>,
 ) -> Result<Tensor> {
     let images = Var::from_tensor(&images.detach())?;
-    let score = d.forward(images.as_tensor(), &batch.texts.condition()?, batch.at)?;
+    let score = d.forward(images.as_tensor(), batch.condition, batch.at)?;
     Ok(input_gradient(&score, &images)?.sqr()?.flatten_from(1)?.sum(1)?)
 }
 
@@ -91,17 +92,17 @@ impl R1 {
     /// # Errors
     /// If gamma or sigma is negative or not finite, or the interval is 0.
     pub fn new(gamma: f64, interval: u64, sigma: f64) -> Result<Self> {
-        check_not_negative("loss.r1_gamma", gamma)?;
-        check_not_negative("loss.r1_sigma", sigma)?;
-        check(interval > 0, "loss.r1_interval", interval, "at least 1")?;
+        check_not_negative("loss.adversarial.r1.gamma", gamma)?;
+        check_not_negative("loss.adversarial.r1.sigma", sigma)?;
+        check(interval > 0, "loss.adversarial.r1.interval", interval, "at least 1")?;
         Ok(Self { gamma, interval, sigma })
     }
 
-    /// The part `penalty`, in the steps that have one.
+    /// The term `penalty`, in the steps that have one.
     ///
     /// # Errors
     /// Those of the discriminator and its differentiation.
-    pub fn part(
+    pub fn terms(
         &self,
         d: &dyn Discriminator,
         batch: &DiscriminatorBatch<'_>,
@@ -116,5 +117,37 @@ impl R1 {
             squared_gradient(d, batch)?
         };
         Ok(LossTerms::one("penalty", value.affine(0.5 * self.gamma * self.interval as f64, 0.0)?))
+    }
+}
+
+/// A loss with R1 beside its own penalties.
+#[derive(Debug)]
+pub(super) struct WithR1 {
+    pub loss: Box<dyn AdversarialLoss>,
+    pub r1: R1,
+}
+
+impl AdversarialLoss for WithR1 {
+    fn discriminator_terms(&self, scores: &Scores) -> Result<LossTerms> {
+        self.loss.discriminator_terms(scores)
+    }
+
+    fn generator_terms(&self, fake: &Tensor, real: Option<&Tensor>) -> Result<LossTerms> {
+        self.loss.generator_terms(fake, real)
+    }
+
+    fn penalties(
+        &self,
+        d: &dyn Discriminator,
+        batch: &DiscriminatorBatch<'_>,
+        scores: &Scores,
+    ) -> Result<LossTerms> {
+        let mut terms = self.loss.penalties(d, batch, scores)?;
+        terms.extend(self.r1.terms(d, batch, scores)?);
+        Ok(terms)
+    }
+
+    fn needs_reals_for_generator(&self) -> bool {
+        self.loss.needs_reals_for_generator()
     }
 }

@@ -2,23 +2,17 @@
 
 use candle_core::Tensor;
 
-use super::penalty::R1;
-use super::{AdversarialLoss, DiscriminatorBatch, LossTerms, Scores};
-use crate::discriminator::Discriminator;
+use super::adversarial::{AdversarialLoss, Scores};
+use super::terms::LossTerms;
 use crate::error::{Error, Result};
 
 /// `D: E relu(1 - (r - E n)) + E relu(1 + (f - E r))`,
 /// `G: E relu(1 + (r - E f)) + E relu(1 - (f - E r))`: RaHinge of arXiv:1807.00734.
 ///
-/// `E n` is `E f`; when matching-aware, `½ E f + ½ E m`, the mean of all that real images are to
-/// beat, mismatches `m` being one half of it.
+/// `E n` is `E f`; when matching-aware, `½ E f + ½ E m`, the mean of all negative scores, one half of
+/// which are the mismatches `m`.
 #[derive(Clone, Copy, Debug)]
-pub struct RelativisticHinge {
-    /// The penalty beside it.
-    pub r1: R1,
-    /// Whether wrong texts count as fakes.
-    pub matching_aware: bool,
-}
+pub struct RelativisticHinge;
 
 impl AdversarialLoss for RelativisticHinge {
     fn discriminator_terms(&self, scores: &Scores) -> Result<LossTerms> {
@@ -27,7 +21,7 @@ impl AdversarialLoss for RelativisticHinge {
         if let Some(mismatched) = &scores.mismatched {
             negative_mean = negative_mean.add(&mismatched.mean_all()?)?.affine(0.5, 0.0)?;
         }
-        LossTerms::weighted(scores, |r| hinge(&negative_mean, r), |f| hinge(f, &real_mean))
+        scores.weighted(|r| hinge(&negative_mean, r), |f| hinge(f, &real_mean))
     }
 
     fn generator_terms(&self, fake: &Tensor, real: Option<&Tensor>) -> Result<LossTerms> {
@@ -37,19 +31,6 @@ impl AdversarialLoss for RelativisticHinge {
         let above_fakes = hinge(real, &fake.mean_all()?)?.mean_all()?;
         let below_reals = hinge(&real.mean_all()?, fake)?.mean_all()?;
         Ok(LossTerms::one("adversarial", above_fakes.add(&below_reals)?))
-    }
-
-    fn penalties(
-        &self,
-        d: &dyn Discriminator,
-        batch: &DiscriminatorBatch<'_>,
-        scores: &Scores,
-    ) -> Result<LossTerms> {
-        self.r1.part(d, batch, scores)
-    }
-
-    fn needs_mismatched(&self) -> bool {
-        self.matching_aware
     }
 
     fn needs_reals_for_generator(&self) -> bool {

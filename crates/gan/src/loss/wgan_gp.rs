@@ -2,7 +2,9 @@
 
 use candle_core::Tensor;
 
-use super::{AdversarialLoss, DiscriminatorBatch, LossTerms, Scores, penalty};
+use super::adversarial::{AdversarialLoss, DiscriminatorBatch, Scores};
+use super::penalty::gradient_penalty;
+use super::terms::LossTerms;
 use crate::discriminator::Discriminator;
 use crate::error::Result;
 
@@ -14,15 +16,13 @@ pub struct WganGp {
     pub lambda: f64,
     /// Weight of the squared real scores.
     pub drift: f64,
-    /// Whether wrong texts count as fakes.
-    pub matching_aware: bool,
 }
 
 impl AdversarialLoss for WganGp {
     fn discriminator_terms(&self, scores: &Scores) -> Result<LossTerms> {
-        let mut parts = LossTerms::weighted(scores, |r| r.neg(), |f| Ok(f.clone()))?;
-        parts.push("drift", scores.real.sqr()?.mean_all()?.affine(self.drift, 0.0)?);
-        Ok(parts)
+        let mut terms = scores.weighted(|r| r.neg(), |f| Ok(f.clone()))?;
+        terms.push("drift", scores.real.sqr()?.mean_all()?.affine(self.drift, 0.0)?);
+        Ok(terms)
     }
 
     fn generator_terms(&self, fake: &Tensor, _: Option<&Tensor>) -> Result<LossTerms> {
@@ -38,11 +38,6 @@ impl AdversarialLoss for WganGp {
         if self.lambda == 0.0 {
             return Ok(LossTerms::default());
         }
-        let penalty = penalty::gradient_penalty(d, batch)?;
-        Ok(LossTerms::one("penalty", penalty.affine(self.lambda, 0.0)?))
-    }
-
-    fn needs_mismatched(&self) -> bool {
-        self.matching_aware
+        Ok(LossTerms::one("penalty", gradient_penalty(d, batch)?.affine(self.lambda, 0.0)?))
     }
 }

@@ -2,8 +2,8 @@
 
 use super::super::canvas::{Canvas, Xy, along, curve, lens, line, oval, polygon, rgb, smooth};
 use super::super::factors::Factor;
-use super::Portrait;
 use super::head::outline;
+use super::portrait::Portrait;
 
 /// The height of the eyes on the mean face, and half the distance between them.
 const EYE: Xy = (0.090, -0.035);

@@ -2,20 +2,9 @@
 
 use std::f32::consts::{PI, TAU};
 
-use super::super::canvas::{Canvas, Ink, Xy, along, curve, line, linear, oval, polygon, rgb, smooth};
-use super::super::factors::{Attributes, Factor};
-use super::Portrait;
-
-pub(super) fn colour(attributes: &Attributes) -> Ink {
-    match attributes.value(Factor::HairColour) {
-        Some("black") => rgb(30, 26, 28),
-        Some("blond") => rgb(230, 192, 108),
-        Some("red") => rgb(190, 78, 30),
-        Some("grey") => rgb(142, 143, 148),
-        Some("white") => rgb(238, 238, 236),
-        _ => rgb(104, 64, 36),
-    }
-}
+use super::super::canvas::{Canvas, Ink, Xy, along, curve, line, linear, oval, polygon, smooth};
+use super::super::factors::Factor;
+use super::portrait::Portrait;
 
 impl Portrait<'_> {
     /// The hair's colour in its own shadow.
@@ -29,11 +18,11 @@ impl Portrait<'_> {
         if light { self.hair.darker(0.12) } else { self.hair.darker(0.22) }
     }
 
-    /// The length that is drawn: where a hat hides it, what peeps out is short.
+    /// The visible length: short where a hat hides it.
     fn hair_length(&self) -> &'static str {
-        match self.attributes.value(Factor::HairLength) {
+        match self.face.value(Factor::HairLength) {
             Some(length) => length,
-            None if self.attributes.value(Factor::HairColour).is_none() => "bald",
+            None if self.face.value(Factor::HairColour).is_none() => "bald",
             None => "short",
         }
     }
@@ -138,7 +127,7 @@ pub(super) fn back(canvas: &mut Canvas, face: &Portrait) {
     }
 }
 
-/// A lock of hair from `start` to `end`: straight, waved, or a row of ringlets.
+/// A strand of hair from `start` to `end`: straight, waved, or a row of ringlets.
 fn strand(canvas: &mut Canvas, face: &Portrait, start: Xy, end: Xy, ink: Ink) {
     let at = |t: f32| (start.0 + (end.0 - start.0) * t, start.1 + (end.1 - start.1) * t);
     match face.value(Factor::HairTexture) {

@@ -1,23 +1,12 @@
-//! Neck, ears, the face itself, what age and sun write on it.
+//! Neck, ears, face, and the marks of age and sun.
 
 use std::f32::consts::TAU;
 
 use t2f_ops::rng::unit;
 
-use super::super::canvas::{Canvas, Ink, Xy, curve, line, linear, oval, polygon, radial, rgb};
-use super::super::factors::{Attributes, Factor};
-use super::Portrait;
-
-pub(super) fn skin(attributes: &Attributes) -> Ink {
-    match attributes.value(Factor::Skin) {
-        Some("pale") => rgb(250, 226, 214),
-        Some("olive") => rgb(214, 174, 128),
-        Some("tan") => rgb(194, 138, 92),
-        Some("brown") => rgb(146, 95, 62),
-        Some("dark") => rgb(88, 57, 42),
-        _ => rgb(240, 198, 170),
-    }
-}
+use super::super::canvas::{Canvas, Xy, curve, line, linear, oval, polygon, radial, rgb};
+use super::super::factors::Factor;
+use super::portrait::Portrait;
 
 /// The outline of the face: a superellipse that narrows towards the chin, more for women.
 pub(super) fn outline(face: &Portrait) -> Vec<Xy> {

@@ -2,7 +2,7 @@
 
 use super::super::canvas::{Canvas, Ink, linear, radial, rgb};
 use super::super::factors::Factor;
-use super::Portrait;
+use super::portrait::Portrait;
 
 pub(super) fn background(canvas: &mut Canvas, face: &Portrait) {
     let ink = match face.value(Factor::Background) {

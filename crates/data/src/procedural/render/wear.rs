@@ -2,7 +2,7 @@
 
 use super::super::canvas::{Canvas, Ink, Xy, curve, lens, line, oval, polygon, rgb, rounded, smooth};
 use super::super::factors::Factor;
-use super::Portrait;
+use super::portrait::Portrait;
 
 const CLOTHS: [Ink; 6] = [
     rgb(42, 64, 120),

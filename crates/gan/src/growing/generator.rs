@@ -1,0 +1,132 @@
+//! ProGAN's generator.
+
+use candle_core::Tensor;
+use candle_nn::VarBuilder;
+use t2f_ops::{modulated_pixel_norm, pixel_norm};
+use t2f_ops::{to_nchw, upsample2};
+
+use super::layers::{Compat, Conv, ConvShape, Unfold};
+use crate::error::{Result, check};
+use crate::generator::{Generator, GeneratorShape};
+use crate::growth::Growth;
+
+/// Variants of [`GrowingGenerator`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GeneratorOptions {
+    /// Whether the latent modulates every convolution above 4x4 (DF-GAN).
+    pub modulation: bool,
+    /// Another program whose layers are reproduced exactly.
+    pub compat: Option<Compat>,
+}
+
+/// ProGAN's generator (appendix A of arXiv:1710.10196) with T2F's widths.
+///
+/// Latent normalised; 4x4 layer, 3x3 convolution; then per level a doubling and two 3x3
+/// convolutions. Every convolution but `toRGB` is followed by a leaky rectifier and pixel norm.
+/// `toRGB` is linear. With `compat = "t2f"` neither the latent nor the 4x4 layer is normalised.
+///
+/// Parameters: `initial_block.conv_{1,2}`, `layers.{level-1}.conv_{1,2}`, `rgb_converters.{level}`,
+/// and, with `modulation`, `layers.{level-1}.modulation_{1,2}`.
+#[derive(Debug)]
+pub struct GrowingGenerator {
+    latent_size: usize,
+    compat: Option<Compat>,
+    unfold: Unfold,
+    initial: Conv,
+    blocks: Vec<Block>,
+    to_rgb: Vec<Conv>,
+}
+
+#[derive(Debug)]
+struct Block {
+    conv_1: Conv,
+    conv_2: Conv,
+    /// Gamma and beta of [`modulated_pixel_norm`] after each convolution, linear in the latent, through
+    /// which the text reaches every resolution. They start as identity.
+    modulations: Option<[Conv; 2]>,
+}
+
+impl GrowingGenerator {
+    /// Builds all levels; those above the level in use take no part and get no gradient.
+    ///
+    /// # Errors
+    /// If a parameter cannot be had.
+    pub fn new(shape: &GeneratorShape, options: GeneratorOptions, vb: VarBuilder) -> Result<Self> {
+        let (latent_size, widths) = (shape.latent_size, &shape.channels);
+        let GeneratorOptions { modulation: modulated, compat } = options;
+        let first = vb.pp("initial_block");
+        let unfold = Unfold::new(latent_size, widths[0], compat, &first.pp("conv_1"))?;
+        let conv = |inputs, outputs, vb: &VarBuilder| {
+            Conv::rectified(ConvShape { kernel: 3, inputs, outputs }, compat, vb).map(Conv::padded)
+        };
+        let initial = conv(widths[0], widths[0], &first.pp("conv_2"))?;
+        let mut blocks = Vec::new();
+        for (i, pair) in widths.windows(2).enumerate() {
+            let vb = vb.pp("layers").pp(i);
+            let shape = ConvShape { kernel: 1, inputs: latent_size, outputs: 2 * pair[1] };
+            let modulation = |name: &str| Conv::silent(shape, &vb.pp(name));
+            let modulations = match modulated {
+                true => Some([modulation("modulation_1")?, modulation("modulation_2")?]),
+                false => None,
+            };
+            blocks.push(Block {
+                conv_1: conv(pair[0], pair[1], &vb.pp("conv_1"))?.upsampling(),
+                conv_2: conv(pair[1], pair[1], &vb.pp("conv_2"))?,
+                modulations,
+            });
+        }
+        let mut to_rgb = Vec::new();
+        for (level, &inputs) in widths.iter().enumerate() {
+            let shape = ConvShape { kernel: 1, inputs, outputs: 3 };
+            to_rgb.push(Conv::new(shape, compat, &vb.pp("rgb_converters").pp(level))?);
+        }
+        Ok(Self { latent_size, compat, unfold, initial, blocks, to_rgb })
+    }
+}
+
+impl Block {
+    fn forward(&self, x: &Tensor, latent: &Tensor) -> Result<Tensor> {
+        let normed = |x: Tensor, which: usize| -> Result<Tensor> {
+            Ok(match &self.modulations {
+                Some(modulations) => modulated_pixel_norm(&x, &modulations[which].forward_vector(latent)?)?,
+                None => pixel_norm(&x)?,
+            })
+        };
+        let x = normed(self.conv_1.forward(x)?, 0)?; // (B, 2H, 2W, C)
+        normed(self.conv_2.forward(&x)?, 1)
+    }
+}
+
+impl Generator for GrowingGenerator {
+    fn forward(&self, latent: &Tensor, at: Growth) -> Result<Tensor> {
+        at.check(self.max_level())?;
+        let (_, size) = latent.dims2()?;
+        check(size == self.latent_size, "latent", size, self.latent_size)?;
+        let (latent, mut x) = match self.compat {
+            None => {
+                let latent = pixel_norm(latent)?;
+                let x = pixel_norm(&self.unfold.forward(&latent)?)?;
+                (latent, x)
+            }
+            Some(Compat::T2f) => (latent.clone(), self.unfold.forward(latent)?),
+        };
+        x = pixel_norm(&self.initial.forward(&x)?)?; // (B, 4, 4, C)
+        let mut below = x.clone();
+        for block in &self.blocks[..at.level] {
+            below = x;
+            x = block.forward(&below, &latent)?;
+        }
+        let new = self.to_rgb[at.level].forward(&x)?; // (B, R, R, 3)
+        // Doubling commutes with a 1x1 convolution, and is cheaper on 3 channels.
+        let image = at.blend(new, || Ok(upsample2(&self.to_rgb[at.level - 1].forward(&below)?)?))?;
+        Ok(to_nchw(&image)?)
+    }
+
+    fn latent_size(&self) -> usize {
+        self.latent_size
+    }
+
+    fn max_level(&self) -> usize {
+        self.blocks.len()
+    }
+}

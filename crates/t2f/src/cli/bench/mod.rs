@@ -1,0 +1,281 @@
+//! `t2f bench`: how long a training step takes, in how much memory, beside PyTorch; what its parts
+//! take, what drawing a face takes, and what a run takes besides its steps.
+//!
+//! Every program that is compared runs in a process of its own, waits for its turn, and is asked
+//! for a few steps at a time, so that whatever else the machine does meets all of them alike.
+
+pub mod benchmark;
+mod generation;
+mod peer;
+mod row;
+mod run;
+mod stock;
+mod table;
+mod worker;
+
+use std::path::PathBuf;
+
+use crate::cli::bench::benchmark::operators::OperatorTime;
+use crate::cli::bench::benchmark::{Benchmark, Loss};
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use crate::cli::failure::usage;
+use crate::cli::json_file;
+use peer::Peer;
+use row::Row;
+use worker::{Job, Worker};
+
+/// Side of the images at which `--stock` measures, in pixels; candle's own backward is slow.
+const STOCK_RESOLUTION: usize = 16;
+
+/// The options of `t2f bench`.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  t2f bench                                     4x4 to 64x64, both losses, wide and narrow network
+  t2f bench --peer python3 --json bench.json    beside PyTorch, in turn
+  t2f bench --resolutions 16 --loss ns --network wide --stock
+  t2f bench --peer python3 --variants shared,shared-cl --resolutions 8
+  t2f bench operators --resolutions 64          each operator of the wide network
+  t2f bench generation --peer python3           from a caption to a face
+  t2f bench run                                 to the first step; a whole run of the preset quick
+
+One step is everything between two batches: the discriminator's step, the generator's, Adam on
+both, the average; on random images and embeddings, with a level half faded in. `wide` is T2F's
+network (latent 256), `narrow` has the widths of the preset `quick`. With --peer the PyTorch twin
+in experiments/peer-pytorch takes the same step in turn, after a check that parameters, losses and
+gradients on the same weights are the same; the fastest of its variants counts. On a machine that
+does other work, too, compare the CPU times, and set OMP_WAIT_POLICY=passive for the twin.")]
+pub struct Options {
+    /// What to measure
+    #[arg(value_enum, default_value = "steps", hide_default_value = true, value_name = "WHAT")]
+    what: What,
+    /// Sides of the images in pixels, 4 to 1024 [default: 4,8,16,32,64]
+    #[arg(long, value_delimiter = ',', value_name = "LIST", value_parser = level)]
+    resolutions: Vec<usize>,
+    /// Losses [default: wgan-gp,ns]
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    loss: Vec<LossName>,
+    /// TrainState; narrow ends at 32x32 [default: wide,narrow]
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    network: Vec<Network>,
+    /// Turns of each program [default: 5]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
+    rounds: Option<u32>,
+    /// Steps in a turn [default: those of half a second]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
+    steps: Option<u32>,
+    /// Threads of each program [default: the machine's]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
+    threads: Option<u32>,
+    /// A Python with PyTorch, to be measured beside
+    #[arg(long, value_name = "PYTHON")]
+    peer: Option<PathBuf>,
+    /// The folder of the PyTorch twin
+    #[arg(long, default_value = "experiments/peer-pytorch", value_name = "FOLDER", requires = "peer")]
+    twin: PathBuf,
+    /// Variants of the twin [default: all]
+    #[arg(long, value_delimiter = ',', value_name = "LIST", requires = "peer")]
+    variants: Vec<String>,
+    /// Measure candle without this project's operators, too, at 16x16
+    #[arg(long)]
+    stock: bool,
+    /// For `run`: one setting of the run, by its path; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+    /// Write everything as JSON, too
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Be the process that is measured
+    #[arg(long, hide = true, value_name = "JOB", exclusive = true)]
+    worker: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// Training steps (default)
+    Steps,
+    /// The operators of the largest resolution's networks, one at a time
+    Operators,
+    /// From a caption to a 64x64 face
+    Generation,
+    /// A run of the preset quick: its start, and how much of it is steps
+    Run,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LossName {
+    /// Wasserstein with gradient penalty, drift and mismatched texts
+    WganGp,
+    /// Non-saturating logistic, no penalty
+    Ns,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Network {
+    /// T2F's: 256 feature maps up to 32x32
+    Wide,
+    /// The preset quick's: 96, 96, 64, 48
+    Narrow,
+}
+
+/// The level of a resolution.
+fn level(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(side) if side.is_power_of_two() && (4..=1024).contains(&side) => Ok((side / 4).ilog2() as usize),
+        _ => Err("expected a power of two from 4 to 1024".into()),
+    }
+}
+
+/// What was given, or what no such option stands for.
+fn given_or<T: Copy>(given: &[T], default: &[T]) -> Vec<T> {
+    if given.is_empty() { default.to_vec() } else { given.to_vec() }
+}
+
+impl Options {
+    fn levels(&self) -> Vec<usize> {
+        given_or(&self.resolutions, &[0, 1, 2, 3, 4])
+    }
+
+    fn networks(&self) -> Vec<Network> {
+        given_or(&self.network, &[Network::Wide, Network::Narrow])
+    }
+
+    fn rounds(&self) -> u32 {
+        self.rounds.unwrap_or(5)
+    }
+
+    /// Fails if an option was given that changes nothing of what is measured.
+    fn check(&self) -> anyhow::Result<()> {
+        use What::{Generation, Operators, Run, Steps};
+        let given: [(&str, bool, &[What]); 8] = [
+            ("--resolutions", !self.resolutions.is_empty(), &[Steps, Operators]),
+            ("--loss", !self.loss.is_empty(), &[Steps]),
+            ("--network", !self.network.is_empty(), &[Steps, Operators]),
+            ("--rounds", self.rounds.is_some(), &[Steps, Generation, Run]),
+            ("--steps", self.steps.is_some(), &[Steps]),
+            ("--peer", self.peer.is_some(), &[Steps, Generation]),
+            ("--stock", self.stock, &[Steps]),
+            ("--set", !self.overrides.is_empty(), &[Run]),
+        ];
+        let idle = given.into_iter().find(|(_, given, places)| *given && !places.contains(&self.what));
+        let Some((option, _, places)) = idle else { return Ok(()) };
+        let name = |what: &What| what.to_possible_value().map(|value| value.get_name().to_owned());
+        let places: Vec<String> = places.iter().filter_map(name).collect();
+        let what = name(&self.what).unwrap_or_default();
+        let hint = format!("leave it out; it is for `t2f bench` of {}", places.join(", "));
+        Err(usage(format!("`{option}` changes nothing of `t2f bench {what}`"), hint))
+    }
+
+    /// What to measure, in the order of the table.
+    fn benchmarks(&self) -> Vec<(&'static str, Benchmark)> {
+        let mut all = Vec::new();
+        for network in self.networks() {
+            for loss in given_or(&self.loss, &[LossName::WganGp, LossName::Ns]) {
+                for level in self.levels() {
+                    let loss = match loss {
+                        LossName::WganGp => Loss::WganGp,
+                        LossName::Ns => Loss::Ns,
+                    };
+                    match network {
+                        Network::Wide => all.push(("wide", Benchmark::wide(level, loss))),
+                        Network::Narrow if level <= 3 => {
+                            all.push(("narrow", Benchmark::narrow(level, loss)));
+                        }
+                        Network::Narrow => {}
+                    }
+                }
+            }
+        }
+        all
+    }
+}
+
+/// Runs `t2f bench`.
+pub fn run(options: &Options) -> anyhow::Result<()> {
+    if let Some(job) = &options.worker {
+        return worker::serve(job);
+    }
+    options.check()?;
+    json_file::check(options.json.as_deref())?;
+    let available = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = options.threads.map_or(available, |threads| threads as usize);
+    let peer = match (&options.peer, options.what) {
+        (Some(python), What::Steps | What::Generation) => {
+            Some(Peer::open(python, &options.twin, threads, &options.variants)?)
+        }
+        _ => None,
+    };
+    let json = |body: serde_json::Value| write_json(options, threads, peer.as_ref(), body);
+    match options.what {
+        What::Steps => steps(options, threads, peer.as_ref()),
+        What::Operators => json(json!({ "operators": operators(options, threads)? })),
+        What::Generation => {
+            json(json!({ "generation": generation::measure(peer.as_ref(), options.rounds(), threads)? }))
+        }
+        What::Run => json(json!({ "run": run::measure(&options.overrides, options.rounds(), threads)? })),
+    }
+}
+
+fn steps(options: &Options, threads: usize, peer: Option<&Peer>) -> anyhow::Result<()> {
+    let benchmarks = options.benchmarks();
+    if benchmarks.is_empty() {
+        return Err(usage("there is nothing to measure", "the narrow network ends at 32x32"));
+    }
+    let peak = worker::gemm_peak(threads)?;
+    table::heading(threads, peak, peer);
+    let mut rows = Vec::new();
+    for (network, benchmark) in &benchmarks {
+        let parity = peer.map(|peer| peer.check(benchmark)).transpose()?;
+        let mut ours = Worker::ours(&Job::Step(benchmark.clone()), threads)?;
+        let mut others = peer.map(|peer| peer.workers(benchmark)).transpose()?.unwrap_or_default();
+        let turns = row::measure(&mut ours, &mut others, options.rounds(), options.steps)
+            .with_context(|| format!("{network} network at {0}x{0}", benchmark.resolution()))?;
+        drop((ours, others));
+        let mut row = Row::new(network, benchmark, peak, parity, turns);
+        if options.stock && benchmark.resolution() == STOCK_RESOLUTION {
+            let mut stock = Worker::ours(&Job::Stock(benchmark.clone()), threads)?;
+            stock.take(1)?;
+            let turn = stock.take(1)?;
+            row.candle_ms = Some(turn.ms[0]);
+            row.candle_memory_mb = Some(turn.memory_mb);
+        }
+        table::line(&row);
+        rows.push(row);
+        // Long measurements leave what they have if they are interrupted.
+        write_json(options, threads, peer, json!({ "rows": rows, "gemm_gflops": peak }))?;
+    }
+    table::summary(&rows);
+    Ok(())
+}
+
+fn operators(options: &Options, threads: usize) -> anyhow::Result<Vec<OperatorTime>> {
+    if options.benchmarks().is_empty() {
+        return Err(usage("there is nothing to measure", "the narrow network ends at 32x32"));
+    }
+    let level = options.levels().into_iter().max().unwrap_or(0);
+    let benchmark = match options.networks().first() {
+        Some(Network::Narrow) => Benchmark::narrow(level.min(3), Loss::Ns),
+        _ => Benchmark::wide(level, Loss::Ns),
+    };
+    let worker = Worker::ours(&Job::Operators(benchmark), threads)?;
+    let times: Vec<OperatorTime> = serde_json::from_value(worker.hello.clone())?;
+    table::operators(&times);
+    Ok(times)
+}
+
+/// Writes what was measured, and on what, where `--json` says.
+fn write_json(
+    options: &Options,
+    threads: usize,
+    peer: Option<&Peer>,
+    mut body: serde_json::Value,
+) -> anyhow::Result<()> {
+    body["version"] = json!(env!("CARGO_PKG_VERSION"));
+    body["processor"] = json!(table::processor());
+    body["threads"] = json!(threads);
+    body["torch"] = json!(peer.map(|peer| &peer.torch));
+    json_file::write(options.json.as_deref(), &body)
+}

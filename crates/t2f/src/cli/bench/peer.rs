@@ -1,0 +1,129 @@
+//! The PyTorch twin: started with the Python that `--peer` names, checked, then measured.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::cli::bench::benchmark::{Benchmark, Parity};
+use anyhow::Context;
+use serde_json::{Value, json};
+
+use super::worker::Worker;
+use crate::cli::failure::{failure, usage};
+
+/// The largest relative difference of losses that counts as the same work.
+const LOSS_TOLERANCE: f64 = 1e-4;
+/// The same for the norms of gradients, which leaky rectifiers at zero make less certain.
+const GRADIENT_TOLERANCE: f64 = 5e-3;
+
+/// A Python with PyTorch and the script that it runs.
+pub struct Peer {
+    python: PathBuf,
+    script: PathBuf,
+    threads: usize,
+    variants: Vec<String>,
+    /// PyTorch's version.
+    pub torch: String,
+}
+
+impl Peer {
+    /// Asks the twin which variants it has and checks that the wanted ones are among them; none
+    /// wanted means all.
+    pub fn open(python: &Path, folder: &Path, threads: usize, wanted: &[String]) -> anyhow::Result<Self> {
+        let script = folder.join("twin.py");
+        if !script.is_file() {
+            return Err(failure(
+                format!("there is no PyTorch twin in `{}`", folder.display()),
+                "run in the project's folder, or name the twin's with `--twin`",
+            ));
+        }
+        let mut peer =
+            Self { python: python.into(), script, threads, variants: wanted.to_vec(), torch: String::new() };
+        let about = peer.ask(&["variants"])?;
+        peer.torch = about["torch"].as_str().unwrap_or("unknown").to_owned();
+        let all: Vec<String> = serde_json::from_value(about["variants"].clone())?;
+        if let Some(unknown) = wanted.iter().find(|variant| !all.contains(variant)) {
+            return Err(usage(
+                format!("the twin has no variant `{unknown}`"),
+                format!("its variants are {}", all.join(", ")),
+            ));
+        }
+        if wanted.is_empty() {
+            peer.variants = all;
+        }
+        Ok(peer)
+    }
+
+    /// Makes sure that the twin's network has as many parameters, and on the same weights the same
+    /// losses and gradients. Returns the relative difference of the losses.
+    pub fn check(&self, benchmark: &Benchmark) -> anyhow::Result<f64> {
+        let ours = benchmark.parity(&t2f_train::device::open("cpu")?)?;
+        let mut job = serde_json::to_value(benchmark)?;
+        job["mix"] = json!(ours.mix);
+        let theirs: Parity = serde_json::from_value(self.ask(&["parity", &job.to_string()])?)
+            .context("the twin's answer to `parity`")?;
+        let (loss, gradient) = (ours.loss_distance(&theirs), ours.gradient_distance(&theirs));
+        if loss > LOSS_TOLERANCE || gradient > GRADIENT_TOLERANCE {
+            return Err(failure(
+                format!(
+                    "the PyTorch twin computes something else (losses differ by {loss:.1e}, norms of \
+                     gradients by {gradient:.1e}): {theirs:?} instead of {ours:?}"
+                ),
+                "the two are no longer the same network: correct experiments/peer-pytorch",
+            ));
+        }
+        Ok(loss)
+    }
+
+    /// A waiting process for each variant.
+    pub fn workers(&self, benchmark: &Benchmark) -> anyhow::Result<Vec<Worker>> {
+        let job = serde_json::to_string(benchmark)?;
+        let start = |variant: &String| Worker::start(variant, self.command().args(["step", variant, &job]));
+        self.variants.iter().map(start).collect()
+    }
+
+    /// Has the twin write an untrained model of the same sizes.
+    pub fn write_model(&self, benchmark: &Benchmark, file: &Path) -> anyhow::Result<()> {
+        let job = serde_json::to_string(benchmark)?;
+        self.ask(&["model", &job, &file.to_string_lossy()]).map(drop)
+    }
+
+    /// The command that draws so many faces from a model into a folder, at most 64 at once.
+    pub fn generate(&self, model: &Path, count: usize, out: &Path) -> Command {
+        let mut command = self.command();
+        command.arg("generate").arg(model).arg(count.to_string()).arg(out);
+        command
+    }
+
+    /// A waiting process for each way in which the twin draws a batch.
+    pub fn painters(&self, model: &Path, count: usize) -> anyhow::Result<Vec<Worker>> {
+        let start = |variant: &&str| {
+            let mut command = self.command();
+            command.args(["draw", variant]).arg(model).arg(count.to_string());
+            Worker::start(variant, &mut command)
+        };
+        ["eager", "eager-cl", "compile", "compile-cl"].iter().map(start).collect()
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.python);
+        command.arg(&self.script).env("OMP_NUM_THREADS", self.threads.to_string());
+        command
+    }
+
+    /// Runs the twin to its end; it prints one line of JSON.
+    fn ask(&self, arguments: &[&str]) -> anyhow::Result<Value> {
+        let ran = self.command().args(arguments).output().map_err(|error| {
+            let python = self.python.display();
+            failure(format!("cannot start `{python}`: {error}"), "`--peer` names a Python with PyTorch")
+        })?;
+        if !ran.status.success() {
+            let errors = String::from_utf8_lossy(&ran.stderr);
+            let last = errors.trim().lines().last().unwrap_or("it said nothing");
+            return Err(failure(
+                format!("the PyTorch twin failed: {last}"),
+                "`--peer` names a Python in which `import torch` works",
+            ));
+        }
+        serde_json::from_slice(&ran.stdout).context("the twin printed something that is not JSON")
+    }
+}

@@ -1,0 +1,277 @@
+//! `t2f data`: see a dataset, check its files, export the drawn one.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Args, Subcommand, ValueEnum};
+use t2f_data::{Dataset, PreflightReport, Splits, Subset};
+use t2f_pictures::picture;
+use t2f_pictures::sheet::{self, Layout, Tile};
+use t2f_train::config::Config;
+
+use crate::cli::failure::{because, failure, usage};
+use crate::cli::source::Source;
+use crate::cli::terminal;
+
+/// The commands under `t2f data`.
+#[derive(Subcommand)]
+#[command(after_help = "\
+Examples:
+  t2f data preview --count 48
+  t2f data check --data lfw:lfw-deepfunneled,face2text
+  t2f data export --out faces --count 1000")]
+pub enum Command {
+    /// Draw images and their captions on one sheet
+    Preview(Preview),
+    /// Read every file once and report what cannot be used
+    Check(Check),
+    /// Write images and captions as a folder (Hugging Face's `imagefolder` layout)
+    Export(Export),
+}
+
+/// What every command under `t2f data` opens.
+#[derive(Args)]
+struct Opened {
+    /// The dataset: procedural, folder:PATH or lfw:IMAGES,CAPTIONS [default: procedural]
+    #[arg(long, value_name = "SOURCE")]
+    data: Option<Source>,
+    /// A configuration, of which the section [data] is used
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// One setting, such as data.crop=0.8; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+    /// Pixels on a side, a power of two from 4 to 1024
+    #[arg(long, default_value_t = 64, value_parser = resolution, value_name = "N")]
+    resolution: usize,
+}
+
+impl Opened {
+    fn open(&self) -> anyhow::Result<Splits> {
+        if let Some(line) = self.overrides.iter().find(|line| !line.trim_start().starts_with("data.")) {
+            let message =
+                format!("`--set {line}` changes nothing here, where only the section [data] is read");
+            return Err(usage(message, "give a key such as data.crop=0.8; `--resolution` sets the side"));
+        }
+        let data = self.data.iter().flat_map(Source::overrides);
+        let overrides: Vec<String> = data.chain(self.overrides.iter().cloned()).collect();
+        let hint = "`t2f train -n` prints every key with its value";
+        let config = Config::resolve(None, self.config.as_deref(), &overrides)
+            .map_err(|error| because(error, "the configuration is not valid", hint))?;
+        config.data.open(self.resolution).map_err(|error| {
+            because(
+                error,
+                "cannot open the data",
+                "datasets/ in the repository shows each layout; `--data procedural` needs no files",
+            )
+        })
+    }
+
+    /// What was found in data that was refused.
+    fn refused(error: &anyhow::Error) -> Option<&PreflightReport> {
+        match error.downcast_ref::<t2f_data::Error>() {
+            Some(t2f_data::Error::Refused { report, .. }) => Some(report),
+            _ => None,
+        }
+    }
+}
+
+/// A power of two that a network can draw.
+fn resolution(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(side) if (4..=1024).contains(&side) && side.is_power_of_two() => Ok(side),
+        _ => Err("expected a power of two from 4 to 1024".into()),
+    }
+}
+
+/// The path of a PNG.
+fn png(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    match picture::is_png(&path) {
+        true => Ok(path),
+        false => Err("expected a name that ends in .png".into()),
+    }
+}
+
+/// A part of a dataset.
+#[derive(Clone, Copy, ValueEnum)]
+enum Part {
+    /// What networks are trained on
+    Train,
+    /// What choices are made on
+    Val,
+    /// What is reported
+    Test,
+    /// Combinations that `train` never shows
+    TestComb,
+}
+
+impl Part {
+    /// The part, if the dataset has it, and the folder that an export of it has.
+    fn of(self, splits: &Splits) -> Option<(&'static str, Arc<dyn Dataset>)> {
+        Some(match self {
+            Self::Train => ("train", splits.train.clone()),
+            Self::Val => ("validation", splits.val.clone()),
+            Self::Test => ("test", splits.test.clone()),
+            Self::TestComb => ("test_comb", splits.test_comb.clone()?),
+        })
+    }
+
+    fn required(self, splits: &Splits) -> anyhow::Result<(&'static str, Arc<dyn Dataset>)> {
+        self.of(splits).ok_or_else(|| {
+            let message = format!("`--split test-comb` does not go with `--data {}`", splits.train.name());
+            usage(message, "it has the parts train, val and test")
+        })
+    }
+}
+
+/// The options of `t2f data preview`.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  t2f data preview
+  t2f data preview --split test-comb --count 48 --resolution 128 --out unseen.png
+  t2f data preview --start 1000 --count 12")]
+pub struct Preview {
+    #[command(flatten)]
+    opened: Opened,
+    /// Which part
+    #[arg(long, value_enum, default_value = "train")]
+    split: Part,
+    /// Index of the first image
+    #[arg(long, default_value_t = 0, value_name = "INDEX")]
+    start: usize,
+    /// Number of images
+    #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..=400), value_name = "N")]
+    count: u16,
+    /// Where to draw; a file of that name is replaced
+    #[arg(short, long, default_value = "preview.png", value_parser = png, value_name = "FILE.png")]
+    out: PathBuf,
+}
+
+/// The options of `t2f data check`.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  t2f data check
+  t2f data check --data folder:my-faces
+  t2f data check --data lfw:lfw-deepfunneled,face2text --resolution 128
+  t2f data check --out bad_files.tsv        path and reason of every file left out")]
+pub struct Check {
+    #[command(flatten)]
+    opened: Opened,
+    /// Where to list the files that cannot be used; written only if there are any, in place of a file
+    /// of that name
+    #[arg(short, long, default_value = "bad_files.tsv", value_name = "FILE.tsv")]
+    out: PathBuf,
+}
+
+/// The options of `t2f data export`.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  t2f data export --out faces
+  t2f data export --out faces --count 500 --resolution 128
+  t2f train --data folder:faces             what was exported is a dataset again
+
+Writes FOLDER/train, validation, test and test_comb, each with 000000.png and so on and a
+metadata.jsonl: file_name, captions, what each caption claims, and attributes where known.")]
+pub struct Export {
+    #[command(flatten)]
+    opened: Opened,
+    /// Only this part
+    #[arg(long, value_enum)]
+    split: Option<Part>,
+    /// At most so many images of each part [default: all]
+    #[arg(long, value_name = "N")]
+    count: Option<usize>,
+    /// A new folder
+    #[arg(short, long, value_name = "FOLDER")]
+    out: PathBuf,
+}
+
+/// Runs a command under `t2f data`.
+pub fn run(command: &Command) -> anyhow::Result<()> {
+    match command {
+        Command::Preview(options) => preview(options),
+        Command::Check(options) => check(options),
+        Command::Export(options) => export(options),
+    }
+}
+
+fn preview(options: &Preview) -> anyhow::Result<()> {
+    let splits = options.opened.open()?;
+    let (_, part) = options.split.required(&splits)?;
+    let last = (options.start + usize::from(options.count)).min(part.len());
+    if part.is_empty() {
+        return Err(failure("the part has no images", "name another with `--split`"));
+    }
+    if options.start >= last {
+        let message =
+            format!("`--start {}` is past the end: the part has {} images", options.start, part.len());
+        return Err(usage(message, "indices start at 0"));
+    }
+    let tiles = (options.start..last)
+        .map(|index| {
+            let example = part.get(index)?;
+            let caption = example.captions.first().map(|caption| caption.text.clone()).unwrap_or_default();
+            Ok(Tile { image: example.image, caption })
+        })
+        .collect::<Result<Vec<_>, t2f_data::Error>>()?;
+    picture::write(&options.out, &sheet::contact_sheet(&tiles, &Layout::default())?, None)?;
+    terminal::result(&options.out.display().to_string());
+    Ok(())
+}
+
+fn check(options: &Check) -> anyhow::Result<()> {
+    let list = |report: &PreflightReport| -> anyhow::Result<()> {
+        if !report.bad.is_empty() {
+            picture::write_whole(&options.out, report.bad_files_tsv().as_bytes())?;
+            let file = options.out.display();
+            terminal::warn(&format!("{} files cannot be used: see {file}", report.bad.len()));
+        }
+        Ok(())
+    };
+    let splits = options.opened.open();
+    if let Some(report) = splits.as_ref().err().and_then(Opened::refused) {
+        list(report)?;
+    }
+    let splits = splits?;
+    let report = &splits.report;
+    terminal::result(&format!("dataset           {}", splits.train.name()));
+    terminal::result(&format!("images            {} ({} without colour)", report.images, report.gray));
+    if report.captions > 0 {
+        terminal::result(&format!(
+            "captions          {} ({} left out)",
+            report.captions, report.dropped_captions
+        ));
+        terminal::result(&format!("without caption   {}", report.uncaptioned));
+    } else {
+        terminal::result("captions          made as they are needed");
+    }
+    for (name, part) in Part::value_variants().iter().filter_map(|part| part.of(&splits)) {
+        terminal::result(&format!("{name:<17} {} images, content {}", part.len(), part.fingerprint()));
+    }
+    list(report)?;
+    if splits.train.is_empty() {
+        return Err(failure("there is nothing to train on", "the reasons are in the list of files left out"));
+    }
+    Ok(())
+}
+
+fn export(options: &Export) -> anyhow::Result<()> {
+    let splits = options.opened.open()?;
+    let parts = match options.split {
+        Some(part) => vec![part.required(&splits)?],
+        None => Part::value_variants().iter().filter_map(|part| part.of(&splits)).collect(),
+    };
+    for (name, part) in parts {
+        let folder = options.out.join(name);
+        let count = options.count.unwrap_or(part.len()).min(part.len());
+        let part = Subset::new(part, (0..count).collect())?;
+        t2f_data::export(&part, &folder)
+            .map_err(|error| because(error, "cannot export", "name another folder with `--out`"))?;
+        terminal::result(&format!("{count} images in {}", folder.display()));
+    }
+    Ok(())
+}

@@ -1,0 +1,287 @@
+//! `t2f train`: a new run, or more of an old one.
+
+use std::fs::OpenOptions;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use t2f_data::Error as DataError;
+use t2f_pictures::run_report;
+use t2f_train::Error;
+use t2f_train::config::Config;
+use t2f_train::run_dir::RunDir;
+use t2f_train::trainer::{Event, Outcome, Trainer};
+
+use crate::cli::dry_run;
+use crate::cli::failure::because;
+use crate::cli::progress::{Display, Status};
+use crate::cli::signals::Signals;
+use crate::cli::source::Source;
+use crate::cli::terminal::{self, program, quoted};
+
+/// A caption for the command that the end of a run proposes.
+const TRY: &str = "a bald man with a beard and round glasses";
+
+/// The options of `t2f train`.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  t2f train                                           the preset quick: drawn faces, minutes
+  t2f train --preset faces-64 --device cuda:0
+  t2f train --preset face2text --data lfw:lfw-deepfunneled,face2text
+  t2f train --config my.toml --set optimizer.generator.lr=1e-3 --set seed=1
+  t2f train -n --preset faces-64 --set seed=1         resolve and check, train nothing
+  t2f train --resume runs/00000-procedural-quick
+
+The order is preset, --config, --data, --device, --set: what comes later wins. Ctrl-C finishes the
+step, saves and exits; the run can be resumed. A second Ctrl-C ends it at once. SIGTERM does the
+same; SIGUSR1 saves now and goes on.")]
+pub struct Options {
+    /// A named configuration to start from [default: quick, unless there is --config]
+    #[arg(long, value_name = "NAME")]
+    preset: Option<String>,
+    /// A TOML file: a whole configuration, or the settings that differ from the preset
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// One setting, by its path in the configuration; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+    /// The dataset: procedural, folder:PATH or lfw:IMAGES,CAPTIONS
+    #[arg(long, value_name = "SOURCE")]
+    data: Option<Source>,
+    /// Where the run folder is made
+    #[arg(short, long, default_value = "runs", value_name = "FOLDER")]
+    out: PathBuf,
+    /// Continue the run in this folder with the configuration it has; --device may differ
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["preset", "config", "overrides", "data", "out"])]
+    resume: Option<PathBuf>,
+    /// Where to compute: auto, cpu, cuda, cuda:N or metal
+    #[arg(long)]
+    device: Option<String>,
+    /// Where the training diverges, return to the last good checkpoint with half the learning rate,
+    /// at most N times a run
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    rollback: usize,
+    /// Print the resolved configuration and what it would train, and stop
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+    /// Plain lines instead of a bar (as when standard error is no terminal)
+    #[arg(long)]
+    plain: bool,
+}
+
+/// Runs `t2f train`.
+pub fn run(options: &Options) -> anyhow::Result<()> {
+    let failed = |what: &str, error: Error| {
+        let hint = advice(&error, options);
+        because(error, what, hint)
+    };
+    if let Some(run) = &options.resume {
+        let what = format!("cannot resume `{}`", run.display());
+        if options.dry_run {
+            let config = Config::from_file(&run.join("config.toml"));
+            let config = config.map(|config| on_device(config, options));
+            let checked = config.and_then(|config| config.check().map(|()| config));
+            return checked.and_then(dry_run::describe).map_err(|error| failed(&what, error));
+        }
+        let trainer = resume(run, options).map_err(|error| failed(&what, error))?;
+        return drive(trainer, options);
+    }
+    let overrides = overrides(options);
+    let config =
+        resolve(options, &overrides).map_err(|error| failed("the configuration is not valid", error))?;
+    if options.dry_run {
+        return dry_run::describe(config).map_err(|error| failed("cannot start such a run", error));
+    }
+    let trainer = Trainer::create(config, &overrides, &options.out)
+        .map_err(|error| failed("cannot start the run", error))?;
+    drive(trainer, options)
+}
+
+/// Opens a run to continue it, on another device if one is named.
+fn resume(run: &Path, options: &Options) -> t2f_train::Result<Trainer> {
+    let run = RunDir::open(run)?;
+    let config = on_device(run.config()?, options);
+    let text = config.text.clone();
+    Trainer::restore(run, config, &|tokenizer, vb| text.build(tokenizer, vb))
+}
+
+fn on_device(config: Config, options: &Options) -> Config {
+    let device = options.device.clone().unwrap_or(config.device);
+    Config { device, ..config }
+}
+
+/// What to do about an error that keeps a run from starting.
+fn advice(error: &Error, options: &Options) -> String {
+    let unknown = options.preset.as_ref().filter(|name| !Config::presets().any(|preset| preset == *name));
+    match error {
+        Error::Device { .. } => "`--device auto` takes what the build and the machine have".into(),
+        Error::Data(DataError::Setting { field: "data.images" | "data.captions", .. }) => {
+            "give `--data lfw:IMAGES,CAPTIONS`; see datasets/lfw-face2text".into()
+        }
+        Error::Data(DataError::Setting { field: "data.path", .. }) => {
+            "give `--data folder:PATH`; see datasets/image-folder".into()
+        }
+        Error::Data(DataError::File { .. } | DataError::Dataset { .. } | DataError::Refused { .. }) => {
+            format!(
+                "datasets/ in the repository shows each layout; `{} data check` with the same `--data` counts what \
+             can be used",
+                program()
+            )
+        }
+        Error::File { .. } if options.resume.is_some() => {
+            format!("name a run folder that nobody trains in; `{} train` starts a new run", program())
+        }
+        Error::File(file) if options.config.as_ref() == Some(&file.path) => "check `--config`".into(),
+        Error::File(file) if file.path.starts_with(&options.out) => "check `--out`".into(),
+        Error::Config(_) if unknown.is_some() => {
+            "name one of these with `--preset`, or a file of your own with `--config`".into()
+        }
+        Error::Parse { .. } | Error::Config(_) | Error::Data(_) | Error::Gan(_) | Error::Text(_) => {
+            "docs/configuration.md tells what each key may be".into()
+        }
+        _ => format!("`{} train -n` resolves and checks without training", program()),
+    }
+}
+
+/// What `--data`, `--device` and `--set` say, in this order.
+fn overrides(options: &Options) -> Vec<String> {
+    let data = options.data.iter().flat_map(Source::overrides);
+    let device = options.device.iter().map(|device| format!("device={}", toml::Value::from(device.as_str())));
+    data.chain(device).chain(options.overrides.iter().cloned()).collect()
+}
+
+fn resolve(options: &Options, overrides: &[String]) -> t2f_train::Result<Config> {
+    let quick = options.config.is_none().then_some("quick");
+    let preset = options.preset.as_deref().or(quick);
+    let config = Config::resolve(preset, options.config.as_deref(), overrides)?;
+    config.check()?;
+    Ok(config)
+}
+
+/// Trains to the end, or to the first signal, and says how to go on.
+fn drive(mut trainer: Trainer, options: &Options) -> anyhow::Result<()> {
+    let signals = Signals::listen()?;
+    let run = trainer.run_dir().path().to_path_buf();
+    let mut display = Display::new(options.plain);
+    let log = trainer.run_dir().log();
+    let opened = OpenOptions::new().create(true).append(true).open(&log);
+    let hint = "the run folder must be writable";
+    display
+        .log_to(opened.map_err(|error| because(error, format!("cannot write `{}`", log.display()), hint))?);
+    let outcome = train(&mut trainer, &signals, &mut display, options.rollback);
+    display.finish();
+    let outcome = outcome.map_err(|error| {
+        display.note(&format!("stopped: {error}"));
+        let again = format!("`{} train --resume {}", program(), path(&run));
+        let hint = match error {
+            Error::Divergence { .. } => {
+                format!("{again} --rollback 3` halves the learning rate wherever it diverges again")
+            }
+            _ => format!("{again}` continues from the last checkpoint"),
+        };
+        because(error, "the training stopped", hint)
+    })?;
+    for file in run_report::write(&run)? {
+        display.note(&format!("wrote {}", file.display()));
+    }
+    match outcome {
+        Outcome::Finished => {
+            terminal::result(&format!("{} generate --model {} \"{TRY}\"", program(), path(&run)))
+        }
+        Outcome::Stopped => {
+            display.note("stopped as asked; to continue:");
+            terminal::result(&format!("{} train --resume {}", program(), path(&run)));
+        }
+    }
+    Ok(())
+}
+
+/// Trains until it is complete or a signal stops it; saves where one asks for that; returns to the
+/// last good checkpoint where it diverges, as often in a run as it may.
+fn train(
+    trainer: &mut Trainer,
+    signals: &Signals,
+    display: &mut Display,
+    rollbacks: usize,
+) -> t2f_train::Result<Outcome> {
+    loop {
+        let outcome = trainer.run(&mut |event| {
+            show(display, event);
+            if signals.pending() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        match outcome {
+            Ok(Outcome::Stopped) if !signals.stop() => {
+                signals.saved();
+                display.note("saved as asked; going on");
+            }
+            Err(error @ Error::Divergence { .. }) if trainer.progress().rollbacks.len() < rollbacks => {
+                display.note(&format!("{error}"));
+                let back = trainer.roll_back(&error)?;
+                let (step, rate) = (back.to_step, back.rate);
+                display
+                    .note(&format!("back to the checkpoint of step {step} with {rate} of the learning rate"));
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+fn path(run: &Path) -> String {
+    quoted(&run.to_string_lossy())
+}
+
+fn show(display: &mut Display, event: &Event) {
+    let kimg = |images: u64| images as f64 / 1000.0;
+    match event {
+        Event::Started { run, device, images, total_images } => {
+            let from = if *images > 0 { format!(" from {:.1} kimg", kimg(*images)) } else { String::new() };
+            let total = kimg(*total_images);
+            display.total(*total_images);
+            display.note(&format!("run {} on {device}{from}, {total:.1} kimg in all", run.display()));
+        }
+        Event::Restored { checkpoint, verified } => {
+            display.note(&format!("continues from {}: {verified}", checkpoint.display()));
+        }
+        Event::Stepped { images } => display.position(*images),
+        Event::Tick(tick) => display.status(&Status {
+            level: tick.stage.level,
+            resolution: tick.stage.resolution,
+            alpha: tick.stage.alpha,
+            images: tick.images,
+            total_images: tick.total_images,
+            losses: &tick.losses,
+            images_per_sec: tick.images_per_sec,
+        }),
+        Event::Level { level, resolution } => {
+            display.note(&format!("level {level} begins: {resolution}x{resolution}"));
+        }
+        Event::Wrote(file) => display.note(&format!("wrote {}", file.display())),
+        Event::Checkpointed(folder) => display.note(&format!("saved {}", folder.display())),
+        Event::Finished { model, .. } => display.note(&format!("finished: {}", model.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Alone {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    #[test]
+    fn later_options_come_later_among_the_overrides() {
+        let line =
+            ["train", "--set", "seed=1", "--device", "cuda:0", "--data", "procedural", "--set", "name=x"];
+        let options = Alone::parse_from(line).options;
+        assert_eq!(
+            overrides(&options),
+            ["data.kind=\"procedural\"", "device=\"cuda:0\"", "seed=1", "name=x"]
+        );
+    }
+}

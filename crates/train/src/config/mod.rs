@@ -1,0 +1,401 @@
+//! The configuration of a run: a preset, a file and overrides, in this order, and the checks of their
+//! fields.
+
+mod aliases;
+mod layers;
+mod sections;
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use t2f_data::{DataConfig, LoaderConfig, Splits, text_file};
+use t2f_gan::{AugmentConfig, Channels, GanConfig, LossConfig};
+use t2f_text::TextConfig;
+use toml::{Table, Value};
+
+use crate::components::ComponentNames;
+use crate::ema::EmaConfig;
+use crate::error::{Error, Result};
+use crate::schedule::{Schedule, ScheduleConfig};
+
+pub use sections::{OptimizerConfig, OutputConfig};
+
+/// The presets that are built in, by name.
+const PRESETS: [(&str, &str); 5] = [
+    ("quick", include_str!("../../presets/quick.toml")),
+    ("faces-64", include_str!("../../presets/faces-64.toml")),
+    ("face2text", include_str!("../../presets/face2text.toml")),
+    ("face2text-128", include_str!("../../presets/face2text-128.toml")),
+    ("t2f", include_str!("../../presets/t2f.toml")),
+];
+
+/// All settings of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// A name for the run folder; default `custom`.
+    pub name: String,
+    /// Seed of every random number of the run; default 0.
+    pub seed: u64,
+    /// `auto`, `cpu`, `cuda`, `cuda:N` or `metal`; default `auto`.
+    pub device: String,
+    /// The data set.
+    pub data: DataConfig,
+    /// How batches are made of it.
+    pub loader: LoaderConfig,
+    /// The text encoder.
+    pub text: TextConfig,
+    /// The networks.
+    pub gan: GanConfig,
+    /// The adversarial loss and the objectives.
+    pub loss: LossConfig,
+    /// The augmentation of the discriminator's images.
+    pub augment: AugmentConfig,
+    /// The optimisers.
+    pub optimizer: OptimizerConfig,
+    /// The average of the parameters.
+    pub ema: EmaConfig,
+    /// When the networks grow.
+    pub schedule: ScheduleConfig,
+    /// The output.
+    pub output: OutputConfig,
+    /// The parts that do not come from this configuration; written by a run, never by hand.
+    #[serde(skip_serializing_if = "ComponentNames::is_empty")]
+    pub components: ComponentNames,
+    /// The overrides that it was resolved with, for the record.
+    #[serde(skip)]
+    pub overrides: Vec<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            name: "custom".into(),
+            seed: 0,
+            device: "auto".into(),
+            data: DataConfig::default(),
+            loader: LoaderConfig::default(),
+            text: TextConfig::default(),
+            gan: GanConfig::default(),
+            loss: LossConfig::default(),
+            augment: AugmentConfig::default(),
+            optimizer: OptimizerConfig::default(),
+            ema: EmaConfig::default(),
+            schedule: ScheduleConfig::default(),
+            output: OutputConfig::default(),
+            components: ComponentNames::default(),
+            overrides: Vec::new(),
+        }
+    }
+}
+
+impl Config {
+    /// The names of the presets.
+    pub fn presets() -> impl Iterator<Item = &'static str> {
+        PRESETS.iter().map(|(name, _)| *name)
+    }
+
+    /// A preset as it is.
+    ///
+    /// # Errors
+    /// If there is none of that name; the message lists those there are.
+    pub fn preset(name: &str) -> Result<Self> {
+        Self::resolve(Some(name), None, &[])
+    }
+
+    /// A configuration file as it is.
+    ///
+    /// # Errors
+    /// If it cannot be read, or a key or value in it is wrong; the message names the key.
+    pub fn from_file(path: &Path) -> Result<Self> {
+        Self::resolve(None, Some(path), &[])
+    }
+
+    /// A preset, then a file, then `key.path=value` overrides; the later wins, key by key.
+    ///
+    /// A table with another `kind` replaces the earlier one instead of being merged into it.
+    ///
+    /// # Errors
+    /// If a preset is unknown, a file cannot be read, or a key or value is wrong.
+    pub fn resolve(preset: Option<&str>, file: Option<&Path>, overrides: &[String]) -> Result<Self> {
+        let mut table = Table::new();
+        if let Some(name) = preset {
+            let found = PRESETS.iter().find(|(other, _)| *other == name);
+            let Some((_, text)) = found else {
+                let names: Vec<_> = Self::presets().collect();
+                return Err(Error::Config(format!(
+                    "there is no preset `{name}`; there are {}",
+                    names.join(", ")
+                )));
+            };
+            layers::add(&mut table, text, &format!("preset {name}"))?;
+        }
+        if let Some(path) = file {
+            let text = std::fs::read(path).and_then(text_file::decoded);
+            let text = text.map_err(|error| Error::file(path, error))?;
+            layers::add(&mut table, &text, &path.display().to_string())?;
+        }
+        for line in overrides {
+            layers::add_override(&mut table, line)?;
+        }
+        // A section without a kind has the kind of the default configuration.
+        for (name, default) in layers::parse(&Self::default().to_toml()?, "the defaults")? {
+            if let (Some(kind), Some(Value::Table(section))) = (default.get("kind"), table.get_mut(&name)) {
+                section.entry("kind").or_insert_with(|| kind.clone());
+            }
+        }
+        let source_name = match (overrides.is_empty(), file, preset) {
+            (false, ..) => "configuration with --set".to_owned(),
+            (_, Some(path), _) => path.display().to_string(),
+            (_, _, name) => format!("preset {}", name.unwrap_or("")),
+        };
+        Ok(Self { overrides: overrides.to_vec(), ..Self::of_table(table, source_name)? })
+    }
+
+    /// The configuration in a model file's metadata, of this version or of an earlier one.
+    pub(crate) fn of_json(value: serde_json::Value) -> Result<Self> {
+        let mut table = Table::try_from(value).map_err(|error| Error::Config(error.to_string()))?;
+        aliases::migrate(&mut table, None);
+        Self::of_table(table, "the configuration in the file".into())
+    }
+
+    fn of_table(table: Table, source_name: String) -> Result<Self> {
+        serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
+            let at = error.path().to_string();
+            Error::Parse { source_name, message: format!("{at}: {}", error.into_inner()) }
+        })
+    }
+
+    /// The configuration as a file that resolves to it again.
+    ///
+    /// # Errors
+    /// If a value cannot be written in TOML.
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string(self).map_err(|error| Error::Config(format!("cannot be written as TOML: {error}")))
+    }
+
+    /// Resolves the configuration for a data set: turns off all that needs attributes where there are none,
+    /// and writes the defaults out, so that a version with other defaults continues the run.
+    ///
+    /// # Errors
+    /// If there are fewer than two training images, or files that cannot be used leave fewer than a
+    /// batch has.
+    pub fn settle(&mut self, splits: &Splits) -> Result<()> {
+        if splits.report.bad.is_empty() {
+            splits.require_two()?;
+        }
+        let blank = || (0..splits.train.len()).all(|index| splits.train.attributes(index).is_none());
+        if self.loss.attributes.weight > 0.0 && blank() {
+            tracing::warn!(
+                "no training image has attributes: `loss.attributes.weight` and the settings that depend on it \
+                 are set to 0; the preset face2text is made for such data"
+            );
+            self.loss.without_attributes();
+        }
+        self.schedule = self.schedule.written_out();
+        self.optimizer.text = Some(*self.optimizer.text());
+        let schedule = Schedule::new(&self.schedule, self.gan.max_level(), splits.train.len())?;
+        if !splits.report.bad.is_empty() {
+            splits.require_batch(schedule.largest_batch())?;
+        }
+        Ok(())
+    }
+
+    /// Checks every range, and the fields against each other.
+    ///
+    /// # Errors
+    /// If one is wrong; the message names it, or both.
+    pub fn check(&self) -> Result<()> {
+        self.gan.check()?;
+        self.text.check()?;
+        self.loss.check()?;
+        self.loader.check()?;
+        self.augment.check()?;
+        crate::device::check(&self.device)?;
+        let schedule = Schedule::new(&self.schedule, self.gan.max_level(), 1)?;
+        let wrong = |message: String| Err(Error::Config(message));
+        if self.name.is_empty() || !self.name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+        {
+            return wrong(format!(
+                "name is `{}`: letters, digits, `-`, `_` and `.`, at least one",
+                self.name
+            ));
+        }
+        for (name, adam) in [
+            ("generator", &self.optimizer.generator),
+            ("text", self.optimizer.text()),
+            ("discriminator", &self.optimizer.discriminator),
+            ("classifier", &self.optimizer.classifier),
+        ] {
+            let unit = |x: f64| (0.0..1.0).contains(&x);
+            if !(adam.lr > 0.0
+                && adam.lr.is_finite()
+                && unit(adam.beta1)
+                && unit(adam.beta2)
+                && adam.epsilon > 0.0
+                && adam.epsilon.is_finite())
+            {
+                return wrong(format!(
+                    "optimizer.{name} is {adam:?}: lr and epsilon must be above 0, beta1 and beta2 in [0, 1)"
+                ));
+            }
+        }
+        let positive = [
+            ("output.tick_kimg", self.output.tick_kimg),
+            ("output.sample_kimg", self.output.sample_kimg),
+            ("output.checkpoint_kimg", self.output.checkpoint_kimg),
+            ("ema.half_life_kimg", self.ema.half_life_kimg),
+        ];
+        if let Some((name, value)) = positive.iter().find(|(_, value)| !(*value > 0.0 && value.is_finite())) {
+            return wrong(format!("{name} is {value}, and must be above 0"));
+        }
+        let counts = [
+            ("optimizer.n_critic", self.optimizer.n_critic),
+            ("output.keep_checkpoints", self.output.keep_checkpoints),
+            ("output.samples", self.output.samples),
+        ];
+        if let Some((name, _)) = counts.iter().find(|(_, count)| *count == 0) {
+            return wrong(format!("{name} is 0, and must be at least 1"));
+        }
+        self.check_sizes()?;
+        let weights = [("ema.ramp_up", self.ema.ramp_up)];
+        if let Some((name, value)) = weights.iter().find(|(_, value)| !(*value >= 0.0 && value.is_finite())) {
+            return wrong(format!("{name} is {value}, and must be a finite number, at least 0"));
+        }
+        if schedule.smallest_batch() < 2 {
+            return wrong(
+                "schedule.batch_sizes holds a 1: minibatch stddev and mismatched captions need two images"
+                    .into(),
+            );
+        }
+        Ok(())
+    }
+}
+
+impl Config {
+    /// Refuses sizes that are typing errors or damaged: sums and products of sizes do not overflow.
+    fn check_sizes(&self) -> Result<()> {
+        const MOST: usize = 1 << 16;
+        let TextConfig::Lstm(lstm) = &self.text;
+        let most = |numbers: &[usize]| numbers.iter().max().copied().unwrap_or(0);
+        let widest = match &self.gan.channels {
+            Channels::Halving(widest) => *widest,
+            Channels::List(list) => most(list),
+        };
+        let sizes = [
+            ("gan.resolution", self.gan.resolution, 1024),
+            ("gan.latent_size", self.gan.latent_size, MOST),
+            ("gan.compressed_size", self.gan.compressed_size, MOST),
+            ("gan.channels", widest, MOST),
+            ("loss.contrast.size", self.loss.contrast.size, MOST),
+            ("loss.attributes.classifier", most(&self.loss.attributes.classifier), MOST),
+            ("loss.reconstruction.encoder", most(&self.loss.reconstruction.encoder), MOST),
+            ("text.embedding_size", lstm.embedding_size, MOST),
+            ("text.hidden_size", lstm.hidden_size, MOST),
+            ("text.layers", lstm.layers, 64),
+            ("text.max_length", lstm.max_length, MOST),
+            ("schedule.batch_sizes", most(&self.schedule.batch_sizes), MOST),
+        ];
+        match sizes.iter().find(|(_, size, most)| size > most) {
+            Some((name, size, most)) => {
+                Err(Error::Config(format!("{name} is {size}, and must be at most {most}")))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::mem::discriminant;
+
+    use super::*;
+
+    fn set(line: &str) -> Result<Config> {
+        Config::resolve(Some("quick"), None, &[line.to_owned()])
+    }
+
+    /// A section that names no kind is of the kind that a configuration without it has.
+    #[test]
+    fn kinds_have_defaults() {
+        let lines = ["data.seed=1", "text.layers=2", "loss.adversarial.lambda=5.0"].map(String::from);
+        let config = Config::resolve(None, None, &lines).unwrap();
+        let bare = Config::default();
+        assert_eq!(discriminant(&config.data), discriminant(&bare.data));
+        assert_eq!(discriminant(&config.text), discriminant(&bare.text));
+        assert_eq!(config.loss.adversarial.kind, bare.loss.adversarial.kind);
+        assert_ne!(config, bare);
+    }
+
+    #[test]
+    fn every_preset_holds_together_and_survives_the_round_trip() {
+        for name in Config::presets() {
+            let config = Config::preset(name).unwrap();
+            config.check().unwrap();
+            assert_eq!(config.name, name);
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("config.toml");
+            std::fs::write(&path, config.to_toml().unwrap()).unwrap();
+            assert_eq!(Config::from_file(&path).unwrap(), config, "{name}");
+        }
+    }
+
+    #[test]
+    fn overrides_win_and_take_any_type() {
+        assert_eq!(set("seed=7").unwrap().seed, 7);
+        assert_eq!(set("device=cpu").unwrap().device, "cpu");
+        assert_eq!(set("optimizer.generator.lr = 5e-4").unwrap().optimizer.generator.lr, 5e-4);
+        assert_eq!(set("schedule.batch_sizes=[8, 4]").unwrap().schedule.batch_sizes, [8, 4]);
+        let loss = set("loss.adversarial.kind=lsgan").unwrap().loss;
+        assert_eq!(loss.adversarial, t2f_gan::AdversarialConfig::named("lsgan").unwrap());
+    }
+
+    #[test]
+    fn mistakes_name_the_key_and_what_is_accepted() {
+        for (line, needles) in [
+            ("gan.latnt_size=3", ["gan", "latnt_size"]),
+            ("seed=red", ["seed", "red"]),
+            ("loss.adversarial.kind=wasserstein", ["loss", "wgan-gp"]),
+            ("colour=1", ["colour", "schedule"]),
+            ("seed", ["key.path=value", "seed"]),
+        ] {
+            let message = set(line).unwrap_err().to_string();
+            for needle in needles {
+                assert!(message.contains(needle), "{line}: {message}");
+            }
+        }
+        let message = Config::preset("fast").unwrap_err().to_string();
+        assert!(message.contains("quick") && message.contains("face2text"), "{message}");
+    }
+
+    #[test]
+    fn conflicts_are_found_before_anything_runs() {
+        for (line, needle) in [
+            ("optimizer.generator.lr=0", "optimizer.generator"),
+            ("output.samples=0", "output.samples"),
+            ("schedule.batch_sizes=[1]", "batch_sizes"),
+            ("gan.code_size=100000", "gan.code_size is 100000, expected 1 to gan.latent_size"),
+            ("gan.resolution=48", "gan.resolution"),
+            ("gan.channels=[8]", "gan.channels"),
+            ("gan.stddev_group=0", "gan.stddev_group"),
+            ("loss.adversarial.r1.gamma=-1", "loss.adversarial.r1.gamma"),
+            ("name=a/b", "name"),
+            ("device=gpu", "gpu"),
+            ("text.layers=0", "layers"),
+            ("text.vocabulary_size=2", "vocabulary_size"),
+            ("loss.contrast.temperature=0", "loss.contrast.temperature"),
+            ("loss.contrast.size=100000", "loss.contrast.size"),
+            ("loss.attributes.classifier=[0]", "loss.attributes.classifier"),
+            ("loss.attributes.text_weight=0", "loss.attributes.text_weight"),
+            ("loss.reconstruction.encoder=[8,8,8,8,8,8,8,8,8]", "loss.reconstruction.encoder"),
+            ("loss.conditioning.kl_weight=nan", "loss.conditioning.kl_weight"),
+            ("optimizer.classifier.epsilon=inf", "optimizer.classifier"),
+            ("ema.ramp_up=inf", "ema.ramp_up"),
+            ("schedule.batch_sizes=[100000]", "schedule.batch_sizes"),
+            ("schedule.stable_kimg=[1e17]", "stable_kimg"),
+        ] {
+            let message = set(line).unwrap().check().unwrap_err().to_string();
+            assert!(message.contains(needle), "{line}: {message}");
+        }
+    }
+}

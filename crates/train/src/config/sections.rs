@@ -1,0 +1,85 @@
+//! The sections of a configuration that belong to the training itself.
+
+use serde::{Deserialize, Serialize};
+use t2f_ops::adam::AdamConfig;
+
+/// The optimisers of both networks, `[optimizer]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OptimizerConfig {
+    /// Of the conditioning augmentation and the generator.
+    pub generator: AdamConfig,
+    /// Of the text encoder and the attribute prior; by default as `generator`. Their weights are small and
+    /// not equalized: the generator's rate, without a mean of gradients, is mostly noise to them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<AdamConfig>,
+    /// Of the discriminator.
+    pub discriminator: AdamConfig,
+    /// Of the attribute classifier (`loss.attributes`) and the latent encoder (`loss.reconstruction`), whose
+    /// weights are not equalized either.
+    pub classifier: AdamConfig,
+    /// Discriminator steps a generator step, on the same images; default 1, at least 1.
+    pub n_critic: usize,
+    /// Whether the text encoder also learns from the discriminator's loss, where matching is learnt; default
+    /// true. T2F's learns from the generator's alone.
+    pub text_learns_from_discriminator: bool,
+    /// Whether the moments are reset when a level begins, as ProGAN does; default false.
+    pub reset_at_level: bool,
+}
+
+impl OptimizerConfig {
+    /// The optimiser of the text encoder.
+    pub fn text(&self) -> &AdamConfig {
+        self.text.as_ref().unwrap_or(&self.generator)
+    }
+
+    /// The optimiser of a parameter of the generator's side, by its name.
+    pub(crate) fn of_generator_side(&self, name: &str) -> AdamConfig {
+        match name.split('.').next() {
+            Some("text" | "prior") => *self.text(),
+            Some("encoder") => self.classifier,
+            _ => self.generator,
+        }
+    }
+
+    /// The optimiser of a parameter of the discriminator's side, by its name.
+    pub(crate) fn of_discriminator_side(&self, name: &str) -> AdamConfig {
+        if name.starts_with("attributes.") { self.classifier } else { self.discriminator }
+    }
+}
+
+impl Default for OptimizerConfig {
+    fn default() -> Self {
+        Self {
+            generator: AdamConfig::default(),
+            text: None,
+            discriminator: AdamConfig::default(),
+            classifier: AdamConfig { beta1: 0.9, ..AdamConfig::default() },
+            n_critic: 1,
+            text_learns_from_discriminator: true,
+            reset_at_level: false,
+        }
+    }
+}
+
+/// The output of a run, `[output]`; periods are in thousands of images shown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OutputConfig {
+    /// Period of the statistics; default 1, above 0.
+    pub tick_kimg: f64,
+    /// Period of the sample sheets; default 10, above 0.
+    pub sample_kimg: f64,
+    /// Period of the checkpoints; default 10, above 0.
+    pub checkpoint_kimg: f64,
+    /// The number of checkpoints that are kept; default 3, at least 1.
+    pub keep_checkpoints: usize,
+    /// Captions on a sample sheet; default 24, at least 1.
+    pub samples: usize,
+}
+
+impl Default for OutputConfig {
+    fn default() -> Self {
+        Self { tick_kimg: 1.0, sample_kimg: 10.0, checkpoint_kimg: 10.0, keep_checkpoints: 3, samples: 24 }
+    }
+}

@@ -1,0 +1,453 @@
+//! The training loop: batches in the order of the images shown, one step each, and the output that is
+//! due in between.
+//!
+//! A run is a function of the number of images shown and of its seed, so that a run that stops anywhere
+//! continues to the same bits: a checkpoint needs the tensors, the progress and the open averages of the
+//! statistics.
+
+mod events;
+mod progress;
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::mem::take;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use candle_core::{Device, Tensor};
+use rayon::prelude::*;
+use t2f_data::{Batch, Loader, Prefetch, Request, Splits};
+use t2f_files::json_lines::{JsonLines, Row};
+use t2f_gan::Growth;
+use t2f_ops::rng::Key;
+use t2f_pictures::picture;
+use t2f_text::Tokenizer;
+
+use crate::checkpoint::{self, Checkpoint, Draft};
+use crate::components::Components;
+use crate::config::Config;
+use crate::divergence::{self, Rollback, SLOWER};
+use crate::error::{Error, Result};
+use crate::model::{ModelFile, Provenance};
+use crate::pipeline::Pipeline;
+use crate::run_dir::RunDir;
+use crate::samples::Samples;
+use crate::schedule::{Schedule, Stage};
+use crate::state::{OptimizerSteps, TrainState};
+
+pub use events::{Event, Outcome, Tick, Watch};
+pub use progress::Progress;
+use progress::{Clock, crosses};
+
+/// A run: its networks, its data, its folder and its progress.
+#[derive(Debug)]
+pub struct Trainer {
+    config: Config,
+    components: Components,
+    device: Device,
+    tokenizer: Tokenizer,
+    splits: Splits,
+    schedule: Schedule,
+    state: TrainState,
+    samples: Samples,
+    run: RunDir,
+    stats: JsonLines,
+    progress: Progress,
+    /// The checkpoint that the run continues from and its verification, until the event is sent.
+    restored: Option<(PathBuf, String)>,
+}
+
+impl Trainer {
+    /// Claims a new run folder under `out` and initialises the networks.
+    ///
+    /// Installs [`t2f_ops::Runtime`], as [`resume`](Self::resume) does, too.
+    ///
+    /// # Errors
+    /// If the configuration is not valid, the data or a part cannot be opened, the device is not there, or
+    /// the folder cannot be written.
+    pub fn create(config: Config, components: Components, out: impl AsRef<Path>) -> Result<Self> {
+        let out = out.as_ref();
+        Self::begin(config, components, |config, data| RunDir::claim(out, config, data))
+    }
+
+    /// Initialises the networks and writes the first files of the run.
+    fn begin(
+        mut config: Config,
+        components: Components,
+        folder: impl FnOnce(&Config, &str) -> Result<RunDir>,
+    ) -> Result<Self> {
+        config.check()?;
+        t2f_ops::Runtime::install();
+        let device = crate::device::open(&config.device)?;
+        let splits = components.data(&config)?;
+        config.settle(&splits)?;
+        config.components = components.names();
+        let tokenizer = train_tokenizer(&config, &splits)?;
+        let state = TrainState::new(&config, &components, &tokenizer, &splits.schema().sizes(), &device)?;
+        let run = folder(&config, splits.train.name())?;
+        let progress = Progress { data: splits.train.fingerprint(), ..Progress::default() };
+        let parts = Parts { config, components, device, tokenizer, splits, state, progress };
+        let trainer = Self::assemble(parts, run)?;
+        let reals = trainer.samples.reals(&trainer.splits)?;
+        trainer.run.write("reals.png", &picture::to_png(&reals, None)?)?;
+        trainer.write_fakes()?;
+        Ok(trainer)
+    }
+
+    /// Continues a run from its newest checkpoint that verifies, or from its beginning if it stopped
+    /// before its first. `components` hold the parts from outside that it was made with.
+    ///
+    /// # Errors
+    /// If the folder is no run, is in use, has lost its checkpoints, its configuration was edited to an
+    /// invalid one, the data is not the same, or a part from outside is missing.
+    pub fn resume(run: impl AsRef<Path>, components: Components) -> Result<Self> {
+        let run = RunDir::open(run.as_ref())?;
+        let config = run.config()?;
+        Self::restore(run, config, components)
+    }
+
+    /// As [`resume`](Self::resume), in a folder that is open, with a configuration that may differ
+    /// from the folder's in settings that change no result: the device, the output.
+    ///
+    /// # Errors
+    /// As [`resume`](Self::resume).
+    pub fn restore(run: RunDir, config: Config, components: Components) -> Result<Self> {
+        components.check_run(&config.components)?;
+        if checkpoint::count(&run.checkpoints())? == 0 && !run.model().exists() {
+            return Self::begin(config, components, |_, _| Ok(run));
+        }
+        config.check()?;
+        t2f_ops::Runtime::install();
+        let device = crate::device::open(&config.device)?;
+        let splits = components.data(&config)?;
+        let checkpoint = checkpoint::load_latest(&run.checkpoints())?;
+        let progress: Progress = checkpoint.state()?;
+        let data = splits.train.fingerprint();
+        if progress.data != data {
+            return Err(Error::Config(format!(
+                "the run was trained on data {}, and its configuration now opens data {data}; resuming would not \
+                 continue it",
+                progress.data
+            )));
+        }
+        let tokenizer = Tokenizer::from_json(checkpoint.text("tokenizer.json")?)?;
+        let mut state = TrainState::new(&config, &components, &tokenizer, &splits.schema().sizes(), &device)?;
+        load(&mut state, &checkpoint, &progress)?;
+        let parts = Parts { config, components, device, tokenizer, splits, state, progress };
+        let mut trainer = Self::assemble(parts, run)?;
+        trainer.remember(&checkpoint);
+        Ok(trainer)
+    }
+
+    fn remember(&mut self, checkpoint: &Checkpoint) {
+        self.restored = Some((checkpoint.path().to_owned(), checkpoint.verified()));
+    }
+
+    /// Sets the learning rates to what the schedule and the rollbacks so far leave of them.
+    fn scale_rates(&mut self) {
+        let rate = self.progress.rollbacks.last().map_or(1.0, |rollback| rollback.rate);
+        let rate = rate * self.schedule.rate(self.progress.images);
+        self.state.scale_rates(rate);
+    }
+
+    fn assemble(parts: Parts, run: RunDir) -> Result<Self> {
+        let Parts { config, components, device, tokenizer, splits, state, progress } = parts;
+        let schedule = Schedule::new(&config.schedule, config.gan.max_level(), splits.train.len())?;
+        let samples = Samples::choose(&splits, config.output.samples, Key::new(config.seed))?;
+        if !splits.report.bad.is_empty() {
+            run.write("bad_files.tsv", splits.report.bad_files_tsv().as_bytes())?;
+        }
+        let stats = run.recorder(progress.step)?;
+        let restored = None;
+        Ok(Self {
+            config,
+            components,
+            device,
+            tokenizer,
+            splits,
+            schedule,
+            state,
+            samples,
+            run,
+            stats,
+            progress,
+            restored,
+        })
+    }
+
+    /// After a divergence: returns to the last good checkpoint with both learning rates halved, and
+    /// commits that at once, so that a kill does not undo it.
+    ///
+    /// # Errors
+    /// If there is no checkpoint yet, or a file cannot be read or written.
+    pub fn roll_back(&mut self, cause: &Error) -> Result<&Rollback> {
+        let checkpoint = checkpoint::load_latest(&self.run.checkpoints())?;
+        let from_step = self.progress.step;
+        let progress: Progress = checkpoint.state()?;
+        load(&mut self.state, &checkpoint, &progress)?;
+        self.progress = progress;
+        let rate = self.progress.rollbacks.last().map_or(1.0, |rollback| rollback.rate) * SLOWER;
+        let (to_step, cause) = (self.progress.step, cause.to_string());
+        self.progress.rollbacks.push(Rollback { from_step, to_step, cause, rate });
+        self.stats = self.run.recorder(to_step)?;
+        let committed = self.commit()?;
+        self.remember(&Checkpoint::open(&committed)?);
+        let last = self.progress.rollbacks.last();
+        last.ok_or_else(|| Error::State("a rollback that was just made is gone".into()))
+    }
+
+    /// The folder of the run.
+    pub fn run_dir(&self) -> &RunDir {
+        &self.run
+    }
+
+    /// How far the run is.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// The pipeline on the averaged parameters, as they are now.
+    pub fn pipeline_ema(&self) -> &Pipeline {
+        self.state.pipeline_ema()
+    }
+
+    /// The device of the networks.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Trains until the schedule is complete or `watch` breaks; the run can then be resumed or, when
+    /// complete, generate.
+    ///
+    /// # Errors
+    /// If the training diverges (the message names the first bad tensor), the data fails, or a
+    /// file cannot be written. The last good checkpoint is kept.
+    pub fn run(&mut self, mut watch: impl FnMut(&Event) -> ControlFlow<()>) -> Result<Outcome> {
+        let stop = Cell::new(false);
+        let watch: &mut Watch = &mut |event| {
+            let flow = watch(event);
+            stop.set(stop.get() || flow.is_break());
+            flow
+        };
+        let key = Key::new(self.config.seed);
+        let total_images = self.schedule.total_images();
+        let device = crate::device::describe(&self.device);
+        let images = self.progress.images;
+        self.require_room()?;
+        let _ = watch(&Event::Started { run: self.run.path(), device: &device, images, total_images });
+        if let Some((checkpoint, verified)) = self.restored.take() {
+            // A kill may have come between the checkpoint and its pointer, or its model.
+            checkpoint::point_to(self.run.disk(), &checkpoint)?;
+            self.save_model()?;
+            let _ = watch(&Event::Restored { checkpoint: &checkpoint, verified: &verified });
+        }
+        let mut batches = self.batches(key)?;
+        let mut clock = Clock::start(self.progress.images);
+
+        while self.progress.images < total_images {
+            if stop.get() {
+                self.checkpoint(watch)?;
+                return Ok(Outcome::Stopped);
+            }
+            let shown = self.progress.images;
+            let stage = self.schedule.at(shown);
+            if shown > 0 && stage.level != self.schedule.at(shown - 1).level {
+                self.begin_level(stage, watch)?;
+            }
+            let batch = batches.next().ok_or_else(|| Error::State("the loader ended early".into()))??;
+            self.scale_rates();
+            let losses = self.state.step(&batch, &stage, key, self.progress.step, shown);
+            let losses = losses.map_err(|error| self.explained(error, Some(&batch)))?;
+            self.progress.add(&losses, batch.len())?;
+            self.progress.count_substitutes(batch.substituted)?;
+
+            let now = self.progress.images;
+            let due = |kimg: f64| crosses(shown, now, kimg) || now >= total_images;
+            let _ = watch(&Event::Stepped { images: now });
+            if due(self.config.output.tick_kimg) {
+                let tick = self.tick(&mut clock, stage)?;
+                let _ = watch(&Event::Tick(&tick));
+            }
+            if due(self.config.output.sample_kimg) {
+                let path = self.write_fakes()?;
+                let _ = watch(&Event::Wrote(&path));
+            }
+            if due(self.config.output.checkpoint_kimg) {
+                self.checkpoint(watch)?;
+            }
+        }
+        let model = self.run.model();
+        let _ = watch(&Event::Finished { run: self.run.path(), model: &model });
+        Ok(Outcome::Finished)
+    }
+
+    fn explained(&self, error: Error, batch: Option<&Batch>) -> Error {
+        divergence::explain(error, &self.state, &self.progress, batch, &self.run)
+    }
+
+    /// Fails unless there is room for the checkpoints that are kept, the one being written, and
+    /// the model.
+    fn require_room(&self) -> Result<()> {
+        let size = |tensors: BTreeMap<String, Tensor>| -> u64 {
+            tensors.values().map(|t| (t.elem_count() * t.dtype().size_in_bytes()) as u64).sum()
+        };
+        let model = size(self.state.model());
+        let checkpoint: u64 = self.state.tensors().map(|(_, tensors)| size(tensors)).iter().sum();
+        let there = checkpoint::count(&self.run.checkpoints())?;
+        let kept = self.config.output.keep_checkpoints;
+        let left = self.schedule.total_images().saturating_sub(self.progress.images) as f64;
+        let due = (left / (1000.0 * self.config.output.checkpoint_kimg)).ceil() as usize;
+        let to_come = kept.saturating_add(1).saturating_sub(there).min(due.saturating_add(1)).max(1);
+        let what = format!("{to_come} checkpoints (`output.keep_checkpoints` is {kept}) and the model");
+        let need = checkpoint.saturating_mul(to_come as u64).saturating_add(2 * model);
+        checkpoint::require_room(self.run.disk(), self.run.path(), need, &what)
+    }
+
+    fn begin_level(&mut self, stage: Stage, watch: &mut Watch) -> Result<()> {
+        if self.config.optimizer.reset_at_level {
+            self.state.reset_optimizers()?;
+        }
+        let _ = watch(&Event::Level { level: stage.level, resolution: stage.resolution });
+        Ok(())
+    }
+
+    /// The batches that the schedule asks for from here on, prepared ahead on other threads.
+    fn batches(&self, key: Key) -> Result<Prefetch> {
+        let (schedule, mut shown) = (self.schedule.clone(), self.progress.images);
+        let requests = std::iter::from_fn(move || {
+            (shown < schedule.total_images()).then(|| {
+                let stage = schedule.at(shown);
+                let request =
+                    Request { position: shown, size: stage.batch_size, resolution: stage.resolution };
+                shown += stage.batch_size as u64;
+                request
+            })
+        });
+        let config = self.config.loader;
+        let loader = Loader::from_config(self.splits.train.clone(), &config, key.child("loader"))?;
+        Ok(Prefetch::new(Arc::new(loader), requests, config.workers))
+    }
+
+    fn tick(&mut self, clock: &mut Clock, stage: Stage) -> Result<Tick> {
+        let (sums, counts) = (take(&mut self.progress.sums), take(&mut self.progress.counts));
+        let mean = |(name, sum): (String, f64)| {
+            let count = counts.get(&name).copied().unwrap_or(1);
+            (name, sum / count as f64)
+        };
+        let losses: BTreeMap<String, f64> = sums.into_iter().map(mean).collect();
+        let images_per_sec = clock.lap(self.progress.images);
+        let mut row = Row::new(self.progress.step);
+        row.set("Progress/kimg", self.progress.images as f64 / 1000.0);
+        row.set("Progress/level", stage.level as f64);
+        row.set("Progress/alpha", stage.alpha);
+        losses.iter().for_each(|(name, &value)| row.set(name, value));
+        if self.progress.substituted > 0 {
+            row.set("Data/substituted", self.progress.substituted as f64);
+        }
+        row.set("Timing/images_per_sec", images_per_sec);
+        self.stats.record(&row)?;
+        Ok(Tick {
+            step: self.progress.step,
+            images: self.progress.images,
+            total_images: self.schedule.total_images(),
+            stage,
+            losses,
+            images_per_sec,
+        })
+    }
+
+    /// `fakes_init.png` or `fakes<KIMG>.png`. The name has three decimals where another sheet may have the
+    /// same number of thousands: with a short period, or at the end of the run.
+    fn write_fakes(&self) -> Result<PathBuf> {
+        let (stage, images, period) = (self.stage(), self.progress.images, self.config.output.sample_kimg);
+        // A sheet is written less than a batch after it was due.
+        let due_before = images.saturating_sub(stage.batch_size as u64);
+        let thousand = (images / 1000 * 1000).saturating_sub(self.schedule.largest_batch() as u64);
+        let exact = period < 1.0 || crosses(thousand, due_before, period);
+        let name = match images {
+            0 => "fakes_init.png".to_owned(),
+            _ if exact => format!("fakes{:06}.{:03}.png", images / 1000, images % 1000),
+            _ => format!("fakes{:06}.png", images / 1000),
+        };
+        let at = Growth { level: stage.level, alpha: stage.alpha };
+        let sheet = self.samples.fakes(self.state.pipeline_ema(), at, &self.device)?;
+        self.run.write(&name, &picture::to_png(&sheet, None)?)
+    }
+
+    fn checkpoint(&mut self, watch: &mut Watch) -> Result<()> {
+        let path = self.commit().map_err(|error| self.explained(error, None))?;
+        let _ = watch(&Event::Checkpointed(&path));
+        Ok(())
+    }
+
+    /// Puts a checkpoint and the model on the disk.
+    fn commit(&mut self) -> Result<PathBuf> {
+        self.stats.sync()?;
+        let OptimizerSteps { g, d } = self.state.optimizer_steps();
+        (self.progress.g_steps, self.progress.d_steps) = (g, d);
+        self.progress.augmented = Some(self.state.ada());
+        let mut draft = Draft::new(self.progress.step, &self.progress)?;
+        self.state.save(&mut draft)?;
+        draft.text("tokenizer.json", self.tokenizer.to_json()?);
+        let keep = self.config.output.keep_checkpoints;
+        let path = draft.commit(self.run.disk(), &self.run.checkpoints(), keep)?;
+        self.save_model()?;
+        Ok(path)
+    }
+
+    /// Writes `model.safetensors` from the averaged parameters: every checkpoint leaves a model that
+    /// generates.
+    fn save_model(&self) -> Result<PathBuf> {
+        let stage = self.stage();
+        let growth = Growth { level: stage.level, alpha: stage.alpha };
+        let provenance = Provenance {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            data: self.progress.data.clone(),
+            kimg: self.progress.images as f64 / 1000.0,
+        };
+        let file = ModelFile {
+            config: &self.config,
+            schema: self.splits.schema(),
+            tokenizer: &self.tokenizer,
+            tensors: self.state.model(),
+            growth,
+            provenance,
+        };
+        self.run.write("model.safetensors", &file.to_bytes()?)
+    }
+
+    /// The stage of the last batch shown.
+    pub fn stage(&self) -> Stage {
+        let shown = self.progress.images;
+        let size = self.schedule.at(shown.saturating_sub(1)).batch_size as u64;
+        self.schedule.at(shown.saturating_sub(size))
+    }
+}
+
+/// The parts of a trainer that do not depend on its folder.
+struct Parts {
+    config: Config,
+    components: Components,
+    device: Device,
+    tokenizer: Tokenizer,
+    splits: Splits,
+    state: TrainState,
+    progress: Progress,
+}
+
+/// Restores the networks and the controller of a checkpoint.
+fn load(state: &mut TrainState, checkpoint: &Checkpoint, progress: &Progress) -> Result<()> {
+    let steps = OptimizerSteps { g: progress.g_steps.clone(), d: progress.d_steps.clone() };
+    state.load(checkpoint, &steps, progress.augmented)
+}
+
+/// Learns the words of every training caption.
+///
+/// # Errors
+/// If a caption cannot be read.
+pub fn train_tokenizer(config: &Config, splits: &Splits) -> Result<Tokenizer> {
+    let captions = (0..splits.train.len()).into_par_iter().map(|index| splits.train.captions(index));
+    let captions = captions.collect::<t2f_data::Result<Vec<_>>>()?;
+    Ok(config.text.train_tokenizer(captions.iter().flatten().map(|caption| &caption.text))?)
+}

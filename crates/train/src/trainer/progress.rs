@@ -1,0 +1,99 @@
+//! The progress of a run: everything in a checkpoint that is not a tensor.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use candle_core::DType;
+use serde::{Deserialize, Serialize};
+use t2f_gan::AdaController;
+
+use crate::divergence::Rollback;
+use crate::error::{Error, Result};
+use crate::state::Losses;
+
+/// The progress of a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Progress {
+    /// Steps taken.
+    pub step: u64,
+    /// Images shown: the position of the loader and of the schedule.
+    pub images: u64,
+    /// Sums of the losses since the last tick.
+    pub sums: BTreeMap<String, f64>,
+    /// How often each loss was added since the last tick.
+    pub counts: BTreeMap<String, u64>,
+    /// Identity of the data trained on.
+    pub data: String,
+    /// Updates of each parameter of the generator's side.
+    #[serde(alias = "painter_steps")]
+    pub g_steps: BTreeMap<String, u64>,
+    /// Updates of each parameter of the discriminator's side.
+    #[serde(alias = "judge_steps")]
+    pub d_steps: BTreeMap<String, u64>,
+    /// Images that could not be read during the run and were replaced by others.
+    #[serde(default)]
+    pub substituted: u64,
+    /// The controller of the augmentation probability; absent in checkpoints of runs without one.
+    #[serde(default)]
+    pub augmented: Option<AdaController>,
+    /// Returns to a checkpoint, after a divergence each.
+    #[serde(default)]
+    pub rollbacks: Vec<Rollback>,
+}
+
+/// The replaced images that any run tolerates, and the tolerated share of the images shown.
+const FEW_SUBSTITUTES: u64 = 8;
+const MOST_SUBSTITUTES: f64 = 0.01;
+
+impl Progress {
+    pub(super) fn add(&mut self, losses: &Losses, images: usize) -> Result<()> {
+        for (name, value) in losses {
+            let value = value.to_dtype(DType::F64)?.to_scalar::<f64>()?;
+            *self.sums.entry(name.clone()).or_default() += value;
+            *self.counts.entry(name.clone()).or_default() += 1;
+        }
+        self.step += 1;
+        self.images += images as u64;
+        Ok(())
+    }
+
+    /// Fails if too many images could not be read: the data is being lost.
+    pub(super) fn count_substitutes(&mut self, substituted: usize) -> Result<()> {
+        self.substituted += substituted as u64;
+        let most = FEW_SUBSTITUTES.max((self.images as f64 * MOST_SUBSTITUTES) as u64);
+        if self.substituted <= most {
+            return Ok(());
+        }
+        Err(Error::State(format!(
+            "{} of {} images shown could not be read and were replaced by others, at most {most} may be: \
+             files were lost or damaged since the run began; `data check` lists them",
+            self.substituted, self.images
+        )))
+    }
+}
+
+/// Whether a multiple of `kimg` thousand lies in `(before, after]`.
+pub(super) fn crosses(before: u64, after: u64, kimg: f64) -> bool {
+    let periods = |images: u64| (images as f64 / (kimg * 1000.0)).floor();
+    periods(after) > periods(before)
+}
+
+/// Measures the pace between ticks.
+pub(super) struct Clock {
+    since: Instant,
+    images: u64,
+}
+
+impl Clock {
+    pub fn start(images: u64) -> Self {
+        Self { since: Instant::now(), images }
+    }
+
+    /// Images per second since the last lap.
+    pub fn lap(&mut self, images: u64) -> f64 {
+        let pace = (images - self.images) as f64 / self.since.elapsed().as_secs_f64().max(1e-9);
+        *self = Self::start(images);
+        pace
+    }
+}
