@@ -1,8 +1,8 @@
-//! What breaks things on purpose: disks that die, forget or fill up, processes that are killed at
-//! random, bytes that are mutated until a parser panics.
+//! Fault injection: disks that fail, forget or fill up, processes killed at random moments, and
+//! mutated bytes for every parser.
 //!
-//! The tests of this package use it in the small; the program `faults` runs the same for as long
-//! as it is told to.
+//! The tests of this package run each fault a few times; the program `faults` runs the same faults
+//! for as long as it is told to.
 
 pub mod crash;
 pub mod disks;

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, ExtendedColorType, ImageEncoder, ImageFormat};
-use t2f_data::{DataConfig, FolderConfig, Splits};
+use t2f_data::{DataConfig, FilesConfig, FolderConfig, SplitConfig, Splits};
 use t2f_train::config::Config;
 use t2f_train::trainer::{Outcome, Trainer};
 
@@ -95,12 +95,10 @@ fn folder(home: &Path, files: &[(String, Vec<u8>)]) -> FolderConfig {
         list.push(line(name));
     }
     fs::write(home.join("metadata.jsonl"), list.join("\n")).unwrap();
-    let (validation_fraction, test_fraction) = (0.0, 0.0);
     FolderConfig {
         path: home.into(),
-        allow_bad: true,
-        validation_fraction,
-        test_fraction,
+        files: FilesConfig { allow_bad: true, ..FilesConfig::default() },
+        split: SplitConfig { validation_fraction: 0.0, test_fraction: 0.0, seed: 0 },
         ..FolderConfig::default()
     }
 }
@@ -243,7 +241,7 @@ fn more_than_one_bad_file_in_twenty_is_an_error_that_shows_some() {
     let mut files: Vec<_> = (0..40).map(|i| (format!("{i:02}.jpg"), jpeg(16, 16))).collect();
     files[7].1.clear();
     files[8].1.clear();
-    let config = FolderConfig { allow_bad: false, ..folder(home.path(), &files) };
+    let config = FolderConfig { files: FilesConfig::default(), ..folder(home.path(), &files) };
     assert_eq!(open(&config).unwrap().report.bad.len(), 2, "two of forty are one in twenty");
     fs::remove_file(home.path().join("09.jpg")).unwrap();
     let message = open(&config).err().unwrap().to_string();
@@ -259,10 +257,8 @@ fn on_folder(home: &Path, more: &[&str]) -> Config {
     let mut config = config(more);
     config.data = DataConfig::Folder(FolderConfig {
         path: home.into(),
-        validation_fraction: 0.0,
-        test_fraction: 0.2,
-        allow_bad: true,
-        memory_mib: 0,
+        files: FilesConfig { allow_bad: true, memory_mib: 0, ..FilesConfig::default() },
+        split: SplitConfig { validation_fraction: 0.0, test_fraction: 0.2, seed: 0 },
         ..FolderConfig::default()
     });
     config
@@ -277,7 +273,7 @@ fn a_run_lists_the_files_it_leaves_out_and_replaces_those_that_go_away() {
     files[5].1 = b"<html>".to_vec();
     folder(&images, &files);
     let out = home.path().join("out");
-    let lefts: Vec<_> = ["output.workers=1", "output.workers=3"]
+    let lefts: Vec<_> = ["loader.workers=1", "loader.workers=3"]
         .into_iter()
         .map(|workers| {
             let mut trainer = Trainer::create(on_folder(&images, &[workers]), &[], &out).unwrap();
@@ -355,7 +351,7 @@ fn a_folder_without_a_part_for_tests_trains() {
     folder(&images, &files);
     let mut config = on_folder(&images, &[]);
     if let DataConfig::Folder(folder) = &mut config.data {
-        folder.test_fraction = 0.0;
+        folder.split.test_fraction = 0.0;
     }
     let mut trainer = Trainer::create(config, &[], home.path()).unwrap();
     assert_eq!(run_to(&mut trainer, 2), Outcome::Stopped);

@@ -6,11 +6,11 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use faults::crash::{Recorded, Survival};
-use faults::disks::{End, Mortal};
-use faults::{draft, step_of};
 use t2f_files::disk::{OsDisk, clear_temporary};
 use t2f_files::json_lines;
+use t2f_tests::crash::{Recorded, Survival};
+use t2f_tests::disks::{End, Mortal};
+use t2f_tests::{draft, step_of};
 use t2f_train::checkpoint::{Checkpoint, load_latest};
 use t2f_train::model::Model;
 use t2f_train::run_dir::RunDir;
@@ -157,7 +157,7 @@ fn a_run_whose_disk_dies_anywhere_is_resumed_to_the_same_bits() {
     let settings = config(&["schedule.stable_kimg=[0.064,0]"]);
     let mut whole = Trainer::create(settings.clone(), &[], out.path()).unwrap();
     run_whole(&mut whole);
-    let expected = faults::kill::Left::of(whole.run_dir().path()).unwrap();
+    let expected = t2f_tests::kill::Left::of(whole.run_dir().path()).unwrap();
     for (i, changes) in [1, 2, 17, 29, 44, 58, 73].into_iter().enumerate() {
         let run = Trainer::create(settings.clone(), &[], out.path()).unwrap().run_dir().path().to_owned();
         let disk = Arc::new(Mortal::new(changes, i % 2 == 0, End::Error));
@@ -167,7 +167,7 @@ fn a_run_whose_disk_dies_anywhere_is_resumed_to_the_same_bits() {
         let died = restored(&run, disk.clone()).run(&mut |_| ControlFlow::Continue(()));
         assert!(died.is_err() && disk.is_dead(), "the run ended before change {changes}");
         run_whole(&mut Trainer::resume(&run).unwrap());
-        let found = faults::kill::Left::of(&run).unwrap();
+        let found = t2f_tests::kill::Left::of(&run).unwrap();
         found.compare(&expected).unwrap_or_else(|error| panic!("after {changes} changes: {error}"));
     }
 }
@@ -177,11 +177,11 @@ fn a_run_killed_before_its_first_checkpoint_begins_again() {
     let out = tempfile::tempdir().unwrap();
     let mut whole = Trainer::create(config(&[]), &[], out.path()).unwrap();
     run_whole(&mut whole);
-    let expected = faults::kill::Left::of(whole.run_dir().path()).unwrap();
+    let expected = t2f_tests::kill::Left::of(whole.run_dir().path()).unwrap();
     let run = Trainer::create(config(&[]), &[], out.path()).unwrap().run_dir().path().to_owned();
     std::fs::write(run.join("stats.jsonl"), "{\"step\":3.0}\n").unwrap();
     run_whole(&mut Trainer::resume(&run).unwrap());
-    faults::kill::Left::of(&run).unwrap().compare(&expected).unwrap();
+    t2f_tests::kill::Left::of(&run).unwrap().compare(&expected).unwrap();
     // A run that has lost its checkpoints is not one that never had any.
     std::fs::remove_dir_all(run.join("checkpoints")).unwrap();
     let message = Trainer::resume(&run).err().unwrap().to_string();
@@ -197,7 +197,7 @@ fn a_run_killed_right_after_its_last_checkpoint_has_its_pointer_and_its_model_on
     run_whole(&mut whole);
     let run = whole.run_dir().path().to_owned();
     drop(whole);
-    let expected = faults::kill::Left::of(&run).unwrap();
+    let expected = t2f_tests::kill::Left::of(&run).unwrap();
     let model = run.join("model.safetensors");
     for left in [Some(b"the model of the checkpoint before"), None] {
         std::fs::write(run.join("checkpoints/LATEST"), "step-00000001").unwrap();
@@ -206,6 +206,6 @@ fn a_run_killed_right_after_its_last_checkpoint_has_its_pointer_and_its_model_on
             None => std::fs::remove_file(&model).unwrap(),
         }
         run_whole(&mut Trainer::resume(&run).unwrap());
-        faults::kill::Left::of(&run).unwrap().compare(&expected).unwrap();
+        t2f_tests::kill::Left::of(&run).unwrap().compare(&expected).unwrap();
     }
 }

@@ -5,12 +5,12 @@ use std::fs;
 use std::path::Path;
 
 use candle_core::Device;
-use faults::{draft, step_of};
 use rand_core::Rng;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use t2f_files::disk::OsDisk;
 use t2f_ops::rng::{Key, below};
+use t2f_tests::{draft, step_of};
 use t2f_train::checkpoint::load_latest;
 use t2f_train::model::Model;
 use t2f_train::trainer::Trainer;

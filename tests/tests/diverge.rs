@@ -153,7 +153,7 @@ fn a_nan_or_an_infinity_anywhere_in_the_networks_stops_the_step_with_its_cause()
 fn a_nan_or_an_infinity_in_the_images_stops_the_step_with_its_cause() {
     for value in [f32::NAN, f32::INFINITY] {
         let mut bench = Bench::new(&config(&[]));
-        bench.batch.images[7] = value;
+        bench.batch.pixels[7] = value;
         let (error, steps) = bench.noticed();
         assert!(
             error.to_string().contains("the loss of the discriminator") && steps == 1,

@@ -1,14 +1,14 @@
-//! One binary, a module a promise.
+//! One binary, one module for each guarantee.
 
 mod bad_data;
 mod bench;
 mod cli;
 mod commit;
+mod compatibility;
 mod configuration;
 mod corrupt;
 mod diverge;
 mod documents;
-mod drawn_again;
 mod fuzz;
 mod kills;
 mod licences;
@@ -16,6 +16,7 @@ mod measure;
 mod mismatches;
 mod overfit;
 mod program;
+mod reconstruction;
 mod resume;
 mod room;
 mod run;

@@ -148,8 +148,8 @@ fn a_configuration_that_was_edited_to_what_does_not_hold_together_is_not_resumed
 #[test]
 fn the_number_of_workers_changes_nothing() {
     let out = tempfile::tempdir().unwrap();
-    let one = whole(config(&["output.workers=1"]), out.path());
-    let mut three = whole(config(&["output.workers=3"]), out.path());
+    let one = whole(config(&["loader.workers=1"]), out.path());
+    let mut three = whole(config(&["loader.workers=3"]), out.path());
     // The model file also holds the configuration, which says how many workers there were.
     assert_ne!(three.model, one.model);
     three.model.clone_from(&one.model);

@@ -10,9 +10,9 @@ use std::process::Command;
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, SystemTime};
 
-use faults::disks::{Full, Refusing};
-use faults::{draft, step_of};
 use t2f_files::disk::{Disk, OsDisk};
+use t2f_tests::disks::{Full, Refusing};
+use t2f_tests::{draft, step_of};
 use t2f_train::checkpoint::load_latest;
 use t2f_train::run_dir::RunDir;
 use t2f_train::trainer::Trainer;
@@ -97,7 +97,7 @@ fn a_run_on_a_disk_that_fills_up_stops_and_goes_on_once_there_is_room() {
     let out = tempfile::tempdir().unwrap();
     let mut whole = Trainer::create(config(&[]), &[], out.path()).unwrap();
     run_whole(&mut whole);
-    let expected = faults::kill::Left::of(whole.run_dir().path()).unwrap();
+    let expected = t2f_tests::kill::Left::of(whole.run_dir().path()).unwrap();
     let run = started(out.path());
     for room in [0, 300, 40_000, 120_000] {
         let message = resumed_on(&run, Arc::new(Full::new(room, false, ErrorKind::StorageFull))).unwrap_err();
@@ -105,7 +105,7 @@ fn a_run_on_a_disk_that_fills_up_stops_and_goes_on_once_there_is_room() {
         load_latest(&run.join("checkpoints")).unwrap();
     }
     resumed_on(&run, Arc::new(OsDisk)).unwrap();
-    faults::kill::Left::of(&run).unwrap().compare(&expected).unwrap();
+    t2f_tests::kill::Left::of(&run).unwrap().compare(&expected).unwrap();
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn a_real_limit_on_the_size_of_files_is_an_error_that_says_what_it_takes() {
     // The limit is in blocks of 512 or 1024 bytes, by the shell; the largest file of a checkpoint is
     // above ten kilobytes.
     let script = "trap '' XFSZ; ulimit -f 8; exec \"$0\" train --resume \"$1\"";
-    let program = env!("CARGO_BIN_EXE_integration");
+    let program = env!("CARGO_BIN_EXE_t2f-under-test");
     let ran = Command::new("sh").args(["-c", script, program, of_run.to_str().unwrap()]).output().unwrap();
     let err = String::from_utf8(ran.stderr).unwrap();
     assert_eq!(ran.status.code(), Some(1), "{err}");
@@ -150,9 +150,9 @@ fn places_that_cannot_be_written_are_named_with_a_hint() {
     fs::write(&file, "").unwrap();
     // Permissions do not hold for root, so that the program is run by somebody else then.
     let program = home.path().join("program");
-    fs::copy(env!("CARGO_BIN_EXE_integration"), &program).unwrap();
+    fs::copy(env!("CARGO_BIN_EXE_t2f-under-test"), &program).unwrap();
     let is_root = fs::write(closed.join("probe"), "").is_ok();
-    let tiny = faults::kill::TINY.into_iter().flat_map(|set| ["--set", set]);
+    let tiny = t2f_tests::kill::TINY.into_iter().flat_map(|set| ["--set", set]);
     for (out, reason) in
         [(&closed, "Permission denied"), (&file, "exists"), (&file.join("below"), "Not a directory")]
     {
@@ -199,7 +199,7 @@ fn a_clock_that_goes_back_changes_nothing() {
     let out = tempfile::tempdir().unwrap();
     let mut whole = Trainer::create(config(&[]), &[], out.path()).unwrap();
     run_whole(&mut whole);
-    let expected = faults::kill::Left::of(whole.run_dir().path()).unwrap();
+    let expected = t2f_tests::kill::Left::of(whole.run_dir().path()).unwrap();
     let run = started(out.path());
     // The newest checkpoint is the oldest by the clock, and the others are of the future.
     let set = |path: &Path, time| fs::File::open(path).unwrap().set_modified(time).unwrap();
@@ -214,5 +214,5 @@ fn a_clock_that_goes_back_changes_nothing() {
     let mut trainer = Trainer::resume(&run).unwrap();
     assert_eq!(trainer.progress().step, 12);
     run_whole(&mut trainer);
-    faults::kill::Left::of(&run).unwrap().compare(&expected).unwrap();
+    t2f_tests::kill::Left::of(&run).unwrap().compare(&expected).unwrap();
 }

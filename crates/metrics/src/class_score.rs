@@ -1,11 +1,11 @@
-//! The Inception score, over the class probabilities that a feature extractor gives.
+//! The Inception score, from the class probabilities of a feature extractor.
 
 use candle_core::{DType, Device, Tensor};
 
 use crate::error::{Error, Result};
 use crate::estimate::Estimate;
 
-/// LossTerms whose scores are averaged.
+/// The number of parts whose scores are averaged.
 pub const PARTS: usize = 10;
 
 /// The sums of one part.
@@ -18,10 +18,10 @@ struct Part {
     classes: Vec<f64>,
 }
 
-/// The Inception score in memory that does not grow with the number of pictures:
+/// The Inception score in memory that does not grow with the number of images:
 ///
 /// `exp(E_x KL(p(y|x) ‖ p(y)))`, Salimans et al. (arXiv:1606.03498), §4, between 1 and the number of
-/// classes, over ten parts of the pictures (every tenth).
+/// classes, over ten parts of the images: image `i` belongs to part `i mod 10`.
 ///
 /// `E_x KL = E_x Σ_y p(y|x) ln p(y|x) - Σ_y p(y) ln p(y)`.
 #[derive(Clone, Debug, Default)]
@@ -31,20 +31,20 @@ pub struct ClassScore {
 }
 
 impl ClassScore {
-    /// Takes the probabilities of more pictures.
+    /// Adds the probabilities of images.
     ///
     /// # Shapes
     /// `(B, K)`, rows that sum to 1.
     ///
     /// # Errors
-    /// If the shape, or the number of classes, is another.
+    /// If the shape or the number of classes differs.
     pub fn add(&mut self, probabilities: &Tensor) -> Result<()> {
         for row in probabilities.to_device(&Device::Cpu)?.to_dtype(DType::F64)?.to_vec2::<f64>()? {
             let part = &mut self.parts[self.count % PARTS];
             part.classes.resize(row.len().max(part.classes.len()), 0.0);
             if part.classes.len() != row.len() {
                 let (here, before) = (row.len(), part.classes.len());
-                return Err(Error::State(format!("{here} classes after pictures of {before}")));
+                return Err(Error::State(format!("{here} classes, expected {before} as before")));
             }
             part.certainty += row.iter().map(|p| entropy_term(*p)).sum::<f64>();
             part.classes.iter_mut().zip(&row).for_each(|(sum, p)| *sum += p);
@@ -54,8 +54,8 @@ impl ClassScore {
         Ok(())
     }
 
-    /// The mean of the parts' scores and 1.96 of their deviations on both sides; `None` with
-    /// fewer pictures than parts.
+    /// The mean of the scores of the parts, and 1.96 of their standard deviations on both sides;
+    /// `None` with fewer images than parts.
     pub fn score(&self) -> Option<Estimate> {
         let scores: Option<Vec<f64>> = self.parts.iter().map(Part::score).collect();
         let scores = scores?;
@@ -66,11 +66,11 @@ impl ClassScore {
     }
 }
 
-/// For the cache of real pictures.
+/// The form of the cache of real images.
 impl ClassScore {
-    /// `(10, 2 + K)`: of each part the number of pictures, the certainty and the sums of classes;
-    /// `None` before the first picture.
-    pub(super) fn to_rows(&self) -> Result<Option<Tensor>> {
+    /// `(10, 2 + K)`: for each part the number of images, the certainty and the sums of the classes;
+    /// `None` without images.
+    pub(crate) fn to_rows(&self) -> Result<Option<Tensor>> {
         let classes = self.parts[0].classes.len();
         if self.count == 0 {
             return Ok(None);
@@ -85,8 +85,8 @@ impl ClassScore {
         Ok(Some(Tensor::from_vec(rows, (PARTS, 2 + classes), &Device::Cpu)?))
     }
 
-    /// What [`to_rows`](Self::to_rows) gave.
-    pub(super) fn from_rows(rows: &Tensor) -> Result<Self> {
+    /// From the form of [`to_rows`](Self::to_rows).
+    pub(crate) fn from_rows(rows: &Tensor) -> Result<Self> {
         let mut score = Self::default();
         for (part, row) in score.parts.iter_mut().zip(rows.to_vec2::<f64>()?) {
             let [count, certainty, classes @ ..] = row.as_slice() else {

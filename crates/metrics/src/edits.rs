@@ -1,137 +1,205 @@
-//! The edit test: one phrase of a caption is changed, the noise is kept. Does the face change
-//! there, and only there?
+//! The edit test: one phrase of a caption changes and the noise stays. The image should change in the
+//! edited attribute and in no other.
 
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
 use serde::Serialize;
-use t2f_data::procedural::{Wording, caption_with, has_reserved_pair};
-use t2f_data::{Attributes, Caption, Claims, Dataset, Factor};
+use t2f_data::attributes::{Attributes, Claim, Claims};
+use t2f_data::{Caption, CaptionEdit, Dataset, Image};
 use t2f_ops::rng::{Key, below};
 
+use crate::attributes::{GROUP, attribute_details, attribute_report, predict_captions};
 use crate::error::{Error, Result};
 use crate::estimate::{Estimate, mean_of_means};
-use crate::oracle::Prediction;
+use crate::images::to_tensor;
+use crate::metric::{Accumulator, Better, Context, Images, Metric, MetricValue, Report};
+use crate::oracle::Oracle;
+use crate::prediction::{Prediction, ScoredAttributes};
 
-/// Words that may differ between the captions of an edit, on either side, in one run.
+/// The most words in which the captions of an edit may differ, on either side, in one run.
 const WORDS: usize = 3;
-/// Faces and captions that are tried for one edit.
+/// The most images and captions that are tried for one edit.
 const ATTEMPTS: u64 = 20_000;
 
-/// Two captions that differ in the words about one factor, and the faces they are true of.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Edit {
-    /// What is edited.
-    pub factor: Factor,
-    /// The caption and the face before.
-    pub before: (Caption, Attributes),
-    /// The same after: every other factor that can be seen is as it was.
-    pub after: (Caption, Attributes),
-}
+/// The metric `edits`: flip rate and leakage of edits of one phrase.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EditTest;
 
-/// What the oracle sees on the two faces drawn for an edit with the same noise.
-#[derive(Clone, Copy, Debug)]
-pub struct SeenEdit<'a> {
-    /// The edit.
-    pub edit: &'a Edit,
-    /// On the face drawn from the caption before.
-    pub before: Prediction,
-    /// On the face drawn from the caption after.
-    pub after: Prediction,
-}
-
-/// How edits turn out, each number a mean over the factors that were edited.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct EditScores {
-    /// How many edits.
-    pub edits: usize,
-    /// The share of edits of which the face before shows what its caption says of the edited
-    /// factor, and so does the face after: 0 for a generator that cannot read.
-    pub flip: Estimate,
-    /// The share of the other scored factors on which the two faces differ, those left out that
-    /// the edited factor can hide or rule out.
-    pub leak: Estimate,
-    /// The flip rate of each edited factor.
-    pub factors: BTreeMap<Factor, f64>,
-}
-
-/// Factors of which an edit of this one may rightly change what is seen (the rules of what hides
-/// what, and that women have no beards).
-fn dependants(factor: Factor) -> &'static [Factor] {
-    match factor {
-        Factor::Sex => &[Factor::FacialHair],
-        Factor::Glasses => &[Factor::Eyes],
-        Factor::Hat => &[Factor::Fringe, Factor::HairLength, Factor::HairTexture],
-        Factor::HairLength => &[Factor::HairColour, Factor::HairTexture, Factor::Fringe],
-        _ => &[],
+impl Metric for EditTest {
+    fn name(&self) -> &'static str {
+        "edits"
+    }
+    fn about(&self) -> &'static str {
+        "the effect of a changed phrase on its attribute and on the others (flip, leakage)"
+    }
+    fn group(&self) -> Option<&'static str> {
+        Some(GROUP)
+    }
+    fn start<'a>(&'a self, context: &'a Context<'a>) -> Result<Box<dyn Accumulator + 'a>> {
+        let oracle = context.oracle()?;
+        let key = context.key().child("edits");
+        let edits = edits(oracle.scored(), context.data(), context.request().len(), key)?;
+        Ok(Box::new(Editing { context, oracle, edits }))
     }
 }
 
-/// `count` edits, of the factors of `scored` in turn, of captions of faces of `faces`.
+struct Editing<'a> {
+    context: &'a Context<'a>,
+    oracle: &'a Oracle,
+    edits: Vec<CaptionEdit>,
+}
+
+impl Accumulator for Editing<'_> {
+    fn images(&self) -> Images {
+        Images::Unused
+    }
+
+    fn finish(self: Box<Self>, _generated: &[Image]) -> Result<Report> {
+        let texts = |of: fn(&CaptionEdit) -> &Caption| -> Vec<String> {
+            self.edits.iter().map(|edit| of(edit).text.clone()).collect()
+        };
+        let before = predict_captions(self.context, self.oracle, &texts(|edit| &edit.before.0))?;
+        let after = predict_captions(self.context, self.oracle, &texts(|edit| &edit.after.0))?;
+        let scores = self.scores(before, after)?;
+        let real = self.rendered()?;
+        let flip = MetricValue::estimate("edit_flip", "edits that work", scores.flip, Better::Higher);
+        let leak = MetricValue::estimate(
+            "edit_leak",
+            "other attributes that an edit changes",
+            scores.leak,
+            Better::Lower,
+        );
+        let of_real = |key: &str, of: fn(&EditScores) -> Estimate| {
+            let title = "the same for rendered images";
+            match &real {
+                Some(real) => MetricValue::estimate(key, title, of(real), Better::Baseline),
+                None => MetricValue::missing(key, title, "the data set renders no images"),
+            }
+        };
+        let values = [
+            flip.with_baseline("rendered images", "edit_flip_real"),
+            of_real("edit_flip_real", |scores| scores.flip),
+            leak.with_baseline("rendered images", "edit_leak_real"),
+            of_real("edit_leak_real", |scores| scores.leak),
+        ];
+        let report = attribute_report(self.oracle, values);
+        let report = attribute_details(report, self.context, "edits", &scores)?;
+        attribute_details(report, self.context, "edits_real", &real)
+    }
+}
+
+impl Editing<'_> {
+    fn scores(&self, before: Vec<Prediction>, after: Vec<Prediction>) -> Result<EditScores> {
+        let pairs = self.edits.iter().zip(before).zip(after);
+        let pairs: Vec<EditedPair> =
+            pairs.map(|((edit, before), after)| EditedPair { edit, before, after }).collect();
+        let data = self.context.data();
+        let key = self.context.key().child("edits");
+        edit_scores(self.oracle.scored(), &pairs, &|attribute| data.dependents(attribute), key)
+    }
+
+    /// The scores of a perfect generator: both images rendered from their attributes. `None` if the
+    /// data set renders none.
+    fn rendered(&self) -> Result<Option<EditScores>> {
+        let (data, key) = (self.context.data(), self.context.key().child("edits").child("real"));
+        let render = |of: fn(&CaptionEdit) -> &Attributes| -> Result<Option<Vec<Prediction>>> {
+            let image = |(index, edit): (usize, &CaptionEdit)| data.render(of(edit), key.at(index as u64));
+            let images: Option<Vec<Image>> =
+                self.edits.par_iter().enumerate().map(image).collect::<t2f_data::Result<_>>()?;
+            images.map(|images| self.oracle.predict(&to_tensor(&images)?)).transpose()
+        };
+        match (render(|edit| &edit.before.1)?, render(|edit| &edit.after.1)?) {
+            (Some(before), Some(after)) => self.scores(before, after).map(Some),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// The predictions for the two images of an edit, which have the same noise.
+#[derive(Clone, Debug)]
+pub struct EditedPair<'a> {
+    /// The edit.
+    pub edit: &'a CaptionEdit,
+    /// For the image of the caption before the edit.
+    pub before: Prediction,
+    /// For the image of the caption after the edit.
+    pub after: Prediction,
+}
+
+/// The scores of edits, each a mean over the edited attributes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EditScores {
+    /// The number of edits.
+    pub edits: usize,
+    /// The share of edits for which each image shows the claim of its caption about the edited
+    /// attribute: 0 for a generator that ignores captions.
+    pub flip: Estimate,
+    /// The share of the other scored attributes that differ between the two images, without those that
+    /// the edited attribute can hide or rule out.
+    pub leak: Estimate,
+    /// The flip rate of each edited attribute.
+    pub attributes: BTreeMap<String, f64>,
+}
+
+/// `count` edits of captions of `data`, of the attributes of `scored` in turn ([`Dataset::edit`]).
 ///
-/// The captions use the wordings of training, so that what is measured is the edit and not a word
-/// never read; they make the same claims about all other factors, differ in one run of at most
-/// three words, and ask for no pair of values that training never shows. A factor for which no
-/// such edit is found is left out.
+/// The captions of an edit contradict each other on the edited attribute, make the same claims about
+/// all others, and differ in one run of at most three words. An attribute for which no such edit is
+/// found is left out.
 ///
 /// # Errors
-/// If the faces have no known attributes, or there is no edit for any factor.
-pub fn edits(scored: &[Factor], faces: &dyn Dataset, count: usize, key: Key) -> Result<Vec<Edit>> {
-    let mut left = scored.to_vec();
+/// If there is no edit for any attribute.
+pub fn edits(
+    scored: &ScoredAttributes,
+    data: &dyn Dataset,
+    count: usize,
+    key: Key,
+) -> Result<Vec<CaptionEdit>> {
+    let mut left = scored.positions().to_vec();
     let mut edits = Vec::with_capacity(count);
     let mut turn = 0;
     while edits.len() < count && !left.is_empty() {
-        let factor = left[turn % left.len()];
-        match one(factor, faces, key.child("edit").at(edits.len() as u64))? {
+        let attribute = left[turn % left.len()];
+        match edit(attribute, data, key.child("edit").at(edits.len() as u64))? {
             Some(edit) => {
                 edits.push(edit);
                 turn += 1;
             }
-            None => left.retain(|other| *other != factor),
+            None => left.retain(|other| *other != attribute),
         }
     }
     if edits.is_empty() {
-        return Err(Error::State("no caption of a scored factor can be edited in one phrase".into()));
+        let name = data.name();
+        return Err(Error::Unavailable(format!(
+            "`{name}` edits no caption in one phrase about a scored attribute"
+        )));
     }
     Ok(edits)
 }
 
-fn one(factor: Factor, faces: &dyn Dataset, key: Key) -> Result<Option<Edit>> {
-    for attempt in 0..ATTEMPTS {
+fn edit(attribute: usize, data: &dyn Dataset, key: Key) -> Result<Option<CaptionEdit>> {
+    let values = data.schema().values(attribute).len();
+    for attempt in 0..if data.is_empty() { 0 } else { ATTEMPTS } {
         let key = key.at(attempt);
         let mut stream = key.child("choice").rng();
-        let index = below(&mut stream, faces.len());
-        let face = faces.attributes(index).ok_or_else(|| {
-            Error::State(format!(
-                "the faces of `{}` have no known attributes, which edits need",
-                faces.name()
-            ))
-        })?;
-        let values = factor.values();
-        let value = below(&mut stream, values.len());
-        if face.get(factor).is_none_or(|old| old == value) {
-            continue;
-        }
-        let speak = |face| caption_with(face, Wording::Common, key.child("content"), key.child("words"));
-        let before = speak(&face);
-        if before.claims.about(factor).is_none() {
-            continue;
-        }
-        let edited = face.with(factor, values[value])?;
-        let after = speak(&edited);
-        if !has_reserved_pair(&edited) && is_edit(factor, &before, &after) {
-            return Ok(Some(Edit { factor, before: (before, face), after: (after, edited) }));
+        let index = below(&mut stream, data.len());
+        let value = below(&mut stream, values);
+        let edit = data.edit(index, attribute, value, key)?;
+        if let Some(edit) = edit.filter(|edit| is_one_phrase(attribute, &edit.before.0, &edit.after.0)) {
+            return Ok(Some(edit));
         }
     }
     Ok(None)
 }
 
-/// Whether the captions contradict one another on the factor, agree on all else, and differ in one
+/// Whether the captions contradict each other on the attribute, agree on all others, and differ in one
 /// short run of words.
-fn is_edit(factor: Factor, before: &Caption, after: &Caption) -> bool {
-    let others = |claims: &Claims| -> Vec<_> {
-        claims.claims.iter().filter(|claim| claim.factor != factor).cloned().collect()
+fn is_one_phrase(attribute: usize, before: &Caption, after: &Caption) -> bool {
+    let others = |claims: &Claims| -> Vec<Claim> {
+        claims.iter().filter(|claim| claim.attribute != attribute).cloned().collect()
     };
-    let contradict = match (before.claims.about(factor), after.claims.about(factor)) {
+    let contradict = match (before.claims.about(attribute), after.claims.about(attribute)) {
         (Some(before), Some(after)) => before.allowed.iter().all(|value| !after.allowed.contains(value)),
         _ => false,
     };
@@ -140,7 +208,7 @@ fn is_edit(factor: Factor, before: &Caption, after: &Caption) -> bool {
         && differing(&before.text, &after.text) <= WORDS
 }
 
-/// The length of the run of words outside the common beginning and end, the longer of the two.
+/// The number of words between the common beginning and the common end, of the longer side.
 fn differing(before: &str, after: &str) -> usize {
     let (before, after): (Vec<&str>, Vec<&str>) =
         (before.split_whitespace().collect(), after.split_whitespace().collect());
@@ -150,47 +218,57 @@ fn differing(before: &str, after: &str) -> usize {
     before.len().max(after.len()) - end
 }
 
-/// Scores what is seen on the faces drawn for edits. Intervals come from resampling edits.
+/// Scores the predictions for edits. `dependents` gives the attributes that an edit of an attribute may
+/// change ([`Dataset::dependents`]). Intervals resample edits.
 ///
 /// # Errors
-/// If there is no edit, or no factor besides the edited ones is scored.
-pub fn edit_scores(scored: &[Factor], seen: &[SeenEdit], key: Key) -> Result<EditScores> {
-    let place = |factor: Factor| scored.iter().position(|other| *other == factor).unwrap_or(scored.len());
-    let groups = scored.len() + 1;
+/// If there is no edit, or no attribute besides the edited ones is scored.
+pub fn edit_scores(
+    scored: &ScoredAttributes,
+    pairs: &[EditedPair],
+    dependents: &dyn Fn(usize) -> Vec<usize>,
+    key: Key,
+) -> Result<EditScores> {
+    let positions = scored.positions();
+    let place =
+        |attribute: usize| positions.iter().position(|other| *other == attribute).unwrap_or(positions.len());
+    let groups = positions.len() + 1;
+    let group = |pair: &EditedPair| place(pair.edit.attribute);
     let flips: Vec<(usize, f64)> =
-        seen.iter().map(|seen| (place(seen.edit.factor), f64::from(u8::from(flipped(seen))))).collect();
+        pairs.iter().map(|pair| (group(pair), f64::from(u8::from(flipped(pair))))).collect();
     let leaks: Vec<(usize, Option<f64>)> =
-        seen.iter().map(|seen| (place(seen.edit.factor), leak(scored, seen))).collect();
+        pairs.iter().map(|pair| (group(pair), leak(positions, pair, dependents))).collect();
     let flip = |members: &[usize]| mean_of_means(members.iter().map(|&i| flips[i]), groups);
     let leak = |members: &[usize]| {
         let known = members.iter().filter_map(|&i| Some((leaks[i].0, leaks[i].1?)));
         mean_of_means(known, groups)
     };
-    let missing = || Error::State("edits are scored on at least one edit and two scored factors".into());
-    let factors = scored.iter().enumerate().filter_map(|(group, factor)| {
+    let missing = || Error::State("edits need at least one edit and two scored attributes".into());
+    let attributes = scored.names().enumerate().filter_map(|(group, name)| {
         let own = flips.iter().filter(|(of, _)| *of == group).map(|(_, flip)| (0, *flip));
-        Some((*factor, mean_of_means(own, 1)?))
+        Some((name.to_owned(), mean_of_means(own, 1)?))
     });
     Ok(EditScores {
-        edits: seen.len(),
-        flip: Estimate::bootstrap(seen.len(), key.child("flip"), flip).ok_or_else(missing)?,
-        leak: Estimate::bootstrap(seen.len(), key.child("leak"), leak).ok_or_else(missing)?,
-        factors: factors.collect(),
+        edits: pairs.len(),
+        flip: Estimate::bootstrap(pairs.len(), key.child("flip"), flip).ok_or_else(missing)?,
+        leak: Estimate::bootstrap(pairs.len(), key.child("leak"), leak).ok_or_else(missing)?,
+        attributes: attributes.collect(),
     })
 }
 
-fn flipped(seen: &SeenEdit) -> bool {
-    let shows = |caption: &Caption, face: &Prediction| {
-        caption.claims.about(seen.edit.factor).is_some_and(|claim| face.fulfils(claim))
+fn flipped(pair: &EditedPair) -> bool {
+    let shows = |caption: &Caption, image: &Prediction| {
+        caption.claims.about(pair.edit.attribute).is_some_and(|claim| image.fulfils(claim))
     };
-    shows(&seen.edit.before.0, &seen.before) && shows(&seen.edit.after.0, &seen.after)
+    shows(&pair.edit.before.0, &pair.before) && shows(&pair.edit.after.0, &pair.after)
 }
 
-fn leak(scored: &[Factor], seen: &SeenEdit) -> Option<f64> {
-    let edited = seen.edit.factor;
-    let others = scored.iter().filter(|factor| **factor != edited && !dependants(edited).contains(factor));
+fn leak(scored: &[usize], pair: &EditedPair, dependents: &dyn Fn(usize) -> Vec<usize>) -> Option<f64> {
+    let edited = pair.edit.attribute;
+    let dependents = dependents(edited);
+    let others = scored.iter().filter(|other| **other != edited && !dependents.contains(other));
     let changed =
-        others.map(|&factor| (0, f64::from(u8::from(seen.before.get(factor) != seen.after.get(factor)))));
+        others.map(|&other| (0, f64::from(u8::from(pair.before.value(other) != pair.after.value(other)))));
     mean_of_means(changed, 1)
 }
 

@@ -1,4 +1,4 @@
-//! Errors of metrics.
+//! The errors of this crate.
 
 /// A metric that cannot be computed.
 #[derive(Debug, thiserror::Error)]
@@ -10,6 +10,9 @@ pub enum Error {
     /// Input that does not fit the metric.
     #[error("{0}")]
     State(String),
+    /// The data or the tools that a metric needs are not there.
+    #[error("{0}")]
+    Unavailable(String),
     /// A file cannot be read or written.
     #[error(transparent)]
     File(#[from] t2f_files::Error),
@@ -38,4 +41,4 @@ impl Error {
 }
 
 /// The result of this crate.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -3,13 +3,13 @@
 use serde::Serialize;
 use t2f_ops::rng::{Key, below};
 
-/// How often the sample is drawn anew for an interval.
+/// The number of bootstrap resamples.
 const RESAMPLES: usize = 1000;
 
 /// A number and the middle 95 % of its bootstrap resamples (Efron and Tibshirani, 1993, §13.3).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Estimate {
-    /// On the whole sample.
+    /// The number, of the whole sample.
     pub value: f64,
     /// The 2.5th percentile.
     pub low: f64,
@@ -18,8 +18,7 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// A value with the percentiles of what was found on resamples; with none, the value is its own
-    /// interval.
+    /// A value with the percentiles of its resamples. Without resamples the interval is the value.
     pub fn new(value: f64, mut resampled: Vec<f64>) -> Self {
         resampled.sort_by(f64::total_cmp);
         let at = |share: f64| {
@@ -29,17 +28,18 @@ impl Estimate {
         Self { value, low: at(0.025), high: at(0.975) }
     }
 
-    /// A statistic of a sample, given by the positions of its members, and its interval. `None`
-    /// where the statistic of the whole sample is; resamples without one are left out.
+    /// A statistic of a sample and its interval. The argument of the statistic are the positions of the
+    /// members of a resample. `None` if the statistic of the whole sample is `None`; such resamples are
+    /// left out.
     pub fn bootstrap(len: usize, key: Key, statistic: impl Fn(&[usize]) -> Option<f64>) -> Option<Self> {
         let value = statistic(&(0..len).collect::<Vec<_>>())?;
         let resampled = resamples(len, key).filter_map(|members| statistic(&members)).collect();
         Some(Self::new(value, resampled))
     }
 
-    /// The same for a distance: a statistic that cannot be negative, and that a finite sample pushes
-    /// up. What resampling pushes it up by is taken off once more, and the percentiles are
-    /// mirrored at the value (Efron and Tibshirani, §10.2 and §13.4).
+    /// The same for a distance, which is not negative and has a positive bias in a finite sample. The
+    /// bias of the resamples is subtracted, and the percentiles are mirrored at the value (Efron and
+    /// Tibshirani, §10.2 and §13.4).
     pub fn bootstrap_distance(
         len: usize,
         key: Key,
@@ -54,14 +54,14 @@ impl Estimate {
     }
 }
 
-/// Samples of `len` positions drawn with replacement, the same for equal keys.
-pub(super) fn resamples(len: usize, key: Key) -> impl Iterator<Item = Vec<usize>> {
+/// Samples of `len` positions with replacement, equal for equal keys.
+pub(crate) fn resamples(len: usize, key: Key) -> impl Iterator<Item = Vec<usize>> {
     let mut stream = key.child("bootstrap").rng();
     (0..RESAMPLES).map(move |_| (0..len).map(|_| below(&mut stream, len)).collect())
 }
 
 /// The mean over groups of the mean of each group's members; `None` without members.
-pub(super) fn mean_of_means(members: impl Iterator<Item = (usize, f64)>, groups: usize) -> Option<f64> {
+pub(crate) fn mean_of_means(members: impl Iterator<Item = (usize, f64)>, groups: usize) -> Option<f64> {
     let mut sums = vec![(0.0, 0.0); groups];
     for (group, value) in members {
         sums[group].0 += value;
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn the_interval_of_a_mean_has_the_width_that_theory_gives() {
-        // 400 coins of which 100 show heads: the deviation of the mean is sqrt(.25 * .75 / 400).
+        // 100 of 400 coins show heads: the standard deviation of the mean is sqrt(.25 * .75 / 400).
         let coins: Vec<f64> = (0..400).map(|i| f64::from(u8::from(i % 4 == 0))).collect();
         let mean = |members: &[usize]| Some(members.iter().map(|&i| coins[i]).sum::<f64>() / 400.0);
         let estimate = Estimate::bootstrap(400, Key::new(3), mean).unwrap();
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_weigh_the_same_however_many_they_are() {
+    fn groups_have_equal_weight() {
         let members = [(0, 1.0), (0, 1.0), (0, 0.0), (0, 0.0), (2, 1.0)];
         assert_eq!(mean_of_means(members.into_iter(), 3), Some(0.75));
         assert_eq!(mean_of_means([].into_iter(), 3), None);
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn the_distance_of_a_sample_loses_its_bias_and_stays_in_its_interval() {
-        // The absolute mean of fair coins of ±1: 0 in truth, 0.8 / sqrt(n) in a sample.
+        // The absolute mean of fair coins of ±1 is 0; its expectation in a sample is 0.8 / sqrt(n).
         let mut stream = Key::new(9).rng();
         let (mut plain, mut corrected) = (0.0, 0.0);
         for round in 0..40 {

@@ -1,68 +1,54 @@
-//! The seam between pictures and the metrics that compare distributions: feature extractors.
+//! Feature extractors: the representation of images in which their distributions are compared.
 
 use candle_core::{Device, Tensor};
 use t2f_data::Image;
 
 use crate::error::{Error, Result};
+use crate::images::to_tensor;
 use crate::oracle::Oracle;
 use crate::resize::pil_bicubic;
-use crate::sample::to_tensor;
 
-/// What an extractor makes of pictures.
+/// The features of images.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub struct Features {
     /// `(B, F)`
-    pub features: Tensor,
-    /// `(B, K)`, rows that sum to 1, where the extractor is a classifier of pictures.
+    pub rows: Tensor,
+    /// `(B, K)`, rows that sum to 1, if the extractor is a classifier.
     pub probabilities: Option<Tensor>,
 }
 
-/// Turns pictures into features in which distributions of pictures are compared.
+/// A network that gives features of images.
 ///
-/// Pictures are eight-bit ones, as they are in a PNG, of any size: the extractor resizes, and says how.
+/// Images have eight bits a channel and any size; the extractor resizes them and names its filter.
 pub trait FeatureExtractor {
     /// A short name, which becomes part of a metric's: `oracle`, `inception`.
     fn name(&self) -> &str;
 
-    /// What tells extractors of one name apart, in hexadecimal.
+    /// A hash that distinguishes extractors of one name, in hexadecimal.
     fn hash(&self) -> &str;
 
-    /// The filter that pictures of a side of `from` pixels are resized with; `none` where the
-    /// extractor looks at that size.
+    /// The filter that resizes images of `from` pixels a side; `none` if they are not resized.
     fn resize(&self, from: usize) -> &str;
 
-    /// Looks at pictures.
+    /// The features of images.
     ///
     /// # Errors
-    /// If there is none, one is not square, or the device fails.
-    fn look(&self, images: &[Image]) -> Result<Seen>;
+    /// If there is no image, one is not square, or the device fails.
+    fn extract(&self, images: &[Image]) -> Result<Features>;
 }
 
-/// The features of the classifier of drawn faces, which need no download. They are about drawn
-/// faces: distances in them cannot be compared with FID or KID on Inception. Pictures whose side is a
-/// power of two times the oracle's are averaged over boxes, others resized by Pillow's filter.
+/// The features of an oracle, which need no download. Distances in them cannot be compared with FID or
+/// KID on Inception. Images whose side is a power of two times the oracle's are averaged over boxes,
+/// others are resized by Pillow's bicubic filter.
+#[derive(Debug)]
 pub struct OracleFeatures<'a> {
     oracle: &'a Oracle,
-    hash: String,
 }
 
 impl<'a> OracleFeatures<'a> {
-    /// The features of an oracle. Its hash is that of the record of how it was trained and how
-    /// often it is right.
-    ///
-    /// # Errors
-    /// If the record cannot be written.
-    pub fn new(oracle: &'a Oracle) -> Result<Self> {
-        let record = serde_json::to_vec(oracle.record()).map_err(|error| Error::State(error.to_string()))?;
-        Ok(Self { oracle, hash: blake3::hash(&record).to_hex().to_string() })
-    }
-
-    /// How often the oracle itself halves pictures of a side; `None` where that does not lead to
-    /// the side that it was trained at.
-    fn halvings(&self, side: usize) -> Option<u32> {
-        let own = self.oracle.record().resolution;
-        let times = (side / own).checked_ilog2()?;
-        (own << times == side).then_some(times)
+    /// The features of an oracle.
+    pub fn new(oracle: &'a Oracle) -> Self {
+        Self { oracle }
     }
 }
 
@@ -71,39 +57,39 @@ impl FeatureExtractor for OracleFeatures<'_> {
         "oracle"
     }
     fn hash(&self) -> &str {
-        &self.hash
+        self.oracle.hash()
     }
     fn resize(&self, from: usize) -> &str {
-        match self.halvings(from) {
+        match self.oracle.halvings(from) {
             Some(0) => "none",
             Some(_) => "box",
             None => "pil-bicubic",
         }
     }
-    fn look(&self, images: &[Image]) -> Result<Seen> {
-        let fits = |image: &Image| image.width == image.height && self.halvings(image.width).is_some();
-        let pictures = if images.iter().all(fits) {
+    fn extract(&self, images: &[Image]) -> Result<Features> {
+        let fits = |image: &Image| image.width == image.height && self.oracle.halvings(image.width).is_some();
+        let images = if images.iter().all(fits) {
             to_tensor(images)?
         } else {
             let side = self.oracle.record().resolution;
             planes(images, side, pil_bicubic)?.affine(1.0 / 127.5, -1.0)?
         };
-        Ok(Seen { features: self.oracle.features(&pictures)?, probabilities: None })
+        Ok(Features { rows: self.oracle.features(&images)?, probabilities: None })
     }
 }
 
-/// Pictures brought to one size by a filter.
+/// Images resized to one size by a filter.
 ///
 /// # Shapes
 /// The result is `(B, 3, side, side)` in `[0, 255]`.
 ///
 /// # Errors
-/// If there is none, or one is not square.
-pub(super) fn planes(images: &[Image], side: usize, resize: fn(&Image, usize) -> Vec<f32>) -> Result<Tensor> {
+/// If there is no image, or one is not square.
+pub(crate) fn planes(images: &[Image], side: usize, resize: fn(&Image, usize) -> Vec<f32>) -> Result<Tensor> {
     use rayon::prelude::*;
     if let Some(image) = images.iter().find(|image| image.width != image.height || image.width == 0) {
         return Err(Error::State(format!(
-            "a picture of {} by {} pixels, expected a square one",
+            "an image of {} by {} pixels, expected a square one",
             image.width, image.height
         )));
     }

@@ -2,8 +2,8 @@
 //!
 //! The network of the 2015-12-05 TensorFlow graph in the form of `pytorch-fid` and `torch-fidelity`:
 //! Szegedy et al. (arXiv:1512.00567) with 1008 classes, average pooling that leaves padding out,
-//! and maximum pooling in the last block, where the paper has an average. Weights are the user's
-//! to bring.
+//! and maximum pooling in the last block, where the paper has an average. The user provides the
+//! weights.
 
 mod blocks;
 
@@ -14,20 +14,20 @@ use t2f_data::Image;
 
 use self::blocks::{Build, Kernel, Mixed, Pool, Step};
 use crate::error::{Error, Result};
-use crate::features::{FeatureExtractor, Seen, planes};
+use crate::features::{FeatureExtractor, Features, planes};
 use crate::resize::{pil_bicubic, tensorflow_bilinear, torch_bilinear};
-use crate::weights::Weights;
+use crate::state_dict::StateDict;
 
-/// The side of the pictures that the network looks at.
+/// The side of the input in pixels.
 const SIDE: usize = 299;
 /// Classes of the graph, of which 1000 are in use.
 const CLASSES: usize = 1008;
-/// How the SHA-256 of the published files begins (it is part of their names).
+/// The beginning of the SHA-256 of the published files, which is part of their names.
 const PUBLISHED: &str = "6726825d";
-/// Pictures that are looked at together.
+/// The images of a batch.
 const BATCH: usize = 16;
 
-/// How pictures reach 299 pixels, and then the network's range.
+/// The resizing of images to 299 pixels, and the range of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resize {
     /// Pillow's bicubic filter, `(x - 128) / 128`: clean-fid.
@@ -39,7 +39,7 @@ pub enum Resize {
 }
 
 impl Resize {
-    /// All of them, by the names that [`name`](Self::name) gives.
+    /// All of them.
     pub const ALL: [Self; 3] = [Self::Clean, Self::Tensorflow, Self::Pytorch];
 
     /// `clean`, `tensorflow` or `pytorch`.
@@ -83,16 +83,26 @@ pub struct Inception {
     device: Device,
 }
 
+impl std::fmt::Debug for Inception {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inception")
+            .field("name", &self.name)
+            .field("hash", &self.hash)
+            .field("device", &self.device)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Inception {
     /// Reads `pt_inception-2015-12-05-6726825d.pth` of pytorch-fid, the file of torch-fidelity with
-    /// that number, or the same tensors as safetensors. The name says `unverified` where the file
-    /// is not, byte for byte, one whose SHA-256 begins with that number.
+    /// that number, or the same tensors as safetensors. The name ends in `unverified` unless the
+    /// SHA-256 of the file begins with that number.
     ///
     /// # Errors
-    /// If the file cannot be read, or a tensor is missing, left over or of another shape (the
+    /// If the file cannot be read, or a tensor is missing, unknown or of another shape (the
     /// message lists them).
     pub fn load(path: &Path, resize: Resize, device: &Device) -> Result<Self> {
-        let weights = Weights::read(path)?;
+        let weights = StateDict::read(path)?;
         let verified = weights.sha256().starts_with(PUBLISHED);
         let mut network = Self::new(weights, resize, device).map_err(|error| Error::file(path, error))?;
         if verified {
@@ -101,11 +111,11 @@ impl Inception {
         Ok(network)
     }
 
-    /// The network on given weights, named as torchvision names them.
+    /// The network with weights under torchvision's names.
     ///
     /// # Errors
     /// As for [`load`](Self::load).
-    pub fn new(mut weights: Weights, resize: Resize, device: &Device) -> Result<Self> {
+    pub fn new(mut weights: StateDict, resize: Resize, device: &Device) -> Result<Self> {
         let hash = weights.hash()?;
         let mut build = Build { weights: &mut weights, device };
         let stem = vec![
@@ -150,7 +160,7 @@ impl Inception {
         Ok(x.mean((2, 3))?)
     }
 
-    /// The probabilities of the classes as the Inception score takes them: without the biases.
+    /// The probabilities of the classes for the Inception score, from logits without biases.
     fn probabilities(&self, features: &Tensor) -> Result<Tensor> {
         let logits = features.matmul(&self.classifier)?;
         let shifted = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?)?.exp()?;
@@ -168,18 +178,18 @@ impl FeatureExtractor for Inception {
     fn resize(&self, from: usize) -> &str {
         if from == SIDE { "none" } else { self.resize.filter() }
     }
-    fn look(&self, images: &[Image]) -> Result<Seen> {
+    fn extract(&self, images: &[Image]) -> Result<Features> {
         let (mut features, mut probabilities) = (Vec::new(), Vec::new());
         for images in images.chunks(BATCH) {
-            let seen = self.features(&self.resize.prepare(images)?.to_device(&self.device)?)?;
-            probabilities.push(self.probabilities(&seen)?.to_device(&Device::Cpu)?);
-            features.push(seen.to_device(&Device::Cpu)?);
+            let rows = self.features(&self.resize.prepare(images)?.to_device(&self.device)?)?;
+            probabilities.push(self.probabilities(&rows)?.to_device(&Device::Cpu)?);
+            features.push(rows.to_device(&Device::Cpu)?);
         }
         if features.is_empty() {
-            return Err(Error::State("features of no pictures".into()));
+            return Err(Error::State("features of no images".into()));
         }
-        Ok(Seen {
-            features: Tensor::cat(&features, 0)?,
+        Ok(Features {
+            rows: Tensor::cat(&features, 0)?,
             probabilities: Some(Tensor::cat(&probabilities, 0)?),
         })
     }

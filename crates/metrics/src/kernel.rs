@@ -7,16 +7,16 @@ use t2f_ops::rng::{Key, permutation};
 use crate::error::{Error, Result};
 use crate::estimate::Estimate;
 
-/// Subsets that are drawn.
+/// The number of random subsets.
 pub const SUBSETS: usize = 100;
-/// The most rows of a subset; half of the rows where there are fewer than twice as many.
+/// The most rows of a subset; a subset has at most half of the rows.
 pub const SUBSET_SIZE: usize = 1000;
 
 /// The kernel distance of two sets of features.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct KernelDistance {
-    /// The mean over subsets, and the middle 95 % of the subsets: the spread of the distance at
-    /// the size of a subset, which is wider than the uncertainty of the mean.
+    /// The mean over subsets, and the middle 95 % of the subsets. This is the spread at the size of a
+    /// subset, which is wider than the uncertainty of the mean.
     pub distance: Estimate,
     /// Rows of each subset.
     pub subset_size: usize,
@@ -102,7 +102,7 @@ mod tests {
             .collect::<Result<_>>()?;
         let mean = pairs.iter().sum::<f64>() / 400.0;
         let deviation = (pairs.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 399.0).sqrt();
-        // With the diagonals, which the biased estimate keeps, the mean would be above 1.
+        // The biased estimate includes the diagonals; its mean would be above 1.
         assert!(mean.abs() < 3.0 * deviation / 20.0 && mean.abs() < 0.3, "{mean} of deviation {deviation}");
         Ok(())
     }

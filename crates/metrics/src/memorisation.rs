@@ -1,4 +1,4 @@
-//! Memorisation: are drawn pictures nearer to the training pictures than those are to each other?
+//! Memorisation: whether generated images are nearer to training images than those are to one another.
 
 use candle_core::{DType, Device, Tensor};
 use serde::Serialize;
@@ -7,75 +7,130 @@ use t2f_ops::rng::Key;
 
 use crate::error::{Error, Result};
 use crate::estimate::Estimate;
-use crate::neighbours::Rows;
-use crate::sample::{read_each, to_tensor};
+use crate::images::{read_each, to_tensor};
+use crate::metric::{Accumulator, Better, Context, Images, Metric, MetricValue, Report, Source};
+use crate::neighbours::Points;
 
-/// Pictures are averaged down to this side before they are compared.
+/// The side that images are averaged down to before they are compared.
 const SIDE: usize = 32;
-/// Pairs that are named.
+/// The number of reported pairs.
 const NAMED: usize = 8;
 
-/// A drawn picture and the training picture nearest to it.
+/// The keys of earlier versions in `details`.
+const OLD_KEYS: [(&str, &str); 2] = [("generated", "drawn"), ("generated_median", "drawn_median")];
+
+/// The metric `memorisation`: distances to the nearest training images.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NearestImages;
+
+impl Metric for NearestImages {
+    fn name(&self) -> &'static str {
+        "memorisation"
+    }
+    fn about(&self) -> &'static str {
+        "the distance of generated images from the nearest training images"
+    }
+    fn start<'a>(&'a self, context: &'a Context<'a>) -> Result<Box<dyn Accumulator + 'a>> {
+        Ok(Box::new(Searching(context)))
+    }
+}
+
+struct Searching<'a>(&'a Context<'a>);
+
+impl Accumulator for Searching<'_> {
+    fn images(&self) -> Images {
+        Images::All
+    }
+
+    fn finish(self: Box<Self>, generated: &[Image]) -> Result<Report> {
+        let (train, key) = (self.0.splits().train.as_ref(), self.0.key().child("memorisation"));
+        let scores = memorisation(generated, self.0.request().per_caption(), train, key)?;
+        let source = Source::new("pixels", "", "box to 32");
+        let values = [
+            MetricValue::estimate(
+                "nearest_ratio",
+                "distance to the nearest training image, relative to training images; 0 for copies",
+                scores.ratio,
+                Better::Nearer,
+            ),
+            MetricValue::estimate(
+                "near_copies",
+                "generated images nearer than 99 % of training images; 0.01 for new images",
+                scores.near_copies,
+                Better::Lower,
+            ),
+        ];
+        let values = values.map(|value| value.with_source(&source));
+        Report::new(values).with_old_details("memorisation", &scores, &OLD_KEYS)
+    }
+}
+
+/// A generated image and the training image that is nearest to it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Pair {
-    /// The drawn picture's position.
-    pub drawn: usize,
-    /// The training picture's index.
+pub struct NearestPair {
+    /// The position of the generated image.
+    pub generated: usize,
+    /// The index of the training image.
     pub train: usize,
-    /// The root of the mean squared difference of their values, which lie in `[0, 1]`.
+    /// The root mean square of the difference of their values, which lie in `[0, 1]`.
     pub distance: f64,
 }
 
-/// How near drawn pictures are to what was trained on.
+/// The distances of generated images from the training images.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Memorisation {
-    /// The median distance from drawn pictures to the nearest training picture over that from
-    /// training pictures to the nearest other: 1 for new pictures of the same kind, 0 for copies.
+    /// The median distance of generated images from the nearest training image, divided by that of
+    /// training images from the nearest other one: 1 for new images of the same kind, 0 for copies.
     pub ratio: Estimate,
-    /// The share of drawn pictures that are nearer to a training picture than all but 1 % of
-    /// training pictures are to another: 0.01 for new pictures of the same kind, 1 for copies.
+    /// The share of generated images that are nearer to a training image than 99 % of training images
+    /// are to another: 0.01 for new images of the same kind, 1 for copies.
     pub near_copies: Estimate,
-    /// The median distance from drawn pictures.
-    pub drawn_median: f64,
-    /// The median distance from training pictures.
+    /// The median distance of generated images.
+    pub generated_median: f64,
+    /// The median distance of training images.
     pub train_median: f64,
-    /// The pairs that are nearest.
-    pub nearest: Vec<Pair>,
+    /// The nearest pairs.
+    pub nearest: Vec<NearestPair>,
 }
 
-/// Compares drawn pictures with all training pictures, and as many training pictures with all
-/// others, by the root mean square of the difference of their pixels, averaged over boxes down to
-/// 32 pixels. Of the drawn pictures `faces` follow one another for each caption; intervals come from
-/// resampling captions, with all faces of a caption together.
+/// Compares generated images with all training images, and as many training images with all others,
+/// by the root mean square of the difference of their pixels, averaged over boxes down to 32 pixels.
+/// The `per_caption` images of a caption follow one another; intervals resample captions with all
+/// images of each.
 ///
 /// # Errors
-/// If there is no drawn picture or a caption has fewer than `faces`, fewer than two training
-/// pictures, or sizes that differ.
-pub fn memorisation(drawn: &[Image], faces: usize, train: &dyn Dataset, key: Key) -> Result<Memorisation> {
-    if drawn.is_empty() || !drawn.len().is_multiple_of(faces) || train.len() < 2 {
+/// If there is no generated image, a caption has fewer than `per_caption` images, there are fewer than
+/// two training images, or their sizes differ.
+pub fn memorisation(
+    generated: &[Image],
+    per_caption: usize,
+    train: &dyn Dataset,
+    key: Key,
+) -> Result<Memorisation> {
+    if generated.is_empty() || !generated.len().is_multiple_of(per_caption) || train.len() < 2 {
         return Err(Error::State(format!(
-            "nearest neighbours of {} drawn pictures, {faces} of each caption, among {} training pictures, expected \
-             at least one, as many of each caption, and two to train on",
-            drawn.len(),
+            "nearest neighbours of {} generated images, {per_caption} of each caption, among {} training images, \
+             expected at least one, equally many of each caption, and two training images",
+            generated.len(),
             train.len()
         )));
     }
-    let probes = drawn.len().min(train.len());
-    // Spread over the whole of the training pictures, which may come in some order.
+    let probes = generated.len().min(train.len());
+    // Spread over all training images, which may be sorted.
     let probes: Vec<usize> = (0..probes).map(|i| i * train.len() / probes).collect();
-    let mut queries = vec![rows(drawn)?];
+    let mut queries = vec![rows(generated)?];
     read_each(train, &probes, &mut |images| {
         queries.push(rows(images)?);
         Ok(())
     })?;
-    let queries = Rows::new(&Tensor::cat(&queries, 0)?)?;
-    let mut nearest = vec![(usize::MAX, f64::INFINITY); drawn.len() + probes.len()];
+    let queries = Points::new(&Tensor::cat(&queries, 0)?)?;
+    let mut nearest = vec![(usize::MAX, f64::INFINITY); generated.len() + probes.len()];
     let mut first = 0;
     read_each(train, &(0..train.len()).collect::<Vec<_>>(), &mut |images| {
-        let candidates = Rows::new(&rows(images)?)?;
+        let candidates = Points::new(&rows(images)?)?;
         queries.each_block(&candidates, |start, distances| {
             for (i, row) in distances.chunks(images.len()).enumerate() {
-                let own = (start + i).checked_sub(drawn.len()).map(|probe| probes[probe]);
+                let own = (start + i).checked_sub(generated.len()).map(|probe| probes[probe]);
                 for (j, distance) in row.iter().enumerate() {
                     if *distance < nearest[start + i].1 && own != Some(first + j) {
                         nearest[start + i] = (first + j, *distance);
@@ -88,19 +143,24 @@ pub fn memorisation(drawn: &[Image], faces: usize, train: &dyn Dataset, key: Key
     })?;
     let values = (3 * SIDE.min(train.resolution()).pow(2)) as f64;
     let distance = |(_, squared): &(usize, f64)| (squared / values).sqrt();
-    let from_drawn: Vec<f64> = nearest[..drawn.len()].iter().map(distance).collect();
-    let from_train: Vec<f64> = nearest[drawn.len()..].iter().map(distance).collect();
-    let mut pairs: Vec<Pair> = nearest[..drawn.len()]
+    let from_generated: Vec<f64> = nearest[..generated.len()].iter().map(distance).collect();
+    let from_train: Vec<f64> = nearest[generated.len()..].iter().map(distance).collect();
+    let mut pairs: Vec<NearestPair> = nearest[..generated.len()]
         .iter()
-        .zip(&from_drawn)
+        .zip(&from_generated)
         .enumerate()
-        .map(|(drawn, (nearest, distance))| Pair { drawn, train: nearest.0, distance: *distance })
+        .map(|(generated, (nearest, distance))| NearestPair {
+            generated,
+            train: nearest.0,
+            distance: *distance,
+        })
         .collect();
     pairs.sort_by(|a, b| a.distance.total_cmp(&b.distance));
     pairs.truncate(NAMED);
-    let (drawn_median, train_median) = (quantile(from_drawn.clone(), 0.5), quantile(from_train.clone(), 0.5));
+    let (generated_median, train_median) =
+        (quantile(from_generated.clone(), 0.5), quantile(from_train.clone(), 0.5));
     let closest = quantile(from_train, 0.01);
-    let captions: Vec<&[f64]> = from_drawn.chunks(faces).collect();
+    let captions: Vec<&[f64]> = from_generated.chunks(per_caption).collect();
     let of =
         |members: &[usize]| members.iter().flat_map(|&index| captions[index]).copied().collect::<Vec<_>>();
     let ratio = |members: &[usize]| {
@@ -114,14 +174,14 @@ pub fn memorisation(drawn: &[Image], faces: usize, train: &dyn Dataset, key: Key
     let estimate = |statistic: &dyn Fn(&[usize]) -> Option<f64>| {
         Estimate::bootstrap(captions.len(), key, statistic).ok_or_else(|| {
             Error::State(
-                "half of the training pictures are copies of others: distances to them say nothing".into(),
+                "half of the training images are copies of others, and so the median distance between them is 0".into(),
             )
         })
     };
     Ok(Memorisation {
         ratio: estimate(&ratio)?,
         near_copies: estimate(&copies)?,
-        drawn_median,
+        generated_median,
         train_median,
         nearest: pairs,
     })

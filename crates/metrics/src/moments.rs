@@ -1,11 +1,11 @@
-//! Mean and covariance of features, batch by batch, and the Fréchet distance between them.
+//! Mean and covariance of features, batch by batch, and their Fréchet distance.
 
 use candle_core::{DType, Device, Tensor};
 
 use crate::error::{Error, Result};
 use crate::symmetric::{Symmetric, trace_of_root};
 
-/// Mean and covariance of rows, in `f64`, in memory that does not grow with their number.
+/// Mean and covariance of rows in `f64`, in memory that does not grow with the number of rows.
 ///
 /// Batches are centred before they are squared, and merged by the formula of Chan, Golub and
 /// LeVeque (1979): `M ← M + M_b + δ δᵀ n n_b / (n + n_b)`.
@@ -37,7 +37,7 @@ impl Moments {
         Ok(Self { count, mean, scatter })
     }
 
-    /// Takes moments that were saved.
+    /// Moments from their parts.
     ///
     /// # Shapes
     /// `mean`: `(F)`, `scatter`: `(F, F)`, both `f64`.
@@ -71,7 +71,7 @@ impl Moments {
         Ok(())
     }
 
-    /// How many rows.
+    /// The number of rows.
     pub fn count(&self) -> usize {
         self.count
     }
@@ -102,8 +102,7 @@ impl Moments {
 ///
 /// `|μ₁ - μ₂|² + tr(Σ₁ + Σ₂ - 2 √(Σ₁ Σ₂))`, Heusel et al. (arXiv:1706.08500), eq. 6.
 ///
-/// On the features of Inception it is called FID. It grows smaller with N on both sides: compare
-/// at equal N only.
+/// On the features of Inception it is called FID. It falls as N grows: compare equal N only.
 ///
 /// # Errors
 /// If the features are of different sizes, or there are fewer than two rows.
@@ -128,7 +127,7 @@ mod tests {
 
     #[test]
     fn batches_give_the_moments_of_the_whole() -> Result<()> {
-        // A mean that is large against the deviation is where sums of squares would fail.
+        // Sums of squares would lose precision where the mean is large against the deviation.
         let all = (rows("a", 60, 5) + 1e7)?;
         let whole = Moments::of(&all)?;
         let mut parts = Moments::of(&all.narrow(0, 0, 7)?)?;

@@ -1,33 +1,92 @@
-//! Multi-scale structural similarity: between pairs of drawn pictures, a sign of collapse.
+//! Multi-scale structural similarity between pairs of generated images, a sign of mode collapse.
 
 use rayon::prelude::*;
+use serde::Serialize;
 use t2f_data::Image;
 use t2f_ops::rng::Key;
 
 use crate::error::{Error, Result};
 use crate::estimate::Estimate;
+use crate::images::read_first;
+use crate::metric::{Accumulator, Better, Context, Images, Metric, MetricValue, Report};
 
 /// The weight of each scale, Wang et al. (2003), §3.2; they do not quite add up to 1.
 const WEIGHTS: [f64; 5] = [0.0448, 0.2856, 0.3001, 0.2363, 0.1333];
-/// Side and deviation of the window, made smaller where a picture is.
+/// Side and standard deviation of the window, smaller for small images.
 const WINDOW: usize = 11;
 const DEVIATION: f64 = 1.5;
 /// `(0.01 · 255)²` and `(0.03 · 255)²`.
 const C1: f64 = 6.5025;
 const C2: f64 = 58.5225;
 
-/// The multi-scale structural similarity of two pictures: `Π_{j<5} cs_j^{w_j} · ssim_5^{w_5}`, Wang,
+/// The keys of earlier versions in `details`.
+const OLD_KEYS: [(&str, &str); 2] = [("generated", "drawn"), ("images", "pictures")];
+
+/// The metric `ms-ssim`: structural similarity of images of different captions.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StructuralSimilarity;
+
+/// The structural similarity of pairs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SimilarityScores {
+    /// Of generated images, the first of each caption.
+    pub generated: Estimate,
+    /// Of as many real images of the split.
+    pub real: Estimate,
+    /// The number of generated images in pairs.
+    pub images: usize,
+}
+
+impl Metric for StructuralSimilarity {
+    fn name(&self) -> &'static str {
+        "ms-ssim"
+    }
+    fn about(&self) -> &'static str {
+        "multi-scale structural similarity of images of different captions"
+    }
+    fn start<'a>(&'a self, context: &'a Context<'a>) -> Result<Box<dyn Accumulator + 'a>> {
+        Ok(Box::new(Pairing(context)))
+    }
+}
+
+struct Pairing<'a>(&'a Context<'a>);
+
+impl Accumulator for Pairing<'_> {
+    fn images(&self) -> Images {
+        Images::All
+    }
+
+    fn finish(self: Box<Self>, generated: &[Image]) -> Result<Report> {
+        let (request, key) = (self.0.request(), self.0.key().child("ms-ssim"));
+        let images = request.len();
+        let scores = SimilarityScores {
+            generated: ms_ssim_of_pairs(&request.across_captions(generated, images), key)?,
+            real: ms_ssim_of_pairs(&read_first(self.0.data(), images)?, key)?,
+            images,
+        };
+        let title = "structural similarity of different images; above that of real images is collapse";
+        let values = [
+            MetricValue::estimate("ms_ssim", title, scores.generated, Better::Nearer)
+                .with_baseline("real images", "ms_ssim_real"),
+            MetricValue::estimate("ms_ssim_real", "the same for real images", scores.real, Better::Baseline),
+        ];
+        let values = values.map(|value| value.with_images(images));
+        Report::new(values).with_old_details("ms_ssim", &scores, &OLD_KEYS)
+    }
+}
+
+/// The multi-scale structural similarity of two images: `Π_{j<5} cs_j^{w_j} · ssim_5^{w_5}`, Wang,
 /// Simoncelli and Bovik (Asilomar 2003), with means over pixels and channels at each of five scales,
-/// in the form that ProGAN measures variety with. 1 for equal pictures, at least 0.
+/// in the form that ProGAN uses. It is 1 for equal images and at least 0.
 ///
 /// # Errors
-/// If the pictures are not squares of one size that is a multiple of 16.
+/// If the images are not squares of one size that is a multiple of 16.
 pub fn ms_ssim(a: &Image, b: &Image) -> Result<f64> {
     let side = a.width;
     let sizes = [a.height, b.width, b.height];
     if side == 0 || !side.is_multiple_of(16) || sizes != [side; 3] {
         return Err(Error::State(format!(
-            "structural similarity of pictures of {}x{} and {}x{}, expected squares of one multiple of 16",
+            "structural similarity of images of {}x{} and {}x{}, expected squares of one multiple of 16",
             a.width, a.height, b.width, b.height
         )));
     }
@@ -49,9 +108,9 @@ pub fn ms_ssim(a: &Image, b: &Image) -> Result<f64> {
     Ok(product)
 }
 
-/// The mean similarity of pairs of neighbours (the first and second picture, the third and fourth,
-/// …), with an interval from resampling pairs: near 1 where all pictures are alike, and to be
-/// compared with that of real pictures.
+/// The mean similarity of pairs of consecutive images (the first and second, the third and fourth, …),
+/// with an interval that resamples pairs. It is near 1 if all images are alike; compare it with that of
+/// real images.
 ///
 /// # Errors
 /// If there is no pair; those of [`ms_ssim`].
@@ -63,10 +122,10 @@ pub fn ms_ssim_of_pairs(images: &[Image], key: Key) -> Result<Estimate> {
         (!members.is_empty()).then(|| sum / members.len() as f64)
     };
     Estimate::bootstrap(scores.len(), key, mean)
-        .ok_or_else(|| Error::State("structural similarity of fewer than two pictures".into()))
+        .ok_or_else(|| Error::State("structural similarity of fewer than two images".into()))
 }
 
-/// The means of the similarity and of its contrast part over the places that the window fits in.
+/// The means of the similarity and of its contrast term over all positions of the window.
 fn similarity(a: &[f64], b: &[f64], side: usize) -> (f64, f64) {
     let window = window(side.min(WINDOW));
     let blur =
@@ -95,7 +154,7 @@ fn window(size: usize) -> Vec<f64> {
     weights.into_iter().map(|weight| weight / total).collect()
 }
 
-/// The window's mean everywhere it fits in.
+/// The weighted mean at each position of the window.
 fn blurred(plane: &[f64], side: usize, window: &[f64]) -> Vec<f64> {
     let left = side - window.len() + 1;
     let row = |i: usize| {

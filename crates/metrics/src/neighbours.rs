@@ -1,4 +1,4 @@
-//! Precision, recall, density, coverage: is what is drawn among the data, and the data among it?
+//! Precision, recall, density and coverage of generated images by the k nearest neighbours.
 
 use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
@@ -8,29 +8,29 @@ use t2f_ops::rng::Key;
 use crate::error::{Error, Result};
 use crate::estimate::Estimate;
 
-/// The neighbour that a ball reaches to.
+/// k: the radius of the ball of an image is the distance to its k-th neighbour.
 pub const K: usize = 5;
-/// Rows whose distances are held at once.
+/// Rows whose distances are in memory at once.
 const BLOCK: usize = 512;
 
-/// Four shares; all but density lie in `[0, 1]`. Intervals are over the pictures that a share is of,
-/// with the balls as they are: they say nothing of what other balls would do.
+/// Four shares; all but density lie in `[0, 1]`. Intervals resample the images that a share is taken
+/// of. The balls stay fixed, so that their own uncertainty is not included.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Neighbourhood {
-    /// Of the fakes, those in the ball of some real: quality.
+    /// The share of generated images in the ball of a real one: quality.
     pub precision: Estimate,
-    /// Of the reals, those in the ball of some fake: variety.
+    /// The share of real images in the ball of a generated one: variety.
     pub recall: Estimate,
-    /// The number of reals' balls that a fake lies in, over k; 1 is expected for equal
-    /// distributions. One outlier's large ball counts once, not for everything.
+    /// The mean number of k-NN balls of real images that contain a generated one, divided by k. Its
+    /// expectation is 1 for equal distributions. The large ball of an outlier counts once.
     pub density: Estimate,
-    /// Of the reals, those with a fake in their ball.
+    /// The share of real images whose ball contains a generated one.
     pub coverage: Estimate,
 }
 
 /// Precision and recall of Kynkäänniemi et al. (arXiv:1904.06991, §2), density and coverage of
-/// Naeem et al. (arXiv:2002.09797, §3). The ball of a row reaches to its `k`-th neighbour in its own
-/// set. `key` is what resamples are drawn by.
+/// Naeem et al. (arXiv:2002.09797, §3). The ball of a row has the distance to its `k`-th neighbour in its
+/// own set for its radius. Resamples are drawn from `key`.
 ///
 /// # Shapes
 /// `real`: `(N, F)`, `fake`: `(M, F)`.
@@ -45,26 +45,26 @@ pub fn neighbourhood(real: &Tensor, fake: &Tensor, k: usize, key: Key) -> Result
              {k} of each"
         )));
     }
-    let (real, fake) = (Rows::new(real)?, Rows::new(fake)?);
-    let (real_reach, fake_reach) = (real.reach(k)?, fake.reach(k)?);
-    // Of each fake the reals' balls that it lies in; of each real whether fakes are in its ball, and
-    // whether it is in one of theirs.
+    let (real, fake) = (Points::new(real)?, Points::new(fake)?);
+    let (real_radius, fake_radius) = (real.radii(k)?, fake.radii(k)?);
+    // For each fake, the number of balls of reals that contain it. For each real, whether its ball
+    // contains a fake, and whether a ball of a fake contains it.
     let mut among = vec![0.0; m];
     let (mut covered, mut recalled) = (Vec::with_capacity(n), Vec::with_capacity(n));
     real.each_block(&fake, |start, distances| {
         for (i, row) in distances.chunks(m).enumerate() {
-            let reach = real_reach[start + i];
+            let radius = real_radius[start + i];
             let one = |yes: bool| f64::from(u8::from(yes));
-            covered.push(one(row.iter().any(|distance| *distance <= reach)));
-            recalled.push(one(row.iter().zip(&fake_reach).any(|(distance, reach)| distance <= reach)));
-            among.iter_mut().zip(row).for_each(|(among, distance)| *among += one(*distance <= reach));
+            covered.push(one(row.iter().any(|distance| *distance <= radius)));
+            recalled.push(one(row.iter().zip(&fake_radius).any(|(distance, radius)| distance <= radius)));
+            among.iter_mut().zip(row).for_each(|(among, distance)| *among += one(*distance <= radius));
         }
     })?;
     let mean = |values: &[f64], name: &str| {
         let of =
             |members: &[usize]| Some(members.iter().map(|&i| values[i]).sum::<f64>() / members.len() as f64);
         Estimate::bootstrap(values.len(), key.child(name), of)
-            .ok_or_else(|| Error::State(format!("{name} of no pictures")))
+            .ok_or_else(|| Error::State(format!("{name} of no images")))
     };
     let precise: Vec<f64> = among.iter().map(|among| among.min(1.0)).collect();
     let dense: Vec<f64> = among.iter().map(|among| among / k as f64).collect();
@@ -77,21 +77,21 @@ pub fn neighbourhood(real: &Tensor, fake: &Tensor, k: usize, key: Key) -> Result
 }
 
 /// Rows in `f64` with the squares of their lengths.
-pub(super) struct Rows {
+pub(crate) struct Points {
     rows: Tensor,
     squares: Vec<f64>,
 }
 
-impl Rows {
-    pub(super) fn new(rows: &Tensor) -> Result<Self> {
+impl Points {
+    pub(crate) fn new(rows: &Tensor) -> Result<Self> {
         let rows = rows.to_device(&Device::Cpu)?.to_dtype(DType::F64)?.contiguous()?;
         let squares = rows.sqr()?.sum(1)?.to_vec1()?;
         Ok(Self { rows, squares })
     }
 
-    /// Shows the squared distances from blocks of these rows to all others: the first row's
-    /// position, and the distances row by row.
-    pub(super) fn each_block(&self, others: &Self, mut each: impl FnMut(usize, &[f64])) -> Result<()> {
+    /// Calls `each` with the squared distances from a block of these rows to all others: the position of
+    /// the first row, and the distances row by row.
+    pub(crate) fn each_block(&self, others: &Self, mut each: impl FnMut(usize, &[f64])) -> Result<()> {
         let columns = others.rows.t()?.contiguous()?;
         let count = self.squares.len();
         for start in (0..count).step_by(BLOCK) {
@@ -108,18 +108,18 @@ impl Rows {
         Ok(())
     }
 
-    /// For each row, the squared distance to its `k`-th neighbour, itself left out.
-    fn reach(&self, k: usize) -> Result<Vec<f64>> {
-        let mut reach = Vec::with_capacity(self.squares.len());
+    /// For each row, the squared distance to its `k`-th neighbour, without itself.
+    fn radii(&self, k: usize) -> Result<Vec<f64>> {
+        let mut radii = Vec::with_capacity(self.squares.len());
         self.each_block(self, |start, distances| {
             let rows = distances.par_chunks(self.squares.len()).enumerate().map(|(i, row)| {
                 let mut row = row.to_vec();
                 row.swap_remove(start + i);
                 *row.select_nth_unstable_by(k - 1, f64::total_cmp).1
             });
-            reach.par_extend(rows);
+            radii.par_extend(rows);
         })?;
-        Ok(reach)
+        Ok(radii)
     }
 }
 
@@ -136,13 +136,13 @@ mod tests {
     fn values_by_hand() -> Result<()> {
         let column = |values: &[f64]| Tensor::from_slice(values, (values.len(), 1), &Device::Cpu);
         let found = neighbourhood(&column(&[0., 1., 10., 12.])?, &column(&[0.5, 1., 22.])?, 1, Key::new(1))?;
-        // Reals: reach 1, 1, 2, 2. Fakes: reach 0.5, 0.5, 21. 0.5 and 1 lie in two balls each, 22 in none.
+        // Radii of reals: 1, 1, 2, 2; of fakes: 0.5, 0.5, 21. 0.5 and 1 are in two balls each, 22 in none.
         assert_eq!(found.precision.value, 2.0 / 3.0);
         assert_eq!(found.density.value, 4.0 / 3.0);
         assert_eq!(found.coverage.value, 0.5);
-        // 0 is 0.5 from the first fake, 1 upon the second; 10 and 12 are less than 21 from the third.
+        // 0 is 0.5 from the first fake, 1 equals the second; 10 and 12 are less than 21 from the third.
         assert_eq!((found.recall.low, found.recall.value, found.recall.high), (1.0, 1.0, 1.0));
-        // Three coins that show heads twice, thrown again: none in 1/27, all in 8/27.
+        // Two of three are precise; a resample has none with probability 1/27, all with 8/27.
         assert_eq!((found.precision.low, found.precision.high), (0.0, 1.0));
         Ok(())
     }
@@ -164,7 +164,7 @@ mod tests {
         let Estimate { value, low, high } = like.density;
         assert!(low < value && value < high && high - low < 0.2, "{like:?}");
         assert_eq!(values(of(&(&b + 100.0)?)?), [0.0; 4]);
-        // One real picture over and over is precise and covers next to nothing.
+        // Copies of one real image are precise and cover almost nothing.
         let one = a.narrow(0, 0, 1)?.broadcast_as((600, 4))?;
         let [precision, recall, _, coverage] = values(of(&one)?);
         assert_eq!(precision, 1.0);

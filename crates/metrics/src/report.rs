@@ -1,93 +1,113 @@
-//! What is written of a measurement: rows that say how they came about.
+//! The forms of a measurement in files: rows of a run folder, and one JSON object.
 
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-
-use crate::error::{Error, Result};
-use crate::estimate::Estimate;
-use crate::faces::FaceScores;
-use crate::measure::{FeatureScores, Measurement};
+use serde_json::{Map, Value as Json, json};
 use t2f_files::disk::{self, Disk, OsDisk};
 
-/// How a number came about: all that must be equal for two numbers to be compared.
+use crate::error::{Error, Result};
+use crate::measure::Measurement;
+use crate::metric::{MetricValue, merge};
+
+/// The protocol of a number: all settings that must be equal for two numbers to be comparable.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Protocol {
-    /// Part of the data that captions and real pictures are from.
+    /// The part of the data with the captions and the real images.
     pub split: String,
-    /// Fingerprint of that part.
+    /// The fingerprint of that part.
     pub data: String,
-    /// Faces that were drawn.
+    /// The number of generated images.
     pub n: usize,
-    /// Captions that they were drawn from.
+    /// The number of captions.
     pub captions: usize,
-    /// Seed of the first face; each next face has the next seed.
+    /// The seed of the first image; each next image has the next seed.
     pub seed: u64,
-    /// Scale of the noise, `truncation` of the sampling.
+    /// The scale of the noise, `truncation` of the sampling.
     pub truncation: f64,
-    /// Scale of the text.
-    pub guidance_scale: f64,
-    /// Side of the faces, in pixels.
+    /// The guidance scale of the sampling; files have it as `text_scale`, too.
+    #[serde(flatten)]
+    pub guidance: Guidance,
+    /// The side of the images in pixels.
     pub resolution: usize,
-    /// How pictures are brought to the size that the features are taken at; `none` where they are
-    /// of that size.
+    /// The filter that resizes the images to the size of the features; `none` if they are not resized.
     pub resize: String,
-    /// What the pictures are seen by.
+    /// The features that the images are compared in.
     pub features: String,
-    /// What tells features of one name apart, a blake3; empty where there is nothing to tell apart.
+    /// A blake3 hash that distinguishes features of one name; may be empty.
     pub features_hash: String,
-    /// blake3 of the model's file.
+    /// The blake3 hash of the model's file.
     pub model_hash: String,
-    /// Thousands of images that the model was trained on.
+    /// The images that the model was trained on, in thousands.
     pub kimg: f64,
 }
 
+/// The guidance scale under its present and its earlier key.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Guidance {
+    guidance_scale: f64,
+    text_scale: f64,
+}
+
+impl From<f64> for Guidance {
+    fn from(scale: f64) -> Self {
+        Self { guidance_scale: scale, text_scale: scale }
+    }
+}
+
 impl Protocol {
-    fn seen_by(&self, features: &str, hash: &str, resize: &str) -> Self {
-        let (features, features_hash, resize) = (features.into(), hash.into(), resize.into());
-        Self { features, features_hash, resize, ..self.clone() }
+    /// The protocol of one value.
+    fn of(&self, value: &MetricValue) -> Self {
+        let source = value.source.clone();
+        Self {
+            n: value.images.unwrap_or(self.n),
+            features: source.features,
+            features_hash: source.features_hash,
+            resize: source.resize,
+            ..self.clone()
+        }
     }
 }
 
 /// A line of `metric-<name>.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MetricRow {
-    /// The metric: `aan`, `fid_oracle`.
-    #[serde(skip)]
-    pub key: String,
     /// The metric with N: `aan500`, `fid_oracle2k`.
     pub metric: String,
     /// Its value.
     pub value: f64,
-    /// Lower end of the interval, where there is one.
+    /// The lower end of the interval, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub low: Option<f64>,
-    /// Upper end of the interval, where there is one.
+    /// The upper end of the interval, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub high: Option<f64>,
-    /// How it came about.
+    /// The protocol.
     #[serde(flatten)]
     pub protocol: Protocol,
 }
 
 impl MetricRow {
-    /// A row without an interval.
-    pub fn plain(key: &str, value: f64, protocol: &Protocol) -> Self {
-        let metric = format!("{key}{}", short(protocol.n));
-        Self { key: key.into(), metric, value, low: None, high: None, protocol: protocol.clone() }
+    /// The rows of a value: one under its key, and one under its key of earlier versions if it has
+    /// one. None if the value is missing.
+    pub fn of(value: &MetricValue, protocol: &Protocol) -> Vec<Self> {
+        let Some((number, interval)) = value.numbers() else { return Vec::new() };
+        let protocol = protocol.of(value);
+        let row = |key: &String| Self {
+            metric: format!("{key}{}", short(protocol.n)),
+            value: number,
+            low: interval.map(|[low, _]| low),
+            high: interval.map(|[_, high]| high),
+            protocol: protocol.clone(),
+        };
+        keys(value).map(row).collect()
     }
 
-    /// A row with an interval.
-    pub fn new(key: &str, value: &Estimate, protocol: &Protocol) -> Self {
-        let plain = Self::plain(key, value.value, protocol);
-        Self { low: Some(value.low), high: Some(value.high), ..plain }
-    }
-
-    /// Adds the row to the end of `metric-<name>.jsonl` in a run folder, in one write, so that
-    /// measurements at the same time keep each other's rows. A line that was cut short spoils no other.
+    /// Appends the row to `metric-<name>.jsonl` in a run folder in one write, so that concurrent
+    /// measurements keep the rows of one another. A torn last line of the file damages no other line.
     ///
     /// # Errors
-    /// If it cannot be written; earlier rows are as they were then.
+    /// If it cannot be written; the earlier rows are unchanged then.
     pub fn append(&self, run: &Path) -> Result<PathBuf> {
         let path = run.join(format!("metric-{}.jsonl", self.metric));
         let torn = std::fs::read(&path).is_ok_and(|rows| !rows.is_empty() && !rows.ends_with(b"\n"));
@@ -101,79 +121,54 @@ impl MetricRow {
     }
 }
 
-/// Every number of a measurement as a row, in the order in which they are read. `protocol` says
-/// what the faces were seen by; other metrics name their own features.
-pub fn rows(measurement: &Measurement, protocol: &Protocol) -> Vec<MetricRow> {
-    let mut rows = Vec::new();
-    if let Some(faces) = &measurement.faces {
-        face_rows(faces, protocol, &mut rows);
-    }
-    for (name, scores) in &measurement.features {
-        let protocol = protocol.seen_by(name, &scores.features_hash, &scores.resize);
-        feature_rows(name, scores, &protocol, &mut rows);
-    }
-    let pixels = protocol.seen_by("pixels", "", "none");
-    if let Some(swd) = &measurement.swd {
-        rows.push(MetricRow::plain(
-            "swd_x1000",
-            swd.mean_x1000,
-            &Protocol { n: swd.pictures, ..pixels.clone() },
-        ));
-    }
-    if let Some(similarity) = &measurement.ms_ssim {
-        let paired = Protocol { n: similarity.pictures, ..pixels.clone() };
-        rows.push(MetricRow::new("ms_ssim", &similarity.drawn, &paired));
-        rows.push(MetricRow::new("ms_ssim_real", &similarity.real, &paired));
-    }
-    if let Some(memorisation) = &measurement.memorisation {
-        let boxed = protocol.seen_by("pixels", "", "box to 32");
-        rows.push(MetricRow::new("nearest_ratio", &memorisation.ratio, &boxed));
-        rows.push(MetricRow::new("near_copies", &memorisation.near_copies, &boxed));
-    }
-    if let Some(retrieval) = &measurement.retrieval {
-        let head = protocol.seen_by("retrieval head", &retrieval.features_hash, "box to 32");
-        rows.push(MetricRow::new("r_precision", &retrieval.drawn, &head));
-        rows.push(MetricRow::new("r_precision_real", &retrieval.real, &head));
-    }
-    rows
+fn keys(value: &MetricValue) -> impl Iterator<Item = &String> {
+    std::iter::once(&value.key).chain(&value.old_key)
 }
 
-fn face_rows(faces: &FaceScores, protocol: &Protocol, rows: &mut Vec<MetricRow>) {
-    let agreement = &faces.agreement;
-    let gap = faces.composition.as_ref().and_then(|composition| composition.gap);
-    let all = [
-        ("aa", Some(agreement.agreement)),
-        ("chance", Some(agreement.chance)),
-        ("ceiling", Some(agreement.ceiling)),
-        ("aan", agreement.normalised),
-        ("exact", Some(agreement.exact)),
-        ("comp_gap", gap),
-        ("edit_flip", Some(faces.edits.flip)),
-        ("edit_flip_real", Some(faces.edits_real.flip)),
-        ("edit_leak", Some(faces.edits.leak)),
-        ("edit_leak_real", Some(faces.edits_real.leak)),
-        ("paraphrase", Some(faces.paraphrase.consistency)),
-        ("diversity", Some(faces.diversity.distance)),
-        ("diversity_real", Some(faces.diversity_real.distance)),
-    ];
-    rows.extend(all.into_iter().filter_map(|(key, value)| Some(MetricRow::new(key, &value?, protocol))));
-}
+impl Measurement {
+    /// The values of all reports, in order.
+    pub fn values(&self) -> impl Iterator<Item = &MetricValue> {
+        self.reports.iter().flat_map(|(_, report)| &report.values)
+    }
 
-fn feature_rows(name: &str, scores: &FeatureScores, protocol: &Protocol, rows: &mut Vec<MetricRow>) {
-    for (distances, of) in [(Some(&scores.drawn), ""), (scores.train.as_ref(), "_real")] {
-        let Some(distances) = distances else { continue };
-        let key = |metric: &str| format!("{metric}_{name}{of}");
-        rows.push(MetricRow::plain(&key("fid"), distances.frechet, protocol));
-        rows.push(MetricRow::new(&key("kid"), &distances.kernel.distance, protocol));
-        if let Some(neighbourhood) = &distances.neighbourhood {
-            rows.push(MetricRow::new(&key("precision"), &neighbourhood.precision, protocol));
-            rows.push(MetricRow::new(&key("recall"), &neighbourhood.recall, protocol));
-            rows.push(MetricRow::new(&key("density"), &neighbourhood.density, protocol));
-            rows.push(MetricRow::new(&key("coverage"), &neighbourhood.coverage, protocol));
+    /// The rows of all values, in order.
+    pub fn rows(&self, protocol: &Protocol) -> Vec<MetricRow> {
+        self.values().flat_map(|value| MetricRow::of(value, protocol)).collect()
+    }
+
+    /// All numbers as one object: each value under its key, its interval under the key with `_ci`, the
+    /// protocol beside them, further numbers under `details`, and under `left_out` the metrics and
+    /// values that were not computed with their reasons. A missing value is `null`.
+    ///
+    /// # Errors
+    /// If the protocol cannot be written.
+    pub fn to_json(&self, protocol: &Protocol) -> Result<Json> {
+        let protocol = serde_json::to_value(protocol).map_err(|error| Error::State(error.to_string()))?;
+        let Json::Object(mut all) = protocol else {
+            return Err(Error::State("a protocol is not an object".into()));
+        };
+        let (mut details, mut left_out) = (Map::new(), Map::new());
+        for left in &self.left_out {
+            left_out.insert(left.metric.clone(), json!(left.reason));
         }
-        if let Some(score) = &distances.inception_score {
-            rows.push(MetricRow::new(&key("is"), score, protocol));
+        for value in self.values() {
+            if let crate::metric::Outcome::Missing(reason) = &value.outcome {
+                left_out.insert(value.key.clone(), json!(reason));
+            }
+            for key in keys(value) {
+                let numbers = value.numbers();
+                all.insert(key.clone(), json!(numbers.map(|(number, _)| number)));
+                if let Some((_, Some(interval))) = numbers {
+                    all.insert(format!("{key}_ci"), json!(interval));
+                }
+            }
         }
+        for (_, report) in &self.reports {
+            merge(&mut details, report.details.clone());
+        }
+        all.insert("details".into(), Json::Object(details));
+        all.insert("left_out".into(), Json::Object(left_out));
+        Ok(Json::Object(all))
     }
 }
 
@@ -185,6 +180,8 @@ fn short(n: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::estimate::Estimate;
+    use crate::metric::{Better, Report};
 
     fn protocol() -> Protocol {
         Protocol {
@@ -194,7 +191,7 @@ mod tests {
             captions: 1000,
             seed: 7,
             truncation: 1.0,
-            guidance_scale: 1.0,
+            guidance: 1.5.into(),
             resolution: 32,
             resize: "none".into(),
             features: "oracle".into(),
@@ -204,17 +201,24 @@ mod tests {
         }
     }
 
-    /// The rows of a file, one a line.
-    fn read(path: &Path) -> Vec<serde_json::Value> {
+    fn number(value: f64) -> MetricValue {
+        MetricValue::number("aan", "agreement", value, Better::Higher)
+    }
+
+    fn row(value: &MetricValue) -> MetricRow {
+        MetricRow::of(value, &protocol()).remove(0)
+    }
+
+    /// The rows of a file.
+    fn read(path: &Path) -> Vec<Json> {
         let text = std::fs::read_to_string(path).unwrap();
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
     #[test]
-    fn measurements_at_the_same_time_keep_each_others_rows_and_a_torn_one_costs_no_other() {
+    fn concurrent_measurements_keep_the_rows_of_one_another_and_a_torn_line_costs_no_other() {
         let run = tempfile::tempdir().unwrap();
-        let add =
-            |value: usize| MetricRow::plain("aan", value as f64, &protocol()).append(run.path()).unwrap();
+        let add = |value: usize| row(&number(value as f64)).append(run.path()).unwrap();
         let path = add(0);
         std::fs::write(&path, b"{\"metric\":\"aan2k\",\"val").unwrap();
         std::thread::scope(|scope| {
@@ -228,20 +232,42 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_added_and_name_metric_and_protocol() {
-        let protocol = protocol();
+    fn rows_are_appended_and_name_metric_and_protocol() {
         let run = tempfile::tempdir().unwrap();
         let estimate = Estimate { value: 0.5, low: 0.25, high: 0.75 };
-        let path = MetricRow::new("aan", &estimate, &protocol).append(run.path()).unwrap();
-        MetricRow::plain("aan", 0.125, &protocol).append(run.path()).unwrap();
+        let path =
+            row(&MetricValue::estimate("aan", "agreement", estimate, Better::Higher)).append(run.path());
+        let path = path.unwrap();
+        row(&number(0.125)).append(run.path()).unwrap();
         assert!(path.ends_with("metric-aan2k.jsonl"));
         let lines = read(&path);
         assert_eq!((&lines[0]["value"], &lines[0]["high"]), (&0.5.into(), &0.75.into()));
         assert_eq!((&lines[1]["value"], lines[1].get("high")), (&0.125.into(), None));
         assert_eq!(
-            (&lines[1]["seed"], &lines[1]["n"], &lines[1]["split"]),
-            (&7.into(), &2000.into(), &"test".into())
+            (&lines[1]["seed"], &lines[1]["n"], &lines[1]["split"], &lines[1]["features"]),
+            (&7.into(), &2000.into(), &"test".into(), &"pixels".into())
         );
+        assert_eq!((&lines[1]["guidance_scale"], &lines[1]["text_scale"]), (&1.5.into(), &1.5.into()));
         assert_eq!(short(500), "500");
+    }
+
+    #[test]
+    fn json_has_old_keys_merged_details_and_null_for_missing_values() {
+        let report = |value: MetricValue, details: Json| {
+            Report::new([value]).with_old_details("section", &details, &[("generated", "drawn")]).unwrap()
+        };
+        let values = [
+            number(0.5).with_old_key("old"),
+            MetricValue::missing("gap", "a gap", "there are no unseen pairs"),
+        ];
+        let details = [json!({"a": {"generated": 1}}), json!({"b": [{"generated": 2}]})];
+        let reports = values.into_iter().zip(details).map(|(value, json)| ("m".into(), report(value, json)));
+        let left_out = vec![crate::measure::LeftOut { metric: "edits".into(), reason: "no edits".into() }];
+        let all = Measurement { reports: reports.collect(), left_out }.to_json(&protocol()).unwrap();
+        assert_eq!((&all["aan"], &all["old"], &all["gap"]), (&0.5.into(), &0.5.into(), &Json::Null));
+        assert_eq!(all["left_out"], json!({"edits": "no edits", "gap": "there are no unseen pairs"}));
+        let both = json!({"a": {"generated": 1, "drawn": 1}, "b": [{"generated": 2, "drawn": 2}]});
+        assert_eq!((&all["details"]["section"], &all["n"]), (&both, &2000.into()));
+        assert!(all.get("gap_ci").is_none());
     }
 }

@@ -1,12 +1,12 @@
-//! The resizing filters that published values of FID are tied to. They differ by several points
-//! (Parmar et al., arXiv:2104.11222), so a metric names the one it used.
+//! The resizing filters of published values of FID. The filter alone moves FID by several points
+//! (Parmar et al., arXiv:2104.11222), so a metric names its filter.
 //!
-//! All give planes, channel by channel, in `[0, 255]` and not rounded.
+//! The results are planes, channel by channel, in `[0, 255]` and not rounded.
 
 use t2f_data::Image;
 
-/// Pillow's bicubic filter (Catmull-Rom, a = -1/2), widened by the factor of reduction so that
-/// nothing aliases, on floating-point channels, clipped: clean-fid's `clean` mode.
+/// Pillow's bicubic filter (Catmull-Rom, a = -1/2), widened by the factor of reduction against
+/// aliasing, on floating-point channels, clipped: the `clean` mode of clean-fid.
 pub fn pil_bicubic(image: &Image, side: usize) -> Vec<f32> {
     let taps = |from: usize| -> Vec<Taps> {
         let scale = from as f64 / side as f64;
@@ -38,7 +38,7 @@ fn cubic(x: f64) -> f64 {
 }
 
 /// TensorFlow 1's `resize_bilinear` without aligned corners, as in the graph of the original FID:
-/// the first pixels of both pictures coincide, and nothing is smoothed.
+/// the first pixels of both images coincide, and there is no smoothing.
 pub fn tensorflow_bilinear(image: &Image, side: usize) -> Vec<f32> {
     separable(image, side, |from| {
         let scale = from as f32 / side as f32;
@@ -47,7 +47,7 @@ pub fn tensorflow_bilinear(image: &Image, side: usize) -> Vec<f32> {
 }
 
 /// PyTorch's `interpolate(mode="bilinear", align_corners=False)`, as pytorch-fid uses it: the
-/// pictures' edges coincide, and nothing is smoothed.
+/// edges of the images coincide, and there is no smoothing.
 pub fn torch_bilinear(image: &Image, side: usize) -> Vec<f32> {
     separable(image, side, |from| {
         let scale = from as f32 / side as f32;
@@ -55,7 +55,7 @@ pub fn torch_bilinear(image: &Image, side: usize) -> Vec<f32> {
     })
 }
 
-/// A pixel of the result: a weighted sum of neighbours.
+/// A pixel of the result as a weighted sum of neighbours.
 struct Taps {
     first: usize,
     weights: Vec<f64>,
@@ -71,7 +71,7 @@ impl Taps {
     }
 }
 
-/// Rows first, then columns, as Pillow does; `taps` are asked for with the side resized from.
+/// Rows first, then columns, as in Pillow; the argument of `taps` is the original side.
 fn separable(image: &Image, side: usize, taps: impl Fn(usize) -> Vec<Taps>) -> Vec<f32> {
     let (width, height) = (image.width, image.height);
     let (across, down) = (taps(width), taps(height));

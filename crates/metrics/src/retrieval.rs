@@ -1,4 +1,4 @@
-//! R-precision: can the caption that a picture was drawn from be told from others?
+//! R-precision: whether the caption of a generated image can be retrieved among others.
 
 mod head;
 
@@ -12,29 +12,31 @@ use t2f_ops::rng::{Key, below};
 use self::head::{Head, small};
 use crate::error::{Error, Result};
 use crate::estimate::Estimate;
-use crate::sample::Request;
+use crate::metric::{Accumulator, Better, Context, Images, Metric, MetricValue, Report, Source};
+use crate::request::GenerationRequest;
 use t2f_files::disk::{self, OsDisk};
 use t2f_files::tensors;
 
-/// Captions that a picture is held against, its own included, AttnGAN (arXiv:1711.10485), §4.
+/// The number of captions that an image is compared with, its own included, AttnGAN
+/// (arXiv:1711.10485), §4.
 const CANDIDATES: usize = 100;
-/// Pictures and captions that are encoded at once.
+/// Images and captions that are encoded at once.
 const BATCH: usize = 64;
 /// The version of the networks and of their training.
 const VERSION: u32 = 1;
 
-/// How the encoders of pictures and captions are trained.
+/// The training of the encoders of images and captions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RetrievalConfig {
-    /// Steps at most; default 1500.
+    /// The most steps; default 1500.
     pub steps: usize,
-    /// How often each picture is shown at most; default 40, which is what bounds small sets.
+    /// The most times that each image is shown, the limit for small sets; default 40.
     pub epochs: usize,
-    /// Pictures a step; default 64, at least 2.
+    /// The images of a step; default 64, at least 2.
     pub batch: usize,
-    /// Step size of Adam; default 0.001.
+    /// The step size of Adam; default 0.001.
     pub lr: f64,
-    /// Where all randomness comes from; default 0.
+    /// The seed of all random numbers; default 0.
     pub seed: u64,
 }
 
@@ -44,42 +46,96 @@ impl Default for RetrievalConfig {
     }
 }
 
-/// The share of pictures for which the own caption is the best of all candidates.
+/// The share of images whose own caption is the nearest of all candidates.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Retrieval {
-    /// Of drawn pictures: R-precision.
-    pub drawn: Estimate,
-    /// Of the captions' own pictures, which the encoders have not been trained on either.
+    /// Of generated images: R-precision.
+    pub generated: Estimate,
+    /// Of the captions' real images, which the encoders were not trained on either.
     pub real: Estimate,
-    /// What guessing reaches.
-    pub chance: f64,
-    /// Captions that a picture is held against.
+    /// The R-precision of a random choice.
+    pub random: f64,
+    /// The number of captions that an image is compared with.
     pub candidates: usize,
-    /// blake3 of the trained encoders.
+    /// The blake3 hash of the trained encoders.
     pub features_hash: String,
 }
 
-/// R-precision of drawn pictures, Xu et al. (arXiv:1711.10485), §4, with R = 1: among the picture's
-/// own caption and 99 others of the request, the own one is nearest, in a space that a picture and
-/// a caption encoder were trained for on `train` alone. The encoders are read from `cache` if it
+/// The keys of earlier versions in `details`.
+const OLD_KEYS: [(&str, &str); 2] = [("generated", "drawn"), ("random", "chance")];
+
+/// The metric `retrieval`: R-precision.
+#[derive(Clone, Debug, Default)]
+pub struct RPrecision {
+    /// The training of the encoders. Its seed is replaced by that of the context.
+    pub config: RetrievalConfig,
+}
+
+impl Metric for RPrecision {
+    fn name(&self) -> &'static str {
+        "retrieval"
+    }
+    fn about(&self) -> &'static str {
+        "R-precision: the share of images whose caption is the nearest of a hundred"
+    }
+    fn start<'a>(&'a self, context: &'a Context<'a>) -> Result<Box<dyn Accumulator + 'a>> {
+        let config = RetrievalConfig { seed: context.seed(), ..self.config.clone() };
+        Ok(Box::new(Retrieving { context, config }))
+    }
+}
+
+struct Retrieving<'a> {
+    context: &'a Context<'a>,
+    config: RetrievalConfig,
+}
+
+impl Accumulator for Retrieving<'_> {
+    fn images(&self) -> Images {
+        Images::All
+    }
+
+    fn finish(self: Box<Self>, generated: &[Image]) -> Result<Report> {
+        let (train, data) = (self.context.splits().train.as_ref(), self.context.data());
+        let (request, cache) = (self.context.request(), self.context.cache());
+        let scores = retrieval(&self.config, train, data, request, generated, cache)?;
+        let source = Source::new("retrieval head", &scores.features_hash, "box to 32");
+        let title = "images whose caption is the nearest of all candidates";
+        let values = [
+            MetricValue::estimate("r_precision", title, scores.generated, Better::Higher)
+                .with_baseline("real images", "r_precision_real"),
+            MetricValue::estimate(
+                "r_precision_real",
+                "the same for real images",
+                scores.real,
+                Better::Baseline,
+            ),
+        ];
+        let values = values.map(|value| value.with_source(&source));
+        Report::new(values).with_old_details("retrieval", &scores, &OLD_KEYS)
+    }
+}
+
+/// R-precision of generated images, Xu et al. (arXiv:1711.10485), §4, with R = 1: the share of images
+/// for which their own caption is nearer than 99 others of the request, in the joint space of an image
+/// encoder and a caption encoder that are trained on `train`. The encoders are read from `cache` if it
 /// has them.
 ///
 /// # Errors
-/// If the request has fewer than two captions, `drawn` is not its pictures, or their side is no
+/// If the request has fewer than two captions, `generated` are not its images, or their side is not a
 /// multiple of 32.
 pub fn retrieval(
     config: &RetrievalConfig,
     train: &dyn Dataset,
     data: &dyn Dataset,
-    request: &Request,
-    drawn: &[Image],
+    request: &GenerationRequest,
+    generated: &[Image],
     cache: Option<&Path>,
 ) -> Result<Retrieval> {
-    let faces = request.faces();
-    if request.len() < 2 || drawn.len() != request.len() * faces {
+    let per_caption = request.per_caption();
+    if request.len() < 2 || generated.len() != request.images() {
         return Err(Error::State(format!(
-            "R-precision of {} pictures of {} captions, expected {faces} of each of at least two",
-            drawn.len(),
+            "R-precision of {} images of {} captions, expected {per_caption} of each of at least two",
+            generated.len(),
             request.len()
         )));
     }
@@ -88,7 +144,7 @@ pub fn retrieval(
     let texts = captions.chunks(BATCH).map(|captions| Ok(head.of_captions(captions)?.detach()));
     let texts = Tensor::cat(&texts.collect::<Result<Vec<_>>>()?, 0)?;
     let encode = |images: &[Image]| -> Result<Tensor> {
-        let parts = images.chunks(BATCH).map(|images| Ok(head.of_pictures(&small(images)?)?.detach()));
+        let parts = images.chunks(BATCH).map(|images| Ok(head.of_images(&small(images)?)?.detach()));
         Ok(Tensor::cat(&parts.collect::<Result<Vec<_>>>()?, 0)?)
     };
     let mut real = Vec::new();
@@ -97,28 +153,32 @@ pub fn retrieval(
         Ok(())
     })?;
     let key = Key::new(config.seed).child("retrieval");
-    let score = |pictures: &Tensor, faces: usize| {
-        let similarities = pictures.matmul(&texts.t()?.contiguous()?)?.to_vec2::<f32>()?;
-        r_precision(&similarities, faces, &captions, key)
+    let score = |images: &Tensor, per_caption: usize| {
+        let similarities = images.matmul(&texts.t()?.contiguous()?)?.to_vec2::<f32>()?;
+        r_precision(&similarities, per_caption, &captions, key)
     };
     let hash = tensors::to_bytes(&head.parameters().tensors(), "").map_err(Error::State)?;
     let candidates = CANDIDATES.min(captions.len());
     Ok(Retrieval {
-        drawn: score(&encode(drawn)?, faces)?,
+        generated: score(&encode(generated)?, per_caption)?,
         real: score(&Tensor::cat(&real, 0)?, 1)?,
-        chance: 1.0 / candidates as f64,
+        random: 1.0 / candidates as f64,
         candidates,
         features_hash: blake3::hash(&hash).to_hex().to_string(),
     })
 }
 
-/// The share of rows whose own column is greater than those of 99 other captions, drawn for each
-/// row among those with another text. Row `i` belongs to column `i / faces`; intervals come from
-/// resampling captions.
-fn r_precision(similarities: &[Vec<f32>], faces: usize, captions: &[String], key: Key) -> Result<Estimate> {
+/// The share of rows whose own column is greater than those of 99 random captions with another text.
+/// Row `i` belongs to column `i / per_caption`; intervals resample captions.
+fn r_precision(
+    similarities: &[Vec<f32>],
+    per_caption: usize,
+    captions: &[String],
+    key: Key,
+) -> Result<Estimate> {
     let others = CANDIDATES.min(captions.len()) - 1;
     let won = |(row, similarities): (usize, &Vec<f32>)| -> f64 {
-        let own = row / faces;
+        let own = row / per_caption;
         let mut stream = key.child("candidates").at(row as u64).rng();
         let mut pool: Vec<usize> =
             (0..captions.len()).filter(|other| captions[*other] != captions[own]).collect();
@@ -131,13 +191,13 @@ fn r_precision(similarities: &[Vec<f32>], faces: usize, captions: &[String], key
     };
     let won: Vec<f64> = similarities.iter().enumerate().map(won).collect();
     let by_caption: Vec<f64> =
-        won.chunks(faces).map(|won| won.iter().sum::<f64>() / won.len() as f64).collect();
+        won.chunks(per_caption).map(|won| won.iter().sum::<f64>() / won.len() as f64).collect();
     let mean = |members: &[usize]| {
         let sum: f64 = members.iter().map(|&index| by_caption[index]).sum();
         (!members.is_empty()).then(|| sum / members.len() as f64)
     };
     Estimate::bootstrap(by_caption.len(), key, mean)
-        .ok_or_else(|| Error::State("R-precision of no pictures".into()))
+        .ok_or_else(|| Error::State("R-precision of no images".into()))
 }
 
 /// The encoders, from the cache or trained now.
@@ -150,7 +210,7 @@ fn trained(config: &RetrievalConfig, train: &dyn Dataset, cache: Option<&Path>) 
     if let Some(file) = file.as_deref().filter(|file| file.exists()) {
         match load(&head, file) {
             Ok(()) => return Ok(head),
-            Err(error) => tracing::warn!("the cached retrieval head is trained anew: {error}"),
+            Err(error) => tracing::warn!("the cached retrieval head is trained again: {error}"),
         }
     }
     let loss = head.train(train, config)?;
@@ -189,25 +249,25 @@ mod tests {
     fn values_by_hand() -> Result<()> {
         let rows = vec![vec![0.9, 0.1, 0.2], vec![0.8, 0.3, 0.1], vec![0.0, 0.1, 0.5]];
         assert_eq!(r_precision(&rows, 1, &captions(3), Key::new(0))?.value, 2.0 / 3.0);
-        // A tie is no win, and a caption of the same text is no candidate.
+        // A tie does not count, and a caption with the same text is not a candidate.
         let tied = vec![vec![0.5, 0.5], vec![0.1, 0.2]];
         assert_eq!(r_precision(&tied, 1, &captions(2), Key::new(0))?.value, 0.5);
         let twins = ["a".to_string(), "a".to_string(), "b".to_string()];
         let rows = vec![vec![0.5, 0.9, 0.1], vec![0.9, 0.5, 0.1], vec![0.0, 0.0, 1.0]];
         assert_eq!(r_precision(&rows, 1, &twins, Key::new(0))?.value, 1.0);
-        // Two faces of each caption: three of four find theirs.
-        let faces = vec![vec![1.0, 0.0], vec![0.0, 1.0], vec![0.0, 1.0], vec![0.0, 1.0]];
-        assert_eq!(r_precision(&faces, 2, &captions(2), Key::new(0))?.value, 0.75);
+        // Two images of each caption: three of four retrieve theirs.
+        let images = vec![vec![1.0, 0.0], vec![0.0, 1.0], vec![0.0, 1.0], vec![0.0, 1.0]];
+        assert_eq!(r_precision(&images, 2, &captions(2), Key::new(0))?.value, 0.75);
         Ok(())
     }
 
     #[test]
-    fn guessing_reaches_one_in_a_hundred() -> Result<()> {
+    fn a_random_choice_is_right_once_in_a_hundred() -> Result<()> {
         let mut stream = Key::new(1).rng();
         let mut row = || (0..200).map(|_| below(&mut stream, 1 << 20) as f32).collect::<Vec<_>>();
         let rows: Vec<Vec<f32>> = (0..2000).map(|_| row()).collect();
-        let guessed = r_precision(&rows, 10, &captions(200), Key::new(0))?;
-        assert!(guessed.low < 0.01 && 0.01 < guessed.high && guessed.high < 0.02, "{guessed:?}");
+        let random = r_precision(&rows, 10, &captions(200), Key::new(0))?;
+        assert!(random.low < 0.01 && 0.01 < random.high && random.high < 0.02, "{random:?}");
         Ok(())
     }
 }

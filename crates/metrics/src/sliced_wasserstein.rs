@@ -1,5 +1,4 @@
-//! The sliced Wasserstein distance of ProGAN: do patches of drawn and real pictures look alike, at
-//! every scale?
+//! The sliced Wasserstein distance of ProGAN between patches of generated and real images at each scale.
 
 use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
@@ -8,12 +7,14 @@ use t2f_data::Image;
 use t2f_ops::rng::{self, Key, below};
 
 use crate::error::{Error, Result};
+use crate::images::read_first;
+use crate::metric::{Accumulator, Better, Context, Images, Metric, MetricValue, Report};
 
 /// Side of a patch.
 const PATCH: usize = 7;
-/// Patches of each picture at each level.
+/// Patches of each image at each level.
 const PATCHES: usize = 128;
-/// Directions that patches are projected on, in as many draws as ProGAN makes.
+/// The directions of projection, in the four draws of ProGAN.
 const DRAWS: u64 = 4;
 const DIRECTIONS: usize = 128;
 /// The side of the last level.
@@ -22,27 +23,75 @@ const LAST: usize = 16;
 /// The distance of one level of the pyramid.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct LevelDistance {
-    /// Side of the level's pictures.
+    /// The side of the images of the level.
     pub resolution: usize,
-    /// A thousand times the distance, as ProGAN prints it.
+    /// The distance times 1000, as in ProGAN.
     pub swd_x1000: f64,
 }
 
-/// The sliced Wasserstein distance of two equally large sets of pictures, ProGAN §5
-/// (arXiv:1710.10196): Laplacian pyramids down to 16 pixels, 128 patches of 7x7 from each picture at
+/// The keys of earlier versions in `details`.
+const OLD_KEYS: [(&str, &str); 1] = [("images", "pictures")];
+
+/// The metric `swd`: the sliced Wasserstein distance.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SlicedWasserstein;
+
+/// The sliced Wasserstein distance at each level.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SwdScores {
+    /// The mean over levels, times 1000.
+    pub mean_x1000: f64,
+    /// The distance at each level.
+    pub levels: Vec<LevelDistance>,
+    /// The number of images on each side.
+    pub images: usize,
+}
+
+impl Metric for SlicedWasserstein {
+    fn name(&self) -> &'static str {
+        "swd"
+    }
+    fn about(&self) -> &'static str {
+        "sliced Wasserstein distance of patches at each scale"
+    }
+    fn start<'a>(&'a self, context: &'a Context<'a>) -> Result<Box<dyn Accumulator + 'a>> {
+        Ok(Box::new(Slicing(context)))
+    }
+}
+
+struct Slicing<'a>(&'a Context<'a>);
+
+impl Accumulator for Slicing<'_> {
+    fn images(&self) -> Images {
+        Images::All
+    }
+
+    fn finish(self: Box<Self>, generated: &[Image]) -> Result<Report> {
+        let (data, request) = (self.0.data(), self.0.request());
+        let images = generated.len().min(data.len());
+        let fakes = request.across_captions(generated, images);
+        let levels = sliced_wasserstein(&read_first(data, images)?, &fakes, self.0.key().child("swd"))?;
+        let scores = SwdScores { mean_x1000: mean_of_levels(&levels), levels, images };
+        let title = "sliced Wasserstein distance, times 1000";
+        let value = MetricValue::number("swd_x1000", title, scores.mean_x1000, Better::Lower);
+        Report::new([value.with_images(images)]).with_old_details("swd", &scores, &OLD_KEYS)
+    }
+}
+
+/// The sliced Wasserstein distance of two equally large sets of images, ProGAN §5
+/// (arXiv:1710.10196): Laplacian pyramids down to 16 pixels, 128 patches of 7x7 from each image at
 /// each level, each channel normalised to mean 0 and deviation 1 over the set, the mean difference
 /// of sorted projections on 512 directions. The positions of patches are the same in both sets.
 ///
 /// # Errors
-/// If the sets are empty or differ in number, or the pictures are not all of one power of two from
-/// 16.
+/// If the sets are empty or differ in number, or the side of an image is not one power of two from 16.
 pub fn sliced_wasserstein(real: &[Image], fake: &[Image], key: Key) -> Result<Vec<LevelDistance>> {
     let side = real.first().map_or(0, |image| image.width);
     let square = |image: &Image| image.width == side && image.height == side;
     let fits = side >= LAST && side.is_power_of_two() && real.iter().chain(fake).all(square);
     if real.len() != fake.len() || !fits {
         return Err(Error::State(format!(
-            "sliced Wasserstein distance of {} and {} pictures of side {side}, expected equally many, of one power of \
+            "sliced Wasserstein distance of {} and {} images of side {side}, expected equally many, of one power of \
              two from {LAST}",
             real.len(),
             fake.len()
@@ -64,14 +113,14 @@ pub fn mean_of_levels(levels: &[LevelDistance]) -> f64 {
     levels.iter().map(|level| level.swd_x1000).sum::<f64>() / levels.len().max(1) as f64
 }
 
-/// A picture's channel, row by row.
+/// A channel of an image, row by row.
 #[derive(Clone, Debug, PartialEq)]
 struct Plane {
     side: usize,
     values: Vec<f32>,
 }
 
-/// The binomial filter of OpenCV's pyramids, one direction of it.
+/// One direction of the binomial filter of OpenCV's pyramids.
 const BINOMIAL: [f32; 5] = [1.0 / 16.0, 4.0 / 16.0, 6.0 / 16.0, 4.0 / 16.0, 1.0 / 16.0];
 
 impl Plane {
@@ -80,7 +129,7 @@ impl Plane {
         Self { side: image.width, values }
     }
 
-    /// Filtered in both directions; outside, the picture is mirrored at its outermost pixels.
+    /// Filtered in both directions. The image is mirrored at its outermost pixels.
     fn filtered(&self) -> Self {
         let side = self.side as isize;
         let mirror = |i: isize| {
@@ -101,7 +150,7 @@ impl Plane {
             (0..self.side * self.side).map(one).collect()
         };
         let rows = along(&|y, x| self.values[y * self.side + x]);
-        // The second pass runs along columns, and leaves the picture on its side.
+        // The second pass runs along columns and transposes the image.
         let turned = along(&|x, y| rows[y * self.side + x]);
         let value = |i: usize| turned[(i % self.side) * self.side + i / self.side];
         Self { side: self.side, values: (0..turned.len()).map(value).collect() }
@@ -124,7 +173,8 @@ impl Plane {
         Self { side, values: (0..side * side).map(value).collect() }.filtered()
     }
 
-    /// One level of the Laplacian pyramid: what the next level lacks; the last keeps what is left.
+    /// One level of the Laplacian pyramid: the difference to the next level; the last level is not
+    /// changed.
     fn level(mut self, level: usize, levels: usize) -> Self {
         for _ in 0..level {
             self = self.down();
@@ -137,7 +187,7 @@ impl Plane {
     }
 }
 
-/// Patches of all pictures, one after another, each channel by channel.
+/// The patches of all images in order, each channel by channel.
 fn patches(set: &[Image], level: usize, levels: usize, key: Key) -> Vec<f32> {
     let of_image = |(index, image): (usize, &Image)| -> Vec<f32> {
         let planes: Vec<Plane> =

@@ -1,4 +1,4 @@
-//! What is kept of a set of pictures to compare it with another, and kept on disk for real ones.
+//! The statistics of a set of images that distances need, with a cache on disk for real images.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,20 +10,21 @@ use t2f_ops::rng::Key;
 
 use crate::class_score::ClassScore;
 use crate::error::{Error, Result};
+use crate::estimate::Estimate;
 use crate::features::FeatureExtractor;
+use crate::images::read_each;
 use crate::kernel::{KernelDistance, SUBSETS, kernel_distance};
 use crate::moments::{Moments, frechet};
 use crate::neighbours::{K, Neighbourhood, neighbourhood};
-use crate::sample::read_each;
 use t2f_files::disk::{self, OsDisk};
 use t2f_files::tensors;
 
-/// Feature rows that are kept as they are; the moments are of all.
+/// The most feature rows that are kept; the moments are of all.
 const KEPT: usize = 10_000;
 /// The version of the file.
 const FORMAT: u32 = 2;
 
-/// Moments of all pictures, and the features of the first ten thousand.
+/// The moments of all images, and the features of the first ten thousand.
 #[derive(Clone, Debug, Default)]
 pub struct Statistics {
     moments: Option<Moments>,
@@ -31,24 +32,24 @@ pub struct Statistics {
     classes: ClassScore,
 }
 
-/// The distances between real and drawn pictures in some features.
+/// The distances between real and generated images in the features of one extractor.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Distances {
     /// The Fréchet distance, see [`frechet`].
     pub frechet: f64,
     /// The kernel distance, see [`kernel_distance`].
     pub kernel: KernelDistance,
-    /// Precision, recall, density, coverage, see [`neighbourhood`]; `None` with too few pictures.
+    /// Precision, recall, density, coverage, see [`neighbourhood`]; `None` with too few images.
     pub neighbourhood: Option<Neighbourhood>,
-    /// The Inception score of the drawn pictures, where the features are a classifier's.
-    pub inception_score: Option<super::estimate::Estimate>,
-    /// Real pictures.
+    /// The Inception score of the generated images, if the features are a classifier's.
+    pub inception_score: Option<Estimate>,
+    /// The number of real images.
     pub real: usize,
-    /// Drawn pictures.
-    pub drawn: usize,
+    /// The number of generated images.
+    pub generated: usize,
 }
 
-/// What stands beside saved statistics: all that they depend on.
+/// The record beside cached statistics: everything that they depend on.
 #[derive(Serialize, Deserialize, PartialEq)]
 struct Origin {
     format: u32,
@@ -60,7 +61,7 @@ struct Origin {
 }
 
 impl Statistics {
-    /// Looks at more pictures.
+    /// Adds images.
     ///
     /// # Errors
     /// Those of the extractor.
@@ -68,8 +69,8 @@ impl Statistics {
         if images.is_empty() {
             return Ok(());
         }
-        let seen = extractor.look(images)?;
-        let batch = Moments::of(&seen.features)?;
+        let features = extractor.extract(images)?;
+        let batch = Moments::of(&features.rows)?;
         let before = self.count();
         match &mut self.moments {
             Some(moments) => moments.add(&batch)?,
@@ -77,23 +78,23 @@ impl Statistics {
         }
         if before < KEPT {
             let rows = images.len().min(KEPT - before);
-            self.kept.push(seen.features.narrow(0, 0, rows)?.to_dtype(DType::F32)?);
+            self.kept.push(features.rows.narrow(0, 0, rows)?.to_dtype(DType::F32)?);
         }
-        seen.probabilities.map_or(Ok(()), |probabilities| self.classes.add(&probabilities))
+        features.probabilities.map_or(Ok(()), |probabilities| self.classes.add(&probabilities))
     }
 
-    /// How many pictures.
+    /// The number of images.
     pub fn count(&self) -> usize {
         self.moments.as_ref().map_or(0, Moments::count)
     }
 
-    /// The statistics of the first `count` pictures of a dataset, read from `cache` if it has them
-    /// and written there if not. What they depend on is in the file's name: the content of the
-    /// data, the extractor, its resizing and the count.
+    /// The statistics of the first `count` images of a data set, read from `cache` if it has them and
+    /// written there if not. The name of the file is a hash of the content of the data, the extractor,
+    /// its resizing and the count.
     ///
     /// # Errors
-    /// If a picture cannot be read or looked at. A cache that cannot be read or written costs
-    /// time and a `tracing` event.
+    /// If an image cannot be read or has no features. A cache that cannot be read or written costs time
+    /// and a `tracing` event.
     pub fn of_data(
         data: &dyn Dataset,
         count: usize,
@@ -112,7 +113,7 @@ impl Statistics {
         if let Some(file) = file.as_deref().filter(|file| file.exists()) {
             match Self::load(file, &origin) {
                 Ok(statistics) => return Ok(statistics),
-                Err(error) => tracing::warn!("cached statistics are made anew: {error}"),
+                Err(error) => tracing::warn!("cached statistics are computed again: {error}"),
             }
         }
         let mut statistics = Self::default();
@@ -126,33 +127,33 @@ impl Statistics {
         Ok(statistics)
     }
 
-    /// The distances of drawn pictures from these, real ones.
+    /// The distances of generated images from these, which are real.
     ///
     /// # Errors
-    /// If there are fewer than four pictures on a side.
-    pub fn distances(&self, drawn: &Self, key: Key) -> Result<Distances> {
-        let (real, fake) = (self.kept()?, drawn.kept()?);
-        let (Some(first), Some(second)) = (&self.moments, &drawn.moments) else {
-            return Err(Error::State("distances of no pictures".into()));
+    /// If there are fewer than four images on a side.
+    pub fn distances(&self, generated: &Self, key: Key) -> Result<Distances> {
+        let (real, fake) = (self.kept()?, generated.kept()?);
+        let (Some(first), Some(second)) = (&self.moments, &generated.moments) else {
+            return Err(Error::State("distances of no images".into()));
         };
         let enough = real.dim(0)?.min(fake.dim(0)?) > K;
         Ok(Distances {
             frechet: frechet(first, second)?,
             kernel: kernel_distance(&real, &fake, SUBSETS, key)?,
             neighbourhood: enough.then(|| neighbourhood(&real, &fake, K, key)).transpose()?,
-            inception_score: drawn.classes.score(),
+            inception_score: generated.classes.score(),
             real: self.count(),
-            drawn: drawn.count(),
+            generated: generated.count(),
         })
     }
 
-    /// `(N, F)`: the features kept.
+    /// `(N, F)`: the features that are kept.
     ///
     /// # Errors
-    /// If there is no picture.
+    /// If there is no image.
     pub fn kept(&self) -> Result<Tensor> {
         if self.kept.is_empty() {
-            return Err(Error::State("features of no pictures".into()));
+            return Err(Error::State("features of no images".into()));
         }
         Ok(Tensor::cat(&self.kept, 0)?)
     }

@@ -1,16 +1,16 @@
-//! Symmetric matrices: what the Fréchet distance needs of them, in `f64`, and no more.
+//! Symmetric matrices in `f64` for the Fréchet distance.
 
 use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 
-/// Rows that one thread works on at least.
+/// The least rows of a thread.
 const ROWS: usize = 64;
-/// Sweeps after which an eigenvalue is given up; two or three are usual.
+/// The most sweeps for an eigenvalue; two or three are usual.
 const SWEEPS: usize = 60;
 
-/// A square matrix, row by row, of which only symmetric ones are made here.
+/// A symmetric matrix, row by row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Symmetric {
     size: usize,
@@ -18,7 +18,7 @@ pub struct Symmetric {
 }
 
 impl Symmetric {
-    /// The matrix of a tensor, of which both halves are averaged.
+    /// The matrix of a tensor; both halves are averaged.
     ///
     /// # Shapes
     /// `(N, N)`
@@ -45,8 +45,8 @@ impl Symmetric {
         Ok(Tensor::from_slice(&self.values, (self.size, self.size), &Device::Cpu)?)
     }
 
-    /// `L` with `L Lᵀ` equal to this matrix, which must have no negative eigenvalue: Cholesky's
-    /// method, the largest diagonal element first, until the rest is rounding (Higham, Accuracy
+    /// `L` with `L Lᵀ` equal to this matrix, which has no negative eigenvalue: Cholesky's
+    /// method with the largest diagonal element first, until the rest is rounding error (Higham, Accuracy
     /// and Stability of Numerical Algorithms, §10.3). The columns are as many as the rank.
     fn factor(&self) -> Result<Tensor> {
         let size = self.size;
@@ -80,7 +80,7 @@ impl Symmetric {
     /// (Golub and Van Loan, Matrix Computations, §8.3).
     ///
     /// # Errors
-    /// If the matrix holds a number that is not finite.
+    /// If the matrix has a number that is not finite.
     pub fn eigenvalues(mut self) -> Result<Vec<f64>> {
         if self.values.iter().any(|value| !value.is_finite()) {
             return Err(Error::State("eigenvalues of a matrix that holds NaN or infinity".into()));
@@ -123,7 +123,7 @@ impl Symmetric {
     }
 }
 
-/// In four sums, so that the compiler may use vectors.
+/// In four sums, so that the compiler can vectorise.
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut sums = [0.0; 4];
     let (a4, b4) = (a.chunks_exact(4), b.chunks_exact(4));
@@ -140,8 +140,8 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 fn tridiagonal(mut diagonal: Vec<f64>, mut beside: Vec<f64>) -> Result<Vec<f64>> {
     let size = diagonal.len();
     beside.resize(size, 0.0);
-    // Rounding has left this much everywhere: beside the zeros of a matrix of low rank nothing is
-    // small against its neighbours.
+    // The rounding error of every element. In a matrix of low rank, neighbours of an element are zero,
+    // and so the element is not small relative to them.
     let noise = f64::EPSILON * diagonal.iter().chain(&beside).fold(0.0, |most: f64, x| most.max(x.abs()));
     for first in 0..size {
         for sweep in 0.. {
@@ -191,8 +191,8 @@ fn tridiagonal(mut diagonal: Vec<f64>, mut beside: Vec<f64>) -> Result<Vec<f64>>
 
 /// `tr √(A B)` of two matrices without negative eigenvalues.
 ///
-/// With `A = L Lᵀ` the product `A B` has the eigenvalues of the symmetric `Lᵀ B L`, and zeros, so
-/// that no square root of a matrix is needed.
+/// With `A = L Lᵀ` the product `A B` has the eigenvalues of the symmetric `Lᵀ B L`, and zeros. No square
+/// root of a matrix is needed.
 ///
 /// # Errors
 /// If the sizes differ, or a number is not finite.

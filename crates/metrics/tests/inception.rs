@@ -1,5 +1,5 @@
 //! The Inception network against the code of pytorch-fid, torch-fidelity and clean-fid, run by
-//! `goldens/inception.py` on weights and pictures that both sides compute.
+//! `goldens/inception.py` on weights and images that both sides compute.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use t2f_metrics::Result;
 use t2f_metrics::features::FeatureExtractor;
 use t2f_metrics::inception::{Inception, Resize};
 use t2f_metrics::resize::pil_bicubic;
-use t2f_metrics::weights::Weights;
+use t2f_metrics::state_dict::StateDict;
 
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens").join(name)
@@ -41,7 +41,7 @@ fn weight(name: &str, shape: &[usize]) -> Tensor {
     Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
 }
 
-fn picture(index: usize) -> Image {
+fn image(index: usize) -> Image {
     let side = 40;
     let value = |i: usize| {
         let (y, x, c) = (i / 3 / side, i / 3 % side, i % 3);
@@ -72,22 +72,22 @@ fn compare(found: &Tensor, golden: &Tensor, what: &str) -> Result<()> {
 #[test]
 fn features_and_resizing_are_those_of_the_references() -> Result<()> {
     let goldens = candle_core::safetensors::load(golden("inception.safetensors"), &Device::Cpu)?;
-    let pictures = [picture(0), picture(1)];
+    let images = [image(0), image(1)];
     let weights = all_weights();
     for (resize, count) in [(Resize::Tensorflow, 2), (Resize::Pytorch, 1), (Resize::Clean, 1)] {
-        let network = Inception::new(Weights::of(weights.clone()), resize, &Device::Cpu)?;
-        let seen = network.look(&pictures[..count])?;
-        compare(&seen.features, &goldens[resize.name()], resize.name())?;
+        let network = Inception::new(StateDict::of(weights.clone()), resize, &Device::Cpu)?;
+        let features = network.extract(&images[..count])?;
+        compare(&features.rows, &goldens[resize.name()], resize.name())?;
         if resize == Resize::Tensorflow {
             compare(
-                &seen.probabilities.unwrap().narrow(0, 0, 1)?,
+                &features.probabilities.unwrap().narrow(0, 0, 1)?,
                 &goldens["probabilities"],
                 "probabilities",
             )?;
         }
         assert!(network.name().starts_with(&format!("inception_{}_unverified", resize.name())));
     }
-    let planes = Tensor::from_vec(pil_bicubic(&pictures[0], 299), (3, 299, 299), &Device::Cpu)?;
+    let planes = Tensor::from_vec(pil_bicubic(&images[0], 299), (3, 299, 299), &Device::Cpu)?;
     let green = planes.get(1)?;
     let lines = Tensor::stack(&[green.get(150)?, green.get_on_dim(1, 37)?], 0)?;
     compare(&lines, &goldens["clean_picture"], "Pillow's bicubic filter")?;
@@ -100,7 +100,8 @@ fn weights_that_do_not_fit_are_listed() -> Result<()> {
     weights.remove("Mixed_6b.branch7x7_2.conv.weight");
     weights.insert("fc.bias".into(), weight("fc.bias", &[1000]));
     weights.insert("AuxLogits.fc.bias".into(), weight("x", &[2]));
-    let error = Inception::new(Weights::of(weights), Resize::Clean, &Device::Cpu).err().unwrap().to_string();
+    let error =
+        Inception::new(StateDict::of(weights), Resize::Clean, &Device::Cpu).err().unwrap().to_string();
     for needle in [
         "Mixed_6b.branch7x7_2.conv.weight is missing",
         "fc.bias is [1000], expected [1008]",
@@ -108,7 +109,7 @@ fn weights_that_do_not_fit_are_listed() -> Result<()> {
     ] {
         assert!(error.contains(needle), "{error}");
     }
-    let error = Inception::new(Weights::of(BTreeMap::new()), Resize::Clean, &Device::Cpu).err().unwrap();
+    let error = Inception::new(StateDict::of(BTreeMap::new()), Resize::Clean, &Device::Cpu).err().unwrap();
     assert!(error.to_string().contains("more"), "{error}");
     Ok(())
 }
@@ -117,7 +118,7 @@ fn weights_that_do_not_fit_are_listed() -> Result<()> {
 fn both_forms_of_pth_give_the_same_tensors() -> Result<()> {
     let mut hashes = Vec::new();
     for form in ["zip.pth", "legacy.pth"] {
-        let mut weights = Weights::read(&golden(form))?;
+        let mut weights = StateDict::read(&golden(form))?;
         hashes.push(weights.hash()?);
         assert_eq!(weights.sha256().len(), 64);
         let matrix = weights.take("b.weight", &[2, 3])?.to_vec2::<f32>()?;
@@ -138,7 +139,7 @@ fn files_that_are_torn_or_something_else_are_errors() {
     let zip = std::fs::read(golden("zip.pth")).unwrap();
     for bytes in [&legacy[..legacy.len() - 3], &legacy[..40], &zip[..300], b"<html>", b""] {
         std::fs::write(&path, bytes).unwrap();
-        let message = Weights::read(&path).err().unwrap().to_string();
+        let message = StateDict::read(&path).err().unwrap().to_string();
         assert!(message.contains("expected a .pth or .safetensors file"), "{message}");
     }
 }

@@ -5,29 +5,29 @@ use std::sync::Arc;
 use t2f_data::procedural::{ProceduralFaces, Split};
 use t2f_data::{Cached, Dataset, Image};
 use t2f_metrics::Result;
+use t2f_metrics::request::GenerationRequest;
 use t2f_metrics::retrieval::{RetrievalConfig, retrieval};
-use t2f_metrics::sample::Request;
 
 #[test]
-fn own_pictures_are_found_and_others_are_not_and_a_trained_head_is_kept() -> Result<()> {
-    // Few faces, which are learnt by heart in seconds: what generalises takes minutes.
+fn captions_of_own_images_are_retrieved_and_a_trained_head_is_cached() -> Result<()> {
+    // The head overfits a few faces in seconds; generalisation takes minutes.
     let train = Cached::new(Arc::new(ProceduralFaces::new(Split::Train, 8, 32, 32)), 1 << 20);
     let config = RetrievalConfig { steps: 90, epochs: 90, batch: 32, lr: 4e-3, ..RetrievalConfig::default() };
-    let request = Request::first(&train, 32, 1, 0)?;
+    let request = GenerationRequest::first(&train, 32, 1, 0)?;
     let own: Vec<Image> = (0..32).map(|index| train.image(index).unwrap()).collect();
     let mut others = own.clone();
     others.rotate_left(7);
     let cache = tempfile::tempdir().unwrap();
-    let measure = |drawn: &[Image]| retrieval(&config, &train, &train, &request, drawn, Some(cache.path()));
+    let measure = |images: &[Image]| retrieval(&config, &train, &train, &request, images, Some(cache.path()));
     let right = measure(&own)?;
     let entry = || std::fs::read_dir(cache.path()).unwrap().next().unwrap().unwrap().path();
     let written = std::fs::metadata(entry()).unwrap().modified().unwrap();
     let wrong = measure(&others)?;
-    assert_eq!(std::fs::metadata(entry()).unwrap().modified().unwrap(), written, "read, not trained anew");
+    assert_eq!(std::fs::metadata(entry()).unwrap().modified().unwrap(), written, "read, not trained again");
     assert_eq!((&right.features_hash, &right.real), (&wrong.features_hash, &wrong.real));
-    assert_eq!((right.drawn, right.candidates, right.chance), (right.real, 32, 1.0 / 32.0));
-    assert!(right.drawn.value > 0.4, "{right:?}");
-    assert!(wrong.drawn.value < 0.2, "{wrong:?}");
+    assert_eq!((right.generated, right.candidates, right.random), (right.real, 32, 1.0 / 32.0));
+    assert!(right.generated.value > 0.4, "{right:?}");
+    assert!(wrong.generated.value < 0.2, "{wrong:?}");
     assert!(measure(&own[..5]).is_err());
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Distances between sets of pictures in the oracle's features, and the cache of real statistics.
+//! Distances between sets of images in the features of the oracle, and the cache of statistics.
 
 use t2f_data::procedural::{ProceduralFaces, Split};
 use t2f_data::{Dataset, Image};
@@ -17,9 +17,9 @@ fn oracle() -> Oracle {
 }
 
 #[test]
-fn two_samples_of_the_data_are_nearer_than_faded_pictures() -> Result<()> {
+fn two_samples_of_the_data_are_nearer_than_faded_images() -> Result<()> {
     let oracle = oracle();
-    let features = OracleFeatures::new(&oracle)?;
+    let features = OracleFeatures::new(&oracle);
     let train = Statistics::of_data(&faces(Split::Train, 200), 200, &features, None)?;
     let test = Statistics::of_data(&faces(Split::Test, 200), 200, &features, None)?;
     let faded: Vec<Image> = (0..200)
@@ -34,7 +34,7 @@ fn two_samples_of_the_data_are_nearer_than_faded_pictures() -> Result<()> {
     far.add(&features, &faded[150..])?;
     let near = test.distances(&train, Key::new(1))?;
     let far = test.distances(&far, Key::new(1))?;
-    assert_eq!((near.real, near.drawn, far.drawn), (200, 200, 200));
+    assert_eq!((near.real, near.generated, far.generated), (200, 200, 200));
     let (near_kernel, far_kernel) = (near.kernel.distance, far.kernel.distance);
     assert!(near_kernel.low < 0.0 && 0.0 < near_kernel.high, "{near:?}");
     assert!(far_kernel.low > near_kernel.high, "{near:?} {far:?}");
@@ -49,9 +49,9 @@ fn two_samples_of_the_data_are_nearer_than_faded_pictures() -> Result<()> {
 }
 
 #[test]
-fn cached_statistics_are_those_that_were_made_and_are_known_by_their_content() -> Result<()> {
+fn cached_statistics_equal_computed_ones_and_are_keyed_by_content() -> Result<()> {
     let (oracle, folder) = (oracle(), tempfile::tempdir().unwrap());
-    let features = OracleFeatures::new(&oracle)?;
+    let features = OracleFeatures::new(&oracle);
     let entries = || std::fs::read_dir(folder.path()).unwrap().count();
     let of = |len: usize, count| {
         Statistics::of_data(&faces(Split::Test, len), count, &features, Some(folder.path()))
@@ -74,9 +74,9 @@ fn cached_statistics_are_those_that_were_made_and_are_known_by_their_content() -
 }
 
 #[test]
-fn pictures_of_another_size_are_resized_and_the_filter_is_named() -> Result<()> {
+fn images_of_another_size_are_resized_and_the_filter_is_named() -> Result<()> {
     let oracle = oracle();
-    let features = OracleFeatures::new(&oracle)?;
+    let features = OracleFeatures::new(&oracle);
     assert_eq!(
         ["none", "box", "pil-bicubic", "pil-bicubic"],
         [32, 64, 48, 16].map(|from| features.resize(from))
@@ -84,14 +84,15 @@ fn pictures_of_another_size_are_resized_and_the_filter_is_named() -> Result<()> 
     let of_side = |side| ProceduralFaces::new(Split::Test, 11, 4, side).image(0);
     let small = faces(Split::Test, 4).image(0)?;
     let other = faces(Split::Test, 4).image(1)?;
-    let look = |image: &Image| -> Result<_> { Ok(features.look(std::slice::from_ref(image))?.features) };
-    let apart =
-        |a: &Image, b: &Image| -> Result<f32> { Ok(look(a)?.sub(&look(b)?)?.sqr()?.sum_all()?.to_scalar()?) };
+    let extract = |image: &Image| -> Result<_> { Ok(features.extract(std::slice::from_ref(image))?.rows) };
+    let apart = |a: &Image, b: &Image| -> Result<f32> {
+        Ok(extract(a)?.sub(&extract(b)?)?.sqr()?.sum_all()?.to_scalar()?)
+    };
     for side in [64, 128, 48] {
         let same = apart(&of_side(side)?, &small)?;
         assert!(same < 0.5 * apart(&other, &small)?, "the same face of {side} pixels is {same} apart");
     }
     let wide = Image::filled(32, 16, [0; 3]);
-    assert!(features.look(&[wide]).err().unwrap().to_string().contains("square"));
+    assert!(features.extract(&[wide]).err().unwrap().to_string().contains("square"));
     Ok(())
 }

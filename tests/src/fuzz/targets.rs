@@ -6,7 +6,7 @@ use std::path::Path;
 
 use candle_core::{Device, Tensor};
 use image::ImageEncoder;
-use t2f_data::{DataConfig, FolderConfig, Image, LfwConfig};
+use t2f_data::{DataConfig, FilesConfig, FolderConfig, Image, LfwConfig};
 use t2f_files::disk::OsDisk;
 use t2f_files::json_lines;
 use t2f_gan::Growth;
@@ -230,7 +230,8 @@ fn images() -> Vec<Vec<u8>> {
 fn folder(name: &'static str) -> Parse {
     let home = scratch();
     put(&home.path().join("a.png"), &png(8));
-    let config = FolderConfig { path: home.path().into(), allow_bad: true, ..FolderConfig::default() };
+    let files = FilesConfig { allow_bad: true, ..FilesConfig::default() };
+    let config = FolderConfig { path: home.path().into(), files, ..FolderConfig::default() };
     Box::new(move |bytes| {
         put(&home.path().join(name), bytes);
         DataConfig::Folder(config.clone()).open(8).is_ok()
@@ -245,7 +246,7 @@ fn face2text() -> Parse {
     let config = LfwConfig {
         images: home.path().into(),
         captions: home.path().join("clean.json"),
-        allow_bad: true,
+        files: FilesConfig { allow_bad: true, ..FilesConfig::default() },
         ..LfwConfig::default()
     };
     Box::new(move |bytes| {
@@ -257,7 +258,8 @@ fn face2text() -> Parse {
 fn image() -> Parse {
     let home = scratch();
     put(&home.path().join("metadata.csv"), b"file_name,text\na.png,a man\n");
-    let config = FolderConfig { path: home.path().into(), max_megapixels: 1, ..FolderConfig::default() };
+    let files = FilesConfig { max_megapixels: 1, ..FilesConfig::default() };
+    let config = FolderConfig { path: home.path().into(), files, ..FolderConfig::default() };
     Box::new(move |bytes| {
         put(&home.path().join("a.png"), bytes);
         DataConfig::Folder(config.clone()).open(8).is_ok()

@@ -1,8 +1,8 @@
-//! The blocks of the network, by the names that torchvision gives them.
+//! The blocks of the network under torchvision's names.
 
 use candle_core::{DType, Device, Tensor};
 
-use super::super::weights::Weights;
+use super::super::state_dict::StateDict;
 use crate::error::Result;
 
 /// Added to the variance of batch normalisation.
@@ -29,7 +29,7 @@ impl Kernel {
     pub(super) fn pad(self, rows: usize, columns: usize) -> Self {
         Self { padding: (rows, columns), ..self }
     }
-    /// Padded so that the size of the picture stays.
+    /// With padding that keeps the size of the image.
     pub(super) fn same(rows: usize, columns: usize) -> Self {
         Self::new(rows, columns).pad(rows / 2, columns / 2)
     }
@@ -55,13 +55,13 @@ pub(super) enum Step {
     Conv(Conv),
     /// 3x3 with stride 2.
     MaxPool,
-    /// 3x3 with stride 1, the size kept.
+    /// 3x3 with stride 1, which keeps the size.
     Same(Pool),
 }
 
 #[derive(Clone, Copy)]
 pub(super) enum Pool {
-    /// Over the pixels that are there: padding is no part of the average.
+    /// The average over the pixels of the image, without padding.
     Average,
     Max,
 }
@@ -83,7 +83,7 @@ impl Step {
     }
 }
 
-/// Branches over one input whose ends are laid side by side; a branch may end in several.
+/// Branches of one input whose outputs are concatenated; a branch may have several.
 pub(super) struct Mixed(Vec<(Vec<Step>, Vec<Step>)>);
 
 impl Mixed {
@@ -104,9 +104,9 @@ impl Mixed {
     }
 }
 
-/// Takes the weights of layers by the names that torchvision gives them.
+/// Takes the weights of layers under torchvision's names.
 pub(super) struct Build<'a> {
-    pub(super) weights: &'a mut Weights,
+    pub(super) weights: &'a mut StateDict,
     pub(super) device: &'a Device,
 }
 
@@ -130,7 +130,7 @@ impl Build<'_> {
         Ok(Step::Conv(Conv { weight: put(weight)?, bias: put(bias)?, kernel }))
     }
 
-    /// Layers one after another.
+    /// A sequence of layers.
     fn chain(&mut self, block: &str, mut inputs: usize, layers: &[Layer]) -> Result<Vec<Step>> {
         let mut steps = Vec::new();
         for &(name, outputs, kernel) in layers {

@@ -1,5 +1,4 @@
-//! Two small encoders that put pictures and captions into one space, trained to tell which belong
-//! together.
+//! Two small encoders of images and captions into a joint space, trained with a contrastive loss.
 
 use candle_core::{D, DType, Device, Tensor};
 use candle_nn::{Init, VarBuilder};
@@ -12,32 +11,32 @@ use t2f_text::{LstmConfig, TextConfig, TextEncoder, Tokenizer};
 
 use super::RetrievalConfig;
 use crate::error::{Error, Result};
-use crate::sample::{read_each, to_tensor};
+use crate::images::{read_each, to_tensor};
 use t2f_ops::adam::{Adam, AdamConfig};
 
-/// Pictures are averaged down to this side, and halved to one of 4 by the stages.
+/// The side that images are averaged down to; the stages halve it to 4.
 const SIDE: usize = 32;
 const CHANNELS: [usize; 3] = [32, 64, 96];
 const SLOPE: f64 = 0.2;
-/// Size of the common space.
+/// The size of the joint space.
 const SIZE: usize = 64;
-/// The first logarithm of the factor that similarities are multiplied by, CLIP (arXiv:2103.00020), §2.5.
+/// The initial logarithm of the scale of similarities, CLIP (arXiv:2103.00020), §2.5.
 const SCALE: f64 = 2.66;
-/// Its greatest value, as there: a factor of 100.
+/// Its greatest value, as in CLIP: a scale of 100.
 const GREATEST_SCALE: f64 = 4.6;
 
 /// The two encoders.
 pub(super) struct Head {
     parameters: Parameters,
     stages: Vec<(Tensor, Tensor)>,
-    picture: Tensor, // (16·C, S)
+    image: Tensor, // (16·C, S)
     text: Box<dyn TextEncoder>,
     words: Tensor, // (E, S)
     scale: Tensor, // (1)
 }
 
 impl Head {
-    /// Encoders for the words of a training set, not trained.
+    /// Untrained encoders for the words of a training set.
     pub(super) fn new(train: &dyn Dataset, config: &RetrievalConfig) -> Result<Self> {
         let mut captions = Vec::new();
         for index in 0..train.len() {
@@ -58,10 +57,10 @@ impl Head {
         }
         let text = LstmConfig { embedding_size: 64, hidden_size: 64, ..LstmConfig::default() };
         let text = TextConfig::Lstm(text).build(tokenizer, vb.pp("text"))?;
-        let picture = normal(vb.pp("picture"), &[16 * inputs, SIZE], 16 * inputs)?;
+        let image = normal(vb.pp("picture"), &[16 * inputs, SIZE], 16 * inputs)?;
         let words = normal(vb.pp("words"), &[text.embedding_size(), SIZE], text.embedding_size())?;
         let scale = vb.get_with_hints(1, "scale", Init::Const(SCALE))?;
-        Ok(Self { parameters, stages, picture, text, words, scale })
+        Ok(Self { parameters, stages, image, text, words, scale })
     }
 
     /// All parameters, by name.
@@ -69,11 +68,11 @@ impl Head {
         &self.parameters
     }
 
-    /// Unit vectors of pictures.
+    /// The unit vectors of images.
     ///
     /// # Shapes
     /// `(B, 3, 32, 32)` in `[-1, 1]` → `(B, S)`
-    pub(super) fn of_pictures(&self, images: &Tensor) -> Result<Tensor> {
+    pub(super) fn of_images(&self, images: &Tensor) -> Result<Tensor> {
         let mut x = to_nhwc(images)?;
         for (weight, bias) in &self.stages {
             let (b, h, w, c) = x.dims4()?;
@@ -81,10 +80,10 @@ impl Head {
             let options = ConvOptions { padding: 1, slope: Some(SLOPE), ..ConvOptions::default() };
             x = conv2d(&fours.reshape((b, h / 2, w / 2, 4 * c))?, weight, Some(bias), options)?;
         }
-        unit(&x.flatten_from(1)?.matmul(&self.picture)?)
+        unit(&x.flatten_from(1)?.matmul(&self.image)?)
     }
 
-    /// Unit vectors of captions.
+    /// The unit vectors of captions.
     ///
     /// # Shapes
     /// The result is `(B, S)`.
@@ -92,13 +91,16 @@ impl Head {
         unit(&self.text.encode(captions)?.matmul(&self.words)?)
     }
 
-    /// Trains on pictures with one of their captions each, all others of the batch being wrong:
-    /// the symmetric cross-entropy of CLIP (arXiv:2103.00020), figure 3. Returns the last loss.
+    /// Trains on images with one of their captions each; the other captions of the batch are negatives.
+    /// The loss is the symmetric cross-entropy of CLIP (arXiv:2103.00020), figure 3. Returns the last
+    /// loss.
     pub(super) fn train(&self, train: &dyn Dataset, config: &RetrievalConfig) -> Result<f64> {
         let key = Key::new(config.seed).child("retrieval training");
         let batch = config.batch.min(train.len());
         if batch < 2 {
-            return Err(Error::State("a retrieval head is trained on at least two pictures".into()));
+            return Err(Error::State(
+                "a retrieval head is trained on fewer than two images, expected at least two".into(),
+            ));
         }
         let a_epoch = train.len() / batch;
         let steps = config.steps.min(config.epochs * a_epoch);
@@ -124,19 +126,19 @@ impl Head {
                     }
                 })
                 .collect::<Result<Vec<String>>>()?;
-            let pictures = self.of_pictures(&read(train, indices)?)?;
+            let images = self.of_images(&read(train, indices)?)?;
             let texts = self.of_captions(&captions)?;
-            let loss = self.loss(&pictures, &texts)?;
+            let loss = self.loss(&images, &texts)?;
             adam.step(&gradients(&loss)?)?;
             last = f64::from(loss.to_scalar::<f32>()?);
         }
         Ok(last)
     }
 
-    fn loss(&self, pictures: &Tensor, texts: &Tensor) -> Result<Tensor> {
-        let count = pictures.dim(0)?;
+    fn loss(&self, images: &Tensor, texts: &Tensor) -> Result<Tensor> {
+        let count = images.dim(0)?;
         let scale = self.scale.minimum(GREATEST_SCALE)?.exp()?;
-        let logits = pictures.matmul(&texts.t()?.contiguous()?)?.broadcast_mul(&scale)?; // (B, B)
+        let logits = images.matmul(&texts.t()?.contiguous()?)?.broadcast_mul(&scale)?; // (B, B)
         let own = Tensor::eye(count, DType::F32, &Device::Cpu)?;
         let of_rows = |logits: &Tensor| -> Result<Tensor> {
             let shifted = logits.broadcast_sub(&logits.detach().max_keepdim(D::Minus1)?)?;
@@ -158,7 +160,7 @@ pub(super) fn small(images: &[Image]) -> Result<Tensor> {
     let small: Vec<Image> = images.iter().map(|image| image.shrink(image.width / SIDE)).collect();
     if small.iter().any(|image| (image.width, image.height) != (SIDE, SIDE)) {
         return Err(Error::State(format!(
-            "R-precision looks at squares of {SIDE} pixels or a multiple of them, and was shown others"
+            "R-precision of images of another size, expected squares of {SIDE} pixels or a multiple of that"
         )));
     }
     to_tensor(&small)

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand, ValueEnum};
-use t2f_data::{Dataset, PreflightReport, Splits, Subset};
+use t2f_data::{DataConfig, Dataset, PreflightReport, Splits, Subset};
 use t2f_pictures::picture;
 use t2f_pictures::sheet::{self, Layout, Tile};
 use t2f_train::config::Config;
@@ -29,10 +29,10 @@ pub enum Command {
     Export(Export),
 }
 
-/// What every command under `t2f data` opens.
+/// The data set of a command.
 #[derive(Args)]
-struct Opened {
-    /// The dataset: procedural, folder:PATH or lfw:IMAGES,CAPTIONS [default: procedural]
+pub struct ChosenData {
+    /// The data set: procedural, folder:PATH or lfw:IMAGES,CAPTIONS [default: procedural]
     #[arg(long, value_name = "SOURCE")]
     data: Option<Source>,
     /// A configuration, of which the section [data] is used
@@ -41,16 +41,13 @@ struct Opened {
     /// One setting, such as data.crop=0.8; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
-    /// Pixels on a side, a power of two from 4 to 1024
-    #[arg(long, default_value_t = 64, value_parser = resolution, value_name = "N")]
-    resolution: usize,
 }
 
-impl Opened {
-    fn open(&self) -> anyhow::Result<Splits> {
+impl ChosenData {
+    /// The configuration of the data set.
+    pub fn config(&self) -> anyhow::Result<DataConfig> {
         if let Some(line) = self.overrides.iter().find(|line| !line.trim_start().starts_with("data.")) {
-            let message =
-                format!("`--set {line}` changes nothing here, where only the section [data] is read");
+            let message = format!("`--set {line}` has no effect here: only the section [data] is used");
             return Err(usage(message, "give a key such as data.crop=0.8; `--resolution` sets the side"));
         }
         let data = self.data.iter().flat_map(Source::overrides);
@@ -58,7 +55,23 @@ impl Opened {
         let hint = "`t2f train -n` prints every key with its value";
         let config = Config::resolve(None, self.config.as_deref(), &overrides)
             .map_err(|error| because(error, "the configuration is not valid", hint))?;
-        config.data.open(self.resolution).map_err(|error| {
+        Ok(config.data)
+    }
+}
+
+/// The opened data set of every command under `t2f data`.
+#[derive(Args)]
+struct Opened {
+    #[command(flatten)]
+    chosen: ChosenData,
+    /// Pixels on a side, a power of two from 4 to 1024
+    #[arg(long, default_value_t = 64, value_parser = resolution, value_name = "N")]
+    resolution: usize,
+}
+
+impl Opened {
+    fn open(&self) -> anyhow::Result<Splits> {
+        self.chosen.config()?.open(self.resolution).map_err(|error| {
             because(
                 error,
                 "cannot open the data",
@@ -76,8 +89,8 @@ impl Opened {
     }
 }
 
-/// A power of two that a network can draw.
-fn resolution(text: &str) -> Result<usize, String> {
+/// A side that a network can generate.
+pub fn resolution(text: &str) -> Result<usize, String> {
     match text.parse::<usize>() {
         Ok(side) if (4..=1024).contains(&side) && side.is_power_of_two() => Ok(side),
         _ => Err("expected a power of two from 4 to 1024".into()),

@@ -1,29 +1,31 @@
-//! `t2f metrics`: does the face say what the caption says, and is it a face?
+//! `t2f metrics`: measures a model.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
-use serde_json::json;
-use t2f_data::{DataConfig, Dataset, Splits};
-use t2f_metrics::faces::FaceScores;
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use t2f_data::{Dataset, Splits};
 use t2f_metrics::features::{FeatureExtractor, OracleFeatures};
 use t2f_metrics::inception::{Inception, Resize};
-use t2f_metrics::measure::{Group, Measurement, Plan, part};
+use t2f_metrics::measure::{Measurement, measure};
+use t2f_metrics::metric::{Better, MetricValue, Outcome, Part};
 use t2f_metrics::oracle::Oracle;
-use t2f_metrics::report::{MetricRow, Protocol, rows};
-use t2f_metrics::sample::Request;
+use t2f_metrics::report::Protocol;
+use t2f_metrics::request::GenerationRequest;
+use t2f_metrics::{Context, Metric};
 use t2f_train::model::Model;
 use t2f_train::pipeline::Sampling;
 
-use crate::cli::failure::{because, failure, usage};
+use crate::cli::failure::{because, failure};
 use crate::cli::sampling::SamplingOptions;
-use crate::{json_file, shipped, terminal};
+use crate::cli::{json_file, shipped, terminal};
 
-/// The side that the classifier of drawn faces was trained at.
+/// The side of the images of the embedded oracle.
 const SIDE: usize = 32;
-/// Images that a distance between distributions takes, at the least.
+/// The least images of a distance between distributions.
 const LEAST: usize = 4;
+/// The earlier name of the group `attributes`.
+const OLD_GROUP: &str = "faces";
 
 /// The options of `t2f metrics`.
 #[derive(Args)]
@@ -33,76 +35,69 @@ Examples:
   t2f metrics model.safetensors --count 2000 --faces 2 --seed 1 --json scores.json
   t2f metrics RUN --metrics features --inception pt_inception-2015-12-05-6726825d.pth
   t2f metrics RUN --metrics swd,ms-ssim,memorisation,retrieval --cache ~/.cache/t2f
+  t2f metrics RUN --oracle oracle.safetensors
 
-faces: one face is drawn for a caption of each test image, and a classifier of drawn faces looks
-whether what the caption claims is there: AA, chance, ceiling, and
-AAn = (AA - chance) / (ceiling - chance); exact captions; CompGap on pairs of values that training
-never shows together; edits of one phrase; paraphrases; diversity of what captions leave open.
-Only models of drawn faces have these.
-features: Frechet and kernel distances (fid_*, kid_*), precision, recall, density, coverage, on
-the classifier's features, and on Inception's where you bring its weights. Names ending in _real
-are what real pictures reach.
-Rows go to metric-<name>.jsonl of a run; docs/metrics.md has the formulas.")]
+attributes stands for agreement, composition, edits, paraphrase and diversity. They need data with
+attributes and an oracle, a classifier of these attributes: that of procedural faces is part of the
+program, `t2f oracle train` trains one for other data. agreement compares one image of each caption
+with the claims of the caption: AAn = (aa - aa_shuffled) / (aa_real - aa_shuffled).
+features are those of the oracle, and of Inception if its weights are given.
+Keys that end in _real are the values of real images. Rows are added to metric-<name>.jsonl of a
+run; docs/metrics.md has the formulas.")]
 pub struct Options {
-    /// A run folder or a model.safetensors [default: the model that comes with the program]
+    /// A run folder or a model.safetensors [default: the model of the program]
     #[arg(value_name = "MODEL")]
     model: Option<PathBuf>,
-    /// What to compute [default: faces,features for drawn faces, else features,swd,ms-ssim,memorisation]
-    #[arg(long, value_enum, value_delimiter = ',', value_name = "LIST", hide_default_value = true)]
-    metrics: Vec<Metric>,
-    /// Captions of the split, at least four
+    /// Metrics [default: attributes,features if there is an oracle for the data, else
+    /// features,swd,ms-ssim,memorisation]
+    #[arg(long, value_parser = names(), value_delimiter = ',', value_name = "LIST", hide_default_value = true)]
+    metrics: Vec<String>,
+    /// Number of captions of the split, at least four
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(LEAST as i64..), value_name = "N")]
     count: u32,
-    /// Faces of each caption
+    /// Number of images of each caption
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
     faces: u32,
-    /// Seed of the first face
+    /// Seed of the first image
     #[arg(long, default_value_t = 0)]
     seed: u64,
     #[command(flatten)]
     sampling: SamplingOptions,
-    /// Part of the data that captions and real pictures are from
+    /// Part of the data with the captions and the real images
     #[arg(long, default_value = "test", value_parser = ["test", "val", "train"])]
     split: String,
+    /// An oracle for the attributes of the data, as `t2f oracle train` writes it
+    #[arg(long, value_name = "FILE")]
+    oracle: Option<PathBuf>,
     /// Inception's weights: the .pth of pytorch-fid or torch-fidelity, or the same as safetensors
     #[arg(long, value_name = "FILE")]
     inception: Option<PathBuf>,
-    /// How pictures are resized for Inception: as clean-fid, torch-fidelity or pytorch-fid do
+    /// The filter for Inception: that of clean-fid, torch-fidelity (tensorflow) or pytorch-fid
     #[arg(long, default_value = "clean", value_parser = ["clean", "tensorflow", "pytorch"], requires = "inception")]
     resize: String,
-    /// A folder for what is computed of real pictures, to be used again
+    /// A folder for statistics of real images, to be used again
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
     /// Write everything as JSON, too
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Where to compute: auto, cpu, cuda, cuda:N or metal
+    /// The device: auto, cpu, cuda, cuda:N or metal
     #[arg(long, default_value = "auto")]
     device: String,
 }
 
-/// What `--metrics` accepts.
-#[derive(Clone, Copy, ValueEnum)]
-enum Metric {
-    Faces,
-    Features,
-    Swd,
-    MsSsim,
-    Memorisation,
-    Retrieval,
-}
-
-impl From<Metric> for Group {
-    fn from(metric: Metric) -> Self {
-        match metric {
-            Metric::Faces => Self::Faces,
-            Metric::Features => Self::Features,
-            Metric::Swd => Self::Swd,
-            Metric::MsSsim => Self::MsSsim,
-            Metric::Memorisation => Self::Memorisation,
-            Metric::Retrieval => Self::Retrieval,
-        }
-    }
+/// The names of all metrics and groups.
+fn names() -> PossibleValuesParser {
+    let metrics = t2f_metrics::all();
+    let mut groups: Vec<&'static str> = metrics.iter().filter_map(|metric| metric.group()).collect();
+    groups.dedup();
+    let group = |name: &&'static str| {
+        let of = metrics.iter().filter(|metric| metric.group() == Some(*name)).map(|metric| metric.name());
+        PossibleValue::new(*name).help(of.collect::<Vec<_>>().join(", "))
+    };
+    let old = PossibleValue::new(OLD_GROUP).hide(true);
+    let metric = |metric: &Box<dyn Metric>| PossibleValue::new(metric.name()).help(metric.about());
+    groups.iter().map(group).chain(metrics.iter().map(metric)).chain([old]).collect::<Vec<_>>().into()
 }
 
 /// Runs `t2f metrics`.
@@ -110,90 +105,87 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     json_file::check(options.json.as_deref())?;
     let model = shipped::load(options.model.as_deref(), &options.device)?;
     let splits = model.config().data.open(model.resolution())?;
-    let data = measured(&splits, &options.split)?;
-    let groups = groups(options, &model);
-    let oracle = oracle(&model, &groups)?;
-    let features = OracleFeatures::new(&oracle)?;
+    let part: Part = options.split.parse()?;
+    let data = measured(&splits, part)?;
+    let own = oracle(options, &splits)?;
+    let metrics = selected(options, data, own.as_ref())?;
+    // The features of the embedded oracle serve images of any kind and size.
+    let embedded = if own.is_some() { None } else { Oracle::embedded(SIDE)? };
+    let features = own.as_ref().or(embedded.as_ref()).map(OracleFeatures::new);
     let inception = inception(options)?;
-    let mut extractors: Vec<&dyn FeatureExtractor> = vec![&features];
-    extractors.extend(inception.as_ref().map(|inception| inception as &dyn FeatureExtractor));
-    let request = Request::first(data, options.count as usize, options.faces as usize, options.seed)?;
+    let request =
+        GenerationRequest::first(data, options.count as usize, options.faces as usize, options.seed)?;
     if request.len() < options.count as usize {
         terminal::warn(&format!(
-            "the {} split has {} images, and `--count` asks for {}",
+            "the {} split has {} images, fewer than `--count {}`",
             options.split,
             request.len(),
             options.count
         ));
     }
     let sampling = options.sampling.sampling();
-    let draw = |captions: &[String], seeds: &[u64]| Ok(model.draw(captions, seeds, sampling)?);
-    let plan = Plan {
-        draw: &draw,
-        splits: &splits,
-        split: &options.split,
-        request: &request,
-        groups: &groups,
-        oracle: Some(&oracle),
-        extractors: &extractors,
-        cache: options.cache.as_deref(),
-        seed: options.seed,
-    };
-    let measurement = plan.run()?;
-    let protocol = protocol(options, &model, &splits, &request, &features)?;
-    let rows = rows(&measurement, &protocol);
-    print(&rows, measurement.faces.as_ref(), &protocol);
-    if let Some(run) = options.model.as_deref().filter(|path| path.is_dir()) {
-        rows.iter().try_for_each(|row| row.append(run).map(drop))?;
+    let generate = |captions: &[String], seeds: &[u64]| Ok(model.generate(captions, seeds, sampling)?);
+    let mut context = Context::new(&generate, &splits, part, &request).with_seed(options.seed);
+    if let Some(oracle) = &own {
+        context = context.with_oracle(oracle);
     }
-    json_file::write(options.json.as_deref(), &summary(&rows, &measurement, &protocol))
+    let extractors = features.iter().map(|features| features as &dyn FeatureExtractor);
+    let inception = inception.iter().map(|inception| inception as &dyn FeatureExtractor);
+    for extractor in extractors.chain(inception) {
+        context = context.with_extractor(extractor);
+    }
+    if let Some(cache) = &options.cache {
+        context = context.with_cache(cache);
+    }
+    let measurement = measure(&context, &metrics)?;
+    let protocol = protocol(options, &model, &context, features.as_ref());
+    print(&measurement, &protocol);
+    if measurement.reports.is_empty() {
+        return Err(failure("no metric could be computed", "`--metrics` chooses others"));
+    }
+    if let Some(run) = options.model.as_deref().filter(|path| path.is_dir()) {
+        measurement.rows(&protocol).iter().try_for_each(|row| row.append(run).map(drop))?;
+    }
+    json_file::write(options.json.as_deref(), &measurement.to_json(&protocol)?)
 }
 
-/// The part of a name, of as many images as a distance between distributions takes.
-fn measured<'a>(splits: &'a Splits, name: &str) -> anyhow::Result<&'a dyn Dataset> {
-    let part = part(splits, name)?;
-    if part.len() >= LEAST {
-        return Ok(part);
+/// The data of a part, if it has enough images for a distance between distributions.
+fn measured(splits: &Splits, part: Part) -> anyhow::Result<&dyn Dataset> {
+    let (data, name) = (part.of(splits), part.name());
+    if data.len() >= LEAST {
+        return Ok(data);
     }
-    let message = match part.len() {
+    let message = match data.len() {
         0 => format!("the {name} split has no images"),
-        some => format!("the {name} split has {some} images, and {LEAST} are the least"),
+        some => format!("the {name} split has {some} images, expected at least {LEAST}"),
     };
-    let hint =
-        "`--split val` or `train` measures on another; a run with a larger `data.test_fraction` has more";
+    let hint = "`--split val` or `train` measures on another; a run with a larger `data.split.test_fraction` has more";
     Err(failure(message, hint))
 }
 
-fn groups(options: &Options, model: &Model) -> BTreeSet<Group> {
-    let drawn = matches!(model.config().data, DataConfig::Procedural(_));
-    let default: &[Group] = match drawn {
-        true => &[Group::Faces, Group::Features],
-        false => &[Group::Features, Group::Swd, Group::MsSsim, Group::Memorisation],
-    };
-    match options.metrics.as_slice() {
-        [] => default.iter().copied().collect(),
-        named => named.iter().map(|metric| (*metric).into()).collect(),
+/// The oracle of `--oracle`, or the embedded one if the data has its schema and a fitting resolution.
+fn oracle(options: &Options, splits: &Splits) -> anyhow::Result<Option<Oracle>> {
+    if let Some(file) = &options.oracle {
+        let hint = "`t2f oracle train` writes one";
+        return Oracle::load(file).map(Some).map_err(|error| because(error, "cannot load the oracle", hint));
     }
+    let embedded = Oracle::embedded(splits.test.resolution())?;
+    Ok(embedded.filter(|oracle| oracle.record().schema == *splits.schema()))
 }
 
-/// The classifier of drawn faces. Where no face is judged, its features will do for pictures of any
-/// size, which are resized for it.
-fn oracle(model: &Model, groups: &BTreeSet<Group>) -> anyhow::Result<Oracle> {
-    let (side, judged) = (model.resolution(), groups.contains(&Group::Faces));
-    if judged && !matches!(model.config().data, DataConfig::Procedural(_)) {
-        return Err(usage(
-            "`--metrics faces` needs a model of drawn faces, whose captions are known to be true",
-            "leave `faces` out for photographs",
-        ));
-    }
-    let fitting = Oracle::embedded(side)?;
-    let oracle = if judged { fitting } else { fitting.or(Oracle::embedded(SIDE)?) };
-    oracle.ok_or_else(|| {
-        failure(
-            format!("there is no classifier for faces of {side} pixels in this build"),
-            format!("faces of {SIDE} pixels, or a power of two times that, can be measured; for others leave `faces` out"),
-        )
-    })
+fn selected(
+    options: &Options,
+    data: &dyn Dataset,
+    oracle: Option<&Oracle>,
+) -> anyhow::Result<Vec<Box<dyn Metric>>> {
+    let names: Vec<&str> = match options.metrics.as_slice() {
+        [] if oracle.is_some() => vec!["attributes", "features"],
+        [] if data.schema().is_empty() => vec!["features", "swd", "ms-ssim", "memorisation"],
+        // The reason why these are left out says how to train an oracle.
+        [] => vec!["agreement", "features", "swd", "ms-ssim", "memorisation"],
+        named => named.iter().map(|name| if name == OLD_GROUP { "attributes" } else { name }).collect(),
+    };
+    Ok(t2f_metrics::select(t2f_metrics::all(), &names)?)
 }
 
 fn inception(options: &Options) -> anyhow::Result<Option<Inception>> {
@@ -220,67 +212,55 @@ fn inception(options: &Options) -> anyhow::Result<Option<Inception>> {
 fn protocol(
     options: &Options,
     model: &Model,
-    splits: &Splits,
-    request: &Request,
-    features: &OracleFeatures,
-) -> anyhow::Result<Protocol> {
+    context: &Context,
+    features: Option<&OracleFeatures>,
+) -> Protocol {
     let Sampling { truncation, guidance_scale } = options.sampling.sampling();
-    Ok(Protocol {
+    let request = context.request();
+    Protocol {
         split: options.split.clone(),
-        data: part(splits, &options.split)?.fingerprint(),
-        n: request.len() * request.faces(),
+        data: context.data().fingerprint(),
+        n: request.images(),
         captions: request.len(),
         seed: options.seed,
         truncation,
-        guidance_scale,
+        guidance: guidance_scale.into(),
         resolution: model.resolution(),
         resize: "none".into(),
-        features: features.name().into(),
-        features_hash: features.hash().into(),
+        features: features.map_or("pixels", |features| features.name()).into(),
+        features_hash: features.map_or("", |features| features.hash()).into(),
         model_hash: model.hash().into(),
         kimg: model.provenance().kimg,
-    })
+    }
 }
 
-fn print(rows: &[MetricRow], faces: Option<&FaceScores>, protocol: &Protocol) {
+fn print(measurement: &Measurement, protocol: &Protocol) {
     terminal::result(&format!(
-        "{} faces for {} captions of {}, seeds from {}; 95 % intervals",
+        "{} images for {} captions of {}, seeds from {}; 95 % intervals",
         protocol.n, protocol.captions, protocol.data, protocol.seed
     ));
-    for row in rows {
-        let interval = match (row.low, row.high) {
-            (Some(low), Some(high)) => format!("  [{low:.3}, {high:.3}]"),
-            _ => String::new(),
-        };
-        terminal::result(&format!("{:<24} {:.3}{interval}", row.key, row.value));
+    measurement.values().for_each(|value| terminal::result(&line(value)));
+    for note in measurement.reports.iter().flat_map(|(_, report)| &report.notes) {
+        terminal::result(&format!("  {note}"));
     }
-    for (factor, shares) in faces.iter().flat_map(|faces| &faces.agreement.factors) {
-        terminal::result(&format!(
-            "  {:<14} {:.3}  chance {:.3}  ceiling {:.3}  {} claims",
-            factor.name(),
-            shares.agreement,
-            shares.chance,
-            shares.ceiling,
-            shares.claims
-        ));
+    for left in &measurement.left_out {
+        terminal::warn(&format!("`{}` is left out: {}", left.metric, left.reason));
     }
 }
 
-/// Each number under its key, its interval under the key with `_ci`, the protocol, and everything
-/// else under `details`.
-fn summary(rows: &[MetricRow], measurement: &Measurement, protocol: &Protocol) -> serde_json::Value {
-    let mut all = json!(protocol);
-    // What could not be computed is null, not missing.
-    if measurement.faces.is_some() {
-        all["aan"] = json!(null);
-        all["comp_gap"] = json!(null);
-    }
-    for row in rows {
-        all[&row.key] = json!(row.value);
-        if let (Some(low), Some(high)) = (row.low, row.high) {
-            all[format!("{}_ci", row.key)] = json!([low, high]);
+/// Key, number, interval, direction and title of a value.
+fn line(value: &MetricValue) -> String {
+    let number = match &value.outcome {
+        Outcome::Number(number) => format!("{number:.3}"),
+        Outcome::Estimate(estimate) => {
+            format!("{:.3}  [{:.3}, {:.3}]", estimate.value, estimate.low, estimate.high)
         }
-    }
-    all["details"] = json!(measurement);
-    all
+        Outcome::Missing(reason) => return format!("{:<24} not computed: {reason}", value.key),
+    };
+    let direction = match value.better {
+        Better::Higher => "higher is better: ",
+        Better::Lower => "lower is better: ",
+        Better::Nearer | Better::Baseline => "",
+    };
+    format!("{:<24} {number:<24} {direction}{}", value.key, value.title)
 }

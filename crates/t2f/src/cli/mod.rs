@@ -1,4 +1,4 @@
-//! The command line: `train`, `generate`, `metrics`, `plot`, `data`, `bench`.
+//! The command line: `train`, `generate`, `metrics`, `oracle`, `plot`, `data`, `bench`.
 //!
 //! One file a subcommand: its options, the checks of their combinations, and its output. The work is done by the libraries, which never print. [`run`] is the whole program, so
 //! that another binary (a test) can be it.
@@ -10,6 +10,7 @@ mod failure;
 mod generate;
 mod json_file;
 mod metrics;
+mod oracle;
 mod plot;
 mod progress;
 mod sampling;
@@ -53,6 +54,9 @@ enum Command {
     Generate(generate::Options),
     /// Measure whether faces say what their captions say
     Metrics(metrics::Options),
+    /// Train a classifier of attributes that metrics need
+    #[command(subcommand)]
+    Oracle(oracle::Command),
     /// Draw the loss curves of one or more runs
     Plot(plot::Options),
     /// Look at a dataset, check it, export the drawn one
@@ -82,6 +86,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Train(options) => train::run(&options),
         Command::Generate(options) => generate::run(&options),
         Command::Metrics(options) => metrics::run(&options),
+        Command::Oracle(command) => oracle::run(&command),
         Command::Plot(options) => plot::run(&options),
         Command::Data(command) => data::run(&command),
         Command::Bench(options) => bench::run(&options),

@@ -1,0 +1,142 @@
+//! `t2f oracle`: trains the classifier of attributes that metrics need.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use t2f_metrics::oracle::{Epoch, Oracle, OracleTraining, SKILL_GATE, parts, train};
+
+use crate::cli::data::{ChosenData, resolution};
+use crate::cli::failure::{because, failure};
+use crate::cli::terminal;
+
+/// The commands under `t2f oracle`.
+#[derive(Subcommand)]
+#[command(after_help = "\
+Examples:
+  t2f oracle train --data folder:celeba --resolution 32 --out oracle.safetensors
+  t2f metrics RUN --oracle oracle.safetensors")]
+pub enum Command {
+    /// Train an oracle on the attributes of a data set
+    Train(Options),
+}
+
+/// The options of `t2f oracle train`.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  t2f oracle train --data folder:celeba --out oracle.safetensors
+  t2f oracle train --data folder:celeba --gate 0.95 --images 20000 --epochs 20
+  t2f oracle train                                   the oracle of procedural faces
+
+An oracle is trained on images that the training of a generator does not see: on the validation part
+of the data, or on new procedural faces of the full distribution. Its quality is measured on the test
+part, or on other new faces. Give the same `--data` and `--set data.split.…` as to `t2f train`. An
+attribute is scored if its accuracy reaches `--gate` and if it makes at most a tenth of the errors of
+a constant answer.")]
+pub struct Options {
+    #[command(flatten)]
+    chosen: ChosenData,
+    /// Pixels on a side, a power of two from 4 to 1024; it fits images of a power of two times that
+    #[arg(long, default_value_t = 32, value_parser = resolution, value_name = "N")]
+    resolution: usize,
+    /// The file to write
+    #[arg(short, long, default_value = "oracle.safetensors", value_name = "FILE")]
+    out: PathBuf,
+    /// The most images to train on
+    #[arg(long, default_value_t = 60_000, value_name = "N")]
+    images: usize,
+    /// The most images to measure the quality on
+    #[arg(long, default_value_t = 4000, value_name = "N")]
+    held_out: usize,
+    /// The number of times that each image is shown
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    epochs: usize,
+    /// Channels of each stage, one for each halving of the resolution down to 4 pixels [default: 64,
+    /// 80, then 64 for each further stage]
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    channels: Vec<usize>,
+    /// Images of a step
+    #[arg(long, default_value_t = 64, value_name = "N")]
+    batch: usize,
+    /// First step size; it falls to zero along half a cosine
+    #[arg(long, default_value_t = 2e-3, value_name = "LR")]
+    lr: f64,
+    /// Least accuracy of a scored attribute, from 0 to 1
+    #[arg(long, default_value_t = t2f_metrics::oracle::GATE, value_name = "SHARE")]
+    gate: f64,
+    /// Seed of all random numbers
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
+/// Runs `t2f oracle`.
+pub fn run(command: &Command) -> anyhow::Result<()> {
+    let Command::Train(options) = command;
+    let (data, resolution) = (options.chosen.config()?, options.resolution);
+    let training = OracleTraining {
+        channels: channels(options, resolution),
+        images: options.images,
+        held_out: options.held_out,
+        epochs: options.epochs,
+        batch: options.batch,
+        lr: options.lr,
+        gate: options.gate,
+        seed: options.seed,
+    };
+    let (examples, held_out) = parts(&data, resolution, &training)
+        .map_err(|error| because(error, "cannot open the data", "`t2f data check` says what is wrong"))?;
+    if examples.schema().is_empty() {
+        return Err(failure(
+            format!("the images of `{}` have no attributes", examples.name()),
+            "an image folder has them in the column `attributes` of its metadata",
+        ));
+    }
+    let oracle = train(&training, examples.as_ref(), held_out.as_ref(), &mut progress).map_err(|error| {
+        because(
+            error,
+            "cannot train the oracle",
+            "it is trained on the validation part and measured on the test part: `--set \
+             data.split.validation_fraction=…` makes them larger",
+        )
+    })?;
+    oracle.save(&options.out).map_err(|error| because(error, "cannot write the oracle", "check `--out`"))?;
+    print(&oracle);
+    terminal::result(&format!("wrote {}", options.out.display()));
+    Ok(())
+}
+
+fn channels(options: &Options, resolution: usize) -> Vec<usize> {
+    if !options.channels.is_empty() {
+        return options.channels.clone();
+    }
+    let stages = (resolution / 4).checked_ilog2().unwrap_or(0) as usize;
+    (0..stages).map(|stage| if stage == 1 { 80 } else { 64 }).collect()
+}
+
+fn progress(epoch: &Epoch) {
+    let (scored, all) = (epoch.oracle.scored().len(), epoch.oracle.record().schema.len());
+    terminal::note(&format!(
+        "epoch {} of {}: loss {:.4}, {scored} of {all} attributes pass the gate",
+        epoch.number, epoch.epochs, epoch.loss
+    ));
+}
+
+fn print(oracle: &Oracle) {
+    let record = oracle.record();
+    terminal::result(&format!(
+        "trained on {} images of {}, measured on {}; gate: accuracy {}, skill {SKILL_GATE}",
+        record.train_images, record.train_data, record.held_out_images, record.gate
+    ));
+    terminal::result("attribute       accuracy  majority  skill   images");
+    for (attribute, (name, quality)) in record.schema.names().zip(&record.quality).enumerate() {
+        let number = |number: Option<f64>| number.map_or("-".into(), |number| format!("{number:.4}"));
+        let note = if record.is_scored(attribute) { "" } else { "  not scored" };
+        terminal::result(&format!(
+            "{name:<15} {:.4}    {:<8}  {:<6}  {}{note}",
+            quality.accuracy,
+            number(quality.majority),
+            number(quality.skill()),
+            quality.support.unwrap_or(0)
+        ));
+    }
+}
