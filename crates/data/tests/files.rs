@@ -245,7 +245,7 @@ fn open_folder(config: &FolderConfig) -> Result<Splits> {
     DataConfig::Folder(config.clone()).open(16)
 }
 
-/// What opening a folder with this metadata says, which holds `0.png` and `1.png`.
+/// The error about a folder with this metadata and the images `0.png` and `1.png`.
 fn folder_reason(metadata: (&str, &str)) -> String {
     let home = tempfile::tempdir().unwrap();
     let config = folder(home.path(), &["0.png", "1.png"], metadata);
@@ -745,5 +745,5 @@ fn the_fingerprint_follows_labels_and_is_the_old_one_without_them() {
     let prints = [hair("red"), hair("black"), claims("black"), claims("grey"), row(serde_json::json!({}))];
     assert_eq!(prints.iter().collect::<std::collections::BTreeSet<_>>().len(), prints.len());
     // That of version 0.1.0.
-    assert_eq!(prints[4], "folder-OLD");
+    assert_eq!(prints[4], "folder-7924cd1b66c344b1");
 }
