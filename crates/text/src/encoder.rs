@@ -4,6 +4,7 @@ use candle_core::{D, Device, Tensor};
 use candle_nn::{Init, VarBuilder};
 use serde::{Deserialize, Serialize};
 
+use crate::compat::Compat;
 use crate::error::{Error, Result};
 use crate::lstm::Lstm;
 use crate::tokenizer::{PAD_ID, Tokenizer, UNKNOWN_ID};
@@ -76,16 +77,6 @@ pub enum Pooling {
     Mean,
     /// The state after the last word, and of the backward direction after the first.
     Last,
-}
-
-/// A program whose reading is reproduced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Compat {
-    /// akanimax/T2F: captions are split around every character that is no English letter, each is
-    /// padded to `max_length`, the padding is read like words, and the state after it is the
-    /// embedding. `pooling` is not used.
-    T2f,
 }
 
 impl Default for TextConfig {

@@ -15,11 +15,13 @@ pub(crate) mod matmul;
 mod neon;
 pub(crate) mod scratch;
 mod simd;
+mod vector;
 
 use std::mem::MaybeUninit;
 
 pub(crate) use gemm::{PANEL, Product, Strides, padded};
-pub(crate) use simd::{Kernel, Level, Simd};
+pub(crate) use simd::Level;
+pub(crate) use vector::{Kernel, Simd};
 
 /// A vector of `len` elements that `fill` writes.
 ///

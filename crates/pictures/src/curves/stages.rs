@@ -1,6 +1,6 @@
 //! The stages of a run, read off its rows: when a level began and until when it faded in.
 
-use super::{KIMG, StatsRow};
+use super::rows::{KIMG, StatsRow};
 
 /// The images of one level, in kimg.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,0 +1,33 @@
+//! The trait of vectors of `f32`, and of the kernels that are written with it.
+
+/// Vectors of [`LANES`](Self::LANES) elements.
+///
+/// # Safety of the methods that take pointers
+/// The pointer is valid for the lanes that are read or written. It need not be aligned.
+pub(crate) trait Simd: Copy + Send + Sync {
+    type V: Copy;
+    const LANES: usize;
+    /// Rows of the largest block of a matrix product, with two vectors of columns.
+    const ROWS: usize;
+
+    unsafe fn load(self, p: *const f32) -> Self::V;
+    /// Loads the first `n` lanes and sets the others to zero. Reads nothing if `n` is 0.
+    unsafe fn load_first(self, p: *const f32, n: usize) -> Self::V;
+    unsafe fn store(self, p: *mut f32, v: Self::V);
+    /// Stores the first `n` lanes only.
+    unsafe fn store_first(self, p: *mut f32, v: Self::V, n: usize);
+    fn splat(self, x: f32) -> Self::V;
+    /// `a·b + c`.
+    fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    fn add(self, a: Self::V, b: Self::V) -> Self::V;
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V;
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V;
+    fn max(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `g` in lanes with `y > 0`, and `slope·g` in the others.
+    fn rectified(self, g: Self::V, y: Self::V, slope: Self::V) -> Self::V;
+}
+
+/// A computation that is written once and compiled for every level.
+pub(crate) trait Kernel {
+    fn run<S: Simd>(self, s: S);
+}
