@@ -372,6 +372,11 @@ impl TrainState {
         &self.d_optimizer
     }
 
+    /// Both optimisers, generator's side first, to change their state.
+    pub fn optimizers_mut(&mut self) -> (&mut Adam, &mut Adam) {
+        (&mut self.g_optimizer, &mut self.d_optimizer)
+    }
+
     /// The average of the generator's side.
     pub fn g_ema(&self) -> &Ema {
         &self.g_ema
