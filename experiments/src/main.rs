@@ -1,47 +1,69 @@
-//! Runs a named experiment and says whether it came out as expected, by the exit code too.
+//! Runs experiments by name and compares their results with the documents.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use candle_core::Device;
 use clap::{Parser, Subcommand};
-use t2f_experiments::fade_in::{self, Outcome};
-use t2f_experiments::overfit::{self, Expected};
-use t2f_experiments::training;
-use t2f_train::model::{Model, halved};
-use t2f_train::trainer::Tick;
+use t2f_experiments::compare::compare;
+use t2f_experiments::declare::Experiment;
+use t2f_experiments::run::{self, Options};
+use t2f_train::components::Components;
+use t2f_train::model::{Model, to_half};
 
-/// Named experiments: train, measure, compare with what is expected.
+/// Experiments: train and measure their runs, compare them with the documents.
 #[derive(Parser)]
-#[command(name = "experiments")]
-struct Options {
+#[command(
+    name = "experiments",
+    after_help = "\
+Examples:
+  experiments list
+  experiments run contrast                        trains and measures, resumes, skips finished runs
+  experiments compare contrast                    the table; exit code 1 if a figure is not as expected
+  experiments run --all --smoke                   every experiment in its short form, seconds each
+  experiments run fade-in --set seed=1 --out runs/seed-1"
+)]
+struct Cli {
     #[command(subcommand)]
-    experiment: Experiment,
-    /// Where run folders are made
-    #[arg(short, long, default_value = "runs", value_name = "FOLDER", global = true)]
-    out: PathBuf,
-    /// One setting, by its path in the configuration; may be repeated
-    #[arg(long = "set", value_name = "KEY=VALUE", global = true)]
-    overrides: Vec<String>,
+    command: Command,
+    /// The folder that holds the experiments
+    #[arg(long, default_value = env!("CARGO_MANIFEST_DIR"), value_name = "FOLDER", global = true, hide_default_value = true)]
+    root: PathBuf,
 }
 
 #[derive(Subcommand)]
-enum Experiment {
-    /// A handful of pairs, trained until each caption gives its own face
-    Overfit {
-        /// The experiment's folder
-        #[arg(default_value = "experiments/01-overfit-8")]
-        folder: PathBuf,
+enum Command {
+    /// List the experiments
+    List,
+    /// Train and measure the runs of an experiment, write results.json, and compare
+    Run {
+        /// The experiment, with or without its number
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        name: Option<String>,
+        /// Every experiment
+        #[arg(long)]
+        all: bool,
+        /// The short form: schedules, networks and data of seconds, whose values mean nothing
+        #[arg(long)]
+        smoke: bool,
+        /// The output folder [default: runs/experiments; of --smoke a temporary folder]
+        #[arg(short, long, value_name = "FOLDER")]
+        out: Option<PathBuf>,
+        /// A setting of every run, by its path in the configuration; may be repeated
+        #[arg(long = "set", value_name = "KEY=VALUE")]
+        overrides: Vec<String>,
     },
-    /// Levels that fade in against levels that are switched on, at equal images
-    FadeIn {
-        /// The experiment's folder
-        #[arg(default_value = "experiments/02-fade-in")]
-        folder: PathBuf,
+    /// Print the table of an experiment and check its figures; exit code 1 if one is not as expected
+    Compare {
+        /// The experiment, with or without its number
+        name: String,
+        /// The output folder of `run`
+        #[arg(short, long, value_name = "FOLDER", default_value = DEFAULT_OUT)]
+        out: PathBuf,
     },
-    /// A run's model with its weights in 16 bits, as the program brings one along
-    Ship {
+    /// Write a run's model with weights in 16 bits, as the embedded model has them
+    ExportWeights {
         /// A model.safetensors
         model: PathBuf,
         /// The file to write
@@ -49,14 +71,12 @@ enum Experiment {
     },
 }
 
+/// Where `run` writes without `--out`.
+const DEFAULT_OUT: &str = "runs/experiments";
+
 fn main() -> ExitCode {
-    let options = Options::parse();
-    let done = match &options.experiment {
-        Experiment::Overfit { folder } => overfit(folder, &options),
-        Experiment::FadeIn { folder } => fade_in(folder, &options),
-        Experiment::Ship { model, file } => ship(model, file),
-    };
-    match done {
+    let cli = Cli::parse();
+    match execute(&cli) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -66,89 +86,74 @@ fn main() -> ExitCode {
     }
 }
 
-/// Seeds that every caption is drawn with.
-const SEEDS: [u64; 4] = [0, 1, 2, 3];
-
-fn overfit(folder: &Path, options: &Options) -> Result<bool> {
-    let config = training::config(folder, &options.overrides)?;
-    let expected = Expected::read(folder)?;
-    let train = config.data.open(config.gan.resolution)?.train;
-    let run = training::train(config, &options.overrides, &options.out, &mut progress)?;
-    let verdict = overfit::own_faces(&Model::load(&run, "auto")?, train.as_ref(), &SEEDS)?;
-    for mistake in &verdict.mistakes {
-        let overfit::Mistake { caption, seed, own, nearest } = mistake;
-        say(&format!("seed {seed}: image {nearest} instead of {own} for \"{caption}\""));
+fn execute(cli: &Cli) -> Result<bool> {
+    match &cli.command {
+        Command::List => {
+            for experiment in Experiment::all(&cli.root)? {
+                let runs = experiment.runs(None, &[])?.len();
+                let runs = if runs == 1 { "1 run".into() } else { format!("{runs} runs") };
+                say(&format!("{:<30} {runs:<8} {}", experiment.name, experiment.declaration.title));
+            }
+            Ok(true)
+        }
+        Command::Run { name, smoke, out, overrides, .. } => {
+            let experiments = match name {
+                Some(name) => vec![Experiment::find(&cli.root, name)?],
+                None => Experiment::all(&cli.root)?,
+            };
+            let temporary = if *smoke && out.is_none() { Some(tempfile::tempdir()?) } else { None };
+            let out = match (&temporary, out) {
+                (Some(folder), _) => folder.path().to_owned(),
+                (None, Some(out)) => out.clone(),
+                (None, None) => PathBuf::from(DEFAULT_OUT),
+            };
+            let options =
+                Options { root: cli.root.clone(), out, smoke: *smoke, overrides: overrides.clone() };
+            run_all(&experiments, &options)
+        }
+        Command::Compare { name, out } => {
+            let experiment = Experiment::find(&cli.root, name)?;
+            let options =
+                Options { root: cli.root.clone(), out: out.clone(), smoke: false, overrides: Vec::new() };
+            let comparison = compare(&experiment, &options)?;
+            say(&comparison.text);
+            Ok(comparison.as_expected)
+        }
+        Command::ExportWeights { model, file } => export_weights(model, file).map(|()| true),
     }
-    let right = verdict.drawings - verdict.mistakes.len();
-    say(&format!(
-        "{}: {right} of {} drawings are their caption's own face ({:.3}; expected at least {:.3})",
-        run.display(),
-        verdict.drawings,
-        verdict.share(),
-        expected.own_face
-    ));
-    Ok(verdict.share() >= expected.own_face)
 }
 
-fn fade_in(folder: &Path, options: &Options) -> Result<bool> {
-    let mut on = training::config(folder, &options.overrides)?;
-    let mut off = fade_in::without_fade_in(&on)?;
-    on.name.push_str("-on");
-    off.name.push_str("-off");
-    let on = fade_in::measure(on, &options.out, &mut progress)?;
-    let off = fade_in::measure(off, &options.out, &mut progress)?;
-    say(&table(&on, &off));
-    say(&format!("t2f plot {} {} --out fade-in.svg", on.run.display(), off.run.display()));
-    let gentler = |(on, off): (&fade_in::Switch, &fade_in::Switch)| on.change < off.change;
-    Ok(on.switches.iter().zip(&off.switches).all(gentler))
+/// Runs experiments and prints their tables and checks; whether all is as expected. An experiment that
+/// cannot be run costs no other.
+fn run_all(experiments: &[Experiment], options: &Options) -> Result<bool> {
+    let (mut failed, mut as_expected) = (Vec::new(), true);
+    for experiment in experiments {
+        say(&format!("== {}: {}", experiment.name, experiment.declaration.title));
+        let done = run::run(experiment, options, &mut say).and_then(|_| compare(experiment, options));
+        match done {
+            Ok(comparison) => {
+                say(&comparison.text);
+                as_expected &= comparison.as_expected;
+            }
+            Err(error) => {
+                say(&format!("error: {error:#}"));
+                failed.push(experiment.name.as_str());
+            }
+        }
+    }
+    if failed.is_empty() { Ok(as_expected) } else { bail!("failed: {}", failed.join(", ")) }
 }
 
-fn ship(model: &Path, file: &Path) -> Result<bool> {
+fn export_weights(model: &Path, file: &Path) -> Result<()> {
     let bytes = std::fs::read(model).with_context(|| format!("cannot read {}", model.display()))?;
-    let bytes = halved(&bytes)?;
-    Model::from_bytes(&bytes, &Device::Cpu)?;
+    let bytes = to_half(&bytes)?;
+    Model::from_bytes(&bytes, &Device::Cpu, &Components::new())?;
     std::fs::write(file, &bytes).with_context(|| format!("cannot write {}", file.display()))?;
     say(&format!("{}: {} bytes", file.display(), bytes.len()));
-    Ok(true)
+    Ok(())
 }
 
-/// Markdown; a column a run.
-fn table(on: &Outcome, off: &Outcome) -> String {
-    let mut rows = vec!["| | fades in | switched on |".to_owned(), "|---|---|---|".to_owned()];
-    let mut row = |name: String, on: f64, off: f64| rows.push(format!("| {name} | {on:.2} | {off:.2} |"));
-    for (a, b) in on.switches.iter().zip(&off.switches) {
-        let to = a.resolution;
-        row(format!("change of the pictures by the last step before {to}x{to}"), a.usual, b.usual);
-        row(format!("change by the first step at {to}x{to}"), a.change, b.change);
-        row(format!("distance to real images before {to}x{to}"), a.before, b.before);
-        row(format!("distance after the first step at {to}x{to}"), a.after, b.after);
-    }
-    row("distance at the end".into(), on.distance, off.distance);
-    for ((name, a), (_, b)) in on.losses.iter().zip(&off.losses) {
-        row(format!("`{name}`, last tick"), *a, *b);
-    }
-    rows.join("\n")
-}
-
-fn progress(tick: &Tick) {
-    let losses: Vec<String> = ["D", "G"]
-        .iter()
-        .filter_map(|network| {
-            tick.losses.get(&format!("Loss/{network}/total")).map(|loss| format!("{network} {loss:.3}"))
-        })
-        .collect();
-    say(&format!(
-        "{:6} of {} images, {}x{}, loss {}, {:.0} img/s",
-        tick.images,
-        tick.total_images,
-        tick.stage.resolution,
-        tick.stage.resolution,
-        losses.join(" "),
-        tick.images_per_sec
-    ));
-}
-
-#[expect(clippy::print_stdout, reason = "a program says what it found")]
+#[expect(clippy::print_stdout, reason = "the output of a program")]
 fn say(line: &str) {
     println!("{line}");
 }

@@ -47,7 +47,7 @@ pub struct Plan {
     pub kills: usize,
     /// `RAYON_NUM_THREADS`.
     pub threads: usize,
-    /// `output.workers`.
+    /// `loader.workers`.
     pub workers: usize,
     /// What the moments are drawn from.
     pub seed: u64,
@@ -128,7 +128,7 @@ pub fn run(plan: &Plan) -> Result<Tally, String> {
 
 impl Plan {
     fn new_run(&self, out: &Path) -> Vec<String> {
-        let workers = format!("output.workers={}", self.workers);
+        let workers = format!("loader.workers={}", self.workers);
         let settings = TINY.iter().copied().chain([workers.as_str()]);
         let settings: Vec<String> = settings.flat_map(|set| ["--set".to_owned(), set.to_owned()]).collect();
         let out = out.to_string_lossy().into_owned();

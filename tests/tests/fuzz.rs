@@ -1,9 +1,9 @@
 //! No input makes a parser panic or stall. The long form is
-//! `cargo run --release -p integration --bin faults -- fuzz --seconds 3600`.
+//! `cargo run --release -p t2f-tests --bin faults -- fuzz --seconds 3600`.
 
 use std::time::{Duration, Instant};
 
-use faults::fuzz::{corpus, targets};
+use t2f_tests::fuzz::{corpus, targets};
 
 /// Inputs a target, and the time after which even those are enough.
 const INPUTS: u64 = 1500;
@@ -13,7 +13,7 @@ const TIME: Duration = Duration::from_secs(4);
 fn no_bytes_make_a_parser_panic() {
     for (seed, mut target) in targets().into_iter().enumerate() {
         let end = Instant::now() + TIME;
-        let enough = |effort: &faults::fuzz::Effort| effort.inputs >= INPUTS || Instant::now() >= end;
+        let enough = |effort: &t2f_tests::fuzz::Effort| effort.inputs >= INPUTS || Instant::now() >= end;
         let effort = target.campaign(&corpus(), seed as u64, enough);
         let effort = effort.unwrap_or_else(|crash| {
             panic!("{}: {}: {:?}", crash.target, crash.what, String::from_utf8_lossy(&crash.input))

@@ -1,14 +1,14 @@
 //! A run killed by SIGKILL at random moments and resumed equals one that was left alone. The long
-//! form is `cargo run --release -p integration --bin faults -- kill --kills 1000`.
+//! form is `cargo run --release -p t2f-tests --bin faults -- kill --kills 1000`.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use faults::kill::{Plan, Tally, run};
+use t2f_tests::kill::{Plan, Tally, run};
 
 fn kill(kills: usize, threads: usize, workers: usize, seed: u64) -> Tally {
     let out = tempfile::tempdir().unwrap();
-    let program = PathBuf::from(env!("CARGO_BIN_EXE_integration"));
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_t2f-under-test"));
     let plan = Plan { program, out: out.path().to_owned(), kills, threads, workers, seed };
     let tally = run(&plan).unwrap_or_else(|error| panic!("{threads} threads: {error}"));
     assert!(tally.runs > 0 && tally.hits.values().sum::<usize>() == kills, "{tally:?}");

@@ -1,8 +1,11 @@
-//! Which texts of a batch an image is told from.
+//! The texts of a batch among which the contrastive loss tells the caption of an image.
 
 use candle_core::Device;
-use t2f_data::Batch;
+use t2f_data::attributes::{Claims, Schema};
+use t2f_data::procedural;
+use t2f_data::{Batch, Item};
 use t2f_ops::rng::Key;
+use t2f_train::components::Components;
 use t2f_train::schedule::Stage;
 use t2f_train::state::TrainState;
 use t2f_train::trainer::train_tokenizer;
@@ -10,21 +13,26 @@ use t2f_train::trainer::train_tokenizer;
 use crate::tiny::config;
 
 /// The discriminator's contrastive loss in the first step on two grey images.
-fn contrast(captions: [&str; 2], whole: [&str; 2], mismatched: [&str; 2]) -> f32 {
-    let config = config(&["gan.attributes.weight=0", "gan.reconstruction.weight=0", "augment.probability=0"]);
+fn contrast(captions: [&str; 2], full: [&str; 2], mismatched: [&str; 2]) -> f32 {
+    let config = config(&["loss.attributes.weight=0", "loss.reconstruction.weight=0", "augment.probability=0"]);
     let splits = config.data.open(8).unwrap();
     let tokenizer = train_tokenizer(&config, &splits).unwrap();
-    let mut networks = TrainState::new(&config, &tokenizer, &Device::Cpu).unwrap();
-    let own = |texts: [&str; 2]| texts.map(String::from).to_vec();
+    let mut networks =
+        TrainState::new(&config, &Components::new(), &tokenizer, &procedural::schema().sizes(), &Device::Cpu)
+            .unwrap();
+    let item = |index: usize| Item {
+        index,
+        caption: captions[index].into(),
+        full_caption: full[index].into(),
+        mismatched: mismatched[index].into(),
+        claims: Claims::default(),
+        attributes: None,
+    };
     let batch = Batch {
-        indices: vec![0, 1],
+        items: vec![item(0), item(1)],
+        pixels: (0..2 * 3 * 16).map(|i| f32::from(i % 7 == 0) * 0.5).collect(),
+        schema: Schema::default(),
         resolution: 4,
-        images: (0..2 * 3 * 16).map(|i| f32::from(i % 7 == 0) * 0.5).collect(),
-        captions: own(captions),
-        whole: own(whole),
-        mismatched: own(mismatched),
-        claims: Vec::new(),
-        attributes: vec![None; 2],
         substituted: 0,
     };
     let stage = Stage { level: 0, resolution: 4, alpha: 1.0, batch_size: 2 };
@@ -33,14 +41,14 @@ fn contrast(captions: [&str; 2], whole: [&str; 2], mismatched: [&str; 2]) -> f32
     loss.to_scalar().unwrap()
 }
 
-/// Where words were dropped from captions, a mismatch is the whole caption of another image of the
-/// batch: one more text that is this image's own, and none that no image has.
+/// With word dropout a mismatched caption is the full caption of another image of the batch: a positive
+/// text of that image, and no negative of every image.
 #[test]
-fn the_whole_of_a_caption_that_lost_words_is_no_text_of_a_stranger() {
+fn a_caption_before_dropout_is_no_negative_text() {
     let left = ["a woman", ""];
-    let whole = ["a young woman", "a man with a beard"];
-    let among_themselves = contrast(left, left, [left[1], left[0]]);
-    assert_eq!(contrast(left, whole, [whole[1], whole[0]]), among_themselves);
-    let strangers = contrast(left, whole, ["a bald person", "a hat"]);
-    assert!(strangers > among_themselves, "{strangers} and {among_themselves}");
+    let full = ["a young woman", "a man with a beard"];
+    let without_dropout = contrast(left, left, [left[1], left[0]]);
+    assert_eq!(contrast(left, full, [full[1], full[0]]), without_dropout);
+    let negatives = contrast(left, full, ["a bald person", "a hat"]);
+    assert!(negatives > without_dropout, "{negatives} and {without_dropout}");
 }

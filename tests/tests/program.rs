@@ -15,7 +15,7 @@ pub struct Ran {
 
 /// The program with arguments, not started yet, in a folder.
 pub fn command(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_integration"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_t2f-under-test"));
     command.current_dir(folder).args(arguments).env_remove("CARGO").env_remove("RUST_LOG");
     command
 }

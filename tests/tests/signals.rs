@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use faults::kill::TINY;
+use t2f_tests::kill::TINY;
 use t2f_train::checkpoint::load_latest;
 
 use crate::program::command;

@@ -1,9 +1,9 @@
-//! From the bytes of a file to an RGB image, or a reason in words why not.
+//! From the bytes of a file to an RGB image, or the reason of a failure.
 //!
-//! Decoders are lenient by default: half a JPEG comes out as half a face over grey, without an
-//! error. Here JPEG is decoded strictly, sizes are checked before memory is asked for, the
-//! orientation the camera noted is applied, transparency is laid over a colour, and files that are
-//! not images at all (error pages, git-lfs pointers) are called by their name.
+//! Decoders are lenient by default: half a JPEG becomes half a face over grey, without an error. Here
+//! JPEG is decoded strictly, the size is checked before memory is allocated, the orientation in the
+//! metadata is applied, transparent pixels are blended with a colour, and files that are no images
+//! (error pages, git-lfs pointers) are identified.
 
 use std::io::Cursor;
 
@@ -16,10 +16,9 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 
 use crate::image::Image;
 
-/// Decodes a JPEG or PNG file, whatever it is called.
+/// Decodes a JPEG or PNG file; its name does not matter.
 ///
-/// `background` shows through where the image is transparent. On failure, the reason, which is
-/// about the content alone: the caller knows the path.
+/// `background` is the colour behind transparent pixels. On failure, the reason, without the path.
 pub(crate) fn decode(bytes: &[u8], max_pixels: u64, background: [u8; 3]) -> Result<Image, String> {
     let image = match image::guess_format(bytes) {
         Ok(ImageFormat::Jpeg) => decode_jpeg(bytes, max_pixels)?,
@@ -80,7 +79,7 @@ fn check_size(width: u64, height: u64, max_pixels: u64) -> Result<(), String> {
     Err(format!("{width}x{height} pixels: expected at most {} megapixels", max_pixels as f64 / 1e6))
 }
 
-/// Eight-bit RGB, transparency laid over the background.
+/// Eight-bit RGB; transparent pixels are blended with the background.
 fn flatten(image: &DynamicImage, background: [u8; 3]) -> Image {
     let (width, height) = (image.width() as usize, image.height() as usize);
     if !image.color().has_alpha() {
@@ -95,7 +94,7 @@ fn flatten(image: &DynamicImage, background: [u8; 3]) -> Image {
     Image { width, height, pixels: image.to_rgba8().pixels().flat_map(blend).collect() }
 }
 
-/// What a file is that no decoder knows.
+/// A description of a file that no decoder knows.
 fn name_non_image(bytes: &[u8]) -> String {
     let start = String::from_utf8_lossy(&bytes[..bytes.len().min(256)]).trim_start().to_lowercase();
     if bytes.is_empty() {
@@ -156,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_are_no_images_are_called_by_their_name() {
+    fn files_that_are_no_images_are_identified() {
         assert_eq!(reason(b""), "an empty file");
         assert!(reason(b"<!DOCTYPE html><p>404").contains("web page"));
         assert!(reason(b"version https://git-lfs.github.com/spec/v1\noid sha256:00").contains("git-lfs"));
@@ -165,23 +164,15 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_checked_before_memory_is_asked_for() {
+    fn sizes_are_checked_before_memory_is_allocated() {
         assert!(decode(&jpeg(64, 48), 3071, [0; 3]).unwrap_err().contains("64x48 pixels"));
         // A PNG header that promises 30000 x 30000 pixels and holds none.
         let mut huge = png(&[0, 0, 0], ExtendedColorType::Rgb8);
         huge[16..24].copy_from_slice(&[0, 0, 0x75, 0x30, 0, 0, 0x75, 0x30]);
-        let crc = crc32(&huge[12..29]);
+        let crc = crc32fast::hash(&huge[12..29]);
         huge[29..33].copy_from_slice(&crc.to_be_bytes());
         let reason = reason(&huge);
         assert!(reason.contains("30000x30000"), "{reason}");
-    }
-
-    fn crc32(bytes: &[u8]) -> u32 {
-        !bytes.iter().fold(!0u32, |mut crc, byte| {
-            crc ^= u32::from(*byte);
-            (0..8).for_each(|_| crc = (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()));
-            crc
-        })
     }
 
     #[test]
@@ -197,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cameras_orientation_is_applied() {
+    fn the_orientation_in_the_metadata_is_applied() {
         let whole = jpeg(64, 48);
         // Exif: little-endian TIFF with one entry, orientation (0x0112) = 6, a quarter turn.
         let mut exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0".to_vec();

@@ -1,8 +1,8 @@
 //! Face2Text's caption files, v0.1 (`clean.json` of LFW) and v2 (`clean_*_2.1.json` of CelebA).
 //!
 //! Two forms are known: a list of `{img_id, image, descriptions: [{desc_id, text}]}`, and a list of
-//! `{filename, description, …}` with an entry for each caption. The keys of v2's cleaned files
-//! could not be checked against the files themselves; the likely spellings of either are accepted.
+//! `{filename, description, …}` with an entry for each caption. The keys of the cleaned files of v2
+//! are not checked against the files themselves; the likely names of both columns are accepted.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use crate::text_file;
 const IMAGE_KEYS: [&str; 4] = ["image", "filename", "file_name", "file"];
 const TEXT_KEYS: [&str; 5] = ["descriptions", "description", "captions", "caption", "text"];
 
-/// An image as an entry names it, and the captions there.
+/// The name of an image in an entry, and its captions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Described {
     pub(crate) image: String,
@@ -22,10 +22,10 @@ pub(crate) struct Described {
 }
 
 /// Reads a caption file: its entries, of which several may name one image, and the number of
-/// captions that were null or empty.
+/// captions that are null or empty.
 ///
 /// # Errors
-/// If the file is not there (saying where to ask for it) or has another form.
+/// If the file does not exist (with the address of its authors) or has another form.
 pub(crate) fn read(path: &Path) -> Result<(Vec<Described>, usize)> {
     let file = if path.is_dir() { path.join("clean.json") } else { path.to_path_buf() };
     let text = match text_file::read(&file) {
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn another_form_and_a_missing_file_say_what_was_seen() {
+    fn errors_about_another_form_and_a_missing_file_say_what_is_there() {
         let message = parse(r#"[{"picture":"a","words":"b"}]"#).unwrap_err().to_string();
         assert!(message.contains("entry 0 has the keys [picture, words]"), "{message}");
         assert!(parse("{}").unwrap_err().to_string().contains("JSON list"));

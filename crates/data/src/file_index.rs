@@ -1,4 +1,4 @@
-//! Finding the files that captions speak of, however they spell them.
+//! Finding files by the names in caption files, which may spell them differently.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -7,8 +7,8 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::error::{Error, Result};
 
-/// What is taken for an image, and what may stand in a caption file instead (Face2Text v0.1 says
-/// `.bmp` of files that are `.jpg`).
+/// The extensions of images, and those that a caption file may have instead (Face2Text v0.1 calls
+/// `.jpg` files `.bmp`).
 const READABLE: [&str; 3] = ["jpg", "jpeg", "png"];
 const NAMED: [&str; 7] = ["jpg", "jpeg", "png", "bmp", "gif", "webp", "tif"];
 
@@ -16,13 +16,13 @@ const NAMED: [&str; 7] = ["jpg", "jpeg", "png", "bmp", "gif", "webp", "tif"];
 pub(crate) struct FileIndex {
     root: PathBuf,
     by_path: HashMap<String, Vec<PathBuf>>,
-    /// By the ends of their paths: of `a/b/c`, `b/c` and `c`.
+    /// By the ends of their paths: `a/b/c` is also `b/c` and `c`.
     by_end: HashMap<String, Vec<PathBuf>>,
 }
 
 impl FileIndex {
-    /// Reads the folder and those within it, hidden ones left out, each once: links that lead back
-    /// are not followed.
+    /// Reads the folder and its subfolders without hidden ones, each once, so that links that lead back
+    /// do no harm.
     pub(crate) fn scan(root: &Path) -> Result<Self> {
         let mut index = Self { root: root.into(), by_path: HashMap::new(), by_end: HashMap::new() };
         let mut folders = vec![root.to_path_buf()];
@@ -57,25 +57,25 @@ impl FileIndex {
         self.by_path.entry(stem).or_default().push(path);
     }
 
-    /// The folder that was read.
+    /// The root folder.
     pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
-    /// A file's path under the folder, as it is spelled there, with forward slashes.
+    /// The path of a file under the root, with forward slashes.
     pub(crate) fn relative(&self, path: &Path) -> String {
         let path = path.strip_prefix(&self.root).unwrap_or(path);
         path.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/")
     }
 
-    /// The number of images found.
+    /// The number of images.
     pub(crate) fn len(&self) -> usize {
         self.by_path.values().map(Vec::len).sum()
     }
 
     /// The file that a caption file calls `name`: by its path under the root, or by the end of that
-    /// path where it is unique. A folder in the name is a folder of the file: `b/0.png` is no other
-    /// than a `b/0.png`, be it in a folder `a`.
+    /// path where it is unique. A folder in the name must match: `b/0.png` may be `a/b/0.png` and is
+    /// never `0.png`.
     ///
     /// On failure, the reason: no such file, or several.
     pub(crate) fn find(&self, name: &str) -> std::result::Result<&Path, String> {
@@ -96,12 +96,12 @@ impl FileIndex {
         }
     }
 
-    /// Why there is no image of that name.
+    /// The reason why no image has that name.
     fn missing(&self, name: &str, stem: &str) -> String {
         if !has_extension(name, &READABLE) && self.root.join(name).is_file() {
-            return "is there, but only JPEG and PNG are read".into();
+            return "exists, but only JPEG and PNG files are read".into();
         }
-        let mut reason = String::from("no such image (extension, case and Unicode form were ignored)");
+        let mut reason = String::from("no such image (extension, case and Unicode form are ignored)");
         let bare = stem.rsplit('/').next().unwrap_or(stem);
         let alike = self.by_path.get(bare).or_else(|| self.by_end.get(bare));
         if let Some(path) = alike.and_then(|alike| alike.first()) {
@@ -126,7 +126,7 @@ fn has_extension(path: &str, extensions: &[&str]) -> bool {
         .is_some_and(|(_, end)| extensions.iter().any(|known| end.eq_ignore_ascii_case(known)))
 }
 
-/// For messages about a path that is not there: the nearest folder that is, and what is in it.
+/// For messages about a missing path: the nearest existing folder and its files.
 pub(crate) fn nearest(path: &Path) -> String {
     let Some(folder) =
         path.ancestors().skip(1).find(|folder| folder.is_dir() || folder.as_os_str().is_empty())
@@ -143,7 +143,7 @@ pub(crate) fn nearest(path: &Path) -> String {
         .collect();
     names.sort();
     names.truncate(8);
-    format!("the nearest folder is {}, which holds: {}", folder.display(), names.join(", "))
+    format!("the nearest folder is {} with: {}", folder.display(), names.join(", "))
 }
 
 #[cfg(test)]
@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_in_a_name_is_a_folder_of_the_file() {
+    fn a_folder_in_a_name_must_match() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(folder.path().join("a/b")).unwrap();
         let file = folder.path().join("a/b/0.png");
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_found_whatever_their_extension_case_and_unicode_form() {
+    fn extension_case_and_unicode_form_of_names_are_ignored() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
         std::fs::create_dir_all(root.join("Jo.Anne Doe")).unwrap();
@@ -185,6 +185,8 @@ mod tests {
         assert_eq!(index.find("twin.png").unwrap(), root.join("twin.png"));
         assert!(index.find("twin.bmp").unwrap_err().contains("ambiguous"));
         assert!(index.find("nobody.jpg").unwrap_err().contains("no such image"));
-        assert!(index.find("notes.txt").unwrap_err().contains("is there, but only JPEG and PNG are read"));
+        assert!(
+            index.find("notes.txt").unwrap_err().contains("exists, but only JPEG and PNG files are read")
+        );
     }
 }

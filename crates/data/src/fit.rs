@@ -1,4 +1,4 @@
-//! From an image of any shape to a square of the wanted side.
+//! From an image of any shape to a square.
 
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8x3;
@@ -7,27 +7,27 @@ use serde::{Deserialize, Serialize};
 
 use crate::image::Image;
 
-/// How an image that is not square becomes so.
+/// How an image that is not square becomes square.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fit {
     /// The largest square in the middle.
     #[default]
     Crop,
-    /// The whole image, with bars of the background's colour.
+    /// The whole image, with bars in the colour of the background.
     Pad,
-    /// The whole image, out of proportion.
+    /// The whole image, with another aspect ratio.
     Stretch,
 }
 
-/// The widest and the tallest shape that is still taken for a portrait.
+/// The largest ratio of the sides of a portrait.
 const MOST_ELONGATED: f64 = 4.0;
 
-/// The central `crop` of an image (a fraction of both its sides), as a square of `side` pixels,
-/// resampled with Lanczos's filter of three lobes.
+/// The central `crop` of an image (a fraction of both sides) as a square of `side` pixels, resampled
+/// with a Lanczos filter of three lobes.
 ///
-/// On failure, the reason: the image is more than four times longer than wide, or what is left of
-/// it is smaller than half of what is wanted.
+/// On failure, the reason: the image is more than four times longer than wide, or a side of the part
+/// in use is smaller than half of `side`.
 pub(crate) fn fit(
     image: &Image,
     side: usize,
@@ -65,7 +65,7 @@ pub(crate) fn fit(
     Ok(padded)
 }
 
-/// The central `kept` pixels of an image at a new size; unchanged where nothing changes.
+/// The central `kept` pixels of an image at a new size; a copy where the size stays.
 fn resize(image: &Image, kept: (f64, f64), width: usize, height: usize) -> Result<Image, String> {
     let whole = kept == (image.width as f64, image.height as f64);
     if whole && (image.width, image.height) == (width, height) {
@@ -80,7 +80,7 @@ fn resize(image: &Image, kept: (f64, f64), width: usize, height: usize) -> Resul
     let options = ResizeOptions::new()
         .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
         .crop(left, top, kept.0, kept.1);
-    // The typed call compiles the resampling of this kind of pixel alone, not of all thirty.
+    // The typed call compiles the resampling of one pixel type instead of thirty.
     Resizer::new().resize_typed(&source, &mut result, &options).map_err(|error| error.to_string())?;
     Ok(Image { width, height, pixels })
 }
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn each_fit_keeps_what_it_says() {
+    fn each_fit_keeps_its_part_of_the_image() {
         let wide = striped(64, 32);
         let cropped = fit(&wide, 16, Fit::Crop, 1.0, [0; 3]).unwrap();
         assert_eq!((cropped.pixel(0, 8), cropped.pixel(15, 8)), ([255, 0, 0], [0, 0, 255]));
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_square_of_the_right_side_is_left_alone() {
+    fn a_square_of_the_right_side_does_not_change() {
         let image = striped(16, 16);
         assert_eq!(fit(&image, 16, Fit::Crop, 1.0, [0; 3]).unwrap(), image);
     }

@@ -1,4 +1,4 @@
-//! Eight-bit RGB images: what every dataset returns and every contact sheet is made of.
+//! Eight-bit RGB images.
 
 use crate::error::{Error, Result};
 
@@ -31,8 +31,8 @@ impl Image {
     /// The image as `3 * side * side` numbers in `[-1, 1]`, channel by channel (CHW), averaged
     /// over boxes of `width / side` pixels. `side` must divide both sides of the image.
     ///
-    /// The average is taken before rounding, so that a downscaled image is the exact box average
-    /// of the eight-bit one.
+    /// The average is not rounded, so that a downscaled image is the exact box average of the
+    /// eight-bit one.
     pub(crate) fn to_planes(&self, side: usize) -> Vec<f32> {
         let factor = self.width / side;
         let scale = 1.0 / (127.5 * (factor * factor) as f32);
@@ -60,7 +60,7 @@ impl Image {
     }
 
     /// The image averaged over boxes of `factor` by `factor` pixels, rounded to the nearest byte.
-    /// Rows and columns that do not fill a box are dropped.
+    /// Rows and columns that fill no whole box are dropped.
     pub fn shrink(&self, factor: usize) -> Self {
         let factor = factor.max(1);
         let (width, height) = (self.width / factor, self.height / factor);
@@ -84,7 +84,7 @@ impl Image {
     /// The image as a PNG file.
     ///
     /// # Errors
-    /// If the number of bytes does not fit the sides.
+    /// If the number of bytes does not match the sides.
     pub fn encode_png(&self) -> Result<Vec<u8>> {
         let expected = 3 * self.width * self.height;
         if self.pixels.len() != expected || expected == 0 {
@@ -109,7 +109,7 @@ impl Image {
 
 /// Images side by side in rows of `columns`, two pixels of near-black between them.
 ///
-/// Every cell has the size of the largest image; smaller ones sit in its upper left corner.
+/// Every cell has the size of the largest image; smaller images are in its upper left corner.
 pub fn contact_sheet(images: &[Image], columns: usize) -> Image {
     const GAP: usize = 2;
     let columns = columns.clamp(1, images.len().max(1));
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_png_decodes_to_the_image_it_was_made_of() {
+    fn an_encoded_png_decodes_to_the_same_image() {
         let image = Image { width: 3, height: 1, pixels: vec![1, 2, 3, 40, 50, 60, 255, 0, 255] };
         let decoded = image::load_from_memory(&image.encode_png().unwrap()).unwrap().to_rgb8();
         assert_eq!(decoded.dimensions(), (3, 1));
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_contact_sheet_holds_every_image_in_reading_order() {
+    fn a_contact_sheet_has_every_image_in_reading_order() {
         let images: Vec<Image> = (0..3u8).map(|i| Image::filled(4, 4, [100 + i, 0, 0])).collect();
         let sheet = contact_sheet(&images, 2);
         assert_eq!((sheet.width, sheet.height), (14, 14));

@@ -1,4 +1,4 @@
-//! Decoded pixels on disk, so that a second run does not decode again.
+//! Decoded pixels on disk, for later runs on the same files.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -7,22 +7,22 @@ use std::time::UNIX_EPOCH;
 use crate::error::{Error, Result};
 use crate::image::Image;
 
-/// A change to decoding or fitting that changes pixels raises it.
+/// Every change of decoding or fitting that alters pixels increases it.
 const VERSION: u32 = 1;
 
-/// A folder of decoded squares. Entries are written to a temporary file and renamed, checked
-/// against their hash when read, and never trusted when stale: the name of an entry is the hash
-/// of the file's path, size, time of change, and of how it was fitted.
+/// A folder of decoded squares. Entries are written to a temporary file and renamed, and checked
+/// against their hash when read. The name of an entry is a hash of path, size and modification time of
+/// the file and of the settings, so that a stale entry is never read.
 #[derive(Clone, Debug)]
 pub(crate) struct PixelCache {
     folder: PathBuf,
     side: usize,
-    /// Everything besides the file that the pixels depend on.
+    /// The settings that the pixels depend on.
     recipe: String,
 }
 
 impl PixelCache {
-    /// A cache in `folder`, which is made if it is not there.
+    /// A cache in `folder`, which is created if it does not exist.
     pub(crate) fn open(folder: &Path, side: usize, recipe: String) -> Result<Self> {
         std::fs::create_dir_all(folder).map_err(|error| Error::file(folder, error))?;
         Ok(Self { folder: folder.into(), side, recipe })
@@ -42,7 +42,7 @@ impl PixelCache {
         Some(self.folder.join(format!("{}.rgb", &blake3::hash(name.as_bytes()).to_hex()[..40])))
     }
 
-    /// The square made of a file, if it is there and whole.
+    /// The square of a file, if its entry exists and is intact.
     pub(crate) fn load(&self, path: &Path) -> Option<Image> {
         let bytes = std::fs::read(self.entry(path)?).ok()?;
         let (hash, pixels) = bytes.split_at_checked(blake3::OUT_LEN)?;
@@ -52,7 +52,7 @@ impl PixelCache {
         Some(Image { width: self.side, height: self.side, pixels: pixels.to_vec() })
     }
 
-    /// Keeps the square made of a file. A full disk costs the next run time, and nothing else.
+    /// Stores the square of a file. A failure, such as a full disk, is a warning.
     pub(crate) fn store(&self, path: &Path, image: &Image) {
         let Some(entry) = self.entry(path) else { return };
         let write = || -> std::io::Result<()> {

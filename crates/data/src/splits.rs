@@ -113,8 +113,8 @@ impl Splits {
         Err(Error::Dataset {
             dataset: self.train.name().into(),
             reason: format!(
-                "found {len} captioned training images, expected at least two captioned images: each is also \
-                 shown with the caption of another"
+                "expected at least two captioned images to train on, since each is also shown with the caption of \
+                 another, found {len}"
             ),
         })
     }

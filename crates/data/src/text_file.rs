@@ -1,4 +1,4 @@
-//! Text files of others: regular files of UTF-8, with or without a byte order mark.
+//! Text files: regular files in UTF-8, with or without a byte order mark.
 
 use std::io::{Error, Result};
 use std::path::Path;
@@ -6,8 +6,8 @@ use std::path::Path;
 /// The text of a file, without its byte order mark.
 ///
 /// # Errors
-/// If it cannot be read, is no regular file (a pipe may never end), or is not UTF-8; the message says
-/// where.
+/// If it cannot be read, is not a regular file (a pipe may never end), or is not UTF-8; the message
+/// names the line.
 pub(crate) fn read(path: &Path) -> Result<String> {
     if !std::fs::metadata(path)?.is_file() {
         return Err(Error::other("not a regular file: expected text"));
@@ -15,10 +15,10 @@ pub(crate) fn read(path: &Path) -> Result<String> {
     decoded(std::fs::read(path)?)
 }
 
-/// The text of a file that is read already, without its byte order mark.
+/// The text in the bytes of a file, without its byte order mark.
 ///
 /// # Errors
-/// If it is not UTF-8; the message says where.
+/// If it is not UTF-8; the message names the line.
 pub fn decoded(bytes: Vec<u8>) -> Result<String> {
     let mut text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();

@@ -1,18 +1,18 @@
-//! Which captions speak of what can be seen.
+//! The filter of captions that describe something visible.
 //!
-//! About one caption in ten of Face2Text v0.1 names nothing that a picture could show (*another
-//! lying politician*). [`CaptionFilter::Visual`] leaves them out.
+//! About one caption in ten of Face2Text v0.1 describes nothing visible (*another lying politician*).
+//! [`CaptionFilter::Visual`] drops them.
 
 use serde::{Deserialize, Serialize};
 
-/// Which captions are used.
+/// The captions that are used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CaptionFilter {
-    /// Every caption that is not empty.
+    /// All captions that are not empty.
     #[default]
     All,
-    /// Those with at least one word for a feature, an expression, an age or clothes.
+    /// Captions with at least one word for a feature, an expression, an age or clothes.
     Visual,
 }
 
@@ -26,8 +26,8 @@ impl CaptionFilter {
     }
 }
 
-/// Beginnings of words: *wrink* stands for wrinkle, wrinkles, wrinkled. In rows: parts of the head,
-/// hair and beard, colours and shapes, expression, age and origin, what is worn.
+/// Beginnings of words: *wrink* means wrinkle, wrinkles and wrinkled. The rows: parts of the head, hair
+/// and beard, colours and shapes, expression, age and origin, clothes.
 const STEMS: &str = "\
     hair eye brow nose nasal nostril mouth lip teeth tooth chin cheek jaw forehead ear neck skin complexion wrink \
     freckl mole dimpl scar acne fac head feature lash crease bags skull temple shoulder \
@@ -42,11 +42,11 @@ const STEMS: &str = "\
     glass spectacl shades hat cap helmet earring necklace jewel makeup lipstick mascara suit tie shirt collar \
     jacket uniform scarf dress wear cloth";
 
-/// Words that begin like a stem of four letters or more and mean something else.
+/// Words that begin with a stem of four letters or more and mean something else.
 const EXCEPTIONS: [&str; 8] =
     ["heading", "suitable", "suits", "temples", "fortunate", "think", "thinks", "thinking"];
 
-/// What may follow a stem of up to three letters: `tan` is no beginning of *tangible*.
+/// The endings of a stem of up to three letters: `tan` is no beginning of *tangible*.
 const ENDINGS: [&str; 7] = ["", "s", "e", "es", "ed", "ial", "dish"];
 
 fn is_visual(word: &str) -> bool {

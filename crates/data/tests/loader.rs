@@ -1,4 +1,4 @@
-//! Batches: a pure function of key and position, whoever computes them.
+//! Batches as a pure function of key and position.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -169,7 +169,7 @@ fn captions_and_words_are_dropped_and_nothing_else_changes() {
     assert_eq!(nothing.full_captions(), seen.captions()[..8]);
     let batch = loader(0.25, 0.2).batch(0, 400, 4).unwrap();
     assert_eq!((&batch.pixels, &batch.mismatched()), (&seen.pixels, &seen.mismatched()));
-    assert_eq!(loader(0.25, 0.2).batch(8, 8, 4).unwrap().items, batch.items[8..16]);
+    assert_eq!(loader(0.25, 0.2).batch(8, 8, 4).unwrap().captions(), batch.captions()[8..16]);
     let dropout = CaptionDropout { caption_dropout: 0.25, word_dropout: 0.2 };
     let same = Loader::new(faces(40), Key::new(5)).with_caption_dropout(dropout);
     assert_eq!(same.batch(0, 400, 4).unwrap(), batch);

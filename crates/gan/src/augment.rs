@@ -1,9 +1,9 @@
-//! Differentiable augmentation: what the discriminator sees, real or generated, is changed at
-//! random, so that it cannot learn a few hundred images by heart. DiffAugment (arXiv:2006.10738), and
-//! ADA's control of how many images are changed (arXiv:2006.06676).
+//! Differentiable augmentation of the discriminator's images, real and generated, against overfitting to
+//! a few hundred images: DiffAugment (arXiv:2006.10738), with ADA's control of the augmentation
+//! probability (arXiv:2006.06676).
 //!
-//! The generator is asked for images that look real when changed, and the changes are such that
-//! only real-looking images do (each leaves most of an image as it was).
+//! Each augmentation leaves most of an image as it is, so that an augmented image looks real only if the
+//! image itself does.
 
 use candle_core::{Device, Result as TensorResult, Tensor};
 use serde::{Deserialize, Serialize};
@@ -11,39 +11,38 @@ use t2f_ops::rng::{Key, below, unit};
 
 use crate::error::{Result, check};
 
-/// How much images are changed; nothing by default. The paper's policy is 1, 0.125 and 0.5.
+/// The augmentations, `[augment]`; none by default. The paper's policy is 1, 0.125 and 0.5.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AugmentConfig {
     /// Strength of changes of brightness (by up to ± half of it), saturation (times 1 ± it) and
-    /// contrast (times 1 ± half of it). Captions that tell colours speak against it. Default 0;
-    /// 0 to 1.
+    /// contrast (times 1 ± half of it). Unsuitable where captions mention colours. Default 0; 0 to 1.
     pub color: f64,
-    /// Largest shift, as a share of the side; what comes in is 0. Default 0; 0 to 0.5.
+    /// Largest shift, as a fraction of the side; uncovered pixels are 0. Default 0; 0 to 0.5.
     pub translation: f64,
-    /// Side of a square set to 0, as a share of the side. Default 0; 0 to 0.75.
+    /// Side of a square that is set to 0, as a fraction of the image's side. Default 0; 0 to 0.75.
     pub cutout: f64,
-    /// Whether every second image is mirrored, left for right, whatever `probability` is: twice as
-    /// much data where faces and what is said of them have no sides. Default no.
+    /// Whether images are mirrored, left for right, with probability one half, independently of
+    /// `probability`. It doubles the data where captions do not tell left from right. Default no.
     pub mirror: bool,
-    /// The share of images that each change is made to, drawn for each change on its own; with
-    /// `adaptive`, the share to begin with. Default 1, as DiffAugment's; 0 to 1.
+    /// The augmentation probability p: each augmentation is applied to each image with this probability,
+    /// independently. With `adaptive` it is the initial one. Default 1 (DiffAugment's); 0 to 1.
     pub probability: f64,
-    /// Whether the share follows how well the discriminator knows the real images. Default no.
+    /// The control of the augmentation probability by the discriminator's scores. Default none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adaptive: Option<AdaptiveConfig>,
 }
 
-/// How the share of changed images follows the discriminator: ADA, §3 of arXiv:2006.06676.
+/// The control of the augmentation probability, `[augment.adaptive]`: ADA, §3 of arXiv:2006.06676.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdaptiveConfig {
-    /// `E sign D(real)` that is aimed at: above it the share grows, below it shrinks. Default 0.6, the
-    /// paper's; 0 to 1. It is for losses whose scores have their border at 0.
+    /// The target of `E sign D(real)`: above it the probability grows, below it shrinks. It suits losses
+    /// that separate real from generated scores at 0. Default 0.6 (the paper's); 0 to 1.
     pub target: f64,
-    /// Thousands of images in which the share can go from 0 to 1. Default 500; above 0.
+    /// Thousands of images in which the probability can go from 0 to 1. Default 500; above 0.
     pub ramp_kimg: f64,
-    /// Steps that the mean is taken over, between two changes of the share. Default 4; at least 1.
+    /// Steps between two changes of the probability, over which the mean is taken. Default 4; at least 1.
     pub interval: u64,
 }
 
@@ -59,26 +58,26 @@ impl Default for AugmentConfig {
     }
 }
 
-/// Where the share of changed images stands.
+/// The ADA controller: the present augmentation probability.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AdaController {
-    /// The share, 0 to 1.
+    /// The augmentation probability, 0 to 1.
     pub probability: f64,
-    /// Sum of the means of signs since it was last changed.
+    /// Sum of the mean signs since its last change.
     signs: f64,
-    /// Steps since then.
+    /// Steps since its last change.
     steps: u64,
 }
 
 impl AdaController {
-    /// The share that a run begins with.
+    /// The controller at the start of a run.
     pub fn new(config: &AugmentConfig) -> Self {
         Self { probability: config.probability, signs: 0.0, steps: 0 }
     }
 
-    /// Takes in `E sign D(real)` of a step of `batch` images; after `interval` of them the share moves
-    /// by `interval · batch / (1000 · ramp_kimg)`, up if their mean is above the target, else down.
+    /// Observes `E sign D(real)` of a step of `batch` images. After `interval` steps the probability moves
+    /// by `interval · batch / (1000 · ramp_kimg)`, up if the mean is above the target, else down.
     pub fn observe(&mut self, adaptive: &AdaptiveConfig, sign: f64, batch: usize) {
         self.signs += sign;
         self.steps += 1;
@@ -115,8 +114,8 @@ impl AugmentConfig {
         Ok(())
     }
 
-    /// Images changed at random, each in its own way and each change but mirroring with this
-    /// probability; differentiable to any order.
+    /// Augments each image at random, independently; every augmentation but mirroring has this
+    /// probability. Differentiable to any order.
     ///
     /// # Shapes
     /// `images` and the result: `(B, 3, R, R)`, about `[-1, 1]`.
@@ -148,7 +147,7 @@ impl AugmentConfig {
     }
 }
 
-/// Every image as it is or left for right, as likely as not.
+/// Every image as it is or mirrored, with probability one half.
 fn mirrored(x: &Tensor, key: Key) -> TensorResult<Tensor> {
     let mut rng = key.rng();
     let images = (0..x.dim(0)?).map(|image| {
@@ -192,7 +191,7 @@ fn translated(x: &Tensor, shift: usize, chosen: &[bool], key: Key) -> TensorResu
     Tensor::cat(&moved.collect::<TensorResult<Vec<_>>>()?, 0)
 }
 
-/// `(B, 1, R, R)`: 1, and 0 in a square of `hole` pixels whose centre may be anywhere.
+/// `(B, 1, R, R)`: 1, and 0 in a square of `hole` pixels with its centre at any pixel.
 fn holes(like: &Tensor, hole: usize, chosen: &[bool], key: Key) -> TensorResult<Tensor> {
     let (batch, _, height, width) = like.dims4()?;
     let mut rng = key.rng();
@@ -240,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_by_default_and_the_same_for_the_same_key() -> Result<()> {
+    fn no_augmentation_by_default_and_equal_ones_for_equal_keys() -> Result<()> {
         let x = images();
         assert_eq!(numbers(&AugmentConfig::default().apply(&x, 1.0, Key::new(2))?), numbers(&x));
         let [first, again, other] =
@@ -269,11 +268,11 @@ mod tests {
     }
 
     #[test]
-    fn half_of_the_images_are_mirrored_whatever_the_share() -> Result<()> {
+    fn half_of_the_images_are_mirrored_at_every_probability() -> Result<()> {
         let x = normal(Key::new(8), (400, 3, 4, 4), DType::F64, &Device::Cpu)?;
         let mirror = AugmentConfig { mirror: true, ..Default::default() };
-        for share in [0.0, 1.0] {
-            let y = mirror.apply(&x, share, Key::new(9))?;
+        for probability in [0.0, 1.0] {
+            let y = mirror.apply(&x, probability, Key::new(9))?;
             let mut turned = 0;
             for image in 0..400 {
                 let (before, after) = (x.get(image)?.to_vec3::<f64>()?, y.get(image)?.to_vec3::<f64>()?);
@@ -287,7 +286,8 @@ mod tests {
         Ok(())
     }
 
-    /// Every change is linear in the image: the gradient of `sum(r·T(x))` times a step is the change.
+    /// Every augmentation is linear in the image, so that the gradient of `sum(r·T(x))` times a step is exactly
+    /// the difference.
     #[test]
     fn gradients_agree_with_finite_differences() -> Result<()> {
         let x = Var::from_tensor(&images())?;
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_of_the_images_is_changed() -> Result<()> {
+    fn each_augmentation_has_the_given_probability() -> Result<()> {
         let x = normal(Key::new(8), (400, 3, 8, 8), DType::F64, &Device::Cpu)?;
         for change in [
             AugmentConfig { color: 1.0, ..Default::default() },
@@ -319,23 +319,23 @@ mod tests {
         Ok(())
     }
 
-    /// 16 images a step, 4 steps an interval, 64 of 1000 images in which all of the way is gone.
+    /// 16 images a step, 4 steps an interval: 64 of the 1000 images of the ramp.
     #[test]
-    fn the_share_follows_the_discriminator() {
+    fn the_probability_follows_the_scores_of_real_images() {
         let adaptive = AdaptiveConfig { target: 0.6, ramp_kimg: 1.0, interval: 4 };
-        let mut share = AdaController::new(&AugmentConfig { probability: 0.1, ..Default::default() });
+        let mut ada = AdaController::new(&AugmentConfig { probability: 0.1, ..Default::default() });
         for sign in [1.0, 1.0, 1.0] {
-            share.observe(&adaptive, sign, 16);
-            assert_eq!(share.probability, 0.1);
+            ada.observe(&adaptive, sign, 16);
+            assert_eq!(ada.probability, 0.1);
         }
-        share.observe(&adaptive, 0.0, 16); // a mean of 0.75
-        assert!((share.probability - 0.164).abs() < 1e-12);
-        (0..8).for_each(|_| share.observe(&adaptive, 0.5, 16));
-        assert!((share.probability - 0.036).abs() < 1e-12);
-        (0..400).for_each(|_| share.observe(&adaptive, -1.0, 16));
-        assert_eq!(share.probability, 0.0);
-        (0..400).for_each(|_| share.observe(&adaptive, 1.0, 16));
-        assert_eq!(share.probability, 1.0);
+        ada.observe(&adaptive, 0.0, 16); // a mean of 0.75
+        assert!((ada.probability - 0.164).abs() < 1e-12);
+        (0..8).for_each(|_| ada.observe(&adaptive, 0.5, 16));
+        assert!((ada.probability - 0.036).abs() < 1e-12);
+        (0..400).for_each(|_| ada.observe(&adaptive, -1.0, 16));
+        assert_eq!(ada.probability, 0.0);
+        (0..400).for_each(|_| ada.observe(&adaptive, 1.0, 16));
+        assert_eq!(ada.probability, 1.0);
     }
 
     #[test]

@@ -5,11 +5,10 @@ use candle_core::Tensor;
 use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Result, check};
+use crate::error::{Result, check_argument};
 use crate::growing::layers::{Compat, Conv, ConvShape};
 
-/// How the second half of the linear layer becomes a standard deviation, and how the divergence is
-/// reduced.
+/// The form of the standard deviation, and the reduction of the divergence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ConditioningKind {
@@ -18,7 +17,7 @@ pub enum ConditioningKind {
     #[default]
     LogVariance,
     /// T2F's `sigma = relu(s) + 1e-12`; divergence summed over dimensions, averaged over the batch.
-    /// A dead unit costs 27 nats and has no gradient: for comparison with T2F only.
+    /// A dead unit has a divergence of 27 nats and no gradient: for comparison with T2F only.
     Relu,
 }
 
@@ -31,8 +30,8 @@ pub struct Conditioned {
     pub kl: Tensor,
 }
 
-/// `code = mu + sigma · noise`, with `mu` and `sigma` linear in the embedding up to the form that
-/// [`ConditioningKind`] names.
+/// `code = mu + sigma · noise`, with `mu` and the parameter of `sigma` linear in the embedding; see
+/// [`ConditioningKind`].
 ///
 /// One linear layer, as in T2F; StackGAN-v2's has a gated unit before it.
 #[derive(Debug)]
@@ -47,7 +46,7 @@ impl ConditioningAugmentation {
     /// C columns make the mean.
     ///
     /// # Errors
-    /// If `embedding_size` is 0, or a parameter cannot be had.
+    /// If `embedding_size` is 0, or a parameter is missing.
     pub fn new(
         code_size: usize,
         kind: ConditioningKind,
@@ -55,7 +54,7 @@ impl ConditioningAugmentation {
         embedding_size: usize,
         vb: VarBuilder,
     ) -> Result<Self> {
-        check(embedding_size > 0, "embedding_size", embedding_size, "at least 1")?;
+        check_argument(embedding_size > 0, "embedding_size", embedding_size, "at least 1")?;
         let shape = ConvShape { kernel: 1, inputs: embedding_size, outputs: 2 * code_size };
         let transformer = Conv::new(shape, compat, &vb.pp("transformer"))?;
         Ok(Self { transformer, code_size, kind })
@@ -68,7 +67,7 @@ impl ConditioningAugmentation {
 
     /// Samples a code for each embedding. With `noise` zero the code is the mean.
     ///
-    /// `kl = ½ (mu² + sigma² - ln sigma² - 1)`, reduced as [`ConditioningKind`] says.
+    /// `kl = ½ (mu² + sigma² - ln sigma² - 1)`, reduced as in [`ConditioningKind`].
     ///
     /// # Shapes
     /// `embedding`: `(B, E)`, `noise`: `(B, C)`, standard normal; the code: `(B, C)`.

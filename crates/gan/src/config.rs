@@ -1,4 +1,4 @@
-//! The configuration of the networks and of their losses, and the parts that are built from it.
+//! The configuration of networks and losses, and the construction of both.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::conditioning::{ConditioningAugmentation, ConditioningKind};
 use crate::discriminator::{Discriminator, DiscriminatorShape};
-use crate::error::{Result, check};
+use crate::error::{Result, check, check_argument, refused};
 use crate::generator::{Generator, GeneratorShape};
 use crate::growing::{
     Compat, DiscriminatorOptions, GeneratorOptions, GrowingDiscriminator, GrowingGenerator, Head,
@@ -77,8 +77,7 @@ pub struct GanConfig {
     pub head: Head,
     /// Whether the latent modulates every convolution of the generator above 4x4 (DF-GAN). Default no.
     pub modulation: bool,
-    /// Another program whose layers are reproduced exactly, mistakes included, for comparisons. Default
-    /// none.
+    /// Another program to reproduce layer by layer, mistakes included, for comparisons. Default none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compat: Option<Compat>,
 }
@@ -142,14 +141,17 @@ impl GanConfig {
     /// Checks every range, and the fields against each other.
     ///
     /// # Errors
-    /// If one is wrong; the message names it and the accepted values.
+    /// If a field is out of range; the message names it and the accepted values.
     pub fn check(&self) -> Result<()> {
         named(&GENERATORS, "gan.generator", &self.generator)?;
         named(&DISCRIMINATORS, "gan.discriminator", &self.discriminator)?;
         self.checked_channels().map(drop)
     }
 
-    /// The feature maps at each level, of a configuration that is valid.
+    /// The feature maps at each level, after [`check`](Self::check) of all ranges.
+    ///
+    /// # Errors
+    /// Those of [`check`](Self::check), but for unknown names.
     pub fn checked_channels(&self) -> Result<Vec<usize>> {
         let r = self.resolution;
         check(r >= 4 && r.is_power_of_two(), "gan.resolution", r, "a power of two, at least 4")?;
@@ -196,7 +198,7 @@ impl GanConfig {
         embedding_size: usize,
         attribute_code: usize,
     ) -> Result<DiscriminatorShape> {
-        check(embedding_size > 0, "embedding_size", embedding_size, "at least 1")?;
+        check_argument(embedding_size > 0, "embedding_size", embedding_size, "at least 1")?;
         let channels = self.checked_channels()?;
         Ok(DiscriminatorShape { condition_size: embedding_size + attribute_code, channels })
     }
@@ -204,18 +206,18 @@ impl GanConfig {
     /// Builds the configured generator.
     ///
     /// # Errors
-    /// If its name is unknown or a parameter cannot be had.
+    /// If its name is unknown or a parameter is missing.
     pub fn generator(&self, shape: &GeneratorShape, vb: VarBuilder) -> Result<Box<dyn Generator>> {
         named(&GENERATORS, "gan.generator", &self.generator)?(self, shape, vb)
     }
 
     /// Builds the configured discriminator.
     ///
-    /// With parameters from a frozen builder it scores with the same weights and gets no gradient, as
-    /// the generator's step needs it.
+    /// With parameters from a frozen builder it has the same weights and gets no gradient, as the
+    /// generator's step needs it.
     ///
     /// # Errors
-    /// If its name is unknown or a parameter cannot be had.
+    /// If its name is unknown or a parameter is missing.
     pub fn discriminator(
         &self,
         shape: &DiscriminatorShape,
@@ -227,13 +229,13 @@ impl GanConfig {
     /// Builds the conditioning augmentation for embeddings of `embedding_size`.
     ///
     /// # Errors
-    /// If the configuration is not valid or a parameter cannot be had.
+    /// If the configuration is not valid or a parameter is missing.
     pub fn conditioning(&self, embedding_size: usize, vb: VarBuilder) -> Result<ConditioningAugmentation> {
         self.check()?;
         ConditioningAugmentation::new(self.code_size, self.conditioning, self.compat, embedding_size, vb)
     }
 
-    /// Every parameter of the networks and of the objectives, without allocating any.
+    /// Every parameter of the networks and of the objectives; allocates none.
     ///
     /// # Errors
     /// If the configuration is not valid.
@@ -267,7 +269,7 @@ impl GanConfig {
             },
         )?;
         let all = rows.lock().expect("no panic while the rows are held").split_off(known.len());
-        // An objective shares parameters with the network that it trains.
+        // The prior and its objective have the same parameters.
         known.extend(all.into_iter().filter(|row| !row.name.starts_with("prior.")));
         Ok(known)
     }
@@ -275,10 +277,11 @@ impl GanConfig {
 
 /// The part of a list with a name.
 fn named<T: Copy>(list: &[(&str, T)], key: &'static str, name: &str) -> Result<T> {
-    let names = || list.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-    let found = list.iter().find(|(other, _)| *other == name);
-    check(found.is_some(), key, name, format_args!("one of {}", names()))?;
-    Ok(found.unwrap_or(&list[0]).1)
+    let found = list.iter().find(|(other, _)| *other == name).map(|(_, part)| *part);
+    found.ok_or_else(|| {
+        let names: Vec<&str> = list.iter().map(|(name, _)| *name).collect();
+        refused(key, name, format_args!("one of {}", names.join(", ")))
+    })
 }
 
 /// The losses of both networks, `[loss]`.
@@ -301,7 +304,7 @@ impl LossConfig {
     /// Checks every range.
     ///
     /// # Errors
-    /// If one is wrong; the message names it and the accepted values.
+    /// If a field is out of range; the message names it and the accepted values.
     pub fn check(&self) -> Result<()> {
         self.adversarial.check()?;
         self.contrast.check()?;
@@ -327,7 +330,7 @@ impl LossConfig {
     /// Builds the attribute prior, where there is one.
     ///
     /// # Errors
-    /// If a parameter cannot be had.
+    /// If a parameter is missing.
     pub fn prior(
         &self,
         embedding_size: usize,
@@ -342,7 +345,7 @@ impl LossConfig {
     /// field above and its line here.
     ///
     /// # Errors
-    /// If the configuration is not valid or a parameter cannot be had.
+    /// If the configuration is not valid or a parameter is missing.
     pub fn objectives(
         &self,
         compat: Option<Compat>,
@@ -370,7 +373,7 @@ impl LossConfig {
 
 type Rows = Arc<Mutex<Vec<ParameterRow>>>;
 
-/// A source of parameters that records every request and returns views of one zero.
+/// A source of parameters that records every request and returns views of a zero.
 struct Listing(Rows);
 
 impl SimpleBackend for Listing {

@@ -6,7 +6,39 @@ use crate::error::Result;
 use crate::growth::Growth;
 
 /// Scores images under conditions, in two parts, so that one pass over an image serves several
-/// texts and every [`Objective`](crate::Objective) that reads features.
+/// texts and every [`Objective`](crate::Objective) of features.
+///
+/// ```
+/// use candle_core::{DType, Device, Tensor};
+/// use t2f_gan::{Discriminator, Growth, Result};
+///
+/// /// `score = <W, mean colour> + <V, condition>`.
+/// #[derive(Debug)]
+/// struct MeanColour {
+///     image: Tensor, // (3, 1)
+///     text: Tensor,  // (E + P, 1)
+/// }
+///
+/// impl Discriminator for MeanColour {
+///     fn features(&self, images: &Tensor, _at: Growth) -> Result<Tensor> {
+///         Ok(images.mean_keepdim((2, 3))?.permute((0, 2, 3, 1))?) // (B, 1, 1, 3)
+///     }
+///     fn score(&self, features: &Tensor, condition: &Tensor) -> Result<Tensor> {
+///         let image = features.flatten_from(1)?.matmul(&self.image)?;
+///         Ok(image.add(&condition.matmul(&self.text)?)?.squeeze(1)?)
+///     }
+///     fn feature_channels(&self) -> usize {
+///         3
+///     }
+/// }
+///
+/// let zeros = |rows| Tensor::zeros((rows, 1), DType::F32, &Device::Cpu);
+/// let discriminator = MeanColour { image: zeros(3)?, text: zeros(2)? };
+/// let images = Tensor::zeros((4, 3, 8, 8), DType::F32, &Device::Cpu)?;
+/// let condition = Tensor::zeros((4, 2), DType::F32, &Device::Cpu)?;
+/// assert_eq!(discriminator.forward(&images, &condition, Growth::stable(1))?.dims(), [4]);
+/// # t2f_gan::Result::Ok(())
+/// ```
 pub trait Discriminator: Send + Sync + std::fmt::Debug {
     /// All that does not depend on the condition, minibatch statistics included.
     ///
@@ -31,13 +63,13 @@ pub trait Discriminator: Send + Sync + std::fmt::Debug {
     /// C, the channels of [`features`](Self::features).
     fn feature_channels(&self) -> usize;
 
-    /// Both parts at once.
+    /// Features and score at once.
     ///
     /// # Shapes
     /// `images`: `(B, 3, R, R)`, `condition`: `(B, E + P)`; result: `(B)`.
     ///
     /// # Errors
-    /// Those of the parts.
+    /// Those of [`features`](Self::features) and [`score`](Self::score).
     fn forward(&self, images: &Tensor, condition: &Tensor, at: Growth) -> Result<Tensor> {
         self.score(&self.features(images, at)?, condition)
     }

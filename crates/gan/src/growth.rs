@@ -1,14 +1,15 @@
-//! Fade-in: how far the networks have grown, and how a new layer is blended with what was before.
+//! Fade-in: the state of growth, and the blend of a new level with the level below.
 //!
 //! ProGAN §2 (arXiv:1710.10196). The networks start at 4x4 pixels; each level doubles both sides.
 //! While a level fades in, its path has weight `alpha` and the path of the level below, resized,
-//! has `1 - alpha`. Generator, discriminator and the real images all blend by this page.
+//! has `1 - alpha`. Generator, discriminator and the real images all blend by
+//! these functions.
 
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 use t2f_ops::{avg_pool2, fade, to_nchw, to_nhwc, upsample2};
 
-use crate::error::{Result, check};
+use crate::error::{Result, check_argument};
 
 /// The level that is trained or shown, and the weight of its newest layers.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,7 +28,7 @@ impl Growth {
         Self { level, alpha: 1.0 }
     }
 
-    /// The side of an image at this level, in pixels; 0 at a level of which there is none.
+    /// The side of an image at this level, in pixels; 0 at a level beyond the range of the type.
     pub const fn resolution(self) -> usize {
         match 4usize.checked_shl(self.level as u32) {
             Some(side) => side,
@@ -45,8 +46,13 @@ impl Growth {
     /// # Errors
     /// If the level is above `max_level` or alpha is outside `(0, 1]`.
     pub fn check(self, max_level: usize) -> Result<()> {
-        check(self.level <= max_level, "level", self.level, format_args!("at most {max_level}"))?;
-        check(self.alpha > 0.0 && self.alpha <= 1.0, "alpha", self.alpha, "more than 0 and at most 1")
+        check_argument(self.level <= max_level, "level", self.level, format_args!("at most {max_level}"))?;
+        check_argument(
+            self.alpha > 0.0 && self.alpha <= 1.0,
+            "alpha",
+            self.alpha,
+            "more than 0 and at most 1",
+        )
     }
 
     /// `alpha·new + (1 - alpha)·old`, where `old` is computed only while it counts.
@@ -57,8 +63,8 @@ impl Growth {
         Ok(if self.fades() { fade(&new, &old()?, self.alpha)? } else { new })
     }
 
-    /// Real images as the discriminator should see them now: halved to this level's resolution,
-    /// and, while it fades in, blended with themselves at the level below.
+    /// Real images at this level: halved to its resolution and, while it fades in, blended with
+    /// themselves at the level below.
     ///
     /// # Shapes
     /// `(B, 3, S, S)` → `(B, 3, R, R)`, where S is R times a power of two.
@@ -69,7 +75,7 @@ impl Growth {
         let (_, _, height, side) = images.dims4()?;
         let r = self.resolution();
         let halvings = side.checked_div(r).and_then(usize::checked_ilog2).unwrap_or(0);
-        check(
+        check_argument(
             height == side && r << halvings == side,
             "image size",
             format_args!("{height}x{side}"),
@@ -94,7 +100,7 @@ mod tests {
 
     #[test]
     fn reals_are_halved_and_blended_with_the_level_below() -> Result<()> {
-        // 16x16 whose value is the column: at 8x8 columns hold 0.5, 2.5, …; at 4x4 1.5, 5.5, …
+        // 16x16, each pixel the number of its column: at 8x8 columns hold 0.5, 2.5, …; at 4x4 1.5, 5.5, …
         let row = Tensor::arange(0f64, 16., &Device::Cpu)?;
         let images = row.broadcast_as((2, 3, 16, 16))?.contiguous()?;
         let real = Growth { level: 1, alpha: 0.25 }.reals(&images)?;

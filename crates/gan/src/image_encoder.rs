@@ -1,13 +1,12 @@
 //! A small convolutional encoder of images, shared by the attribute classifier, the latent encoder and
-//! the oracle. Trained on one task alone it learns it sooner than a head on the discriminator's
-//! features, at a fraction of the cost (a classifier beside the discriminator: Lee and Seok,
-//! arXiv:1708.00598).
+//! the oracle. A network of its own learns a task sooner than a head on the discriminator's features, at
+//! a fraction of the cost (a classifier beside the discriminator: Lee and Seok, arXiv:1708.00598).
 
 use candle_core::Tensor;
 use candle_nn::{Init, VarBuilder};
 use t2f_ops::{ConvOptions, avg_pool2, conv2d, to_nhwc, upsample2};
 
-use crate::error::{Result, check};
+use crate::error::{Result, check, check_argument};
 
 const SLOPE: f64 = 0.2;
 /// The side of the last feature map.
@@ -26,7 +25,7 @@ pub struct ImageEncoder {
 
 impl ImageEncoder {
     /// An error that names `option` unless these are channels of an encoder.
-    pub(crate) fn check(option: &'static str, channels: &[usize]) -> Result<()> {
+    pub(crate) fn check(option: &str, channels: &[usize]) -> Result<()> {
         check(
             (1..=MOST_STAGES).contains(&channels.len()) && channels.iter().all(|&c| c > 0),
             option,
@@ -39,7 +38,7 @@ impl ImageEncoder {
     /// stage has no `see`.
     ///
     /// # Errors
-    /// If there is no stage or more than eight, a number is 0, or a parameter cannot be had.
+    /// If there is no stage or more than eight, a number is 0, or a parameter is missing.
     pub fn new(channels: &[usize], vb: &VarBuilder) -> Result<Self> {
         Self::check("channels of an image encoder", channels)?;
         let conv = |vb: VarBuilder, kernel: usize, inputs: usize, outputs: usize| -> Result<_> {
@@ -80,11 +79,11 @@ impl ImageEncoder {
     /// If the shape does not fit.
     pub fn features(&self, images: &Tensor) -> Result<Tensor> {
         let (_, _, height, width) = images.dims4()?;
-        check(
+        check_argument(
             height == width && height.is_power_of_two(),
             "image size",
             format_args!("{height}x{width}"),
-            "a square whose side is a power of two",
+            "a square with a power of two as its side",
         )?;
         let mut x = to_nhwc(images)?;
         while x.dim(1)? < self.side {
@@ -119,15 +118,15 @@ mod tests {
     fn any_power_of_two_is_accepted_and_nothing_else() -> Result<()> {
         let parameters = Parameters::drawn(Key::new(1));
         let encoder = ImageEncoder::new(&[4], &parameters.builder(DType::F32, &Device::Cpu))?;
-        let seen = |height, width| {
+        let features = |height, width| {
             let images = Tensor::zeros((2, 3, height, width), DType::F32, &Device::Cpu)?;
             encoder.features(&images)
         };
         for side in [1, 4, 8, 32] {
-            assert_eq!(seen(side, side)?.dims(), [2, encoder.outputs()]);
+            assert_eq!(features(side, side)?.dims(), [2, encoder.outputs()]);
         }
         for (height, width) in [(6, 6), (8, 16), (0, 0)] {
-            let message = seen(height, width).unwrap_err().to_string();
+            let message = features(height, width).unwrap_err().to_string();
             assert!(message.contains(&format!("image size is {height}x{width}")), "{message}");
         }
         Ok(())

@@ -3,7 +3,7 @@
 use candle_core::{D, Device, Tensor};
 use candle_nn::VarBuilder;
 
-use crate::error::{Result, check};
+use crate::error::{Result, check_argument};
 
 /// The logit offset of a class that is ruled out.
 const RULED_OUT: f32 = -1e4;
@@ -21,8 +21,8 @@ pub struct PartialLabels {
 }
 
 impl PartialLabels {
-    /// `of(item, attribute)` returns the possible classes; `None` is an item without a label, which allows
-    /// every class. `sizes` are the attributes' numbers of values.
+    /// `of(item, attribute)` returns the possible classes; `None` is a missing label, which allows every
+    /// class. `sizes` are the attributes' numbers of values.
     ///
     /// # Errors
     /// If no class is possible or one is above its attribute's size, or the device refuses the copy.
@@ -38,12 +38,22 @@ impl PartialLabels {
         for (row, ruled_out) in ruled_out.chunks_exact_mut(classes).enumerate() {
             let (item, attribute) = (row / sizes.len(), row % sizes.len());
             let Some(possible) = of(item, attribute) else { continue };
-            check(!possible.is_empty(), "classes of an attribute", "none", "at least one, or nothing known")?;
+            check_argument(
+                !possible.is_empty(),
+                "classes of an attribute",
+                "none",
+                "at least one, or no label",
+            )?;
             known[attribute] += 1;
             ruled_out.fill(RULED_OUT);
             for class in possible {
                 let most = sizes[attribute];
-                check(class <= most, "class of an attribute", class, format_args!("at most {most}"))?;
+                check_argument(
+                    class <= most,
+                    "class of an attribute",
+                    class,
+                    format_args!("at most {most}"),
+                )?;
                 ruled_out[class] = 0.0;
             }
         }
@@ -113,7 +123,7 @@ pub(crate) fn nll_of_flat(logits: &Tensor, absent: &Tensor, possible: &PartialLa
     nll(&shaped(logits, absent)?, possible)
 }
 
-/// `(B, A·V)` → `(B, A, V)`, with what rules out the classes that are absent.
+/// `(B, A·V)` → `(B, A, V)`; classes that an attribute does not have are ruled out.
 pub(crate) fn shaped(logits: &Tensor, absent: &Tensor) -> Result<Tensor> {
     let (_, attributes, classes) = absent.dims3()?;
     Ok(logits.reshape((logits.dim(0)?, attributes, classes))?.broadcast_add(absent)?)
@@ -135,11 +145,9 @@ pub(crate) fn absent(sizes: &[usize], vb: &VarBuilder) -> Result<Tensor> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::GanConfig;
     use candle_core::{DType, Var};
     use t2f_ops::grad::gradients;
-    use t2f_ops::init::Parameters;
-    use t2f_ops::rng::normal;
+    use t2f_ops::rng::{Key, normal};
 
     fn value(t: &Tensor) -> f64 {
         t.to_dtype(DType::F64).unwrap().to_scalar().unwrap()
@@ -156,8 +164,8 @@ mod tests {
     fn hand_computed_values() -> Result<()> {
         let logits = [[[0f64, 2f64.ln(), 3f64.ln()], [0., 0., 0.]], [[50., 0., 0.], [7., 7., 7.]]];
         let logits = Tensor::new(&logits, &Device::Cpu)?;
-        // Of weights 1, 2, 3 the last two: 5/6. Of three equal ones the first: 1/3. Nothing known
-        // of the second item but its first attribute, which is wrong by 50 nats and ln 2.
+        // Of weights 1, 2, 3 the last two: 5/6. Of three equal ones the first: 1/3. The second item has a
+        // label of its first attribute only, which is wrong by 50 nats and ln 2.
         let given = possible(|item, attribute| match (item, attribute) {
             (0, 0) => Some(vec![1, 2]),
             (0, 1) => Some(vec![0]),
@@ -182,74 +190,6 @@ mod tests {
         let change = (up - value(&nll(&logits.sub(&step)?, &given)?)) / 2.0;
         let want = value(&gradient.mul(&step)?.sum_all()?);
         assert!((change - want).abs() < 1e-10, "{change}, expected {want}");
-        Ok(())
-    }
-
-    #[test]
-    fn there_are_heads_where_there_are_attributes() {
-        let of = |weight: f64, sizes: &[usize]| {
-            let attributes = AttributesConfig { weight, reader: vec![4], ..AttributesConfig::default() };
-            let config = GanConfig { resolution: 8, attributes, ..GanConfig::default() };
-            let rows = config.parameter_table(4, sizes)?;
-            Ok::<_, crate::Error>(rows.iter().filter(|row| row.name.contains(".attributes.")).count())
-        };
-        // Weight and bias of the reader's one layer, of what it sees and of what texts say.
-        assert_eq!(of(1.0, &SIZES).unwrap(), 6);
-        assert_eq!((of(0.0, &SIZES).unwrap(), of(1.0, &[]).unwrap()), (0, 0));
-        assert!(of(-1.0, &SIZES).unwrap_err().to_string().contains("attributes.weight is -1"));
-    }
-
-    /// One image under two attributes, one of which it is read right on and the other wrong.
-    #[test]
-    fn capped_asks_for_what_real_images_are_read_as_and_no_more() -> Result<()> {
-        let cpu = Device::Cpu;
-        let config = |capped| AttributesConfig {
-            weight: 2.0,
-            text_weight: 1.0,
-            reader: vec![4],
-            prior: true,
-            capped,
-            ..AttributesConfig::default()
-        };
-        let parameters = Parameters::drawn(Key::new(5));
-        let head = |capped| {
-            let vb = parameters.builder(DType::F64, &cpu);
-            Attributes::new(&config(capped), &SIZES, 1, 1, &vb).map(Option::unwrap)
-        };
-        let (plain, capped) = (head(false)?, head(true)?);
-        let image = |seed| normal(Key::new(seed), (1, 3, 8, 8), DType::F64, &cpu).unwrap();
-        let known = || PartialLabels::new(&SIZES, 1, &cpu, |_, _| Some(vec![1])).unwrap();
-        let labels =
-            Labels { shown: known(), claimed: known(), said: known(), open: known(), key: Key::new(6) };
-        let features = Tensor::zeros(1, DType::F64, &cpu)?;
-        let loss = |head: &Attributes, fake: u64, real: u64| -> Result<f64> {
-            let parts = head.of_fake(&image(fake), &features, Some(&image(real)), &labels)?;
-            Ok(value(parts.get("attributes").unwrap()))
-        };
-        assert_eq!(loss(&capped, 1, 1)?, 0.0);
-        // Of the second image nothing is known: the cap is what the first nll_each.
-        let first = || PartialLabels::new(&SIZES, 2, &cpu, |item, _| (item == 0).then(|| vec![1])).unwrap();
-        let half =
-            Labels { shown: first(), claimed: first(), said: first(), open: first(), key: Key::new(6) };
-        let two = Tensor::cat(&[image(1), image(2)], 0)?;
-        let parts = capped.of_fake(&two, &features, Some(&two), &half)?;
-        assert_eq!(value(parts.get("attributes").unwrap()), 0.0);
-        let mut above = 0;
-        for (fake, real) in [(1, 2), (2, 1), (3, 4), (4, 3)] {
-            let capped = loss(&capped, fake, real)?;
-            // Of a mean over attributes what is below the cap on one counts nothing on the other.
-            let difference = loss(&plain, fake, 0)? - loss(&plain, real, 0)?;
-            assert!(capped >= difference.max(0.0) - 1e-12 && capped <= loss(&plain, fake, 0)?);
-            above += usize::from(capped > 0.0);
-        }
-        assert!(above >= 2, "one of two images is read worse than the other");
-        assert!(capped.of_fake(&image(1), &features, None, &labels).is_err());
-        let shared = AttributesConfig { reader: Vec::new(), ..config(true) };
-        let vb = parameters.builder(DType::F64, &cpu);
-        let message = Attributes::new(&shared, &SIZES, 1, 1, &vb).err().unwrap().to_string();
-        assert!(message.contains("attributes.capped"), "{message}");
-        let noisy = AttributesConfig { noise: 0.3, capped: false, ..shared };
-        assert!(noisy.check().unwrap_err().to_string().contains("attributes.noise is 0.3"));
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use candle_core::Tensor;
 use candle_nn::VarBuilder;
 
 use crate::conditioning::divergence;
-use crate::error::{Result, check};
+use crate::error::{Result, check_argument};
 use crate::image_encoder::ImageEncoder;
 use crate::linear::Linear;
 
@@ -35,9 +35,9 @@ impl LatentEncoder {
     /// `noise_size` is N, the size of the noise beside the text code.
     ///
     /// # Errors
-    /// If there is no noise, a number of channels is out of range, or a parameter cannot be had.
+    /// If there is no noise, a number of channels is out of range, or a parameter is missing.
     pub fn new(channels: &[usize], noise_size: usize, vb: &VarBuilder) -> Result<Self> {
-        check(noise_size > 0, "noise for a reconstruction", 0, "a code_size below latent_size")?;
+        check_argument(noise_size > 0, "noise for a reconstruction", 0, "a code_size below latent_size")?;
         let encoder = ImageEncoder::new(channels, &vb.pp("reader"))?;
         let linear = Linear::new(encoder.outputs(), 2 * noise_size, &vb.pp("linear"))?;
         Ok(Self { encoder, linear, noise_size })

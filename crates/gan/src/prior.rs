@@ -12,7 +12,7 @@ use candle_core::{D, DType, Device, Tensor};
 use candle_nn::ops::softmax;
 use candle_nn::{Init, VarBuilder};
 
-use crate::error::{Result, check};
+use crate::error::{Result, check_argument};
 use crate::labels::{Labels, PartialLabels, absent, classes, nll_of_flat, shaped};
 use crate::linear::Linear;
 
@@ -59,7 +59,7 @@ impl AttributePrior {
     /// classes are one more, see [`PartialLabels`].
     ///
     /// # Errors
-    /// If a parameter cannot be had.
+    /// If a parameter is missing.
     pub fn new(sizes: &[usize], embedding_size: usize, vb: &VarBuilder) -> Result<Self> {
         let classes = classes(sizes);
         let outputs = sizes.len() * classes;
@@ -141,8 +141,13 @@ impl AttributePrior {
         let (_, attributes, classes) = self.absent.dims3()?;
         let (batch, columns) = noise.dims2()?;
         let size = Self::code_size(&self.sizes);
-        check(columns == size, "noise of an attribute code", columns, size)?;
-        check(embedding.dim(0)? == batch, "texts to sample attribute codes for", embedding.dim(0)?, batch)?;
+        check_argument(columns == size, "noise of an attribute code", columns, size)?;
+        check_argument(
+            embedding.dim(0)? == batch,
+            "texts to sample attribute codes for",
+            embedding.dim(0)?,
+            batch,
+        )?;
         let host = |t: &Tensor| t.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1();
         let uniform = noise.affine(0.5f64.sqrt(), 0.0)?.erf()?.affine(0.5, 0.5)?.clamp(1e-7, 1.0 - 1e-7)?;
         let gumbel: Vec<f32> = host(&uniform.log()?.neg()?.log()?.neg()?)?;

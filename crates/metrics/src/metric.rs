@@ -41,6 +41,21 @@ pub trait Metric: Send + Sync {
     fn start<'a>(&'a self, context: &'a Context<'a>) -> Result<Box<dyn Accumulator + 'a>>;
 }
 
+impl<M: Metric + ?Sized> Metric for std::sync::Arc<M> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+    fn about(&self) -> &'static str {
+        (**self).about()
+    }
+    fn group(&self) -> Option<&'static str> {
+        (**self).group()
+    }
+    fn start<'a>(&'a self, context: &'a Context<'a>) -> Result<Box<dyn Accumulator + 'a>> {
+        (**self).start(context)
+    }
+}
+
 impl fmt::Debug for dyn Metric + '_ {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Metric").field("name", &self.name()).finish_non_exhaustive()

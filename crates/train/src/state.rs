@@ -219,6 +219,9 @@ impl TrainState {
             for objective in &self.objectives {
                 terms.extend(objective.discriminator_terms(&inputs)?);
             }
+            // A condition of its own keeps the order in which gradients of texts are summed.
+            let condition = forward.condition(&texts.embedding)?;
+            let batch = DiscriminatorBatch { condition: &condition, ..batch };
             terms.extend(self.loss.penalties(d, &batch, &scores)?);
             let total = terms.total()?;
             let mut grads = checked_gradients(&total, "discriminator", &self.d_params)?;
@@ -370,6 +373,11 @@ impl TrainState {
     /// The optimiser of the discriminator's side.
     pub fn d_optimizer(&self) -> &Adam {
         &self.d_optimizer
+    }
+
+    /// Both optimisers, generator's side first, to change their state.
+    pub fn optimizers_mut(&mut self) -> (&mut Adam, &mut Adam) {
+        (&mut self.g_optimizer, &mut self.d_optimizer)
     }
 
     /// The average of the generator's side.

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use faults::disks::{End, Mortal};
-use faults::{fuzz, kill};
+use t2f_tests::disks::{End, Mortal};
+use t2f_tests::{fuzz, kill};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -100,7 +100,7 @@ fn commit(folder: &Path, changes: &str, midst: &str) -> Result<String, String> {
     let changes = changes.parse().map_err(|_| "CHANGES is a number")?;
     let disk = Mortal::new(changes, midst == "midst", End::Kill);
     for step in 1..=3 {
-        faults::draft(step).commit(&disk, folder, 1).map_err(|error| error.to_string())?;
+        t2f_tests::draft(step).commit(&disk, folder, 1).map_err(|error| error.to_string())?;
         say(&step.to_string());
     }
     Ok("three checkpoints".into())

@@ -24,5 +24,5 @@ mod observed;
 mod schema;
 
 pub use claims::{Claim, Claims};
-pub use observed::{Attributes, NOT_VISIBLE, Observation};
-pub use schema::{Attribute, MOST_VALUES, Schema};
+pub use observed::{Attributes, Observation};
+pub use schema::{Attribute, MOST_VALUES, NOT_VISIBLE, Schema};

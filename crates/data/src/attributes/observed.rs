@@ -2,11 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::schema::Schema;
+use super::schema::{NOT_VISIBLE, Schema};
 use crate::error::{Error, Result};
-
-/// The word for a hidden attribute in files.
-pub const NOT_VISIBLE: &str = "not-visible";
 
 /// The state of one attribute of one image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]

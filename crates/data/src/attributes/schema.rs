@@ -5,8 +5,10 @@ use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::observed::NOT_VISIBLE;
 use crate::error::{Error, Result};
+
+/// The word for a hidden attribute in files, which is no value of any attribute.
+pub const NOT_VISIBLE: &str = "not-visible";
 
 /// The largest number of values of one attribute.
 pub const MOST_VALUES: usize = 255;

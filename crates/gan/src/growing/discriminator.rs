@@ -8,10 +8,10 @@ use t2f_ops::{avg_pool2, to_nhwc};
 
 use super::layers::{Compat, Conv, ConvShape};
 use crate::discriminator::{Discriminator, DiscriminatorShape};
-use crate::error::{Result, check};
+use crate::error::{Result, check_argument};
 use crate::growth::Growth;
 
-/// Where the discriminator sees the text.
+/// The place where the text enters the discriminator.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Head {
@@ -66,7 +66,7 @@ struct Block {
     conv_2: Conv,
 }
 
-/// Where the text comes in.
+/// The layers in which the text enters.
 #[derive(Debug)]
 enum End {
     Concat { compressor: Conv, conv_2: Conv },
@@ -80,11 +80,11 @@ impl GrowingDiscriminator {
     /// as the generator's step needs it.
     ///
     /// # Errors
-    /// If there is no condition, or a parameter cannot be had.
+    /// If there is no condition, or a parameter is missing.
     pub fn new(shape: &DiscriminatorShape, options: DiscriminatorOptions, vb: VarBuilder) -> Result<Self> {
         let DiscriminatorShape { condition_size, channels: widths } = shape;
         let condition_size = *condition_size;
-        check(condition_size > 0, "size of the condition", condition_size, "at least 1")?;
+        check_argument(condition_size > 0, "size of the condition", condition_size, "at least 1")?;
         let DiscriminatorOptions { compressed_size, stddev_group, head, compat } = options;
         let linear = |inputs, outputs, vb: VarBuilder| {
             Conv::new(ConvShape { kernel: 1, inputs, outputs }, compat, &vb)
@@ -150,7 +150,7 @@ impl Discriminator for GrowingDiscriminator {
         at.check(self.blocks.len())?;
         let (_, _, height, width) = images.dims4()?;
         let r = at.resolution();
-        check(height == r && width == r, "image size", format_args!("{height}x{width}"), r)?;
+        check_argument(height == r && width == r, "image size", format_args!("{height}x{width}"), r)?;
         let images = to_nhwc(images)?;
         let mut x = self.from_rgb[at.level].forward(&images)?;
         if let Some((newest, older)) = self.blocks[..at.level].split_last() {
@@ -192,7 +192,7 @@ impl Discriminator for GrowingDiscriminator {
 }
 
 /// The largest group size up to `wanted` that divides the batch: groups of unequal size have no
-/// common deviation. A prime batch above `wanted` is left with groups of 1, which say nothing.
+/// common deviation. A prime batch above `wanted` has groups of 1, whose deviation is 0.
 fn stddev_group(batch: usize, wanted: usize) -> usize {
     (1..=wanted.min(batch)).rev().find(|&group| batch.is_multiple_of(group)).unwrap_or(1)
 }

@@ -6,7 +6,7 @@ use t2f_ops::{modulated_pixel_norm, pixel_norm};
 use t2f_ops::{to_nchw, upsample2};
 
 use super::layers::{Compat, Conv, ConvShape, Unfold};
-use crate::error::{Result, check};
+use crate::error::{Result, check_argument};
 use crate::generator::{Generator, GeneratorShape};
 use crate::growth::Growth;
 
@@ -50,7 +50,7 @@ impl GrowingGenerator {
     /// Builds all levels; those above the level in use take no part and get no gradient.
     ///
     /// # Errors
-    /// If a parameter cannot be had.
+    /// If a parameter is missing.
     pub fn new(shape: &GeneratorShape, options: GeneratorOptions, vb: VarBuilder) -> Result<Self> {
         let (latent_size, widths) = (shape.latent_size, &shape.channels);
         let GeneratorOptions { modulation: modulated, compat } = options;
@@ -101,7 +101,7 @@ impl Generator for GrowingGenerator {
     fn forward(&self, latent: &Tensor, at: Growth) -> Result<Tensor> {
         at.check(self.max_level())?;
         let (_, size) = latent.dims2()?;
-        check(size == self.latent_size, "latent", size, self.latent_size)?;
+        check_argument(size == self.latent_size, "latent", size, self.latent_size)?;
         let (latent, mut x) = match self.compat {
             None => {
                 let latent = pixel_norm(latent)?;

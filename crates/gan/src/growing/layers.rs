@@ -29,7 +29,7 @@ pub(crate) struct ConvShape {
     pub outputs: usize,
 }
 
-/// A convolution whose weights are drawn from N(0, 1) and scaled to `gain / sqrt(fan_in)` at run
+/// A convolution with weights from N(0, 1) and scaled to `gain / sqrt(fan_in)` at run
 /// time: the equalized learning rate of ProGAN §4.1. The gain is √2 before a leaky rectifier and 1
 /// where the result is linear.
 ///
@@ -58,7 +58,7 @@ impl Conv {
         Ok(conv)
     }
 
-    /// A linear convolution whose weights start at zero, and so its result.
+    /// A linear convolution of initial weights 0, with the initial result 0.
     pub fn silent(shape: ConvShape, vb: &VarBuilder) -> Result<Self> {
         Self::with_weights(shape, Init::Const(0.0), vb)
     }

@@ -9,7 +9,7 @@ use super::lsgan::Lsgan;
 use super::penalty::{R1, WithR1};
 use super::relativistic_hinge::RelativisticHinge;
 use super::wgan_gp::WganGp;
-use crate::error::{Result, check, check_not_negative};
+use crate::error::{Error, Result, check_not_negative, refused};
 
 /// A loss of this crate: its name in configurations, how it is built, and the default weight of R1.
 struct Choice {
@@ -31,22 +31,23 @@ const LOSSES: [Choice; 5] = [
     Choice { name: "logistic", build: |_| Box::new(Logistic), r1_gamma: 10.0 },
 ];
 
-/// The loss whose penalty is part of it.
+/// The name of the loss with a gradient penalty of its own.
 const WGAN_GP: &str = "wgan-gp";
 
 /// The adversarial loss, `[loss.adversarial]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Settings")]
+#[serde(try_from = "Settings", into = "Settings")]
 pub struct AdversarialConfig {
     /// `wgan-gp` (T2F's and ProGAN's), `lsgan`, `hinge`, `relativistic-hinge` (pro_gan_pytorch's RaHinge)
     /// or `logistic` (StyleGAN2's). Default `wgan-gp`.
     pub kind: String,
     /// Whether the discriminator also sees real images under false texts. Default yes.
     pub matching_aware: bool,
-    /// Weight of the gradient penalty; `wgan-gp` only. Default 10; at least 0.
+    /// Weight of the gradient penalty; `wgan-gp` only, others ignore it here and refuse it in a file.
+    /// Default 10; at least 0.
     pub lambda: f64,
-    /// Weight of the squared real scores, which keeps them near 0; `wgan-gp` only. Default 0.001; at
-    /// least 0.
+    /// Weight of the squared real scores, which keeps them near 0; `wgan-gp` only, as `lambda`. Default
+    /// 0.001; at least 0.
     pub drift: f64,
     /// The R1 penalty.
     pub r1: R1Config,
@@ -57,26 +58,29 @@ pub struct AdversarialConfig {
 pub struct R1Config {
     /// Weight; 0 leaves the penalty out. Default 10 for `logistic`, 0 for the others; at least 0.
     pub gamma: f64,
-    /// The penalty is computed every so many steps, with so many times the weight. Default 16; at least 1.
+    /// Steps from one computation of the penalty to the next; its weight is multiplied by the interval.
+    /// Default 16; at least 1.
     pub interval: u64,
     /// Noise (in units of an image's `[-1, 1]`) of the approximate R1 that needs no second derivative; 0
     /// is the exact one. Default 0; useful 0.01 to 0.1.
     pub sigma: f64,
 }
 
-/// The settings as a file has them, with what is left out.
-#[derive(Deserialize)]
+/// The settings of a file, in which each may be left out.
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Settings {
     kind: Option<String>,
     matching_aware: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     lambda: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     drift: Option<f64>,
     #[serde(default)]
     r1: R1Settings,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct R1Settings {
     gamma: Option<f64>,
@@ -85,11 +89,21 @@ struct R1Settings {
 }
 
 impl TryFrom<Settings> for AdversarialConfig {
-    type Error = String;
+    type Error = Error;
 
-    fn try_from(settings: Settings) -> std::result::Result<Self, String> {
+    fn try_from(settings: Settings) -> Result<Self> {
         let kind = settings.kind.unwrap_or_else(|| WGAN_GP.into());
         let choice = choice(&kind)?;
+        let of_wgan_gp = |option, value: Option<f64>| match value {
+            Some(value) if kind != WGAN_GP => Err(refused(
+                option,
+                value,
+                format_args!("no value: it is a weight of {WGAN_GP}, not of {kind}"),
+            )),
+            _ => Ok(()),
+        };
+        of_wgan_gp("loss.adversarial.lambda", settings.lambda)?;
+        of_wgan_gp("loss.adversarial.drift", settings.drift)?;
         let r1 = R1Config {
             gamma: settings.r1.gamma.unwrap_or(choice.r1_gamma),
             interval: settings.r1.interval.unwrap_or(16),
@@ -105,10 +119,25 @@ impl TryFrom<Settings> for AdversarialConfig {
     }
 }
 
-fn choice(kind: &str) -> std::result::Result<&'static Choice, String> {
+impl From<AdversarialConfig> for Settings {
+    fn from(config: AdversarialConfig) -> Self {
+        let AdversarialConfig { kind, matching_aware, lambda, drift, r1 } = config;
+        let R1Config { gamma, interval, sigma } = r1;
+        let of_wgan_gp = kind == WGAN_GP;
+        Self {
+            kind: Some(kind),
+            matching_aware: Some(matching_aware),
+            lambda: of_wgan_gp.then_some(lambda),
+            drift: of_wgan_gp.then_some(drift),
+            r1: R1Settings { gamma: Some(gamma), interval: Some(interval), sigma: Some(sigma) },
+        }
+    }
+}
+
+fn choice(kind: &str) -> Result<&'static Choice> {
     LOSSES.iter().find(|choice| choice.name == kind).ok_or_else(|| {
-        let names: Vec<&str> = LOSSES.iter().map(|choice| choice.name).collect();
-        format!("unknown loss `{kind}`, expected one of {}", names.join(", "))
+        let names = LOSSES.map(|choice| choice.name).join(", ");
+        refused("loss.adversarial.kind", kind, format_args!("one of {names}"))
     })
 }
 
@@ -123,9 +152,9 @@ impl AdversarialConfig {
     /// A loss of this crate by its name, with its defaults.
     ///
     /// # Errors
-    /// If there is none of that name; the message lists those there are.
+    /// If the name is unknown; the message lists the known ones.
     pub fn named(kind: &str) -> Result<Self> {
-        let gamma = choice(kind).map_err(|message| candle_core::Error::Msg(message).bt())?.r1_gamma;
+        let gamma = choice(kind)?.r1_gamma;
         let default = Self::default();
         Ok(Self { kind: kind.into(), r1: R1Config { gamma, ..default.r1 }, ..default })
     }
@@ -150,10 +179,8 @@ impl AdversarialConfig {
     pub fn build(&self) -> Result<Box<dyn AdversarialLoss>> {
         check_not_negative("loss.adversarial.lambda", self.lambda)?;
         check_not_negative("loss.adversarial.drift", self.drift)?;
-        let names = LOSSES.map(|choice| choice.name).join(", ");
-        let found = LOSSES.iter().find(|choice| choice.name == self.kind);
-        check(found.is_some(), "loss.adversarial.kind", &self.kind, format_args!("one of {names}"))?;
-        self.with_r1(found.map_or(LOSSES[0].build, |choice| choice.build)(self))
+        let choice = choice(&self.kind)?;
+        self.with_r1((choice.build)(self))
     }
 
     /// Adds the configured R1 penalty to a loss.

@@ -1,8 +1,8 @@
 //! Adversarial losses: from scores to a scalar for the discriminator and one for the generator.
 //!
 //! One file a loss, each a formula on scores. [`AdversarialConfig`] names them in a configuration;
-//! its list in `config.rs` is the only other place that knows a loss. Nothing here differentiates
-//! but the penalties, whose value is a gradient.
+//! its list in `config.rs` is the only other place that knows a loss. Only the penalties differentiate:
+//! their value is a function of a gradient.
 //!
 //! **Matching-aware** (GAN-CLS, Reed et al., arXiv:1605.05396 §4.2): the discriminator also sees real
 //! images under texts of other images. Fakes and mismatches then weigh one half each, so that the

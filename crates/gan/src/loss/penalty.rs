@@ -1,8 +1,8 @@
 //! Penalties on the discriminator's gradient with respect to images.
 //!
 //! All are per image: the norm runs over every value of one image (T2F's ran over the channels of
-//! each pixel). The value holds the graph of a first derivative, so that its own gradient is a
-//! second one, taken by whoever trains.
+//! each pixel). The value holds the graph of a first derivative, so that the training step's gradient of
+//! it is a second derivative.
 
 use candle_core::{Tensor, Var};
 use t2f_ops::grad::input_gradient;
@@ -87,7 +87,7 @@ pub struct R1 {
 }
 
 impl R1 {
-    /// `gamma` 0 is no penalty; `sigma` 0 is the exact one, more is the approximate one.
+    /// Without a penalty where `gamma` is 0; exact where `sigma` is 0, else approximate.
     ///
     /// # Errors
     /// If gamma or sigma is negative or not finite, or the interval is 0.
@@ -98,29 +98,32 @@ impl R1 {
         Ok(Self { gamma, interval, sigma })
     }
 
-    /// The term `penalty`, in the steps that have one.
+    /// The weighted penalty, in the steps that have one.
+    ///
+    /// # Shapes
+    /// The result is a scalar.
     ///
     /// # Errors
     /// Those of the discriminator and its differentiation.
-    pub fn terms(
+    pub fn penalty(
         &self,
         d: &dyn Discriminator,
         batch: &DiscriminatorBatch<'_>,
         scores: &Scores,
-    ) -> Result<LossTerms> {
+    ) -> Result<Option<Tensor>> {
         if self.gamma == 0.0 || !batch.step.is_multiple_of(self.interval) {
-            return Ok(LossTerms::default());
+            return Ok(None);
         }
         let value = if self.sigma > 0.0 {
             approximate_squared_gradient(d, batch, &scores.real, self.sigma)?
         } else {
             squared_gradient(d, batch)?
         };
-        Ok(LossTerms::one("penalty", value.affine(0.5 * self.gamma * self.interval as f64, 0.0)?))
+        Ok(Some(value.affine(0.5 * self.gamma * self.interval as f64, 0.0)?))
     }
 }
 
-/// A loss with R1 beside its own penalties.
+/// A loss with R1 beside its own penalties: the term `penalty`, or `r1` where the loss has a `penalty`.
 #[derive(Debug)]
 pub(super) struct WithR1 {
     pub loss: Box<dyn AdversarialLoss>,
@@ -143,7 +146,10 @@ impl AdversarialLoss for WithR1 {
         scores: &Scores,
     ) -> Result<LossTerms> {
         let mut terms = self.loss.penalties(d, batch, scores)?;
-        terms.extend(self.r1.terms(d, batch, scores)?);
+        if let Some(r1) = self.r1.penalty(d, batch, scores)? {
+            let name = if terms.get("penalty").is_some() { "r1" } else { "penalty" };
+            terms.push(name, r1);
+        }
         Ok(terms)
     }
 

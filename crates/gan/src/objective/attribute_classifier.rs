@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use t2f_ops::rng::{self, Key};
 
 use super::interface::{DiscriminatorInputs, GeneratorInputs, Objective, ObjectiveContext};
-use crate::error::{Result, check, check_not_negative};
+use crate::error::{Result, check, check_argument, check_not_negative};
 use crate::image_encoder::ImageEncoder;
 use crate::labels::{Labels, PartialLabels, absent, classes, nll_each, nll_of_flat, shaped};
 use crate::linear::Linear;
@@ -70,10 +70,9 @@ impl AttributesConfig {
             ImageEncoder::check("loss.attributes.classifier", &self.classifier)?;
         }
         let separate = !self.classifier.is_empty() || self.weight == 0.0;
-        let expected =
-            "0, or a network of its own in loss.attributes.classifier, to whose images it is added";
+        let expected = "0 without a loss.attributes.classifier";
         check(self.noise == 0.0 || separate, "loss.attributes.noise", self.noise, expected)?;
-        let expected = "false, or a network of its own in loss.attributes.classifier";
+        let expected = "false without a loss.attributes.classifier";
         check(!self.capped || separate, "loss.attributes.capped", true, expected)?;
         let taught = !self.prior || self.text_weight > 0.0 || self.weight == 0.0;
         let expected = "above 0 with loss.attributes.prior, which learns the content of texts from it";
@@ -97,11 +96,16 @@ impl AttributeClassifier {
     /// those of the [`ImageEncoder`] under `attributes.reader`.
     ///
     /// # Errors
-    /// If the configuration is not valid, there are no attributes, or a parameter cannot be had.
+    /// If the configuration is not valid, there are no attributes, or a parameter is missing.
     pub fn new(config: &AttributesConfig, context: &ObjectiveContext<'_>) -> Result<Self> {
         config.check()?;
         let sizes = context.attribute_sizes;
-        check(!sizes.is_empty(), "attributes of the data set", "none", "at least one for a classifier")?;
+        check_argument(
+            !sizes.is_empty(),
+            "attributes of the data set",
+            "none",
+            "at least one for a classifier",
+        )?;
         Ok(Self {
             trained: Heads::new(config, context, &context.d.pp("attributes"))?,
             frozen: Heads::new(config, context, &context.d_frozen.pp("attributes"))?,

@@ -19,7 +19,7 @@ impl PriorObjective {
     /// Shares the parameters `prior.…` with the prior that samples attribute codes.
     ///
     /// # Errors
-    /// If a parameter cannot be had.
+    /// If a parameter is missing.
     pub fn new(text_weight: f64, context: &ObjectiveContext<'_>) -> Result<Self> {
         let vb = context.g.pp("prior");
         let prior = AttributePrior::new(context.attribute_sizes, context.embedding_size, &vb)?;

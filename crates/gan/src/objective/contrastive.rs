@@ -61,7 +61,7 @@ impl Contrastive {
     /// Takes the parameters `contrast.{image,text}.{weight,bias}` of the discriminator's side.
     ///
     /// # Errors
-    /// If the configuration is not valid or a parameter cannot be had.
+    /// If the configuration is not valid or a parameter is missing.
     pub fn new(
         config: ContrastConfig,
         compat: Option<Compat>,
@@ -159,19 +159,18 @@ mod tests {
         let eye = Tensor::eye(3, DType::F64, &Device::Cpu)?;
         let want = (1f64.exp() + 2.0).ln() - 1.0;
         assert!((value(&contrastive(&eye, &eye, 1.0)?) - want).abs() < 1e-6);
-        // All texts alike: nothing to tell them by. Lengths do not matter.
+        // Equal texts are not distinguishable. Lengths do not matter.
         let same = Tensor::ones((3, 3), DType::F64, &Device::Cpu)?;
         assert!((value(&contrastive(&eye.affine(7.0, 0.0)?, &same, 0.1)?) - 3f64.ln()).abs() < 1e-6);
-        // Condition of the neighbours: the own one is the least likely.
+        // The texts of the neighbours: the own one is the least likely.
         let moved = Tensor::cat(&[eye.narrow(0, 1, 2)?, eye.narrow(0, 0, 1)?], 0)?;
         assert!(value(&contrastive(&eye, &moved, 0.1)?) > 9.0);
         Ok(())
     }
 
-    /// Of three texts at right angles to it but for the first, the image is told from all; each
-    /// text of an image is told from the images alone.
+    /// Each image is compared with all three texts, each text of an image with the two images.
     #[test]
-    fn texts_of_no_image_are_to_be_told_apart_too() -> Result<()> {
+    fn texts_of_no_image_are_further_negatives_of_the_images() -> Result<()> {
         let texts = Tensor::eye(3, DType::F64, &Device::Cpu)?;
         let images = texts.narrow(0, 0, 2)?;
         let e = 1f64.exp();
@@ -182,9 +181,9 @@ mod tests {
 
     #[test]
     fn gradients_agree_with_finite_differences() -> Result<()> {
-        let draw = |name: &str| normal(Key::new(3).child(name), (4, 5), DType::F64, &Device::Cpu);
-        let texts = Tensor::cat(&[draw("texts")?, draw("others")?], 0)?;
-        let images = Var::from_tensor(&draw("images")?)?;
+        let sample = |name: &str| normal(Key::new(3).child(name), (4, 5), DType::F64, &Device::Cpu);
+        let texts = Tensor::cat(&[sample("texts")?, sample("others")?], 0)?;
+        let images = Var::from_tensor(&sample("images")?)?;
         let loss = |images: &Tensor| contrastive(images, &texts, 0.5).map(|loss| value(&loss));
         let gradient = gradients(&contrastive(&images, &texts, 0.5)?)?.remove(&images).unwrap();
         for (row, column) in [(0, 0), (1, 3), (3, 4)] {

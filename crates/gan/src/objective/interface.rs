@@ -62,7 +62,6 @@ pub struct GeneratorInputs<'a> {
 /// `g` and `d` are trained with the generator's and the discriminator's optimiser; `d_frozen` has the
 /// same values as `d` and gets no gradient, as the generator's terms need it.
 #[derive(Clone)]
-#[allow(missing_debug_implementations, reason = "VarBuilder has none")]
 pub struct ObjectiveContext<'a> {
     /// E, the size of an embedding.
     pub embedding_size: usize,
@@ -78,6 +77,17 @@ pub struct ObjectiveContext<'a> {
     pub d: VarBuilder<'a>,
     /// The discriminator's side, frozen.
     pub d_frozen: VarBuilder<'a>,
+}
+
+impl std::fmt::Debug for ObjectiveContext<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ObjectiveContext")
+            .field("embedding_size", &self.embedding_size)
+            .field("feature_channels", &self.feature_channels)
+            .field("noise_size", &self.noise_size)
+            .field("attribute_sizes", &self.attribute_sizes)
+            .finish_non_exhaustive()
+    }
 }
 
 /// An auxiliary objective of both networks.

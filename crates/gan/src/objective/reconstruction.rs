@@ -58,7 +58,7 @@ impl Reconstruction {
     /// Takes the parameters `encoder.…` of the generator's side.
     ///
     /// # Errors
-    /// If the configuration is not valid, there is no noise, or a parameter cannot be had.
+    /// If the configuration is not valid, there is no noise, or a parameter is missing.
     pub fn new(config: &ReconstructionConfig, context: &ObjectiveContext<'_>) -> Result<Self> {
         config.check()?;
         let encoder = LatentEncoder::new(&config.encoder, context.noise_size, &context.g.pp("encoder"))?;

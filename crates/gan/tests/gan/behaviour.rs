@@ -1,4 +1,4 @@
-//! Fade-in, and what results do not depend on.
+//! Fade-in, and independence of the batch and of the order of construction.
 
 use candle_core::{DType, Device, Tensor};
 use t2f_gan::{GanConfig, Growth, Result};
@@ -18,7 +18,7 @@ fn both(nets: &Nets, at: Growth) -> Result<(Tensor, Tensor)> {
 }
 
 #[test]
-fn fade_in_ends_where_the_grown_network_begins() -> Result<()> {
+fn fade_in_ends_at_the_grown_network() -> Result<()> {
     for config in [tiny::config(), tiny::compat(), tiny::projection()] {
         let nets = Nets::new(&config, DType::F64)?.shaken()?;
         for level in 1..=2 {
@@ -35,7 +35,7 @@ fn fade_in_ends_where_the_grown_network_begins() -> Result<()> {
 }
 
 #[test]
-fn fade_in_begins_at_the_level_below() -> Result<()> {
+fn fade_in_starts_at_the_level_below() -> Result<()> {
     let nets = Nets::new(&tiny::config(), DType::F64)?.shaken()?;
     let (latent, text) =
         (nets.normal("latent", (3, tiny::LATENT))?, nets.normal("text", (3, tiny::EMBEDDING))?);
@@ -113,15 +113,17 @@ fn a_score_depends_on_its_batch_by_minibatch_stddev_alone() -> Result<()> {
 #[test]
 fn first_values_do_not_depend_on_the_order_of_construction() -> Result<()> {
     let (config, cpu) = (tiny::config(), Device::Cpu);
+    let generator = config.generator_shape(0)?;
+    let discriminator = config.discriminator_shape(tiny::EMBEDDING, 0)?;
     let [forward, backward, other] = [5, 5, 6].map(|seed| Parameters::drawn(Key::new(seed)));
     for parameters in [&forward, &other] {
         let vb = parameters.builder(DType::F32, &cpu);
-        config.generator(&[], vb.pp("generator"))?;
-        config.discriminator(tiny::EMBEDDING, &[], vb.pp("discriminator"))?;
+        config.generator(&generator, vb.pp("generator"))?;
+        config.discriminator(&discriminator, vb.pp("discriminator"))?;
     }
     let vb = backward.builder(DType::F32, &cpu);
-    config.discriminator(tiny::EMBEDDING, &[], vb.pp("discriminator"))?;
-    config.generator(&[], vb.pp("generator"))?;
+    config.discriminator(&discriminator, vb.pp("discriminator"))?;
+    config.generator(&generator, vb.pp("generator"))?;
     for ((name, a), (same, b)) in forward.tensors().iter().zip(&backward.tensors()) {
         assert_eq!((name, values(a)), (same, values(b)));
     }
@@ -131,7 +133,7 @@ fn first_values_do_not_depend_on_the_order_of_construction() -> Result<()> {
 }
 
 #[test]
-fn the_text_matters() -> Result<()> {
+fn scores_depend_on_the_text() -> Result<()> {
     for config in [tiny::config(), tiny::compat(), tiny::projection()] {
         let nets = Nets::new(&config, DType::F64)?.shaken()?;
         let at = Growth::stable(0);

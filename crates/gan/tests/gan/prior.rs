@@ -1,4 +1,4 @@
-//! Plans: what they say of images, and how often each is drawn.
+//! Attribute codes: their content, and the frequency of each.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,11 @@ use crate::tiny::{self, EMBEDDING, Nets, SIZES, values};
 /// Classes of the two attributes, and columns of the parameters for each: the second has one less.
 const CLASSES: [usize; 2] = [3, 2];
 const MOST: usize = 3;
-const PLAN: usize = 5;
+/// The size of an attribute code.
+const SIZE: usize = 5;
 
 fn nets() -> Nets {
-    Nets::new(&tiny::with_heads(tiny::config(), true), DType::F64).unwrap().shaken().unwrap()
+    Nets::with_loss(&tiny::config(), &tiny::with_heads(true), DType::F64).unwrap().shaken().unwrap()
 }
 
 /// Adds to one number of a parameter.
@@ -25,20 +26,20 @@ fn add(nets: &Nets, name: &str, place: usize, more: f64) {
     var.set(&Tensor::from_vec(numbers, var.shape(), &Device::Cpu).unwrap()).unwrap();
 }
 
-/// The classes that plans `(B, P)` hold.
-fn drawn(plans: &Tensor) -> Vec<[usize; 2]> {
-    let scale = (PLAN as f64 / 2.0).sqrt();
+/// The classes of attribute codes `(B, P)`.
+fn classes_of(codes: &Tensor) -> Vec<[usize; 2]> {
+    let scale = (SIZE as f64 / 2.0).sqrt();
     let class = |columns: &[f64]| {
         assert_eq!(columns.iter().filter(|value| **value != 0.0).count(), 1, "{columns:?}");
         columns.iter().position(|value| (value - scale).abs() < 1e-12).unwrap()
     };
-    values(plans).chunks(PLAN).map(|plan| [class(&plan[..CLASSES[0]]), class(&plan[CLASSES[0]..])]).collect()
+    values(codes).chunks(SIZE).map(|code| [class(&code[..CLASSES[0]]), class(&code[CLASSES[0]..])]).collect()
 }
 
-fn draw(prior: &AttributePrior, text: &Tensor, count: usize) -> Vec<[usize; 2]> {
-    let noise = rng::normal(Key::new(5), (count, PLAN), DType::F64, &Device::Cpu).unwrap();
+fn sample(prior: &AttributePrior, text: &Tensor, count: usize) -> Vec<[usize; 2]> {
+    let noise = rng::normal(Key::new(5), (count, SIZE), DType::F64, &Device::Cpu).unwrap();
     let texts = text.broadcast_as((count, EMBEDDING)).unwrap().contiguous().unwrap();
-    drawn(&prior.draw(&texts, &noise).unwrap())
+    classes_of(&prior.sample(&texts, &noise).unwrap())
 }
 
 /// `P(a_1, a_2 | text)`, by its formula.
@@ -76,7 +77,7 @@ fn probabilities(nets: &Nets, text: &[f64]) -> BTreeMap<[usize; 2], f64> {
 }
 
 #[test]
-fn plans_are_drawn_as_often_as_they_are_probable() -> Result<()> {
+fn attribute_codes_have_the_frequencies_of_their_probabilities() -> Result<()> {
     let nets = nets();
     // The classes of either attribute depend on those of the other, and both are often left open.
     add(&nets, "prior.open.weight", 2 * MOST + MOST + 1, 2.0);
@@ -86,9 +87,9 @@ fn plans_are_drawn_as_often_as_they_are_probable() -> Result<()> {
     }
     let text = nets.normal("text", (1, EMBEDDING))?;
     let count = 20_000;
-    let plans = draw(nets.prior.as_ref().unwrap(), &text, count);
+    let codes = sample(nets.prior.as_ref().unwrap(), &text, count);
     for (classes, p) in probabilities(&nets, &values(&text)) {
-        let share = plans.iter().filter(|plan| **plan == classes).count() as f64 / count as f64;
+        let share = codes.iter().filter(|code| **code == classes).count() as f64 / count as f64;
         // Four standard deviations.
         let limit = 4.0 * (p * (1.0 - p) / count as f64).sqrt();
         assert!((share - p).abs() < limit, "{classes:?}: {share}, expected {p}");
@@ -97,22 +98,22 @@ fn plans_are_drawn_as_often_as_they_are_probable() -> Result<()> {
 }
 
 #[test]
-fn without_noise_the_most_probable_plan_is_drawn() -> Result<()> {
+fn without_noise_the_most_probable_code_is_sampled() -> Result<()> {
     let nets = nets();
     for place in [1, MOST] {
         add(&nets, "prior.open.bias", place, 4.0);
     }
     let text = nets.normal("text", (1, EMBEDDING))?;
-    let plan =
-        nets.prior.as_ref().unwrap().draw(&text, &Tensor::zeros((1, PLAN), DType::F64, &Device::Cpu)?)?;
+    let code =
+        nets.prior.as_ref().unwrap().sample(&text, &Tensor::zeros((1, SIZE), DType::F64, &Device::Cpu)?)?;
     let all = probabilities(&nets, &values(&text));
     let best = all.iter().max_by(|a, b| a.1.total_cmp(b.1)).unwrap().0;
-    assert_eq!(drawn(&plan), [*best]);
+    assert_eq!(classes_of(&code), [*best]);
     Ok(())
 }
 
 #[test]
-fn a_sure_claim_is_planned_however_seldom_it_is_seen() -> Result<()> {
+fn a_certain_claim_is_sampled_even_when_the_data_never_shows_it() -> Result<()> {
     let nets = nets();
     let text = nets.normal("text", (1, EMBEDDING))?;
     // The second value of the second attribute, which is never seen beside any class of the first;
@@ -122,35 +123,35 @@ fn a_sure_claim_is_planned_however_seldom_it_is_seen() -> Result<()> {
     for class in 0..CLASSES[0] {
         add(&nets, "prior.open.weight", class * 2 * MOST + MOST + 1, -60.0);
     }
-    let plans = draw(nets.prior.as_ref().unwrap(), &text, 500);
-    assert!(plans.iter().all(|plan| plan[1] == 1));
-    assert!((0..CLASSES[0]).all(|class| plans.iter().any(|plan| plan[0] == class)));
+    let codes = sample(nets.prior.as_ref().unwrap(), &text, 500);
+    assert!(codes.iter().all(|code| code[1] == 1));
+    assert!((0..CLASSES[0]).all(|class| codes.iter().any(|code| code[0] == class)));
     Ok(())
 }
 
 #[test]
-fn what_is_open_changes_by_what_is_claimed_alone() -> Result<()> {
+fn open_attributes_depend_on_claims_alone() -> Result<()> {
     let nets = nets();
     let prior = nets.prior.as_ref().unwrap();
     // Two texts that are sure of the second attribute and silent on the first.
     add(&nets, "prior.said.bias", 0, 60.0);
     add(&nets, "prior.said.bias", MOST + 1, 60.0);
     let texts = [nets.normal("one", (1, EMBEDDING))?, nets.normal("another", (1, EMBEDDING))?];
-    assert_eq!(draw(prior, &texts[0], 500), draw(prior, &texts[1], 500));
+    assert_eq!(sample(prior, &texts[0], 500), sample(prior, &texts[1], 500));
     Ok(())
 }
 
 #[test]
-fn a_plan_says_what_an_image_shows() -> Result<()> {
+fn the_code_of_an_image_is_its_labels() -> Result<()> {
     let nets = nets();
     // Of the second image nothing is known.
     let shown = PartialLabels::new(&SIZES, 2, &Device::Cpu, |item, attribute| {
         (item == 0).then(|| vec![2 - 2 * attribute])
     })?;
-    let plan = values(&nets.prior.as_ref().unwrap().plan_of(&shown)?);
+    let code = values(&nets.prior.as_ref().unwrap().code_of(&shown)?);
     let s = 2.5f64.sqrt();
     let want = [0., 0., s, s, 0., s / 3., s / 3., s / 3., s / 2., s / 2.];
-    assert!(plan.iter().zip(want).all(|(got, want)| (got - want).abs() < 1e-6), "{plan:?}");
+    assert!(code.iter().zip(want).all(|(got, want)| (got - want).abs() < 1e-6), "{code:?}");
     Ok(())
 }
 
@@ -158,14 +159,14 @@ fn a_plan_says_what_an_image_shows() -> Result<()> {
 fn noise_of_another_size_is_refused() {
     let nets = nets();
     let text = nets.normal("text", (1, EMBEDDING)).unwrap();
-    let noise = nets.normal("noise", (1, PLAN - 1)).unwrap();
+    let noise = nets.normal("noise", (1, SIZE - 1)).unwrap();
     let prior = nets.prior.as_ref().unwrap();
-    let message = prior.draw(&text, &noise).unwrap_err().to_string();
-    assert_eq!(message, "noise of a plan is 4, expected 5");
-    for (texts, draws) in [(1, 2), (2, 1)] {
+    let message = prior.sample(&text, &noise).unwrap_err().to_string();
+    assert_eq!(message, "noise of an attribute code is 4, expected 5");
+    for (texts, samples) in [(1, 2), (2, 1)] {
         let text = nets.normal("text", (texts, EMBEDDING)).unwrap();
-        let noise = nets.normal("noise", (draws, PLAN)).unwrap();
-        let message = prior.draw(&text, &noise).unwrap_err().to_string();
-        assert_eq!(message, format!("texts to draw plans for is {texts}, expected {draws}"));
+        let noise = nets.normal("noise", (samples, SIZE)).unwrap();
+        let message = prior.sample(&text, &noise).unwrap_err().to_string();
+        assert_eq!(message, format!("texts to sample attribute codes for is {texts}, expected {samples}"));
     }
 }

@@ -1,22 +1,31 @@
-//! Noise read off images, and what drawing them again costs.
+//! The noise that is inferred from images, and the loss of their reconstructions.
 
-use candle_core::{DType, Tensor};
-use t2f_gan::{GanConfig, LatentEncoder, ReconstructionConfig, Result};
+use candle_core::{DType, Device, Tensor};
+use t2f_gan::{
+    Conditioned, GanConfig, Growth, LatentEncoder, LossConfig, Objective, ReconstructionConfig, Result,
+};
+use t2f_ops::rng::Key;
 
-use crate::tiny::{self, Nets, difference, values};
+use crate::tiny::{self, GeneratorBatch, NOISE, Nets, Texts, difference, values};
 
-/// Noise of the tiny networks.
-const NOISE: usize = 3;
+fn nets() -> Result<Nets> {
+    Nets::with_loss(&tiny::config(), &tiny::with_reconstruction(), DType::F64)?.shaken()
+}
 
-fn encoder() -> Result<(Nets, LatentEncoder)> {
-    let mut nets = Nets::new(&tiny::drawing_again(tiny::config()), DType::F64)?.shaken()?;
-    let encoder = nets.latent_encoder.take().unwrap();
-    Ok((nets, encoder))
+fn objective(nets: &Nets) -> &dyn Objective {
+    &**nets.objectives.iter().find(|objective| objective.name() == "reconstruction").unwrap()
+}
+
+/// The encoder of the objective, on the same parameters.
+fn encoder(nets: &Nets) -> Result<LatentEncoder> {
+    let vb = nets.parameters.builder(DType::F64, &Device::Cpu);
+    LatentEncoder::new(&tiny::with_reconstruction().reconstruction.encoder, NOISE, &vb.pp("encoder"))
 }
 
 #[test]
 fn noise_and_divergence_follow_their_formula() -> Result<()> {
-    let (nets, encoder) = encoder()?;
+    let nets = nets()?;
+    let encoder = encoder(&nets)?;
     let images = nets.normal("images", (4, 3, 16, 16))?;
     let epsilon = nets.normal("epsilon", (4, NOISE))?;
     let of = |epsilon: &Tensor| Ok::<_, t2f_gan::Error>(encoder.encode(&images, epsilon)?.noise);
@@ -35,40 +44,77 @@ fn noise_and_divergence_follow_their_formula() -> Result<()> {
 }
 
 #[test]
+fn noise_is_inferred_of_the_first_half_of_a_batch() -> Result<()> {
+    let nets = nets()?;
+    let images = nets.normal("images", (5, 3, 16, 16))?;
+    let epsilon = nets.normal("epsilon", (5, NOISE))?;
+    let inferred = objective(&nets).infer(&images, &epsilon)?.unwrap();
+    let first = |x: &Tensor| x.narrow(0, 0, 3);
+    let want = encoder(&nets)?.encode(&first(&images)?, &first(&epsilon)?)?;
+    assert_eq!(values(&inferred.noise), values(&want.noise));
+    assert_eq!(values(&inferred.images), values(&first(&images)?));
+    assert_eq!(values(&inferred.kl), values(&want.kl));
+    // Of the objectives this is the only one.
+    let all = Nets::with_loss(&tiny::config(), &tiny::with_all(true), DType::F64)?;
+    for objective in &all.objectives {
+        let infers = objective.infer(&images, &epsilon)?.is_some();
+        assert_eq!(infers, objective.name() == "reconstruction", "{}", objective.name());
+    }
+    Ok(())
+}
+
+#[test]
 fn the_loss_is_the_mean_difference_and_the_divergence_each_weighted() -> Result<()> {
-    let (nets, encoder) = encoder()?;
-    let images = nets.normal("images", (2, 3, 16, 16))?;
-    let encoded = encoder.encode(&images, &nets.normal("epsilon", (2, NOISE))?)?;
-    let weights = tiny::drawing_again(tiny::config()).reconstruction;
-    // Off by 0.3 one way on one image and the other way on the other; a third is drawn of other noise.
+    let nets = nets()?;
+    let images = nets.normal("images", (3, 3, 16, 16))?;
+    let inferred = objective(&nets).infer(&images, &nets.normal("epsilon", (3, NOISE))?)?.unwrap();
+    let weights = tiny::with_reconstruction().reconstruction;
+    // Off by 0.3 one way on one image and the other way on the other; the third has other noise.
     let off = Tensor::new(&[0.3f64, -0.3], images.device())?.reshape((2, 1, 1, 1))?;
     let third = nets.normal("third", (1, 3, 16, 16))?;
-    let parts = encoder.loss(&Tensor::cat(&[&images.broadcast_add(&off)?, &third], 0)?, &encoded)?;
-    let part = |name: &str| values(parts.get(name).unwrap())[0];
-    assert!((part("reconstruction") - 0.3 * weights.weight).abs() < 1e-12);
-    assert!((part("noise") - values(&encoded.kl)[0] * weights.kl_weight).abs() < 1e-12);
-    assert_eq!(parts.iter().count(), 2);
+    let fake = Tensor::cat(&[&inferred.images.broadcast_add(&off)?, &third], 0)?;
+    let text = nets.normal("text", (3, tiny::EMBEDDING))?;
+    let conditioned = Conditioned { code: text.clone(), kl: text.sum_all()? };
+    let batch = GeneratorBatch {
+        fake: &fake,
+        real: &images,
+        condition: &text,
+        conditioned: &conditioned,
+        inferred: Some(&inferred),
+        at: Growth::stable(2),
+    };
+    let texts = Texts { embedding: &text, others: None, labels: None, key: Key::new(3) };
+    let terms = objective(&nets).generator_terms(&tiny::generator_inputs(&batch, &text, texts))?;
+    let term = |name: &str| values(terms.get(name).unwrap())[0];
+    assert!((term("reconstruction") - 0.3 * weights.weight).abs() < 1e-12);
+    assert!((term("noise") - values(&inferred.kl)[0] * weights.kl_weight).abs() < 1e-12);
+    assert_eq!(tiny::names(&terms), ["reconstruction", "noise"]);
+    let without = GeneratorBatch { inferred: None, ..batch };
+    let terms = objective(&nets).generator_terms(&tiny::generator_inputs(&without, &text, texts))?;
+    assert!(tiny::names(&terms).is_empty());
     Ok(())
 }
 
 #[test]
 fn there_is_an_encoder_where_there_is_a_weight_and_noise_to_encode() {
-    let rows = |config: &GanConfig| {
-        let rows = config.parameter_table(tiny::EMBEDDING, &tiny::SIZES)?;
+    let rows_of = |config: &GanConfig, loss: &LossConfig| {
+        let rows = config.parameter_table(loss, tiny::EMBEDDING, &tiny::SIZES)?;
         Ok::<_, t2f_gan::Error>(rows.iter().filter(|row| row.name.starts_with("encoder.")).count())
     };
-    let with = tiny::drawing_again(tiny::config());
-    // Weight and bias of the reader's one layer, and of what it sees.
-    assert_eq!((rows(&tiny::config()).unwrap(), rows(&with).unwrap()), (0, 4));
-    let refused = |config: GanConfig| rows(&config).unwrap_err().to_string();
-    let changed = |change: &dyn Fn(&mut ReconstructionConfig)| {
-        let mut config = with.clone();
-        change(&mut config.reconstruction);
-        config
+    let rows = |loss: &LossConfig| rows_of(&tiny::config(), loss);
+    let with = tiny::with_reconstruction();
+    // Weight and bias of the encoder's one layer, and of the linear layer on its features.
+    assert_eq!((rows(&LossConfig::default()).unwrap(), rows(&with).unwrap()), (0, 4));
+    let refused = |change: &dyn Fn(&mut ReconstructionConfig)| {
+        let mut loss = with.clone();
+        change(&mut loss.reconstruction);
+        let message = rows(&loss).unwrap_err().to_string();
+        assert_eq!(loss.check().unwrap_err().to_string(), message);
+        message
     };
-    assert!(refused(changed(&|it| it.weight = -1.0)).contains("reconstruction.weight is -1"));
-    assert!(refused(changed(&|it| it.kl_weight = f64::NAN)).contains("reconstruction.kl_weight is NaN"));
-    assert!(refused(changed(&|it| it.encoder.clear())).contains("reconstruction.encoder is []"));
-    let all_code = GanConfig { code_size: with.latent_size, ..with.clone() };
-    assert!(refused(all_code).contains("code_size below latent_size"));
+    assert!(refused(&|it| it.weight = -1.0).contains("loss.reconstruction.weight is -1"));
+    assert!(refused(&|it| it.kl_weight = f64::NAN).contains("loss.reconstruction.kl_weight is NaN"));
+    assert!(refused(&|it| it.encoder.clear()).contains("loss.reconstruction.encoder is []"));
+    let all_code = GanConfig { code_size: tiny::LATENT, ..tiny::config() };
+    assert!(rows_of(&all_code, &with).unwrap_err().to_string().contains("code_size below latent_size"));
 }

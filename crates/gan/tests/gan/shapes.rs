@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::DType;
-use t2f_gan::{Channels, Compat, GanConfig, Growth, Head, Result};
+use t2f_gan::{Channels, Compat, GanConfig, Growth, Head, LossConfig, Result};
 
 use crate::tiny;
 
@@ -33,8 +33,12 @@ fn second() -> GanConfig {
     }
 }
 
-fn table(config: &GanConfig, embedding_size: usize) -> Result<BTreeMap<String, Vec<usize>>> {
-    let rows = config.parameter_table(embedding_size, &tiny::SIZES)?;
+fn table(
+    config: &GanConfig,
+    loss: &LossConfig,
+    embedding_size: usize,
+) -> Result<BTreeMap<String, Vec<usize>>> {
+    let rows = config.parameter_table(loss, embedding_size, &tiny::SIZES)?;
     let names = rows.len();
     let table: BTreeMap<_, _> = rows.into_iter().map(|row| (row.name, row.shape)).collect();
     assert_eq!(table.len(), names, "a name was asked for twice");
@@ -50,7 +54,7 @@ fn count(table: &BTreeMap<String, Vec<usize>>, net: &str) -> usize {
 /// as (1, 1, I, 4·4·O).
 #[test]
 fn parameters_of_t2f_have_its_shapes() -> Result<()> {
-    let table = table(&first(), 512)?;
+    let table = table(&first(), &LossConfig::default(), 512)?;
     let mut expected = vec![
         ("generator.initial_block.conv_1.weight".to_owned(), vec![1, 1, 512, 4 * 4 * 512]),
         ("generator.initial_block.conv_1.bias".to_owned(), vec![512]),
@@ -84,12 +88,12 @@ fn parameters_of_t2f_have_its_shapes() -> Result<()> {
 /// 23.05M and 23.45M are the published counts; they come out only with two biases a layer.
 #[test]
 fn parameter_counts_equal_those_of_t2f() -> Result<()> {
-    let compat = table(&first(), 512)?;
+    let compat = table(&first(), &LossConfig::default(), 512)?;
     assert_eq!(count(&compat, "generator."), 23_048_810);
     assert_eq!(count(&compat, "discriminator."), 23_454_786);
     assert_eq!(count(&compat, "conditioning."), 512 * 512 + 2 * 512);
 
-    let ours = table(&GanConfig { compat: None, ..first() }, 512)?;
+    let ours = table(&GanConfig { compat: None, ..first() }, &LossConfig::default(), 512)?;
     assert_eq!(count(&ours, "generator."), 23_044_309);
     assert_eq!(count(&ours, "discriminator."), 23_446_209);
     Ok(())
@@ -97,7 +101,7 @@ fn parameter_counts_equal_those_of_t2f() -> Result<()> {
 
 #[test]
 fn parameters_of_the_second_configuration_add_up() -> Result<()> {
-    let table = table(&second(), 4096)?;
+    let table = table(&second(), &LossConfig::default(), 4096)?;
     let conv3 = |i: usize, o: usize| 9 * i * o + 2 * o;
     let conv1 = |i: usize, o: usize| i * o + 2 * o;
     let generator = 16 * 256 * 256 + 256 + 7 * conv3(256, 256) // the first block and three levels
@@ -121,15 +125,74 @@ fn parameters_of_the_second_configuration_add_up() -> Result<()> {
 }
 
 #[test]
-fn the_table_lists_what_the_networks_register() -> Result<()> {
-    let again = tiny::drawing_again(tiny::config());
-    let heads = [true, false].map(|prior| tiny::with_heads(tiny::projection(), prior));
-    for config in [tiny::config(), tiny::compat(), tiny::projection(), again].iter().chain(&heads) {
-        let nets = tiny::Nets::new(config, DType::F32)?;
-        let registered: BTreeMap<_, _> =
-            nets.parameters.tensors().into_iter().map(|(name, t)| (name, t.dims().to_vec())).collect();
-        assert_eq!(table(config, tiny::EMBEDDING)?, registered);
+fn the_table_lists_the_parameters_that_the_networks_take() -> Result<()> {
+    let mut cases =
+        [tiny::config(), tiny::compat(), tiny::projection()].map(|it| (it, LossConfig::default())).to_vec();
+    cases.push((tiny::config(), tiny::with_reconstruction()));
+    for prior in [true, false] {
+        cases.push((tiny::projection(), tiny::with_heads(prior)));
+        cases.push((tiny::compat(), tiny::with_all(prior)));
     }
+    for (config, loss) in &cases {
+        let nets = tiny::Nets::with_loss(config, loss, DType::F32)?;
+        let taken: BTreeMap<_, _> =
+            nets.parameters.tensors().into_iter().map(|(name, t)| (name, t.dims().to_vec())).collect();
+        assert_eq!(table(config, loss, tiny::EMBEDDING)?, taken);
+    }
+    Ok(())
+}
+
+/// The names and shapes of the files of version 0.1: contrastive heads of size 2, three classes each of two
+/// attributes, encoders of one layer of 2 channels at 4x4, noise of size 3.
+#[test]
+fn parameters_of_the_objectives_keep_their_names() -> Result<()> {
+    let networks = |table: &BTreeMap<String, Vec<usize>>| -> Vec<(String, Vec<usize>)> {
+        let beside = |name: &str| {
+            ["contrast.", "attributes."].iter().any(|part| name.starts_with(&format!("discriminator.{part}")))
+                || ["prior.", "encoder."].iter().any(|part| name.starts_with(part))
+        };
+        table
+            .iter()
+            .filter(|(name, _)| beside(name))
+            .map(|(name, shape)| (name.clone(), shape.clone()))
+            .collect()
+    };
+    let encoder: [(&str, &[usize]); 4] = [
+        ("encoder.linear.bias", &[6]),
+        ("encoder.linear.weight", &[32, 6]),
+        ("encoder.reader.0.mix.bias", &[2]),
+        ("encoder.reader.0.mix.weight", &[3, 3, 12, 2]),
+    ];
+    let image: [(&str, &[usize]); 4] = [
+        ("discriminator.attributes.image.bias", &[6]),
+        ("discriminator.attributes.image.weight", &[32, 6]),
+        ("discriminator.attributes.reader.0.mix.bias", &[2]),
+        ("discriminator.attributes.reader.0.mix.weight", &[3, 3, 12, 2]),
+    ];
+    let text: [(&str, &[usize]); 2] =
+        [("discriminator.attributes.text.bias", &[6]), ("discriminator.attributes.text.weight", &[3, 6])];
+    let contrast: [(&str, &[usize]); 4] = [
+        ("discriminator.contrast.image.bias", &[2]),
+        ("discriminator.contrast.image.weight", &[1, 1, 3, 2]),
+        ("discriminator.contrast.text.bias", &[2]),
+        ("discriminator.contrast.text.weight", &[1, 1, 3, 2]),
+    ];
+    let prior: [(&str, &[usize]); 4] = [
+        ("prior.open.bias", &[6]),
+        ("prior.open.weight", &[6, 6]),
+        ("prior.said.bias", &[6]),
+        ("prior.said.weight", &[3, 6]),
+    ];
+    let owned = |groups: &[&[(&str, &[usize])]]| -> Vec<(String, Vec<usize>)> {
+        groups.concat().into_iter().map(|(name, shape)| (name.to_owned(), shape.to_vec())).collect()
+    };
+    let got = |prior| Ok::<_, t2f_gan::Error>(networks(&table(&tiny::config(), &tiny::with_all(prior), 3)?));
+    assert_eq!(got(false)?, owned(&[&image, &text, &contrast, &encoder]));
+    assert_eq!(got(true)?, owned(&[&image, &contrast, &encoder, &prior]));
+    // The attribute code, of three and two classes, is part of the latent and of the condition.
+    let with_code = table(&tiny::config(), &tiny::with_all(true), 3)?;
+    assert_eq!(with_code["generator.initial_block.conv_1.weight"], [1, 1, tiny::LATENT + 5, 48]);
+    assert_eq!(with_code["discriminator.final_block.compressor.weight"], [1, 1, 3 + 5, 2]);
     Ok(())
 }
 
@@ -189,6 +252,14 @@ fn configurations_out_of_range_are_refused_by_name() {
         ),
         (GanConfig { channels: Channels::Halving(1), ..base() }, "[1, 1, 1, 1, 0]"),
         (GanConfig { stddev_group: 0, ..base() }, "gan.stddev_group is 0"),
+        (
+            GanConfig { generator: "dcgan".into(), ..base() },
+            "gan.generator is dcgan, expected one of progressive",
+        ),
+        (
+            GanConfig { discriminator: "dcgan".into(), ..base() },
+            "gan.discriminator is dcgan, expected one of progressive",
+        ),
     ];
     for (config, part) in wrong {
         let message = config.check().unwrap_err().to_string();

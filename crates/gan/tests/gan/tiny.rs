@@ -1,15 +1,20 @@
-//! TrainState of a few hundred parameters, for tests of any of them.
+//! Networks of a few hundred parameters, and both losses composed as a training step composes them.
 
 use candle_core::{DType, Device, Shape, Tensor};
 use t2f_gan::{
-    AttributePrior, AttributesConfig, Channels, Compat, ConditioningAugmentation, ConditioningKind,
-    ContrastConfig, Discriminator, GanConfig, Generator, Head, LatentEncoder, ReconstructionConfig, Result,
+    AdversarialLoss, AttributePrior, AttributesConfig, Channels, Compat, Conditioned,
+    ConditioningAugmentation, ConditioningConfig, ConditioningKind, ContrastConfig, Discriminator,
+    DiscriminatorBatch, DiscriminatorInputs, EncodedLatent, GanConfig, Generator, GeneratorInputs, Growth,
+    Head, Labels, LossConfig, LossTerms, Objective, ObjectiveContext, ReconstructionConfig, Result, Scores,
 };
 use t2f_ops::init::Parameters;
 use t2f_ops::rng::{self, Key};
 
 pub const EMBEDDING: usize = 3;
 pub const LATENT: usize = 5;
+pub const CODE: usize = 2;
+/// The size of the noise beside the text code.
+pub const NOISE: usize = LATENT - CODE;
 /// Values of two attributes.
 pub const SIZES: [usize; 2] = [2, 1];
 
@@ -18,7 +23,7 @@ pub fn config() -> GanConfig {
     GanConfig {
         resolution: 16,
         latent_size: LATENT,
-        code_size: 2,
+        code_size: CODE,
         compressed_size: 2,
         channels: Channels::List(vec![3, 3, 2]),
         stddev_group: 3,
@@ -34,18 +39,30 @@ pub fn projection() -> GanConfig {
     GanConfig { head: Head::Projection, modulation: true, ..config() }
 }
 
-/// The same with every head beside the score, and plans if there is a `prior`.
-pub fn with_heads(config: GanConfig, prior: bool) -> GanConfig {
+/// Contrastive loss and attribute classifier; the latter is capped where there is a prior.
+pub fn with_heads(prior: bool) -> LossConfig {
     let contrast = ContrastConfig { size: 2, temperature: 0.5, weight: 0.7 };
-    let attributes =
-        AttributesConfig { weight: 0.9, text_weight: 0.6, reader: vec![2], noise: 0.1, prior, capped: prior };
-    GanConfig { contrast, attributes, ..config }
+    let attributes = AttributesConfig {
+        weight: 0.9,
+        text_weight: 0.6,
+        classifier: vec![2],
+        noise: 0.1,
+        prior,
+        capped: prior,
+    };
+    LossConfig { contrast, attributes, ..LossConfig::default() }
 }
 
-/// The same with an encoder of noise.
-pub fn drawing_again(config: GanConfig) -> GanConfig {
+/// The reconstruction of real images.
+pub fn with_reconstruction() -> LossConfig {
     let reconstruction = ReconstructionConfig { weight: 1.3, kl_weight: 0.2, encoder: vec![2] };
-    GanConfig { reconstruction, ..config }
+    LossConfig { reconstruction, ..LossConfig::default() }
+}
+
+/// Every objective, with weights of one size, so that none hides another.
+pub fn with_all(prior: bool) -> LossConfig {
+    let conditioning = ConditioningConfig { kl_weight: 0.8 };
+    LossConfig { reconstruction: with_reconstruction().reconstruction, conditioning, ..with_heads(prior) }
 }
 
 /// The networks of one configuration, their parameters, and constants in their type.
@@ -56,22 +73,38 @@ pub struct Nets {
     pub frozen: Box<dyn Discriminator>,
     pub conditioning: ConditioningAugmentation,
     pub prior: Option<AttributePrior>,
-    pub latent_encoder: Option<LatentEncoder>,
+    pub objectives: Vec<Box<dyn Objective>>,
     pub dtype: DType,
 }
 
 impl Nets {
+    /// The networks without an objective but the divergence of the conditioning augmentation.
     pub fn new(config: &GanConfig, dtype: DType) -> Result<Self> {
+        Self::with_loss(config, &LossConfig::default(), dtype)
+    }
+
+    pub fn with_loss(config: &GanConfig, loss: &LossConfig, dtype: DType) -> Result<Self> {
         let parameters = Parameters::drawn(Key::new(7));
         let vb = parameters.builder(dtype, &Device::Cpu);
-        let generator = config.generator(&SIZES, vb.pp("generator"))?;
-        let discriminator = config.discriminator(EMBEDDING, &SIZES, vb.pp("discriminator"))?;
+        let frozen_vb = parameters.frozen_builder(dtype, &Device::Cpu).pp("discriminator");
+        let attribute_code = loss.attribute_code_size(&SIZES);
+        let generator = config.generator(&config.generator_shape(attribute_code)?, vb.pp("generator"))?;
+        let shape = config.discriminator_shape(EMBEDDING, attribute_code)?;
+        let discriminator = config.discriminator(&shape, vb.pp("discriminator"))?;
         let conditioning = config.conditioning(EMBEDDING, vb.pp("conditioning"))?;
-        let prior = config.prior(EMBEDDING, &SIZES, vb.pp("prior"))?;
-        let latent_encoder = config.latent_encoder(vb.pp("encoder"))?;
-        let frozen = parameters.frozen_builder(dtype, &Device::Cpu).pp("discriminator");
-        let frozen = config.discriminator(EMBEDDING, &SIZES, frozen)?;
-        Ok(Self { parameters, generator, discriminator, frozen, conditioning, prior, latent_encoder, dtype })
+        let prior = loss.prior(EMBEDDING, &SIZES, vb.pp("prior"))?;
+        let context = ObjectiveContext {
+            embedding_size: EMBEDDING,
+            feature_channels: discriminator.feature_channels(),
+            noise_size: config.noise_size(),
+            attribute_sizes: &SIZES,
+            g: vb.clone(),
+            d: vb.pp("discriminator"),
+            d_frozen: frozen_vb.clone(),
+        };
+        let objectives = loss.objectives(config.compat, &context)?;
+        let frozen = config.discriminator(&shape, frozen_vb)?;
+        Ok(Self { parameters, generator, discriminator, frozen, conditioning, prior, objectives, dtype })
     }
 
     /// Standard normal numbers, equal for equal names.
@@ -87,6 +120,100 @@ impl Nets {
         }
         Ok(self)
     }
+}
+
+/// The texts of a batch, for objectives.
+#[derive(Clone, Copy)]
+pub struct Texts<'a> {
+    pub embedding: &'a Tensor,
+    pub others: Option<&'a Tensor>,
+    pub labels: Option<&'a Labels>,
+    pub key: Key,
+}
+
+/// The input of one generator step.
+#[derive(Clone, Copy)]
+pub struct GeneratorBatch<'a> {
+    pub fake: &'a Tensor,
+    pub real: &'a Tensor,
+    pub condition: &'a Tensor,
+    pub conditioned: &'a Conditioned,
+    pub inferred: Option<&'a EncodedLatent>,
+    pub at: Growth,
+}
+
+/// The discriminator's loss, composed in the order of a training step.
+pub fn discriminator_loss(
+    d: &dyn Discriminator,
+    loss: &dyn AdversarialLoss,
+    objectives: &[Box<dyn Objective>],
+    batch: &DiscriminatorBatch<'_>,
+    texts: Texts<'_>,
+) -> Result<LossTerms> {
+    let features = d.features(batch.real, batch.at)?;
+    let scores = Scores::of(d, batch, &features)?;
+    let mut terms = loss.discriminator_terms(&scores)?;
+    let Texts { embedding, others, labels, key } = texts;
+    let inputs = DiscriminatorInputs {
+        real: batch.real,
+        features: &features,
+        embedding,
+        others,
+        labels,
+        at: batch.at,
+        key,
+    };
+    for objective in objectives {
+        terms.extend(objective.discriminator_terms(&inputs)?);
+    }
+    terms.extend(loss.penalties(d, batch, &scores)?);
+    Ok(terms)
+}
+
+/// The generator's loss through a frozen discriminator, composed in the order of a training step.
+pub fn generator_loss(
+    d: &dyn Discriminator,
+    loss: &dyn AdversarialLoss,
+    objectives: &[Box<dyn Objective>],
+    batch: &GeneratorBatch<'_>,
+    texts: Texts<'_>,
+) -> Result<LossTerms> {
+    let features = d.features(batch.fake, batch.at)?;
+    let score = d.score(&features, batch.condition)?;
+    let needs_reals = loss.needs_reals_for_generator();
+    let of_real = needs_reals.then(|| d.forward(batch.real, batch.condition, batch.at)).transpose()?;
+    let mut terms = loss.generator_terms(&score, of_real.as_ref())?;
+    let inputs = generator_inputs(batch, &features, texts);
+    for objective in objectives {
+        terms.extend(objective.generator_terms(&inputs)?);
+    }
+    Ok(terms)
+}
+
+/// The input of objectives in a generator step without augmentation.
+pub fn generator_inputs<'a>(
+    batch: &GeneratorBatch<'a>,
+    features: &'a Tensor,
+    texts: Texts<'a>,
+) -> GeneratorInputs<'a> {
+    GeneratorInputs {
+        fake: batch.fake,
+        augmented: batch.fake,
+        features,
+        real: batch.real,
+        embedding: texts.embedding,
+        others: texts.others,
+        labels: texts.labels,
+        conditioned: batch.conditioned,
+        inferred: batch.inferred,
+        at: batch.at,
+        key: texts.key,
+    }
+}
+
+/// The names of terms, in order.
+pub fn names(terms: &LossTerms) -> Vec<&str> {
+    terms.iter().map(|(name, _)| name).collect()
 }
 
 /// All values in order.

@@ -188,7 +188,8 @@ Examples:
   t2f train --data folder:faces             what was exported is a dataset again
 
 Writes FOLDER/train, validation, test and test_comb, each with 000000.png and so on and a
-metadata.jsonl: file_name, captions, what each caption claims, and attributes where known.")]
+metadata.jsonl (file_name, captions, claims of each caption, attributes where known) and, with
+attributes, a schema.json.")]
 pub struct Export {
     #[command(flatten)]
     opened: Opened,
@@ -261,6 +262,15 @@ fn check(options: &Check) -> anyhow::Result<()> {
         terminal::result(&format!("without caption   {}", report.uncaptioned));
     } else {
         terminal::result("captions          made as they are needed");
+    }
+    if !splits.schema().is_empty() {
+        let attributes = splits.schema().attributes().iter();
+        let attributes =
+            attributes.map(|attribute| format!("{} ({})", attribute.name, attribute.values.len()));
+        terminal::result(&format!("attributes        {}", attributes.collect::<Vec<_>>().join(", ")));
+    }
+    for note in &report.notes {
+        terminal::result(&format!("note              {note}"));
     }
     for (name, part) in Part::value_variants().iter().filter_map(|part| part.of(&splits)) {
         terminal::result(&format!("{name:<17} {} images, content {}", part.len(), part.fingerprint()));

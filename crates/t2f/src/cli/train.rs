@@ -116,7 +116,9 @@ fn advice(error: &Error, options: &Options) -> String {
     let unknown = options.preset.as_ref().filter(|name| !Config::presets().any(|preset| preset == *name));
     match error {
         Error::Device { .. } => "`--device auto` takes what the build and the machine have".into(),
-        Error::Data(DataError::Setting(setting)) if ["data.images", "data.captions"].contains(&&*setting.key) => {
+        Error::Data(DataError::Setting(setting))
+            if ["data.images", "data.captions"].contains(&&*setting.key) =>
+        {
             "give `--data lfw:IMAGES,CAPTIONS`; see datasets/lfw-face2text".into()
         }
         Error::Data(DataError::Setting(setting)) if setting.key == "data.path" => {
@@ -137,9 +139,12 @@ fn advice(error: &Error, options: &Options) -> String {
         Error::Config(_) if unknown.is_some() => {
             "name one of these with `--preset`, or a file of your own with `--config`".into()
         }
-        Error::Parse { .. } | Error::Config(_) | Error::Setting(_) | Error::Data(_) | Error::Gan(_) | Error::Text(_) => {
-            "docs/configuration.md tells what each key may be".into()
-        }
+        Error::Parse { .. }
+        | Error::Config(_)
+        | Error::Setting(_)
+        | Error::Data(_)
+        | Error::Gan(_)
+        | Error::Text(_) => "docs/configuration.md tells what each key may be".into(),
         _ => format!("`{} train -n` resolves and checks without training", program()),
     }
 }

@@ -20,6 +20,10 @@ use rayon::prelude::*;
 use t2f_data::{Batch, Loader, Prefetch, Request, Splits};
 use t2f_files::json_lines::{JsonLines, Row};
 use t2f_gan::Growth;
+use t2f_metrics::measure::measure;
+use t2f_metrics::metric::Part;
+use t2f_metrics::request::GenerationRequest;
+use t2f_metrics::{Context, Metric};
 use t2f_ops::rng::Key;
 use t2f_pictures::picture;
 use t2f_text::Tokenizer;
@@ -30,7 +34,7 @@ use crate::config::Config;
 use crate::divergence::{self, Rollback, SLOWER};
 use crate::error::{Error, Result};
 use crate::model::{ModelFile, Provenance};
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, to_pictures};
 use crate::run_dir::RunDir;
 use crate::samples::Samples;
 use crate::schedule::{Schedule, Stage};
@@ -274,6 +278,7 @@ impl Trainer {
                 let _ = watch(&Event::Wrote(&path));
             }
             if due(self.config.output.checkpoint_kimg) {
+                self.measure()?;
                 self.checkpoint(watch)?;
             }
         }
@@ -373,6 +378,37 @@ impl Trainer {
         let at = Growth { level: stage.level, alpha: stage.alpha };
         let sheet = self.samples.fakes(self.state.pipeline_ema(), at, &self.device)?;
         self.run.write(&name, &picture::to_png(&sheet, None)?)
+    }
+
+    /// Records the metrics of the components for the averaged generator, as `Metrics/<key>`.
+    fn measure(&mut self) -> Result<()> {
+        if self.components.metrics().is_empty() {
+            return Ok(());
+        }
+        let part =
+            [Part::Test, Part::Val, Part::Train].into_iter().find(|part| !part.of(&self.splits).is_empty());
+        let part = part.unwrap_or(Part::Train);
+        let captions = self.config.output.samples;
+        let request = GenerationRequest::first(part.of(&self.splits), captions, 1, self.config.seed)?;
+        let (stage, pipeline) = (self.stage(), self.state.pipeline_ema());
+        let at = Growth { level: stage.level, alpha: stage.alpha };
+        let generate = |captions: &[String], seeds: &[u64]| -> t2f_metrics::Result<_> {
+            let noise = pipeline.noise(seeds, 1.0, &self.device)?;
+            Ok(to_pictures(&pipeline.generate(captions, &noise, at)?)?)
+        };
+        let context = Context::new(&generate, &self.splits, part, &request).with_seed(self.config.seed);
+        let metrics = self.components.metrics().iter();
+        let metrics: Vec<Box<dyn Metric>> =
+            metrics.map(|metric| Box::new(metric.clone()) as Box<dyn Metric>).collect();
+        let measurement = measure(&context, &metrics)?;
+        let mut row = Row::new(self.progress.step);
+        row.set("Progress/kimg", self.progress.images as f64 / 1000.0);
+        for value in measurement.values() {
+            if let Some((number, _)) = value.numbers() {
+                row.set(&format!("Metrics/{}", value.key), number);
+            }
+        }
+        Ok(self.stats.record(&row)?)
     }
 
     fn checkpoint(&mut self, watch: &mut Watch) -> Result<()> {

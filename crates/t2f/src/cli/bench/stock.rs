@@ -86,8 +86,7 @@ impl Stock {
     /// Networks and data by [`formula`].
     pub fn new(benchmark: &Benchmark) -> Result<Self> {
         let y = benchmark;
-        let table =
-            y.parameter_table().map_err(candle_core::Error::wrap)?;
+        let table = y.parameter_table().map_err(candle_core::Error::wrap)?;
         let (mut g_params, mut d_params) = (Weights::default(), Weights::default());
         for row in table {
             let mut value = formula(&row.name, &row.shape, &Device::Cpu)?;

@@ -19,8 +19,8 @@ use t2f_ops::rng::{self, Key};
 use t2f_text::{LstmConfig, TextConfig, TextEncoder, Tokenizer};
 
 use t2f_train::Result;
-use t2f_train::config::Config;
 use t2f_train::components::Components;
+use t2f_train::config::Config;
 use t2f_train::model::{ModelFile, Provenance};
 use t2f_train::pipeline::Pipeline;
 use t2f_train::schedule::Stage;

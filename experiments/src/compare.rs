@@ -1,0 +1,199 @@
+//! Tables of results, in Markdown, and the outcome of checks.
+
+use anyhow::Result;
+
+use crate::declare::{self, Experiment, FigureTitle};
+use crate::expect::{Build, Check, Expected, Outcome};
+use crate::results::{Figure, Figures, Results, RunResult};
+use crate::run::Options;
+
+/// Most runs that stand side by side as columns; more are rows.
+const COLUMNS: usize = 3;
+
+/// A comparison of results with the documents.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    /// Tables and checks, as they are printed.
+    pub text: String,
+    /// Whether every check holds. The short form has no checks.
+    pub as_expected: bool,
+}
+
+/// Compares the results of an experiment with `expected.json`.
+///
+/// # Errors
+/// If results or expectations cannot be read, or the results lack an expected figure.
+pub fn compare(experiment: &Experiment, options: &Options) -> Result<Comparison> {
+    let results = Results::read(&options.folder(experiment))?;
+    let expected = Expected::read(&experiment.folder)?;
+    let titles = declare::figure_titles(&options.root)?;
+    let mut parts = vec![table(experiment, &results, &titles)];
+    if results.smoke {
+        parts.push("The short form: values mean nothing and are not checked.".into());
+        return Ok(Comparison { text: parts.join("\n\n"), as_expected: true });
+    }
+    let documented = documented(&expected, &results);
+    if !documented.runs.is_empty() {
+        let build = match expected.documented.build {
+            Build::Present => "Documented:",
+            Build::Earlier => "Documented, taken with an earlier build and not checked:",
+        };
+        parts.push(format!("{build}\n\n{}", table(experiment, &documented, &titles)));
+    }
+    let checks = expected.check(&results)?;
+    parts.push(checks.iter().map(line).collect::<Vec<_>>().join("\n"));
+    let as_expected = checks.iter().all(|check| check.outcome != Outcome::Fails);
+    Ok(Comparison { text: parts.join("\n\n"), as_expected })
+}
+
+/// The table of an experiment: a column a run, or a row a run where there are many.
+pub fn table(experiment: &Experiment, results: &Results, titles: &declare::Figures) -> String {
+    let keys: Vec<&String> = experiment.declaration.table.iter().collect();
+    let keys: Vec<&String> = keys
+        .into_iter()
+        .filter(|key| results.runs.iter().any(|run| run.figures.contains_key(*key)))
+        .collect();
+    let title = |key: &str| titles.get(key).map_or(format!("`{key}`"), |found| found.title.clone());
+    let value = |run: &RunResult, key: &str| {
+        run.figures.get(key).map_or(String::new(), |figure| words(figure, titles.get(key)))
+    };
+    let columns = results.runs.len() <= COLUMNS;
+    let heads: Vec<String> = match columns {
+        true => results.runs.iter().map(|run| run.title.clone()).collect(),
+        false => keys.iter().map(|key| title(key)).collect(),
+    };
+    let mut rows =
+        vec![format!("| | {} |", heads.join(" | ")), format!("|---|{}", "---|".repeat(heads.len()))];
+    let mut row = |head: String, cells: Vec<String>| rows.push(format!("| {head} | {} |", cells.join(" | ")));
+    if columns {
+        for key in keys {
+            row(title(key), results.runs.iter().map(|run| value(run, key)).collect());
+        }
+    } else {
+        for run in &results.runs {
+            row(run.title.clone(), keys.iter().map(|key| value(run, key)).collect());
+        }
+    }
+    rows.join("\n")
+}
+
+/// The documented figures as results, in the order and with the titles of the runs.
+fn documented(expected: &Expected, results: &Results) -> Results {
+    let of = |run: &RunResult| -> Option<RunResult> {
+        let stated = expected.documented.runs.get(&run.name)?;
+        let figures: Figures = stated.iter().map(|(key, &figure)| (key.clone(), figure.into())).collect();
+        Some(RunResult { figures, ..run.clone() })
+    };
+    Results { runs: results.runs.iter().filter_map(of).collect(), ..results.clone() }
+}
+
+fn words(figure: &Figure, title: Option<&FigureTitle>) -> String {
+    let digits = title.map_or(3, |title| title.digits);
+    match (figure.low, figure.high) {
+        (Some(low), Some(high)) => {
+            format!("{:.digits$} [{low:.digits$}, {high:.digits$}]", figure.value)
+        }
+        _ => format!("{:.digits$}", figure.value),
+    }
+}
+
+fn line(check: &Check) -> String {
+    let outcome = match check.outcome {
+        Outcome::Holds => "holds",
+        Outcome::Fails => "FAILS",
+        Outcome::NotShown => "not shown, as documented",
+    };
+    format!("- {}: {outcome}", check.text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+
+    fn root() -> &'static Path {
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+    }
+
+    /// Results that state what the documents state, with one figure changed by a function.
+    fn results(experiment: &Experiment, change: impl Fn(&str, &str, f64) -> f64) -> Results {
+        let expected = Expected::read(&experiment.folder).unwrap();
+        let runs = experiment.runs(None, &[]).unwrap();
+        let runs = runs.into_iter().map(|run| {
+            let stated = expected.documented.runs.get(&run.name).into_iter().flatten();
+            let figures: Figures = stated
+                .map(|(key, &figure)| {
+                    let mut figure = Figure::from(figure);
+                    let by = change(&run.name, key, figure.value) - figure.value;
+                    figure.value += by;
+                    figure.low = figure.low.map(|low| low + by);
+                    figure.high = figure.high.map(|high| high + by);
+                    (key.clone(), figure)
+                })
+                .collect();
+            RunResult { name: run.name, title: run.title, folder: "r".into(), figures }
+        });
+        Results {
+            experiment: experiment.name.clone(),
+            version: "v".into(),
+            smoke: false,
+            runs: runs.collect(),
+        }
+    }
+
+    fn compared(name: &str, change: impl Fn(&str, &str, f64) -> f64) -> Comparison {
+        let out = tempfile::tempdir().unwrap();
+        let options =
+            Options { root: root().into(), out: out.path().into(), smoke: false, overrides: Vec::new() };
+        let experiment = Experiment::find(root(), name).unwrap();
+        let folder: PathBuf = options.folder(&experiment);
+        std::fs::create_dir_all(&folder).unwrap();
+        results(&experiment, change).write(&folder).unwrap();
+        compare(&experiment, &options).unwrap()
+    }
+
+    #[test]
+    fn documented_figures_are_as_their_experiment_expects() {
+        for experiment in Experiment::all(root()).unwrap() {
+            let comparison = compared(&experiment.name, |_, _, value| value);
+            assert!(comparison.as_expected, "{}: {}", experiment.name, comparison.text);
+        }
+    }
+
+    #[test]
+    fn a_figure_outside_of_the_expected_is_found() {
+        let comparison = compared("fade-in", |run, key, value| match (run, key) {
+            ("on", "change_8") => value + 100.0,
+            _ => value,
+        });
+        assert!(!comparison.as_expected && comparison.text.contains("FAILS"), "{}", comparison.text);
+        let comparison = compared("contrast", |run, key, value| match (run, key) {
+            ("on", "aan") => value - 0.05,
+            _ => value,
+        });
+        assert!(!comparison.as_expected, "{}", comparison.text);
+    }
+
+    #[test]
+    fn few_runs_are_columns_and_many_are_rows() {
+        let titles = declare::figure_titles(root()).unwrap();
+        let table = |name: &str| {
+            let experiment = Experiment::find(root(), name).unwrap();
+            table(&experiment, &results(&experiment, |_, _, value| value), &titles)
+        };
+        assert!(table("contrast").contains("| AAn | 0.116 [0.077, 0.156] | 0.042 [-0.003, 0.088] |"));
+        let wide = table("reconstruction");
+        assert!(wide.lines().next().unwrap().contains("| AAn |"), "{wide}");
+    }
+
+    #[test]
+    fn every_figure_of_a_table_has_a_title() {
+        let titles = declare::figure_titles(root()).unwrap();
+        for experiment in Experiment::all(root()).unwrap() {
+            for key in &experiment.declaration.table {
+                assert!(titles.contains_key(key), "{}: {key}", experiment.name);
+            }
+        }
+    }
+}
