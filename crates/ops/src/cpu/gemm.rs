@@ -1,6 +1,6 @@
 //! Blocks of matrix products.
 
-use super::vector::{Kernel, Simd};
+use super::simd::{Kernel, Simd};
 
 /// Columns of a panel, the unit in which the right factor is packed.
 pub(crate) const PANEL: usize = 32;

@@ -5,7 +5,7 @@
 #[cfg(target_arch = "aarch64")]
 use std::arch::aarch64::*;
 
-use super::vector::Simd;
+use super::simd::Simd;
 #[cfg(not(target_arch = "aarch64"))]
 use emulation::*;
 
