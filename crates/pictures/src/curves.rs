@@ -1,9 +1,8 @@
-//! Loss curves: rows of statistics become a plot, as SVG or as pixels.
+//! Loss curves: a plot of rows of statistics, as SVG or as pixels.
 //!
-//! A raw curve is pale and its smoothed twin is drawn over it; a change of level is a vertical
-//! line with the resolution it leads to, and the images during which the new layer fades in are
-//! shaded. Several runs share one axis, a colour each. Colours are Okabe and Ito's, which people
-//! with any colour vision can tell apart.
+//! Raw curves are pale, with the smoothed curve on top. A vertical line with the new resolution marks
+//! the beginning of a level, and the fade-in is shaded. Several runs share one axis and have different
+//! colours, from Okabe and Ito's palette for all types of colour vision.
 
 mod draw;
 mod scale;
@@ -19,7 +18,7 @@ use t2f_files::json_lines;
 
 pub use scale::Scale;
 
-/// One line of statistics: the numbers in it, by key.
+/// The values of one row of statistics, by key.
 pub type StatsRow = BTreeMap<String, f64>;
 
 /// The key of the horizontal axis, thousands of real images shown.
@@ -28,18 +27,18 @@ pub const KIMG: &str = "Progress/kimg";
 /// The rows of one run.
 #[derive(Clone, Debug)]
 pub struct RunRows {
-    /// What the legend calls the run.
+    /// The name in the legend.
     pub name: String,
-    /// Its rows, in the order of training.
+    /// The rows, in the order of training.
     pub rows: Vec<StatsRow>,
 }
 
-/// What to draw, and how.
+/// Options of a plot.
 #[derive(Clone, Debug)]
 pub struct CurveOptions {
-    /// Keys to draw. Default `Loss/D/total` and `Loss/G/total`.
+    /// Keys to plot. Default `Loss/D/total` and `Loss/G/total`.
     pub keys: Vec<String>,
-    /// Weight of the past in the smoothed curve, in `[0, 1)`; 0 draws the raw curve alone. Default 0.9.
+    /// Weight of the past in the smoothed curve, in `[0, 1)`; 0 plots the raw curve alone. Default 0.9.
     pub smoothing: f64,
     /// The vertical axis. Default linear.
     pub scale: Scale,
@@ -57,8 +56,8 @@ impl Default for CurveOptions {
 /// The curves as an SVG document.
 ///
 /// # Errors
-/// If no run has a finite value of any of the keys (the error names the keys that there are), or
-/// an option is out of its range.
+/// If no run has a finite value of any of the keys (the message lists the available keys), or an option is
+/// out of range.
 pub fn svg(runs: &[RunRows], options: &CurveOptions) -> Result<String> {
     draw::svg(&Chart::new(runs, options)?)
 }
@@ -71,8 +70,8 @@ pub fn picture(runs: &[RunRows], options: &CurveOptions) -> Result<Image> {
     draw::picture(&Chart::new(runs, options)?)
 }
 
-/// The rows of a run folder's `stats.jsonl`, named after the folder. Lines that are none are left
-/// out, as the last one may be after a kill.
+/// The rows of a run folder's `stats.jsonl`, named after the folder. Damaged lines are skipped with a
+/// warning; after a kill the last one may be.
 ///
 /// # Errors
 /// If the file cannot be read.
@@ -88,7 +87,7 @@ pub fn rows_of_run(run: &Path) -> crate::Result<RunRows> {
 
 /// One curve, in the units of the data.
 struct Curve {
-    /// Position of its run in the input, and of its key in the options.
+    /// Index of its run in the input, and of its key in the options.
     run: usize,
     key: usize,
     label: String,
@@ -96,7 +95,7 @@ struct Curve {
     smooth: Vec<(f64, f64)>,
 }
 
-/// Everything that is drawn, in the units of the data.
+/// The contents of a plot, in the units of the data.
 struct Chart {
     curves: Vec<Curve>,
     stages: Vec<stages::Stage>,
@@ -110,10 +109,13 @@ impl Chart {
     fn new(runs: &[RunRows], options: &CurveOptions) -> Result<Self> {
         let CurveOptions { keys, smoothing, scale, size } = options.clone();
         if !(0.0..1.0).contains(&smoothing) {
-            return Err(Error::Plot(format!("smoothing {smoothing} is not in [0, 1)")));
+            return Err(Error::Plot(format!("smoothing is {smoothing}, expected at least 0 and below 1")));
         }
         if size.0 < 200 || size.1 < 150 {
-            return Err(Error::Plot(format!("{}x{} pixels, at least 200x150", size.0, size.1)));
+            return Err(Error::Plot(format!(
+                "the size is {}x{} pixels, expected at least 200x150",
+                size.0, size.1
+            )));
         }
         let several_runs = runs.len() > 1;
         let mut curves = Vec::new();
@@ -142,7 +144,7 @@ impl Chart {
     }
 }
 
-/// The finite values of a key over kimg; a row without kimg is placed by its number.
+/// The finite values of a key over kimg; a row without kimg is placed at its index.
 fn points(rows: &[StatsRow], key: &str) -> Vec<(f64, f64)> {
     let at = |i: usize, row: &StatsRow| row.get(KIMG).copied().unwrap_or(i as f64);
     rows.iter()
@@ -152,7 +154,7 @@ fn points(rows: &[StatsRow], key: &str) -> Vec<(f64, f64)> {
         .collect()
 }
 
-/// Exponential moving average that starts unbiased: `s_n = (1-w) sum_i w^(n-i) y_i / (1 - w^n)`.
+/// Bias-corrected exponential moving average, `s_n = (1-w) sum_i w^(n-i) y_i / (1 - w^n)`.
 fn smoothed(raw: &[(f64, f64)], weight: f64) -> Vec<(f64, f64)> {
     let (mut sum, mut total) = (0.0, 0.0);
     raw.iter()
