@@ -1,9 +1,8 @@
-//! Loss curves: rows of statistics become a plot, as SVG or as pixels.
+//! Loss curves: a plot of rows of statistics, as SVG or as pixels.
 //!
-//! A raw curve is pale and its smoothed twin is drawn over it; a change of level is a vertical
-//! line with the resolution it leads to, and the images during which the new layer fades in are
-//! shaded. Several runs share one axis, a colour each. Colours are Okabe and Ito's, which people
-//! with any colour vision can tell apart.
+//! Raw curves are pale, with the smoothed curve on top. A vertical line with the new resolution marks
+//! the beginning of a level, and the fade-in is shaded. Several runs share one axis and have different
+//! colours, from Okabe and Ito's palette for all types of colour vision.
 
 mod chart;
 mod draw;
@@ -26,8 +25,8 @@ pub use scale::Scale;
 /// The curves as an SVG document.
 ///
 /// # Errors
-/// If no run has a finite value of any of the keys (the error names the keys that there are), or
-/// an option is out of its range.
+/// If no run has a finite value of any of the keys (the message lists the available keys), or an option is
+/// out of range.
 pub fn svg(runs: &[RunRows], options: &CurveOptions) -> Result<String> {
     draw::svg(&Chart::new(runs, options)?)
 }
@@ -40,8 +39,8 @@ pub fn picture(runs: &[RunRows], options: &CurveOptions) -> Result<Image> {
     draw::picture(&Chart::new(runs, options)?)
 }
 
-/// The rows of a run folder's `stats.jsonl`, named after the folder. Lines that are none are left
-/// out, as the last one may be after a kill.
+/// The rows of a run folder's `stats.jsonl`, named after the folder. Damaged lines are skipped with a
+/// warning; after a kill the last one may be.
 ///
 /// # Errors
 /// If the file cannot be read.

@@ -3,6 +3,7 @@
 use candle_core::{D, Device, Tensor};
 use candle_nn::{Init, VarBuilder};
 use serde::{Deserialize, Serialize};
+use t2f_ops::setting::SettingError;
 
 use crate::compat::Compat;
 use crate::error::{Error, Result};
@@ -109,13 +110,13 @@ impl TextConfig {
     pub fn check(&self) -> Result<()> {
         let Self::Lstm(config) = self;
         let sizes = [
-            ("embedding_size", config.embedding_size),
-            ("hidden_size", config.hidden_size),
-            ("layers", config.layers),
-            ("max_length", config.max_length),
+            ("text.embedding_size", config.embedding_size),
+            ("text.hidden_size", config.hidden_size),
+            ("text.layers", config.layers),
+            ("text.max_length", config.max_length),
         ];
         match sizes.into_iter().find(|(_, size)| *size == 0) {
-            Some((field, _)) => Err(Error::Setting { field, value: "0".into(), expected: "at least 1" }),
+            Some((key, _)) => Err(SettingError::new(key, 0, "at least 1").into()),
             None => Tokenizer::check(config.vocabulary_size),
         }
     }
@@ -242,8 +243,7 @@ impl LstmEncoder {
 impl TextEncoder for LstmEncoder {
     fn encode(&self, captions: &[String]) -> Result<Tensor> {
         if captions.is_empty() {
-            let expected = "at least one caption";
-            return Err(Error::Setting { field: "captions", value: "empty".into(), expected });
+            return Err(Error::NoCaptions);
         }
         let Tokens { ids, mask, lengths } = self.tokens(captions)?;
         let (batch, steps, _) = mask.dims3()?;

@@ -10,18 +10,18 @@ use crate::error::{Error, Result};
 /// The rows of one run.
 #[derive(Clone, Debug)]
 pub struct RunRows {
-    /// What the legend calls the run.
+    /// The name in the legend.
     pub name: String,
-    /// Its rows, in the order of training.
+    /// The rows, in the order of training.
     pub rows: Vec<StatsRow>,
 }
 
-/// What to draw, and how.
+/// Options of a plot.
 #[derive(Clone, Debug)]
 pub struct CurveOptions {
-    /// Keys to draw. Default `Loss/D/total` and `Loss/G/total`.
+    /// Keys to plot. Default `Loss/D/total` and `Loss/G/total`.
     pub keys: Vec<String>,
-    /// Weight of the past in the smoothed curve, in `[0, 1)`; 0 draws the raw curve alone. Default 0.9.
+    /// Weight of the past in the smoothed curve, in `[0, 1)`; 0 plots the raw curve alone. Default 0.9.
     pub smoothing: f64,
     /// The vertical axis. Default linear.
     pub scale: Scale,
@@ -38,7 +38,7 @@ impl Default for CurveOptions {
 
 /// One curve, in the units of the data.
 pub(super) struct Curve {
-    /// Position of its run in the input, and of its key in the options.
+    /// Index of its run in the input, and of its key in the options.
     pub(super) run: usize,
     pub(super) key: usize,
     pub(super) label: String,
@@ -60,10 +60,13 @@ impl Chart {
     pub(super) fn new(runs: &[RunRows], options: &CurveOptions) -> Result<Self> {
         let CurveOptions { keys, smoothing, scale, size } = options.clone();
         if !(0.0..1.0).contains(&smoothing) {
-            return Err(Error::Plot(format!("smoothing {smoothing} is not in [0, 1)")));
+            return Err(Error::Plot(format!("smoothing is {smoothing}, expected at least 0 and below 1")));
         }
         if size.0 < 200 || size.1 < 150 {
-            return Err(Error::Plot(format!("{}x{} pixels, at least 200x150", size.0, size.1)));
+            return Err(Error::Plot(format!(
+                "the size is {}x{} pixels, expected at least 200x150",
+                size.0, size.1
+            )));
         }
         let several_runs = runs.len() > 1;
         let mut curves = Vec::new();
@@ -92,7 +95,7 @@ impl Chart {
     }
 }
 
-/// The finite values of a key over kimg; a row without kimg is placed by its number.
+/// The finite values of a key over kimg; a row without kimg is placed at its index.
 fn points(rows: &[StatsRow], key: &str) -> Vec<(f64, f64)> {
     let at = |i: usize, row: &StatsRow| row.get(KIMG).copied().unwrap_or(i as f64);
     rows.iter()
@@ -102,7 +105,7 @@ fn points(rows: &[StatsRow], key: &str) -> Vec<(f64, f64)> {
         .collect()
 }
 
-/// Exponential moving average that starts unbiased: `s_n = (1-w) sum_i w^(n-i) y_i / (1 - w^n)`.
+/// Bias-corrected exponential moving average, `s_n = (1-w) sum_i w^(n-i) y_i / (1 - w^n)`.
 pub(super) fn smoothed(raw: &[(f64, f64)], weight: f64) -> Vec<(f64, f64)> {
     let (mut sum, mut total) = (0.0, 0.0);
     raw.iter()

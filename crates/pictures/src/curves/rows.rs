@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// One line of statistics: the numbers in it, by key.
+/// The values of one row of statistics, by key.
 pub type StatsRow = BTreeMap<String, f64>;
 
 /// The key of the horizontal axis, thousands of real images shown.

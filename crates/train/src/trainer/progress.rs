@@ -80,6 +80,7 @@ pub(super) fn crosses(before: u64, after: u64, kimg: f64) -> bool {
 }
 
 /// Measures the pace between ticks.
+#[derive(Debug)]
 pub(super) struct Clock {
     since: Instant,
     images: u64,
