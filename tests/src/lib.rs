@@ -19,7 +19,7 @@ use t2f_train::checkpoint::{Checkpoint, Draft};
 /// A small checkpoint of a step, with two files of tensors.
 pub fn draft(step: u64) -> Draft {
     let mut draft = Draft::new(step, &BTreeMap::from([("step", step)])).expect("a state can be written");
-    for (file, size) in [("painter.safetensors", 40), ("average.safetensors", 10)] {
+    for (file, size) in [("g_params.safetensors", 40), ("g_ema.safetensors", 10)] {
         let values: Vec<f32> = (0..size).map(|i| (i * step) as f32).collect();
         let tensor = Tensor::new(values, &Device::Cpu).expect("a tensor can be made");
         let tensors = BTreeMap::from([("a".to_owned(), tensor.clone()), ("b".to_owned(), tensor)]);

@@ -11,6 +11,7 @@ use std::path::Path;
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, ExtendedColorType, ImageEncoder, ImageFormat};
 use t2f_data::{DataConfig, FilesConfig, FolderConfig, SplitConfig, Splits};
+use t2f_train::components::Components;
 use t2f_train::config::Config;
 use t2f_train::trainer::{Outcome, Trainer};
 
@@ -75,11 +76,7 @@ fn bomb(side: u32) -> Vec<u8> {
     let mut bytes = encoded(&DynamicImage::new_rgb8(1, 1), ImageFormat::Png);
     bytes[16..20].copy_from_slice(&side.to_be_bytes());
     bytes[20..24].copy_from_slice(&side.to_be_bytes());
-    let crc = !bytes[12..29].iter().fold(!0u32, |mut crc, byte| {
-        crc ^= u32::from(*byte);
-        (0..8).for_each(|_| crc = (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()));
-        crc
-    });
+    let crc = crc32fast::hash(&bytes[12..29]);
     bytes[29..33].copy_from_slice(&crc.to_be_bytes());
     bytes
 }
@@ -276,11 +273,12 @@ fn a_run_lists_the_files_it_leaves_out_and_replaces_those_that_go_away() {
     let lefts: Vec<_> = ["loader.workers=1", "loader.workers=3"]
         .into_iter()
         .map(|workers| {
-            let mut trainer = Trainer::create(on_folder(&images, &[workers]), &[], &out).unwrap();
+            let mut trainer =
+                Trainer::create(on_folder(&images, &[workers]), Components::new(), &out).unwrap();
             let run = trainer.run_dir().path().to_owned();
-            // Of these images nothing is known, and the run says that nothing is read off them.
-            let gan = trainer.run_dir().config().unwrap().gan;
-            assert_eq!((gan.attributes.weight, gan.reconstruction.weight), (0.0, 0.0));
+            // These images have no attributes: the classifier and the reconstruction are off.
+            let loss = trainer.run_dir().config().unwrap().loss;
+            assert_eq!((loss.attributes.weight, loss.reconstruction.weight), (0.0, 0.0));
             let table = fs::read_to_string(run.join("bad_files.tsv")).unwrap();
             assert!(table.contains("05.jpg\ta web page"), "{table}");
             assert_eq!(run_to(&mut trainer, 2), Outcome::Stopped);
@@ -298,12 +296,12 @@ fn a_run_lists_the_files_it_leaves_out_and_replaces_those_that_go_away() {
     assert!(lefts[0] == lefts[1], "the number of workers changes which image takes the place");
 
     // All but a few go away: the run stops with its last good checkpoint.
-    let mut trainer = Trainer::create(on_folder(&images, &[]), &[], &out).unwrap();
+    let mut trainer = Trainer::create(on_folder(&images, &[]), Components::new(), &out).unwrap();
     run_to(&mut trainer, 2);
     for i in (0..60).filter(|i| i % 3 > 0) {
         fs::write(images.join(format!("{i:02}.jpg")), b"").unwrap();
     }
-    let message = trainer.run(&mut |_| ControlFlow::Continue(())).unwrap_err().to_string();
+    let message = trainer.run(|_| ControlFlow::Continue(())).unwrap_err().to_string();
     assert!(message.contains("could not be read and were replaced by others"), "{message}");
 }
 
@@ -313,7 +311,10 @@ fn too_few_images_for_a_batch_are_an_error_before_the_run_begins() {
     let mut files: Vec<_> = (0..6).map(|i| (format!("{i}.jpg"), jpeg(16, 16))).collect();
     files[3..].iter_mut().for_each(|(_, bytes)| bytes.clear());
     folder(home.path(), &files);
-    let message = Trainer::create(on_folder(home.path(), &[]), &[], home.path()).err().unwrap().to_string();
+    let message = Trainer::create(on_folder(home.path(), &[]), Components::new(), home.path())
+        .err()
+        .unwrap()
+        .to_string();
     assert!(message.contains("usable training images do not fill a batch of 4"), "{message}");
     let folders = fs::read_dir(home.path()).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_dir());
     assert_eq!(folders.count(), 0, "a run folder was left behind");
@@ -353,7 +354,7 @@ fn a_folder_without_a_part_for_tests_trains() {
     if let DataConfig::Folder(folder) = &mut config.data {
         folder.split.test_fraction = 0.0;
     }
-    let mut trainer = Trainer::create(config, &[], home.path()).unwrap();
+    let mut trainer = Trainer::create(config, Components::new(), home.path()).unwrap();
     assert_eq!(run_to(&mut trainer, 2), Outcome::Stopped);
     let folder = trainer.run_dir().path().to_owned();
     assert!(folder.join("reals.png").exists());
@@ -392,7 +393,7 @@ fn captions_of_any_kind_train_and_empty_ones_are_counted() {
     let splits = config.data.open(8).unwrap();
     assert_eq!(splits.report.images, 36);
     assert_eq!(splits.report.dropped_captions, 3);
-    let mut trainer = Trainer::create(config.clone(), &[], &home.path().join("out")).unwrap();
+    let mut trainer = Trainer::create(config.clone(), Components::new(), &home.path().join("out")).unwrap();
     run_whole(&mut trainer);
 
     let mut bytes = fs::read(&metadata).unwrap();

@@ -50,7 +50,7 @@ fn the_wide_network_has_t2fs_widths() {
         + conv(4, 256, 256)
         + conv(1, 256, 1);
     let benchmark = Benchmark::wide(4, Loss::Ns);
-    let rows = benchmark.config().gan.parameter_table(benchmark.embedding_size, &[]).unwrap();
+    let rows = benchmark.parameter_table().unwrap();
     let count = |network: &str| -> usize {
         rows.iter().filter(|row| row.name.starts_with(network)).map(|row| row.count()).sum()
     };

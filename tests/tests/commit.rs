@@ -12,6 +12,7 @@ use t2f_tests::crash::{Recorded, Survival};
 use t2f_tests::disks::{End, Mortal};
 use t2f_tests::{draft, step_of};
 use t2f_train::checkpoint::{Checkpoint, load_latest};
+use t2f_train::components::Components;
 use t2f_train::model::Model;
 use t2f_train::run_dir::RunDir;
 use t2f_train::trainer::{Event, Progress, Trainer};
@@ -104,7 +105,8 @@ fn without_the_syncs_of_folders_a_power_cut_loses_what_was_promised() {
 #[test]
 fn a_power_cut_in_a_run_keeps_checkpoint_statistics_and_model_together() {
     let out = tempfile::tempdir().unwrap();
-    let mut trainer = Trainer::create(config(&["output.keep_checkpoints=2"]), &[], out.path()).unwrap();
+    let mut trainer =
+        Trainer::create(config(&["output.keep_checkpoints=2"]), Components::new(), out.path()).unwrap();
     let run = trainer.run_dir().path().to_owned();
     run_to(&mut trainer, 1);
     drop(trainer);
@@ -139,7 +141,8 @@ fn a_power_cut_in_a_run_keeps_checkpoint_statistics_and_model_together() {
             let found = until(rows.iter().map(|row| row.values()["step"]).collect());
             let expected = until(whole.iter().map(|row| row["step"]).collect());
             assert_eq!(found, expected, "{what}");
-            Model::load(left.path(), "cpu").unwrap_or_else(|error| panic!("{what}: {error}"));
+            Model::load(left.path(), "cpu", &Components::new())
+                .unwrap_or_else(|error| panic!("{what}: {error}"));
         }
     }
 }
@@ -147,26 +150,29 @@ fn a_power_cut_in_a_run_keeps_checkpoint_statistics_and_model_together() {
 fn restored(run: &Path, disk: Arc<dyn t2f_files::disk::Disk>) -> Trainer {
     let run = RunDir::open_on(run, disk).unwrap();
     let config = run.config().unwrap();
-    let text = config.text.clone();
-    Trainer::restore(run, config, &|tokenizer, vb| text.build(tokenizer, vb)).unwrap()
+    Trainer::restore(run, config, Components::new()).unwrap()
 }
 
 #[test]
 fn a_run_whose_disk_dies_anywhere_is_resumed_to_the_same_bits() {
     let out = tempfile::tempdir().unwrap();
     let settings = config(&["schedule.stable_kimg=[0.064,0]"]);
-    let mut whole = Trainer::create(settings.clone(), &[], out.path()).unwrap();
+    let mut whole = Trainer::create(settings.clone(), Components::new(), out.path()).unwrap();
     run_whole(&mut whole);
     let expected = t2f_tests::kill::Left::of(whole.run_dir().path()).unwrap();
     for (i, changes) in [1, 2, 17, 29, 44, 58, 73].into_iter().enumerate() {
-        let run = Trainer::create(settings.clone(), &[], out.path()).unwrap().run_dir().path().to_owned();
+        let run = Trainer::create(settings.clone(), Components::new(), out.path())
+            .unwrap()
+            .run_dir()
+            .path()
+            .to_owned();
         let disk = Arc::new(Mortal::new(changes, i % 2 == 0, End::Error));
         let mut trainer = restored(&run, Arc::new(OsDisk));
         run_to(&mut trainer, 2);
         drop(trainer);
-        let died = restored(&run, disk.clone()).run(&mut |_| ControlFlow::Continue(()));
+        let died = restored(&run, disk.clone()).run(|_| ControlFlow::Continue(()));
         assert!(died.is_err() && disk.is_dead(), "the run ended before change {changes}");
-        run_whole(&mut Trainer::resume(&run).unwrap());
+        run_whole(&mut Trainer::resume(&run, Components::new()).unwrap());
         let found = t2f_tests::kill::Left::of(&run).unwrap();
         found.compare(&expected).unwrap_or_else(|error| panic!("after {changes} changes: {error}"));
     }
@@ -175,16 +181,17 @@ fn a_run_whose_disk_dies_anywhere_is_resumed_to_the_same_bits() {
 #[test]
 fn a_run_killed_before_its_first_checkpoint_begins_again() {
     let out = tempfile::tempdir().unwrap();
-    let mut whole = Trainer::create(config(&[]), &[], out.path()).unwrap();
+    let mut whole = Trainer::create(config(&[]), Components::new(), out.path()).unwrap();
     run_whole(&mut whole);
     let expected = t2f_tests::kill::Left::of(whole.run_dir().path()).unwrap();
-    let run = Trainer::create(config(&[]), &[], out.path()).unwrap().run_dir().path().to_owned();
+    let run =
+        Trainer::create(config(&[]), Components::new(), out.path()).unwrap().run_dir().path().to_owned();
     std::fs::write(run.join("stats.jsonl"), "{\"step\":3.0}\n").unwrap();
-    run_whole(&mut Trainer::resume(&run).unwrap());
+    run_whole(&mut Trainer::resume(&run, Components::new()).unwrap());
     t2f_tests::kill::Left::of(&run).unwrap().compare(&expected).unwrap();
     // A run that has lost its checkpoints is not one that never had any.
     std::fs::remove_dir_all(run.join("checkpoints")).unwrap();
-    let message = Trainer::resume(&run).err().unwrap().to_string();
+    let message = Trainer::resume(&run, Components::new()).err().unwrap().to_string();
     assert!(message.contains("holds no checkpoint"), "{message}");
 }
 
@@ -193,7 +200,7 @@ fn a_run_killed_before_its_first_checkpoint_begins_again() {
 #[test]
 fn a_run_killed_right_after_its_last_checkpoint_has_its_pointer_and_its_model_once_resumed() {
     let out = tempfile::tempdir().unwrap();
-    let mut whole = Trainer::create(config(&[]), &[], out.path()).unwrap();
+    let mut whole = Trainer::create(config(&[]), Components::new(), out.path()).unwrap();
     run_whole(&mut whole);
     let run = whole.run_dir().path().to_owned();
     drop(whole);
@@ -205,7 +212,7 @@ fn a_run_killed_right_after_its_last_checkpoint_has_its_pointer_and_its_model_on
             Some(bytes) => std::fs::write(&model, bytes).unwrap(),
             None => std::fs::remove_file(&model).unwrap(),
         }
-        run_whole(&mut Trainer::resume(&run).unwrap());
+        run_whole(&mut Trainer::resume(&run, Components::new()).unwrap());
         t2f_tests::kill::Left::of(&run).unwrap().compare(&expected).unwrap();
     }
 }

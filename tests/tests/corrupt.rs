@@ -12,6 +12,7 @@ use t2f_files::disk::OsDisk;
 use t2f_ops::rng::{Key, below};
 use t2f_tests::{draft, step_of};
 use t2f_train::checkpoint::load_latest;
+use t2f_train::components::Components;
 use t2f_train::model::Model;
 use t2f_train::trainer::Trainer;
 
@@ -63,18 +64,18 @@ fn any_damage_to_a_checkpoint_is_found_and_the_previous_one_is_taken() {
 #[test]
 fn a_damaged_tensor_is_named() {
     let folder = tempfile::tempdir().unwrap();
-    let file = draft(2).commit(&OsDisk, folder.path(), 3).unwrap().join("painter.safetensors");
+    let file = draft(2).commit(&OsDisk, folder.path(), 3).unwrap().join("g_params.safetensors");
     let mut bytes = fs::read(&file).unwrap();
     let last = bytes.len() - 1;
     bytes[last] ^= 1;
     fs::write(&file, bytes).unwrap();
     let message = load_latest(folder.path()).unwrap_err().to_string();
-    assert!(message.contains("pipeline.safetensors is damaged in b"), "{message}");
+    assert!(message.contains("g_params.safetensors is damaged in b"), "{message}");
 }
 
 /// A run of a few steps, and its folder.
 fn short_run(out: &Path) -> std::path::PathBuf {
-    let mut trainer = Trainer::create(config(&[]), &[], out).unwrap();
+    let mut trainer = Trainer::create(config(&[]), Components::new(), out).unwrap();
     run_to(&mut trainer, 12);
     trainer.run_dir().path().to_owned()
 }
@@ -83,9 +84,11 @@ fn short_run(out: &Path) -> std::path::PathBuf {
 fn any_damage_to_a_model_is_found() {
     let out = tempfile::tempdir().unwrap();
     let good = fs::read(short_run(out.path()).join("model.safetensors")).unwrap();
-    assert!(Model::from_bytes(&good, &Device::Cpu).is_ok());
+    assert!(Model::from_bytes(&good, &Device::Cpu, &Components::new()).is_ok());
     for (i, bad) in damaged(&good, 64, 1064, 5).enumerate() {
-        let message = Model::from_bytes(&bad, &Device::Cpu).err().unwrap_or_else(|| panic!("damage {i}"));
+        let message = Model::from_bytes(&bad, &Device::Cpu, &Components::new())
+            .err()
+            .unwrap_or_else(|| panic!("damage {i}"));
         assert!(!message.to_string().is_empty());
     }
 }
@@ -163,7 +166,7 @@ fn rewritten(good: &[u8], change: impl Fn(&mut BTreeMap<String, (Dtype, Vec<usiz
 fn tensors_that_do_not_fit_are_all_listed() {
     let out = tempfile::tempdir().unwrap();
     let good = fs::read(short_run(out.path()).join("model.safetensors")).unwrap();
-    let load = |bytes: &[u8]| Model::from_bytes(bytes, &Device::Cpu);
+    let load = |bytes: &[u8]| Model::from_bytes(bytes, &Device::Cpu, &Components::new());
     assert!(load(&rewritten(&good, |_| {})).is_ok(), "files without a seal are read");
 
     let names: Vec<String> = {
@@ -220,7 +223,7 @@ fn a_model_that_promises_sizes_beyond_all_memory_is_refused() {
         // Without its seal, which would already say that the file is damaged.
         let seal = find(&bad, "\"t2f\":\"");
         bad[seal..seal + 64].fill(b' ');
-        let message = Model::from_bytes(&bad, &Device::Cpu).err().unwrap().to_string();
-        assert!(message.contains(key) && message.contains("must be at most"), "{key}: {message}");
+        let message = Model::from_bytes(&bad, &Device::Cpu, &Components::new()).err().unwrap().to_string();
+        assert!(message.contains(key) && message.contains("expected at most"), "{key}: {message}");
     }
 }

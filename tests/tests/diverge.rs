@@ -6,10 +6,12 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor, Var};
+use t2f_data::procedural;
 use t2f_data::{Batch, Loader};
 use t2f_ops::rng::Key;
 use t2f_train::Error;
 use t2f_train::checkpoint;
+use t2f_train::components::Components;
 use t2f_train::config::Config;
 use t2f_train::model::Model;
 use t2f_train::schedule::{Schedule, Stage};
@@ -27,20 +29,20 @@ fn edit(run: &Path, more: &[&str]) {
 /// Trains four good steps, then with other learning rates until it breaks.
 fn broken(rates: &[&str]) -> (Error, u64) {
     let out = tempfile::tempdir().unwrap();
-    let mut trainer = Trainer::create(config(&[]), &[], out.path()).unwrap();
+    let mut trainer = Trainer::create(config(&[]), Components::new(), out.path()).unwrap();
     let run = trainer.run_dir().path().to_owned();
     run_to(&mut trainer, 4);
     drop(trainer);
     edit(&run, rates);
-    let mut trainer = Trainer::resume(&run).unwrap();
-    let error = trainer.run(&mut |_| ControlFlow::Continue(())).unwrap_err();
+    let mut trainer = Trainer::resume(&run, Components::new()).unwrap();
+    let error = trainer.run(|_| ControlFlow::Continue(())).unwrap_err();
     drop(trainer);
     let kept = checkpoint::load_latest(&run.join("checkpoints")).unwrap();
     let step = kept.state::<Progress>().unwrap().step;
-    for file in ["painter.safetensors", "discriminator.safetensors", "average.safetensors"] {
+    for file in ["g_params.safetensors", "d_params.safetensors", "g_ema.safetensors"] {
         kept.tensors(file).unwrap(); // refuses what is not finite
     }
-    Model::load(&run, "cpu").unwrap(); // that of the last good checkpoint
+    Model::load(&run, "cpu", &Components::new()).unwrap(); // that of the last good checkpoint
     let report: serde_json::Value =
         serde_json::from_slice(&fs::read(run.join("diverged.json")).unwrap()).unwrap();
     assert!(error.to_string().contains(report["cause"].as_str().unwrap()), "{report}");
@@ -70,11 +72,11 @@ fn a_gradient_that_is_not_finite_is_named() {
 fn parameters_that_are_not_finite_never_become_a_checkpoint() {
     let (error, step) = broken(&["optimizer.generator.lr=1e39", "output.checkpoint_kimg=0.004"]);
     let message = error.to_string();
-    assert!(message.contains("painter.safetensors") && message.contains("generator."), "{message}");
+    assert!(message.contains("g_params.safetensors") && message.contains("generator."), "{message}");
     assert_eq!(step, 4);
 }
 
-/// TrainState after a step, the batch of the next, and where the schedule stands.
+/// Networks after a step, the batch of the next, and where the schedule stands.
 struct Bench {
     networks: TrainState,
     batch: Batch,
@@ -85,7 +87,14 @@ impl Bench {
     fn new(config: &Config) -> Self {
         let splits = config.data.open(config.gan.resolution).unwrap();
         let tokenizer = train_tokenizer(config, &splits).unwrap();
-        let networks = TrainState::new(config, &tokenizer, &Device::Cpu).unwrap();
+        let networks = TrainState::new(
+            config,
+            &Components::new(),
+            &tokenizer,
+            &procedural::schema().sizes(),
+            &Device::Cpu,
+        )
+        .unwrap();
         let loader = Loader::new(splits.train.clone(), Key::new(0));
         let schedule = Schedule::new(&config.schedule, config.gan.max_level(), splits.train.len()).unwrap();
         // In the midst of the fade-in, where every parameter has a part.
@@ -118,7 +127,7 @@ fn a_nan_or_an_infinity_anywhere_in_the_networks_stops_the_step_with_its_cause()
     let config = config(&[]);
     let places: Vec<String> = {
         let networks = Bench::new(&config).networks;
-        let vars = networks.g_params.vars().into_iter().chain(networks.d_params.vars());
+        let vars = networks.g_params().vars().into_iter().chain(networks.d_params().vars());
         vars.map(|(name, _)| name).filter(|name| !name.starts_with("text.embedding")).collect()
     };
     assert!(places.len() >= 20, "{places:?}");
@@ -126,7 +135,7 @@ fn a_nan_or_an_infinity_anywhere_in_the_networks_stops_the_step_with_its_cause()
     let mut bench = Bench::new(&config);
     for (i, place) in places.iter().enumerate() {
         let value = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY][i % 3];
-        let mut vars = bench.networks.g_params.vars().into_iter().chain(bench.networks.d_params.vars());
+        let mut vars = bench.networks.g_params().vars().into_iter().chain(bench.networks.d_params().vars());
         let (_, var) = vars.find(|(name, _)| name == place).unwrap();
         let good = var.copy().unwrap();
         poison(&var, value);
@@ -164,9 +173,10 @@ fn a_nan_or_an_infinity_in_the_images_stops_the_step_with_its_cause() {
 
 #[test]
 fn a_nan_in_the_moments_stops_the_run_with_the_tensors_named() {
-    for judge in [true, false] {
+    for of_discriminator in [true, false] {
         let mut bench = Bench::new(&config(&[]));
-        let adam = if judge { &mut bench.networks.d_optimizer } else { &mut bench.networks.g_optimizer };
+        let (g, d) = bench.networks.optimizers_mut();
+        let adam = if of_discriminator { d } else { g };
         let (mut tensors, steps) = (adam.tensors(), adam.steps());
         let (_, moment) = tensors.iter_mut().find(|(name, _)| name.ends_with(".weight.square")).unwrap();
         *moment = moment.affine(0.0, f64::NAN).unwrap();
@@ -174,23 +184,23 @@ fn a_nan_in_the_moments_stops_the_run_with_the_tensors_named() {
         let (error, steps) = bench.noticed();
         // The step that takes the moments makes bad parameters of them; the next sees it, or this
         // one, where the other half of it reads them.
-        assert!(matches!(error, Error::Diverged { .. }) && steps <= 2, "{judge}: {error}");
+        assert!(matches!(error, Error::Diverged { .. }) && steps <= 2, "{of_discriminator}: {error}");
     }
 }
 
 #[test]
 fn the_average_is_checked_when_it_is_saved() {
     let bench = Bench::new(&config(&[]));
-    poison(&bench.networks.ema.parameters().vars()[0].1, f32::NAN);
+    poison(&bench.networks.g_ema().parameters().vars()[0].1, f32::NAN);
     let mut draft = checkpoint::Draft::new(1, &Progress::default()).unwrap();
     let message = bench.networks.save(&mut draft).unwrap_err().to_string();
-    assert!(message.contains("average.safetensors") && message.contains("NaN"), "{message}");
+    assert!(message.contains("g_ema.safetensors") && message.contains("NaN"), "{message}");
 }
 
 /// A run of four good steps whose configuration makes it diverge from there on, until the learning
 /// rate is low enough.
 fn wild(out: &Path, rate: &str) -> PathBuf {
-    let mut trainer = Trainer::create(config(&[]), &[], out).unwrap();
+    let mut trainer = Trainer::create(config(&[]), Components::new(), out).unwrap();
     let run = trainer.run_dir().path().to_owned();
     run_to(&mut trainer, 4);
     let rate = format!("optimizer.discriminator.lr={rate}");
@@ -202,8 +212,8 @@ fn wild(out: &Path, rate: &str) -> PathBuf {
 fn a_rollback_goes_back_with_half_the_rate_and_is_recorded_for_good() {
     let out = tempfile::tempdir().unwrap();
     let run = wild(out.path(), "1e30");
-    let mut trainer = Trainer::resume(&run).unwrap();
-    let error = trainer.run(&mut |_| ControlFlow::Continue(())).unwrap_err();
+    let mut trainer = Trainer::resume(&run, Components::new()).unwrap();
+    let error = trainer.run(|_| ControlFlow::Continue(())).unwrap_err();
     assert!(trainer.progress().step > 4 || error.to_string().contains("step 4"), "{error}");
     let back = trainer.roll_back(&error).unwrap().clone();
     assert_eq!((back.to_step, back.rate), (4, 0.5));
@@ -211,12 +221,12 @@ fn a_rollback_goes_back_with_half_the_rate_and_is_recorded_for_good() {
     assert_eq!(trainer.progress().step, 4);
     drop(trainer);
     // A kill right after does not undo it, and the next halves again.
-    let mut trainer = Trainer::resume(&run).unwrap();
+    let mut trainer = Trainer::resume(&run, Components::new()).unwrap();
     assert_eq!(trainer.progress().rollbacks, [back]);
-    let error = trainer.run(&mut |_| ControlFlow::Continue(())).unwrap_err();
+    let error = trainer.run(|_| ControlFlow::Continue(())).unwrap_err();
     assert_eq!(trainer.roll_back(&error).unwrap().rate, 0.25);
     drop(trainer);
-    assert_eq!(Trainer::resume(&run).unwrap().progress().rollbacks.len(), 2);
+    assert_eq!(Trainer::resume(&run, Components::new()).unwrap().progress().rollbacks.len(), 2);
     let names: Vec<_> =
         fs::read_dir(run.join("checkpoints")).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert!(names.iter().any(|name| name == "step-00000004-3"), "{names:?}");
@@ -248,7 +258,7 @@ fn the_rate_after_a_rollback_is_the_one_that_is_trained_with() {
         config(&lines.each_ref().map(String::as_str))
     };
     let finish = |halve: bool| {
-        let mut trainer = Trainer::create(settings("1e-3"), &[], out.path()).unwrap();
+        let mut trainer = Trainer::create(settings("1e-3"), Components::new(), out.path()).unwrap();
         let run = trainer.run_dir().path().to_owned();
         run_to(&mut trainer, 4);
         if halve {
@@ -259,9 +269,9 @@ fn the_rate_after_a_rollback_is_the_one_that_is_trained_with() {
             drop(trainer);
             fs::write(run.join("config.toml"), settings("5e-4").to_toml().unwrap() + "# edited\n").unwrap();
         }
-        run_whole(&mut Trainer::resume(&run).unwrap());
+        run_whole(&mut Trainer::resume(&run, Components::new()).unwrap());
         let last = checkpoint::load_latest(&run.join("checkpoints")).unwrap();
-        last.tensors("painter.safetensors").unwrap()
+        last.tensors("g_params.safetensors").unwrap()
     };
     let (rolled, edited) = (finish(true), finish(false));
     for (name, tensor) in &rolled {
@@ -291,9 +301,9 @@ fn the_program_rolls_back_as_often_as_it_may() {
 
 #[test]
 fn two_more_losses_name_what_is_not_finite() {
-    for kind in ["loss.kind=wgan-gp", "loss.kind=lsgan"] {
+    for kind in ["loss.adversarial.kind=wgan-gp", "loss.adversarial.kind=lsgan"] {
         let mut bench = Bench::new(&config(&[kind]));
-        let (_, var) = bench.networks.d_params.vars().swap_remove(1);
+        let (_, var) = bench.networks.d_params().vars().swap_remove(1);
         poison(&var, f32::NAN);
         let (error, steps) = bench.noticed();
         assert!(matches!(error, Error::Diverged { .. }) && steps == 1, "{kind}: {error}");

@@ -10,6 +10,7 @@ mod corrupt;
 mod diverge;
 mod documents;
 mod fuzz;
+mod globals;
 mod kills;
 mod licences;
 mod measure;

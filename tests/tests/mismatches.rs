@@ -2,8 +2,10 @@
 
 use candle_core::Device;
 use t2f_data::attributes::{Claims, Schema};
+use t2f_data::procedural;
 use t2f_data::{Batch, Item};
 use t2f_ops::rng::Key;
+use t2f_train::components::Components;
 use t2f_train::schedule::Stage;
 use t2f_train::state::TrainState;
 use t2f_train::trainer::train_tokenizer;
@@ -12,10 +14,13 @@ use crate::tiny::config;
 
 /// The discriminator's contrastive loss in the first step on two grey images.
 fn contrast(captions: [&str; 2], full: [&str; 2], mismatched: [&str; 2]) -> f32 {
-    let config = config(&["gan.attributes.weight=0", "gan.reconstruction.weight=0", "augment.probability=0"]);
+    let config =
+        config(&["loss.attributes.weight=0", "loss.reconstruction.weight=0", "augment.probability=0"]);
     let splits = config.data.open(8).unwrap();
     let tokenizer = train_tokenizer(&config, &splits).unwrap();
-    let mut networks = TrainState::new(&config, &tokenizer, &Device::Cpu).unwrap();
+    let mut networks =
+        TrainState::new(&config, &Components::new(), &tokenizer, &procedural::schema().sizes(), &Device::Cpu)
+            .unwrap();
     let item = |index: usize| Item {
         index,
         caption: captions[index].into(),

@@ -1,8 +1,9 @@
-//! Images of the data, drawn again from noise that was read off them.
+//! Reconstruction of real images from inferred latents, in a run.
 
 use std::fs;
 use std::path::Path;
 
+use t2f_train::components::Components;
 use t2f_train::model::Model;
 use t2f_train::trainer::Trainer;
 
@@ -10,9 +11,9 @@ use crate::tiny::{config, newest_checkpoint, run_whole, stats};
 
 /// A run of 120 steps at 4x4 and a few at 8x8, with or without the encoder.
 fn trained(weight: u32, out: &Path) -> Trainer {
-    let weight = format!("gan.reconstruction.weight={weight}");
-    let more = [&weight, "gan.attributes.weight=0", "schedule.stable_kimg=[0.48,0.016]"];
-    let mut trainer = Trainer::create(config(&more), &[], out).unwrap();
+    let weight = format!("loss.reconstruction.weight={weight}");
+    let more = [&weight, "loss.attributes.weight=0", "schedule.stable_kimg=[0.48,0.016]"];
+    let mut trainer = Trainer::create(config(&more), Components::new(), out).unwrap();
     run_whole(&mut trainer);
     trainer
 }
@@ -35,9 +36,9 @@ fn images_are_drawn_again_ever_better_by_an_encoder_that_the_model_leaves_behind
     let (first, last) = (mean(&losses[..5]), mean(&losses[losses.len() - 5..]));
     assert!(last < 0.7 * first, "the difference, weighted, went from {first} to {last}");
     // What training needs of the encoder is in the checkpoint, what drawing needs in the model.
-    assert!(holds(&newest_checkpoint(run)["painter.safetensors"], "encoder.linear.weight"));
+    assert!(holds(&newest_checkpoint(run)["g_params.safetensors"], "encoder.linear.weight"));
     assert!(!holds(&fs::read(run.join("model.safetensors")).unwrap(), "encoder.linear.weight"));
-    Model::load(run, "cpu").unwrap();
+    Model::load(run, "cpu", &Components::new()).unwrap();
 }
 
 #[test]
@@ -46,5 +47,5 @@ fn without_a_weight_there_is_no_encoder() {
     let trainer = trained(0, out.path());
     let run = trainer.run_dir().path();
     assert!(stats(run).iter().all(|row| !row.contains_key("Loss/G/reconstruction")));
-    assert!(!holds(&newest_checkpoint(run)["painter.safetensors"], "encoder.linear.weight"));
+    assert!(!holds(&newest_checkpoint(run)["g_params.safetensors"], "encoder.linear.weight"));
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use t2f_train::components::Components;
 use t2f_train::config::Config;
 use t2f_train::trainer::{Event, Outcome, Trainer};
 
@@ -24,20 +25,20 @@ fn left(run: &Path) -> Left {
 }
 
 fn whole(config: Config, out: &Path) -> Left {
-    let mut trainer = Trainer::create(config, &[], out).unwrap();
+    let mut trainer = Trainer::create(config, Components::new(), out).unwrap();
     run_whole(&mut trainer);
     left(trainer.run_dir().path())
 }
 
 /// Trains to each of `stops` in a process of its own, then to the end.
 fn interrupted(config: Config, out: &Path, stops: &[u64]) -> Left {
-    let mut trainer = Trainer::create(config, &[], out).unwrap();
+    let mut trainer = Trainer::create(config, Components::new(), out).unwrap();
     let run = trainer.run_dir().path().to_owned();
     for &stop in stops {
         assert_eq!(run_to(&mut trainer, stop), Outcome::Stopped);
         assert_eq!(trainer.progress().step, stop);
         drop(trainer);
-        trainer = Trainer::resume(&run).unwrap();
+        trainer = Trainer::resume(&run, Components::new()).unwrap();
         assert_eq!(trainer.progress().step, stop);
     }
     run_whole(&mut trainer);
@@ -59,7 +60,7 @@ fn assert_same(found: &Left, expected: &Left, what: &str) {
 #[test]
 fn breaking_at_a_tick_stops_the_run() {
     let out = tempfile::tempdir().unwrap();
-    let mut trainer = Trainer::create(config(&[]), &[], out.path()).unwrap();
+    let mut trainer = Trainer::create(config(&[]), Components::new(), out.path()).unwrap();
     let mut watch = |event: &Event| match event {
         Event::Tick(_) => ControlFlow::Break(()),
         _ => ControlFlow::Continue(()),
@@ -87,7 +88,7 @@ fn resumed_run_equals_uninterrupted_run_with_every_other_state_there_is() {
     let more = [
         "optimizer.reset_at_level=true",
         "optimizer.n_critic=2",
-        "loss.kind=wgan-gp",
+        "loss.adversarial.kind=wgan-gp",
         "schedule.batch_sizes=[4,8]",
         "schedule.stable_kimg=[0.064,0.032]",
     ];
@@ -105,7 +106,7 @@ fn a_killed_run_continues_from_its_last_checkpoint_to_the_same_bits() {
     let expected = whole(config(&[]), out.path());
     for (killed_at, checkpointed_at) in [(9, 5), (18, 15), (27, 25)] {
         let run = killed_after(killed_at, out.path());
-        let mut trainer = Trainer::resume(&run).unwrap();
+        let mut trainer = Trainer::resume(&run, Components::new()).unwrap();
         assert_eq!(trainer.progress().step, checkpointed_at);
         run_whole(&mut trainer);
         assert_same(&left(&run), &expected, &format!("killed after {killed_at}"));
@@ -115,7 +116,7 @@ fn a_killed_run_continues_from_its_last_checkpoint_to_the_same_bits() {
 /// A run folder as a kill after `steps` leaves it: no checkpoint of that moment, the statistics
 /// ahead of the newest checkpoint and torn in the middle of a line.
 fn killed_after(steps: u64, out: &Path) -> PathBuf {
-    let mut trainer = Trainer::create(config(&[]), &[], out).unwrap();
+    let mut trainer = Trainer::create(config(&[]), Components::new(), out).unwrap();
     let run = trainer.run_dir().path().to_owned();
     assert_eq!(run_to(&mut trainer, steps), Outcome::Stopped);
     drop(trainer);
@@ -130,13 +131,13 @@ fn killed_after(steps: u64, out: &Path) -> PathBuf {
 #[test]
 fn a_configuration_that_was_edited_to_what_does_not_hold_together_is_not_resumed() {
     let out = tempfile::tempdir().unwrap();
-    let mut trainer = Trainer::create(config(&[]), &[], out.path()).unwrap();
+    let mut trainer = Trainer::create(config(&[]), Components::new(), out.path()).unwrap();
     let run = trainer.run_dir().path().to_owned();
     run_to(&mut trainer, 4);
     drop(trainer);
     let edited = config(&["output.tick_kimg=0"]).to_toml().unwrap() + "# edited\n";
     std::fs::write(run.join("config.toml"), edited).unwrap();
-    let message = Trainer::resume(&run).err().unwrap().to_string();
+    let message = Trainer::resume(&run, Components::new()).err().unwrap().to_string();
     assert!(message.contains("output.tick_kimg is 0"), "{message}");
     for dry in [&[][..], &["-n"]] {
         let ran = program::run(out.path(), &[&["train", "--resume", run.to_str().unwrap()], dry].concat());

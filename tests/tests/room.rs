@@ -14,6 +14,7 @@ use t2f_files::disk::{Disk, OsDisk};
 use t2f_tests::disks::{Full, Refusing};
 use t2f_tests::{draft, step_of};
 use t2f_train::checkpoint::load_latest;
+use t2f_train::components::Components;
 use t2f_train::run_dir::RunDir;
 use t2f_train::trainer::Trainer;
 
@@ -67,7 +68,7 @@ fn a_disk_that_is_full_at_any_size_keeps_the_last_good_checkpoint_and_says_what_
 
 /// A run of a few steps that is not complete, with nobody in its folder.
 fn started(out: &Path) -> PathBuf {
-    let mut trainer = Trainer::create(config(&[]), &[], out).unwrap();
+    let mut trainer = Trainer::create(config(&[]), Components::new(), out).unwrap();
     run_to(&mut trainer, 12);
     trainer.run_dir().path().to_owned()
 }
@@ -76,9 +77,8 @@ fn started(out: &Path) -> PathBuf {
 fn resumed_on(run: &Path, disk: Arc<dyn Disk>) -> t2f_train::Result<()> {
     let run = RunDir::open_on(run, disk)?;
     let config = run.config()?;
-    let text = config.text.clone();
-    let mut trainer = Trainer::restore(run, config, &|tokenizer, vb| text.build(tokenizer, vb))?;
-    trainer.run(&mut |_| ControlFlow::Continue(())).map(drop)
+    let mut trainer = Trainer::restore(run, config, Components::new())?;
+    trainer.run(|_| ControlFlow::Continue(())).map(drop)
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn training_does_not_begin_without_room_for_its_checkpoints() {
 #[test]
 fn a_run_on_a_disk_that_fills_up_stops_and_goes_on_once_there_is_room() {
     let out = tempfile::tempdir().unwrap();
-    let mut whole = Trainer::create(config(&[]), &[], out.path()).unwrap();
+    let mut whole = Trainer::create(config(&[]), Components::new(), out.path()).unwrap();
     run_whole(&mut whole);
     let expected = t2f_tests::kill::Left::of(whole.run_dir().path()).unwrap();
     let run = started(out.path());
@@ -172,7 +172,7 @@ fn places_that_cannot_be_written_are_named_with_a_hint() {
 #[test]
 fn a_folder_has_one_user_at_a_time_in_fifty_races() {
     let out = tempfile::tempdir().unwrap();
-    let trainer = Trainer::create(config(&[]), &[], out.path()).unwrap();
+    let trainer = Trainer::create(config(&[]), Components::new(), out.path()).unwrap();
     let of_run = trainer.run_dir().path().to_owned();
     let ran = run(out.path(), &["train", "--resume", of_run.to_str().unwrap()]);
     assert!(ran.code == 1 && ran.err.contains("is in use by another process"), "{}", ran.err);
@@ -197,7 +197,7 @@ fn a_folder_has_one_user_at_a_time_in_fifty_races() {
 #[test]
 fn a_clock_that_goes_back_changes_nothing() {
     let out = tempfile::tempdir().unwrap();
-    let mut whole = Trainer::create(config(&[]), &[], out.path()).unwrap();
+    let mut whole = Trainer::create(config(&[]), Components::new(), out.path()).unwrap();
     run_whole(&mut whole);
     let expected = t2f_tests::kill::Left::of(whole.run_dir().path()).unwrap();
     let run = started(out.path());
@@ -211,7 +211,7 @@ fn a_clock_that_goes_back_changes_nothing() {
         set(&path, time);
     }
     set(&run, SystemTime::UNIX_EPOCH);
-    let mut trainer = Trainer::resume(&run).unwrap();
+    let mut trainer = Trainer::resume(&run, Components::new()).unwrap();
     assert_eq!(trainer.progress().step, 12);
     run_whole(&mut trainer);
     t2f_tests::kill::Left::of(&run).unwrap().compare(&expected).unwrap();

@@ -1,5 +1,6 @@
 //! What truncation and the text scale do to a face.
 
+use t2f_train::components::Components;
 use t2f_train::model::Model;
 use t2f_train::pipeline::Sampling;
 use t2f_train::trainer::Trainer;
@@ -10,14 +11,14 @@ use crate::tiny::{config, run_to};
 /// A model after three steps.
 fn model(more: &[&str]) -> Model {
     let out = tempfile::tempdir().unwrap();
-    let mut trainer = Trainer::create(config(more), &[], out.path()).unwrap();
+    let mut trainer = Trainer::create(config(more), Components::new(), out.path()).unwrap();
     run_to(&mut trainer, 3);
-    Model::load(trainer.run_dir().path(), "cpu").unwrap()
+    Model::load(trainer.run_dir().path(), "cpu", &Components::new()).unwrap()
 }
 
 #[test]
 fn the_text_scale_leads_from_the_empty_caption_through_the_given_one() {
-    let model = model(&["gan.attributes.prior=false"]);
+    let model = model(&["loss.attributes.prior=false"]);
     let draw = |caption: &str, guidance_scale: f64| {
         let sampling = Sampling { guidance_scale, ..Sampling::default() };
         let drawn = model.generate_tensor(&[caption.to_owned()], &[1], sampling).unwrap();
@@ -32,13 +33,13 @@ fn the_text_scale_leads_from_the_empty_caption_through_the_given_one() {
 
 #[test]
 fn a_text_scale_is_refused_where_no_empty_caption_was_learnt() {
-    let model = model(&["optimizer.null_captions=0"]);
+    let model = model(&["loader.caption_dropout=0"]);
     let draw = |guidance_scale: f64| {
-        model.draw(&["a bald man".into()], &[1], Sampling { guidance_scale, ..Sampling::default() })
+        model.generate(&["a bald man".into()], &[1], Sampling { guidance_scale, ..Sampling::default() })
     };
     assert!(draw(1.0).is_ok());
     let message = draw(2.0).unwrap_err().to_string();
-    assert!(message.contains("text scale of 2") && message.contains("optimizer.null_captions"), "{message}");
+    assert!(message.contains("text scale of 2") && message.contains("loader.caption_dropout"), "{message}");
 }
 
 #[test]
@@ -47,7 +48,8 @@ fn an_empty_caption_is_drawn_where_it_was_learnt_and_refused_elsewhere() {
     let drawn = run(home.path(), &["generate", "", "--out", "face.png"]);
     assert!(drawn.code == 0 && home.path().join("face.png").exists(), "{}", drawn.err);
     let mut trainer =
-        Trainer::create(config(&["optimizer.null_captions=0"]), &[], &home.path().join("out")).unwrap();
+        Trainer::create(config(&["loader.caption_dropout=0"]), Components::new(), &home.path().join("out"))
+            .unwrap();
     run_to(&mut trainer, 3);
     let model = trainer.run_dir().path().to_string_lossy().into_owned();
     let refused = run(home.path(), &["generate", "--model", &model, "a bald man", " "]);
@@ -58,7 +60,9 @@ fn an_empty_caption_is_drawn_where_it_was_learnt_and_refused_elsewhere() {
 fn truncation_to_nothing_leaves_one_face_a_caption() {
     let model = model(&[]);
     let draw = |seed: u64, truncation: f64| {
-        model.draw(&["a bald man".into()], &[seed], Sampling { truncation, ..Sampling::default() }).unwrap()
+        model
+            .generate(&["a bald man".into()], &[seed], Sampling { truncation, ..Sampling::default() })
+            .unwrap()
     };
     assert_eq!(draw(1, 0.0), draw(2, 0.0));
     assert_ne!(draw(1, 1.0), draw(2, 1.0));

@@ -1,15 +1,17 @@
-//! An encoder of somebody else's, plugged in through the library.
+//! A text encoder from outside: trained, resumed, recorded by name.
 
 use candle_core::{Device, Tensor};
 use candle_nn::{Init, VarBuilder};
 use t2f_text::{TextEncoder, Tokenizer};
+use t2f_train::components::Components;
 use t2f_train::model::Model;
 use t2f_train::pipeline::Sampling;
 use t2f_train::trainer::Trainer;
 
 use crate::tiny::{config, run_to, run_whole};
 
-/// The sum of the vectors of a caption's words, each word's in the row that its letters add up to.
+/// The sum of the vectors of a caption's words; the row of a word is the sum of its letters.
+#[derive(Debug)]
 struct BagOfWords(Tensor);
 
 const NORMAL: Init = Init::Randn { mean: 0.0, stdev: 1.0 };
@@ -39,21 +41,31 @@ impl TextEncoder for BagOfWords {
     }
 }
 
+fn bag() -> Components {
+    Components::new().with_text("bag-of-words", BagOfWords::build)
+}
+
 #[test]
-fn a_foreign_encoder_is_trained_resumed_saved_and_drawn_with() {
+fn an_encoder_from_outside_is_trained_resumed_saved_and_generated_with() {
     let out = tempfile::tempdir().unwrap();
     let few = config(&["schedule.stable_kimg=[0.016,0]", "schedule.fade_kimg=[0,0.016]"]);
-    let mut trainer = Trainer::create_with_text(few, &[], out.path(), &BagOfWords::build).unwrap();
+    let mut trainer = Trainer::create(few, bag(), out.path()).unwrap();
     let run = trainer.run_dir().path().to_owned();
     run_to(&mut trainer, 3);
     drop(trainer);
-    let mut trainer = Trainer::resume_with_text(&run, &BagOfWords::build).unwrap();
+    let refused = Trainer::resume(&run, Components::new()).unwrap_err().to_string();
+    assert!(refused.contains("`bag-of-words`") && refused.contains("with_text"), "{refused}");
+    let mut trainer = Trainer::resume(&run, bag()).unwrap();
     run_whole(&mut trainer);
+    assert_eq!(trainer.run_dir().config().unwrap().components.text.as_deref(), Some("bag-of-words"));
 
-    let model = Model::load_with_text(&run, "cpu", &BagOfWords::build).unwrap();
-    let draw = |caption: &str| model.draw(&[caption.to_owned()], &[1], Sampling::default()).unwrap();
-    assert_eq!(draw("a bald man"), draw("a man bald"), "a bag has no order");
-    assert_ne!(draw("a bald man"), draw("a young woman"));
-    let message = Model::load(&run, "cpu").err().unwrap().to_string();
-    assert!(message.contains("text.bag"), "{message}");
+    let model = Model::load(&run, "cpu", &bag()).unwrap();
+    let generate = |caption: &str| model.generate(&[caption.to_owned()], &[1], Sampling::default()).unwrap();
+    assert_eq!(generate("a bald man"), generate("a man bald"), "a bag has no order");
+    assert_ne!(generate("a bald man"), generate("a young woman"));
+    let message = Model::load(&run, "cpu", &Components::new()).unwrap_err().to_string();
+    assert!(message.contains("`bag-of-words`"), "{message}");
+    let other = Components::new().with_text("another", BagOfWords::build);
+    let message = Model::load(&run, "cpu", &other).unwrap_err().to_string();
+    assert!(message.contains("`bag-of-words`") && message.contains("`another`"), "{message}");
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use candle_core::{Device, Tensor};
 use image::ImageEncoder;
-use t2f_data::{DataConfig, FilesConfig, FolderConfig, Image, LfwConfig};
+use t2f_data::{DataConfig, FilesConfig, FolderConfig, Image, LfwConfig, procedural};
 use t2f_files::disk::OsDisk;
 use t2f_files::json_lines;
 use t2f_gan::Growth;
@@ -17,8 +17,9 @@ use t2f_pictures::picture;
 use t2f_text::Tokenizer;
 use t2f_train::Error;
 use t2f_train::checkpoint::{Checkpoint, Draft};
+use t2f_train::components::Components;
 use t2f_train::config::Config;
-use t2f_train::model::{Model, Provenance};
+use t2f_train::model::{Model, ModelFile, Provenance};
 use t2f_train::pipeline::Pipeline;
 use t2f_train::trainer::Progress;
 use tempfile::TempDir;
@@ -52,7 +53,7 @@ pub fn targets() -> Vec<Target> {
             seeds: seeds(&[
                 "seed=7",
                 "optimizer.generator.lr=1e-3",
-                "loss.kind=lsgan",
+                "loss.adversarial.kind=lsgan",
                 "schedule.batch_sizes=[8,4]",
             ]),
             words: &["=", ".", "kind", "data", "gan.", "[", "]", "{", "'"],
@@ -120,9 +121,11 @@ pub fn targets() -> Vec<Target> {
                 "\"dtype\":\"F32\"",
                 "\"data_offsets\":[0,",
                 "__metadata__",
-                "\\\"format\\\":1",
+                "\\\"format\\\":2",
             ],
-            parse: Box::new(|bytes| Model::from_bytes(&unsealed(bytes), &Device::Cpu).is_ok()),
+            parse: Box::new(|bytes| {
+                Model::from_bytes(&unsealed(bytes), &Device::Cpu, &Components::new()).is_ok()
+            }),
         },
         Target {
             name: "oracle",
@@ -299,10 +302,19 @@ fn model() -> Result<Vec<u8>, Error> {
         ],
     )?;
     let tokenizer = Tokenizer::train(["a man"], 1, 10, None)?;
-    let drawn = Parameters::drawn(Key::new(1));
-    Pipeline::new(&config, tokenizer.clone(), drawn.builder(candle_core::DType::F32, &Device::Cpu))?;
-    let provenance = Provenance { version: "0".into(), data: "none".into(), kimg: 0.0 };
-    Model::to_bytes(&config, &tokenizer, &drawn.tensors(), Growth { level: 1, alpha: 1.0 }, provenance)
+    let parameters = Parameters::drawn(Key::new(1));
+    let schema = procedural::schema();
+    let vb = parameters.builder(candle_core::DType::F32, &Device::Cpu);
+    Pipeline::new(&config, &Components::new(), &tokenizer, &schema.sizes(), vb)?;
+    let file = ModelFile {
+        config: &config,
+        schema,
+        tokenizer: &tokenizer,
+        tensors: parameters.tensors(),
+        growth: Growth { level: 1, alpha: 1.0 },
+        provenance: Provenance { version: "0".into(), data: "none".into(), kimg: 0.0 },
+    };
+    file.to_bytes()
 }
 
 /// The file without its seal, so that what lies behind is reached: the hash alone would refuse

@@ -3,6 +3,7 @@
 
 mod kernel;
 mod operator;
+mod options;
 mod patches;
 mod shapes;
 mod tile;
@@ -14,27 +15,7 @@ use crate::activation::leaky_relu;
 use crate::graph::accepts;
 use crate::resample::upsample2;
 
-/// The options of [`conv2d`].
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ConvOptions {
-    /// Rows and columns of zeros on each side of the image: 1 keeps the size for a 3x3 kernel, 0 for
-    /// a 1x1 kernel.
-    pub padding: usize,
-    /// The factor of the weights, `scale · w`: the equalized learning rate of ProGAN §4.1
-    /// (arXiv:1710.10196).
-    pub scale: f64,
-    /// Whether the input is first upsampled by 2 (nearest neighbour).
-    pub upsample: bool,
-    /// The slope of the leaky rectifier after the bias, in `[0, 1)`; without one the result is linear.
-    pub slope: Option<f64>,
-}
-
-impl Default for ConvOptions {
-    /// No padding, no scaling, no upsampling, linear.
-    fn default() -> Self {
-        Self { padding: 0, scale: 1.0, upsample: false, slope: None }
-    }
-}
+pub use options::ConvOptions;
 
 /// Convolution with optional upsampling, bias and leaky rectifier: `lrelu(conv(up(x), scale·w) + b)`.
 ///

@@ -7,8 +7,8 @@
 
 use candle_core::{D, DType, Result, Shape, Tensor};
 
-use super::ConvOptions;
 use super::kernel;
+use super::options::ConvOptions;
 use super::shapes::{self, Shapes};
 use crate::cpu::Level;
 use crate::graph::{Operator, apply, asked, records, with_values};

@@ -42,13 +42,6 @@ pub fn modulated_pixel_norm(x: &Tensor, affine: &Tensor) -> Result<Tensor> {
     if accepts(x) && accepts(affine) {
         return operator::modulated_pixel_norm(x, affine);
     }
-    let (gamma, beta) = gamma_beta(affine)?;
+    let (gamma, beta) = operator::gamma_beta(affine)?;
     pixel_norm(x)?.broadcast_mul(&gamma.affine(1.0, 1.0)?)?.broadcast_add(&beta)
-}
-
-/// The two halves of `(B, 2C)`, each as `(B, 1, 1, C)`.
-fn gamma_beta(affine: &Tensor) -> Result<(Tensor, Tensor)> {
-    let (b, both) = affine.dims2()?;
-    let affine = affine.reshape((b, 1, 1, both))?;
-    Ok((affine.narrow(3, 0, both / 2)?, affine.narrow(3, both / 2, both / 2)?))
 }

@@ -2,7 +2,7 @@
 
 use candle_core::{D, Result, Tensor};
 
-use super::{gamma_beta, kernel};
+use super::kernel;
 use crate::cpu::Level;
 use crate::graph::{Operator, apply, records, with_values};
 
@@ -85,4 +85,11 @@ impl Operator<2> for ModulatedPixelNorm {
         let dx = Tensor::from_vec(dx, x.shape(), x.device())?;
         Ok([Some(dx), Some(Tensor::from_vec(d_affine, affine.shape(), x.device())?)])
     }
+}
+
+/// The two halves of `(B, 2C)`, each as `(B, 1, 1, C)`.
+pub(crate) fn gamma_beta(affine: &Tensor) -> Result<(Tensor, Tensor)> {
+    let (b, both) = affine.dims2()?;
+    let affine = affine.reshape((b, 1, 1, both))?;
+    Ok((affine.narrow(3, 0, both / 2)?, affine.narrow(3, both / 2, both / 2)?))
 }

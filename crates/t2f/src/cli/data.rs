@@ -14,7 +14,7 @@ use crate::cli::source::Source;
 use crate::cli::terminal;
 
 /// The commands under `t2f data`.
-#[derive(Subcommand)]
+#[derive(Debug, Subcommand)]
 #[command(after_help = "\
 Examples:
   t2f data preview --count 48
@@ -30,7 +30,7 @@ pub enum Command {
 }
 
 /// The data set of a command.
-#[derive(Args)]
+#[derive(Debug, Args)]
 pub struct ChosenData {
     /// The data set: procedural, folder:PATH or lfw:IMAGES,CAPTIONS [default: procedural]
     #[arg(long, value_name = "SOURCE")]
@@ -60,7 +60,7 @@ impl ChosenData {
 }
 
 /// The opened data set of every command under `t2f data`.
-#[derive(Args)]
+#[derive(Debug, Args)]
 struct Opened {
     #[command(flatten)]
     chosen: ChosenData,
@@ -139,7 +139,7 @@ impl Part {
 }
 
 /// The options of `t2f data preview`.
-#[derive(Args)]
+#[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   t2f data preview
@@ -163,7 +163,7 @@ pub struct Preview {
 }
 
 /// The options of `t2f data check`.
-#[derive(Args)]
+#[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   t2f data check
@@ -180,7 +180,7 @@ pub struct Check {
 }
 
 /// The options of `t2f data export`.
-#[derive(Args)]
+#[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   t2f data export --out faces
@@ -188,7 +188,8 @@ Examples:
   t2f train --data folder:faces             what was exported is a dataset again
 
 Writes FOLDER/train, validation, test and test_comb, each with 000000.png and so on and a
-metadata.jsonl: file_name, captions, what each caption claims, and attributes where known.")]
+metadata.jsonl (file_name, captions, claims of each caption, attributes where known) and, with
+attributes, a schema.json.")]
 pub struct Export {
     #[command(flatten)]
     opened: Opened,
@@ -261,6 +262,15 @@ fn check(options: &Check) -> anyhow::Result<()> {
         terminal::result(&format!("without caption   {}", report.uncaptioned));
     } else {
         terminal::result("captions          made as they are needed");
+    }
+    if !splits.schema().is_empty() {
+        let attributes = splits.schema().attributes().iter();
+        let attributes =
+            attributes.map(|attribute| format!("{} ({})", attribute.name, attribute.values.len()));
+        terminal::result(&format!("attributes        {}", attributes.collect::<Vec<_>>().join(", ")));
+    }
+    for note in &report.notes {
+        terminal::result(&format!("note              {note}"));
     }
     for (name, part) in Part::value_variants().iter().filter_map(|part| part.of(&splits)) {
         terminal::result(&format!("{name:<17} {} images, content {}", part.len(), part.fingerprint()));
