@@ -72,7 +72,7 @@ enum Moment {
 
 /// What a run leaves that must not depend on how it got there: the newest checkpoint, the model,
 /// the statistics without the clock's.
-#[derive(PartialEq)]
+#[derive(Debug, PartialEq)]
 pub struct Left {
     files: BTreeMap<String, Vec<u8>>,
     stats: Vec<BTreeMap<String, f64>>,

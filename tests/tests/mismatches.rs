@@ -14,7 +14,8 @@ use crate::tiny::config;
 
 /// The discriminator's contrastive loss in the first step on two grey images.
 fn contrast(captions: [&str; 2], full: [&str; 2], mismatched: [&str; 2]) -> f32 {
-    let config = config(&["loss.attributes.weight=0", "loss.reconstruction.weight=0", "augment.probability=0"]);
+    let config =
+        config(&["loss.attributes.weight=0", "loss.reconstruction.weight=0", "augment.probability=0"]);
     let splits = config.data.open(8).unwrap();
     let tokenizer = train_tokenizer(&config, &splits).unwrap();
     let mut networks =

@@ -26,8 +26,6 @@
 //! # Ok::<(), t2f_data::Error>(())
 //! ```
 
-#![warn(missing_debug_implementations)]
-
 pub mod attributes;
 mod batch;
 mod cached;

@@ -1,8 +1,8 @@
-//! Every change that a run makes to the disk, one step at a time, so that a test can be the disk:
-//! one that stops at any step, forgets what was not synced, or is full.
+//! Every change that a run makes to the disk, one step at a time. A test can replace the disk by one
+//! that stops at any step, loses data that was not synced, or is full.
 //!
-//! What is durable is promised by two rules alone: a file's content is on the medium after
-//! [`Disk::sync`] of the file, and its name after [`Disk::sync`] of its folder.
+//! Durability has two rules: the content of a file is on the medium after [`Disk::sync`] of the file,
+//! and its name after [`Disk::sync`] of its folder.
 
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions};
@@ -11,34 +11,34 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
-/// Names of files and folders that are being written, or being removed, begin so. Whatever has
-/// such a name is nobody's, and a run folder is rid of it when it is opened.
+/// The prefix of the names of files and folders that are being written or removed. Opening a run folder
+/// removes all files and folders with this prefix.
 pub const TEMPORARY: &str = ".tmp-";
 
-/// The changes that a run makes, each of which happens or does not.
+/// The changes that a run makes to the disk.
 pub trait Disk: Send + Sync + Debug {
-    /// Makes a folder.
+    /// Creates a folder.
     ///
     /// # Errors
-    /// If it is there, or its parent is not.
+    /// If the folder exists, or its parent does not.
     fn make_folder(&self, path: &Path) -> io::Result<()>;
 
-    /// Makes a file of these bytes, in place of any of that name. Neither is durable yet.
+    /// Writes a file and replaces an existing one. Content and name are not durable yet.
     ///
     /// # Errors
-    /// If it cannot be written; a part of it may be there then.
+    /// If the file cannot be written; a part of it may exist then.
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
 
-    /// Adds bytes to the end of a file, which is made if it is not there.
+    /// Appends bytes to a file, which is created if it does not exist.
     ///
     /// # Errors
-    /// If they cannot be written; a part of them may be there then.
+    /// If the bytes cannot be written; a part of them may be in the file then.
     fn append(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
 
-    /// Shortens a file.
+    /// Truncates a file to `length` bytes.
     ///
     /// # Errors
-    /// If it is not there or cannot be changed.
+    /// If the file does not exist or cannot be changed.
     fn cut(&self, path: &Path, length: u64) -> io::Result<()>;
 
     /// Makes the content of a file, or the names in a folder, durable.
@@ -47,22 +47,22 @@ pub trait Disk: Send + Sync + Debug {
     /// If the medium refuses.
     fn sync(&self, path: &Path) -> io::Result<()>;
 
-    /// Gives a file or folder another name in the same file system, in place of any file there.
+    /// Renames a file or folder within its file system and replaces a file of the new name.
     ///
     /// # Errors
-    /// If it is not there, or a folder that is not empty has the new name.
+    /// If it does not exist, or a folder that is not empty has the new name.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
-    /// Removes a file, or a folder with all that is in it.
+    /// Removes a file, or a folder with its contents.
     ///
     /// # Errors
-    /// If it is not there or cannot be removed; a part of a folder may be gone then.
+    /// If it does not exist or cannot be removed; a part of a folder may be removed then.
     fn remove(&self, path: &Path) -> io::Result<()>;
 
-    /// The bytes that may still be written in a folder.
+    /// The free space of a folder's file system, in bytes.
     ///
     /// # Errors
-    /// If the file system does not say.
+    /// If the file system does not report it.
     fn free(&self, folder: &Path) -> io::Result<u64>;
 }
 
@@ -105,11 +105,11 @@ impl Disk for OsDisk {
     }
 }
 
-/// Puts a file in place whole or not at all: temporary sibling, sync, rename over the old one,
-/// sync of the folder.
+/// Replaces a file atomically: write of a temporary sibling, sync, rename over the old file, sync of the
+/// folder.
 ///
 /// # Errors
-/// If any of these fails; the old file is as it was then.
+/// If one of these steps fails; the old file is then unchanged.
 pub fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = folder_of(path);
     let temporary = temporary(path, &std::process::id().to_string());
@@ -126,10 +126,10 @@ pub fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<()> {
     })
 }
 
-/// Removes what was being written when a process ended.
+/// Removes the temporary files and folders that a killed process has left.
 ///
 /// # Errors
-/// If something of the kind is there and stays.
+/// If one of them cannot be removed.
 pub fn clear_temporary(disk: &dyn Disk, folder: &Path) -> Result<()> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
@@ -144,18 +144,18 @@ pub fn clear_temporary(disk: &dyn Disk, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The folder that a path lies in.
+/// The folder of a path.
 pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// The name beside `path` under which it is prepared or removed; `mark` tells one user from another.
+/// The temporary name of `path`, in the same folder; `mark` distinguishes its users.
 pub fn temporary(path: &Path, mark: &str) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!("{TEMPORARY}{mark}-{name}"))
 }
 
-/// The error of a write, with what it takes where there was no room.
+/// The error of a write, with the required and the free space if the disk is full.
 pub fn cannot_write(disk: &dyn Disk, path: &Path, need: u64, error: &io::Error) -> Error {
     let full = [ErrorKind::StorageFull, ErrorKind::QuotaExceeded, ErrorKind::FileTooLarge];
     let room = match disk.free(folder_of(path)) {
@@ -167,7 +167,7 @@ pub fn cannot_write(disk: &dyn Disk, path: &Path, need: u64, error: &io::Error) 
     Error::new(path, format!("cannot be written: {error}{room}"))
 }
 
-/// A number of bytes in words.
+/// A number of bytes with a unit.
 pub fn bytes(count: u64) -> String {
     match count {
         0..10_000 => format!("{count} bytes"),
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_process_was_writing_is_cleared_away() {
+    fn temporary_files_of_a_killed_process_are_removed() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("kept"), b"").unwrap();
         fs::write(folder.path().join(".tmp-1-a"), b"").unwrap();

@@ -1,4 +1,4 @@
-//! Errors of files.
+//! The error of this crate.
 
 use std::path::PathBuf;
 
@@ -7,9 +7,9 @@ use std::path::PathBuf;
 #[error("{path}: {message}")]
 #[non_exhaustive]
 pub struct Error {
-    /// Which file.
+    /// The file.
     pub path: PathBuf,
-    /// What is wrong with it.
+    /// The fault.
     pub message: String,
 }
 
@@ -20,5 +20,5 @@ impl Error {
     }
 }
 
-/// The result of this crate.
+/// The result of everything in this crate that can fail.
 pub type Result<T> = std::result::Result<T, Error>;

@@ -1,4 +1,4 @@
-//! Statistics, a line of JSON each.
+//! Statistics as JSON lines with checksums.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -8,12 +8,12 @@ use std::sync::Arc;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
 
-/// The statistics of one moment: names such as `Loss/D/total` and `Progress/kimg`.
+/// One row of statistics: values by names such as `Loss/D/total` and `Progress/kimg`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Row(BTreeMap<String, f64>);
 
 impl Row {
-    /// A row of a step.
+    /// A row of the given step.
     pub fn new(step: u64) -> Self {
         Self(BTreeMap::from([("step".to_owned(), step as f64)]))
     }
@@ -29,11 +29,10 @@ impl Row {
     }
 }
 
-/// Checksum of the rest of a line, under which a row is proven: the first 52 bits of the blake3
-/// hash of the line without it.
+/// The key of a line's checksum: the first 52 bits of the blake3 hash of the line without this key.
 const CHECK: &str = "check";
 
-/// `stats.jsonl`: one object a line, written line by line.
+/// A file of JSON lines such as `stats.jsonl`, opened for appending.
 #[derive(Debug)]
 pub struct JsonLines {
     path: PathBuf,
@@ -41,15 +40,14 @@ pub struct JsonLines {
 }
 
 impl JsonLines {
-    /// Opens the file, cut after the last good line whose `step` is at most `step`: what follows
-    /// was written after the checkpoint that is being resumed, and will be written again.
+    /// Opens the file and truncates it after the last intact line whose `step` is at most `step`: later
+    /// lines were written after the checkpoint of that step, and the resumed run writes them again.
     ///
-    /// A length in the checkpoint would do too, were it not that the pace is in the lines: runs
-    /// that compute the same would have checkpoints that differ. Damaged lines in between stay, for
-    /// what is lost of them is not brought back by losing more.
+    /// The length is not stored in the checkpoint, since lines contain the measured speed: equal runs would
+    /// have different checkpoints. Damaged lines before the last intact one are kept.
     ///
     /// # Errors
-    /// If it cannot be read or cut.
+    /// If the file cannot be read or truncated.
     pub fn open(disk: Arc<dyn Disk>, path: &Path, step: u64) -> Result<Self> {
         let failed = |error| Error::new(path, error);
         match std::fs::read(path) {
@@ -68,10 +66,10 @@ impl JsonLines {
         Ok(Self { path: path.to_owned(), disk })
     }
 
-    /// Takes one row.
+    /// Appends one row.
     ///
     /// # Errors
-    /// If it cannot be written.
+    /// If the row cannot be written.
     pub fn record(&mut self, row: &Row) -> Result<()> {
         let line = line(row.0.clone()).map_err(|error| Error::new(&self.path, error))?;
         let written = self.disk.append(&self.path, line.as_bytes());
@@ -83,7 +81,7 @@ impl JsonLines {
     /// Makes the lines durable.
     ///
     /// # Errors
-    /// If the disk refuses.
+    /// If the sync fails.
     pub fn sync(&self) -> Result<()> {
         self.disk.sync(&self.path).map_err(|error| Error::new(&self.path, error))
     }
@@ -99,21 +97,21 @@ fn line(mut values: BTreeMap<String, f64>) -> serde_json::Result<String> {
     Ok(serde_json::to_string(&values)? + "\n")
 }
 
-/// A row from its line, or what is wrong with it. A line without a checksum is believed.
+/// A row from its line, or the fault of the line. A line without a checksum is accepted.
 fn parse(bytes: &[u8]) -> std::result::Result<Row, String> {
     let mut values: BTreeMap<String, f64> =
         serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     if values.contains_key(CHECK) {
         let whole = line(values.clone()).map_err(|error| error.to_string())?;
         if whole.trim_end().as_bytes() != bytes.trim_ascii_end() {
-            return Err("damaged: its checksum does not fit".into());
+            return Err("damaged: its checksum does not match".into());
         }
         values.remove(CHECK);
     }
     Ok(Row(values))
 }
 
-/// The bytes up to the last good whole line whose `step` is at most `step`.
+/// The length up to the last intact line whose `step` is at most `step`, in bytes.
 fn length_until(bytes: &[u8], step: u64) -> usize {
     let (mut kept, mut at) = (0, 0);
     for line in bytes.split_inclusive(|&byte| byte == b'\n') {
@@ -128,10 +126,10 @@ fn length_until(bytes: &[u8], step: u64) -> usize {
     kept
 }
 
-/// The rows of a statistics file, and what is wrong with the lines that are none.
+/// The rows of a statistics file, and the faults of its damaged lines.
 ///
-/// A torn last line, as a kill leaves it, is a fault like any other: the rows before it are good.
-/// So is a line that is not what was written. Where one line has a checksum, all must.
+/// A truncated last line, as after a kill, is a fault; the rows before it are returned. If one line has
+/// a checksum, a line without one is a fault.
 ///
 /// # Errors
 /// If the file cannot be read.
@@ -140,7 +138,7 @@ pub fn read(path: &Path) -> Result<(Vec<Row>, Vec<String>)> {
     Ok(rows(&bytes))
 }
 
-/// As [`read`], of the bytes of such a file.
+/// As [`read`], from the bytes of the file.
 pub fn rows(bytes: &[u8]) -> (Vec<Row>, Vec<String>) {
     let mark = format!("\"{CHECK}\":");
     let has_mark = |line: &[u8]| line.windows(mark.len()).any(|window| window == mark.as_bytes());
@@ -152,7 +150,7 @@ pub fn rows(bytes: &[u8]) -> (Vec<Row>, Vec<String>) {
         }
         match parse(line) {
             Ok(_) if checked && !has_mark(line) => {
-                faults.push(format!("line {}: damaged: its checksum is gone", number + 1));
+                faults.push(format!("line {}: damaged: its checksum is missing", number + 1));
             }
             Ok(row) => rows.push(row),
             Err(fault) => faults.push(format!("line {}: {fault}", number + 1)),
@@ -179,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn reopening_at_a_step_drops_what_came_after_and_what_is_torn() {
+    fn reopening_at_a_step_drops_later_and_truncated_lines() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("stats.jsonl");
         let mut stats = open(&path, 0);
@@ -197,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn torn_and_foreign_lines_are_named_and_the_rest_is_read() {
+    fn truncated_and_invalid_lines_are_named_and_the_others_are_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("stats.jsonl");
         std::fs::write(&path, b"{\"step\":1.0}\n\xff\xfe\n\n{\"step\":2.0}\n{\"ste").unwrap();
@@ -208,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn every_flipped_bit_is_found_and_costs_no_line_but_its_own() {
+    fn every_flipped_bit_is_found_and_affects_its_line_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("stats.jsonl");
         let mut stats = open(&path, 0);
@@ -223,7 +221,7 @@ mod tests {
                 assert!(rows.len() >= 2 && rows.iter().all(|row| (1..=4).any(|i| *row == self::row(i))));
             }
         }
-        // A damaged line in the middle does not take those after it along.
+        // The lines after a damaged one are kept.
         let mut bad = good.clone();
         bad[good.len() / 2 - 3] ^= 1;
         std::fs::write(&path, &bad).unwrap();

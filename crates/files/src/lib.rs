@@ -1,7 +1,28 @@
-//! Files that survive a kill: atomic replacement, checksummed JSON lines, and safetensors with a
-//! seal over the whole file.
+//! Files that survive a kill or a power cut: atomic replacement, checksummed JSON lines, and
+//! safetensors with a hash over the whole file.
 //!
-//! This crate knows bytes, names and tensors; runs, models and metrics are its users.
+//! Content is bytes, names and tensors; runs, models and metrics are defined in other crates.
+//!
+//! ```
+//! use std::collections::BTreeMap;
+//!
+//! use candle_core::{Device, Tensor};
+//! use t2f_files::disk::{OsDisk, replace};
+//! use t2f_files::tensors;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! let path = folder.path().join("weights.safetensors");
+//! let weights = BTreeMap::from([("w".to_owned(), Tensor::new(&[1f32, 2.0], &Device::Cpu)?)]);
+//! replace(&OsDisk, &path, &tensors::to_bytes(&weights, "{}")?)?;
+//!
+//! let mut bytes = std::fs::read(&path)?;
+//! assert!(tensors::from_bytes(&bytes)?.0.contains_key("w"));
+//! *bytes.last_mut().unwrap() ^= 1;
+//! assert!(tensors::from_bytes(&bytes).is_err());
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod disk;
 mod error;

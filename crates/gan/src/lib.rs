@@ -28,8 +28,6 @@
 //! # t2f_gan::Result::Ok(())
 //! ```
 
-#![warn(missing_debug_implementations)]
-
 pub mod augment;
 pub mod conditioning;
 pub mod config;

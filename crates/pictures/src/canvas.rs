@@ -5,7 +5,7 @@ use t2f_data::Image;
 /// A colour, one byte each of red, green and blue.
 pub(crate) type Rgb = [u8; 3];
 
-/// Mixes `colour` into the pixel at `(x, y)` with weight `opacity` in `[0, 1]`; outside: nothing.
+/// Blends `colour` into the pixel at `(x, y)` with weight `opacity` in `[0, 1]`; pixels outside are ignored.
 pub(crate) fn blend(on: &mut Image, x: usize, y: usize, colour: Rgb, opacity: f32) {
     if x >= on.width || y >= on.height {
         return;
@@ -17,7 +17,7 @@ pub(crate) fn blend(on: &mut Image, x: usize, y: usize, colour: Rgb, opacity: f3
     }
 }
 
-/// Copies `picture` onto another, its corner at `(left, top)`; what hangs over is cut off.
+/// Copies `picture` onto another with its top left corner at `(left, top)` and crops it at the edges.
 pub(crate) fn paste(on: &mut Image, picture: &Image, left: usize, top: usize) {
     let columns = picture.width.min(on.width.saturating_sub(left));
     for y in 0..picture.height.min(on.height.saturating_sub(top)) {
@@ -26,8 +26,7 @@ pub(crate) fn paste(on: &mut Image, picture: &Image, left: usize, top: usize) {
     }
 }
 
-/// Each pixel as a square of `factor` by `factor`, so that every generated pixel stays visible as
-/// it is. A factor of 0 counts as 1.
+/// Enlarges a picture by a whole factor, without interpolation. A factor of 0 counts as 1.
 pub fn enlarged(picture: &Image, factor: usize) -> Image {
     let factor = factor.max(1);
     let (width, height) = (picture.width * factor, picture.height * factor);
@@ -57,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn pasting_cuts_what_hangs_over() {
+    fn pasting_crops_at_the_edges() {
         let mut page = Image::filled(2, 2, [9, 9, 9]);
         paste(&mut page, &stripes(), 1, 1);
         paste(&mut page, &stripes(), 7, 7);

@@ -16,10 +16,10 @@ pub enum Error {
     /// A GIF could not be written.
     #[error("GIF encoding: {0}")]
     Gif(#[from] gif::EncodingError),
-    /// There is nothing to show.
+    /// The input has no pictures.
     #[error("nothing to show: {0}")]
     Empty(String),
-    /// A plot could not be made.
+    /// A plot failed.
     #[error("plot: {0}")]
     Plot(String),
 }
@@ -30,5 +30,5 @@ impl Error {
     }
 }
 
-/// The result of this crate.
+/// The result of everything in this crate that can fail.
 pub type Result<T> = std::result::Result<T, Error>;

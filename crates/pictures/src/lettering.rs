@@ -1,4 +1,4 @@
-//! Text in pictures: one embedded font, measured, wrapped and drawn without the system's fonts.
+//! Text in pictures, with one embedded font: measuring, wrapping and rendering. System fonts are not used.
 
 use std::sync::LazyLock;
 
@@ -8,13 +8,13 @@ use t2f_data::Image;
 
 use crate::canvas::{Rgb, blend};
 
-/// The font file, DejaVu Sans 2.37 (its licence lies beside it).
+/// The font file, DejaVu Sans 2.37; its licence is in the same folder.
 pub(crate) const FONT: &[u8] = include_bytes!("../assets/DejaVuSans.ttf");
 
 static FACE: LazyLock<FontRef<'static>> =
     LazyLock::new(|| FontRef::try_from_slice(FONT).expect("the embedded font is whole"));
 
-/// A size of letters, in pixels from the top of the ascender to the bottom of the descender.
+/// The font at a size in pixels, from the top of the ascender to the bottom of the descender.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lettering {
     scale: PxScale,
@@ -26,7 +26,7 @@ impl Lettering {
         Self { scale: PxScale::from(size) }
     }
 
-    /// From one baseline to the next, in pixels.
+    /// The distance of two baselines, in pixels.
     pub(crate) fn line_height(self) -> usize {
         (self.scale.y * 1.12).ceil() as usize
     }
@@ -37,8 +37,8 @@ impl Lettering {
         text.chars().map(|c| font.h_advance(font.glyph_id(c))).sum::<f32>().ceil() as usize
     }
 
-    /// Breaks text between words into lines of at most `width` pixels; a word that is wider by
-    /// itself is broken inside. Past `max_lines` the last line ends in an ellipsis.
+    /// Wraps text between words into lines of at most `width` pixels; a wider word is broken. Beyond
+    /// `max_lines` the last line ends in an ellipsis.
     pub(crate) fn wrapped(self, text: &str, width: usize, max_lines: usize) -> Vec<String> {
         let mut lines = vec![String::new()];
         for word in text.split_whitespace() {
@@ -72,7 +72,7 @@ impl Lettering {
         lines
     }
 
-    /// Draws one line, its top left corner at `(left, top)`.
+    /// Renders one line with its top left corner at `(left, top)`.
     pub(crate) fn draw(self, on: &mut Image, text: &str, left: usize, top: usize, colour: Rgb) {
         let font = FACE.as_scaled(self.scale);
         let baseline = top as f32 + font.ascent().round();

@@ -1,8 +1,6 @@
-//! Finished pictures as files: PNG of 8-bit RGB.
+//! Pictures as files: PNG of 8-bit RGB, with [`Provenance`].
 //!
-//! Encoding is deterministic: the same pixels and texts give the same bytes. Pictures carry what
-//! they say about their origin ([`Provenance`]); how networks and metrics see images is no matter
-//! of this module.
+//! Encoding is deterministic: the same pixels and texts give the same bytes.
 
 use std::io::Cursor;
 use std::path::Path;
@@ -13,10 +11,10 @@ use crate::error::{Error, Result};
 use crate::provenance::Provenance;
 use t2f_files::disk::{self, OsDisk};
 
-/// The PNG file of a picture, with what it says about its origin, if anything.
+/// The PNG file of a picture, with its provenance if given.
 ///
 /// # Errors
-/// If the picture has no pixels, or not `3 * width * height` bytes of them.
+/// If the picture has no pixels, or not `3 * width * height` bytes.
 pub fn to_png(picture: &Image, provenance: Option<&Provenance>) -> Result<Vec<u8>> {
     let side = |pixels: usize| u32::try_from(pixels).unwrap_or(0);
     let mut bytes = Vec::new();
@@ -50,7 +48,7 @@ pub fn from_png(bytes: &[u8]) -> Result<Image> {
     Ok(Image { width: info.width as usize, height: info.height as usize, pixels })
 }
 
-/// Writes a PNG file, whole or not at all.
+/// Writes a PNG file atomically.
 ///
 /// # Errors
 /// As [`to_png`], or if the file cannot be written.
@@ -58,15 +56,15 @@ pub fn write(path: &Path, picture: &Image, provenance: Option<&Provenance>) -> R
     write_whole(path, &to_png(picture, provenance)?)
 }
 
-/// Whether a path is called as PNG files are: `.png`, in whatever case.
+/// Whether a path has the extension `.png`, in any case.
 pub fn is_png(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png"))
 }
 
-/// Writes any file for the eyes (a picture, a film, a plot), whole or not at all.
+/// Writes the file of a picture, a timelapse or a plot atomically.
 ///
 /// # Errors
-/// If the file cannot be written; an older file of that name is then still there.
+/// If the file cannot be written; an older file of that name is then unchanged.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     Ok(disk::replace(&OsDisk, path, bytes)?)
 }
@@ -74,7 +72,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
 /// Reads a PNG file that [`write`](fn@write) wrote.
 ///
 /// # Errors
-/// If it cannot be read, or is no such file.
+/// If the file cannot be read or is not an 8-bit RGB PNG.
 pub fn read(path: &Path) -> Result<Image> {
     let bytes = std::fs::read(path).map_err(|error| Error::file(path, error))?;
     from_png(&bytes).map_err(|error| Error::file(path, error))
@@ -107,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn writing_replaces_the_file_and_leaves_nothing_else() {
+    fn writing_replaces_the_file_and_leaves_no_other() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("face.png");
         write(&path, &Image::filled(4, 4, [9; 3]), None).unwrap();

@@ -1,23 +1,23 @@
-//! What a generated picture says about where it comes from.
+//! The provenance of a generated picture.
 //!
-//! Written as PNG text (iTXt) and as an XMP packet whose `DigitalSourceType` is IPTC's term for
-//! media made by a trained model, the machine-readable mark that IPTC asks for in generated
-//! pictures. It is a label and not a watermark: any program that rewrites the file may drop it.
+//! It is written as PNG text (iTXt) and as an XMP packet whose `DigitalSourceType` is IPTC's term for
+//! media of a trained model. It is a label and not a watermark: programs that rewrite the file may drop
+//! it.
 
 use std::fmt::Write;
 
-/// IPTC's term for media that a trained model made.
+/// IPTC's term for media created by a trained model.
 const MARK: &str = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia";
 
-/// The origin of one picture.
+/// The provenance of one picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Provenance {
-    /// Condition, in the order in which they are written: keyword (1 to 79 Latin-1 characters), value.
+    /// Keyword (1 to 79 Latin-1 characters) and value of every entry, in the order of the file.
     pub fields: Vec<(&'static str, String)>,
 }
 
 impl Provenance {
-    /// The origin of a picture that a model drew from captions and seeds.
+    /// The provenance of a picture that a model generated from captions and seeds.
     pub fn generated(model_hash: &str, prompt: &str, seeds: &str) -> Self {
         let fields = vec![
             ("Software", concat!("t2f ", env!("CARGO_PKG_VERSION")).to_string()),
@@ -57,7 +57,7 @@ impl Provenance {
     }
 }
 
-/// Text as XML character data; characters that XML 1.0 has no place for become U+FFFD.
+/// Text as XML character data; characters that XML 1.0 excludes become U+FFFD.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,4 +1,4 @@
-//! The pictures of a run: its loss curves and its timelapse.
+//! The run report: loss curves and timelapse.
 
 use std::path::{Path, PathBuf};
 
@@ -7,8 +7,8 @@ use crate::error::{Error, Result};
 use crate::picture;
 use crate::timelapse::Timelapse;
 
-/// Writes `losses.svg`, `losses.png` and `timelapse.gif` into a run folder, over older ones, and
-/// returns those that it wrote: a run that stopped before its first statistics has no curves.
+/// Writes `losses.svg`, `losses.png` and `timelapse.gif` into a run folder, replaces older ones, and
+/// returns the paths of the written files. A run without statistics has no curves.
 ///
 /// # Errors
 /// If a file of the run cannot be read, or one of the three cannot be written.
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_gets_curves_and_timelapse_as_soon_as_there_is_something_to_draw() {
+    fn curves_and_timelapse_are_written_where_statistics_and_samples_exist() {
         let run = tempfile::tempdir().unwrap();
         std::fs::write(run.path().join("stats.jsonl"), "").unwrap();
         picture::write(&run.path().join("fakes_init.png"), &Image::filled(4, 4, [9; 3]), None).unwrap();

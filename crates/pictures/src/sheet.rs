@@ -1,9 +1,8 @@
-//! Contact sheets: pictures side by side, with what they show printed beside them.
+//! Contact sheets: pictures side by side with their captions.
 //!
-//! [`contact_sheet`] prints a caption under every tile (the real examples, the samples of a run);
-//! [`caption_grid`] has a row for each caption and a column for each seed. Tiles are enlarged by
-//! whole factors, so that images of every level fill the same space and a run's sheets have the
-//! same size from 4x4 to the last level.
+//! [`contact_sheet`] prints a caption below every tile (real images, samples of a run);
+//! [`caption_grid`] has a row for each caption and a column for each seed. Tiles are enlarged by whole
+//! factors to the same size, so the sheets of a run have the same size at every level.
 
 use t2f_data::Image;
 
@@ -15,16 +14,16 @@ const PAPER: Rgb = [255, 255, 255];
 const INK: Rgb = [34, 34, 34];
 const FAINT: Rgb = [110, 110, 110];
 
-/// A picture and what it shows.
+/// A picture with its caption.
 #[derive(Clone, Debug)]
 pub struct Tile {
     /// The picture.
     pub image: Image,
-    /// Its caption; may be empty.
+    /// The caption; may be empty.
     pub caption: String,
 }
 
-/// A caption and the pictures drawn from it, one for each column.
+/// A caption and its pictures, one for each column.
 #[derive(Clone, Debug)]
 pub struct Row {
     /// The caption, printed to the left.
@@ -33,19 +32,19 @@ pub struct Row {
     pub images: Vec<Image>,
 }
 
-/// How a sheet is laid out. All lengths are in pixels.
+/// The layout of a sheet. All lengths are in pixels.
 #[derive(Clone, Debug)]
 pub struct Layout {
-    /// Pictures are enlarged to at most this side, by a whole factor. Default 128; at least 1.
-    /// Larger pictures keep their size.
+    /// The largest side of enlarged pictures; the factor is whole. Default 128; at least 1. Larger pictures
+    /// keep their size.
     pub tile: usize,
-    /// Tiles in a row of [`contact_sheet`]. Default none: about 3:2 in all.
+    /// Tiles in a row of [`contact_sheet`]. Default none: an aspect ratio of about 3:2.
     pub columns: Option<usize>,
     /// Height of the letters. Default 12.
     pub letters: f32,
-    /// A caption's lines under a tile; what is longer ends in an ellipsis. Default 7.
+    /// The maximum of caption lines below a tile; longer captions end in an ellipsis. Default 7.
     pub max_lines: usize,
-    /// A line at the top of the sheet. Default none.
+    /// The title at the top of the sheet. Default none.
     pub title: Option<String>,
 }
 
@@ -58,12 +57,12 @@ impl Default for Layout {
 impl Layout {
     const GAP: usize = 10;
 
-    /// The side of the square that every tile is centred in: fits the largest of `images`.
+    /// The side of a tile's square, which fits the largest of `images`.
     fn cell<'a>(&self, images: impl Iterator<Item = &'a Image>) -> usize {
         images.map(|image| image.width.max(image.height)).max().unwrap_or(1).max(self.tile)
     }
 
-    /// Draws the title, if any, and returns the first free line of pixels.
+    /// Renders the title, if any, and returns the first free row of pixels.
     fn head(&self, page: &mut Image) -> usize {
         if let Some(title) = &self.title {
             let letters = Lettering::new(self.letters + 2.0);
@@ -77,7 +76,7 @@ impl Layout {
     }
 }
 
-/// Tiles in rows, each over its caption.
+/// Tiles in rows, each above its caption.
 ///
 /// # Errors
 /// If there are no tiles.
@@ -123,18 +122,18 @@ pub fn contact_sheet(tiles: &[Tile], layout: &Layout) -> Result<Image> {
     Ok(page)
 }
 
-/// Columns for about 3:2 in all (captions make tiles high): of the three numbers nearest to
-/// that, the one that leaves the fewest empty places.
+/// The number of columns for an aspect ratio of about 3:2 (captions make tiles high): of the three nearest
+/// numbers the one with the fewest empty places.
 fn even_columns(tiles: usize) -> usize {
     let ideal = ((tiles as f64 * 2.0).sqrt().round() as usize).clamp(2, 11);
     let empty = |columns: usize| columns * tiles.div_ceil(columns) - tiles;
     [ideal, ideal - 1, ideal + 1].into_iter().min_by_key(|&columns| empty(columns)).unwrap_or(ideal)
 }
 
-/// A row for each caption, which is printed to the left, under a heading for each column.
+/// A grid with a row for each caption, printed to the left, and a heading for each column.
 ///
 /// # Errors
-/// If there is no row, or a row has no picture.
+/// If no row has a picture.
 pub fn caption_grid(rows: &[Row], headings: &[String], layout: &Layout) -> Result<Image> {
     let columns = rows.iter().map(|row| row.images.len()).max().unwrap_or(0);
     if columns == 0 {
@@ -202,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn captions_add_ink_below_the_tiles() {
+    fn captions_are_printed_below_the_tiles() {
         let plain = contact_sheet(&[tile(8, "")], &Layout::default()).unwrap();
         let captioned = contact_sheet(&[tile(8, "a smiling man")], &Layout::default()).unwrap();
         assert_eq!(plain.height, 128 + 2 * Layout::GAP);
@@ -224,12 +223,12 @@ mod tests {
     }
 
     #[test]
-    fn the_last_row_is_filled_where_that_costs_little() {
+    fn columns_leave_few_empty_places() {
         assert_eq!([1, 8, 12, 24, 36, 100].map(even_columns), [1, 4, 4, 6, 9, 10]);
     }
 
     #[test]
-    fn nothing_to_show_is_an_error() {
+    fn an_empty_sheet_is_an_error() {
         assert!(contact_sheet(&[], &Layout::default()).is_err());
         assert!(caption_grid(&[], &[], &Layout::default()).is_err());
     }

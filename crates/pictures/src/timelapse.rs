@@ -1,8 +1,8 @@
-//! A run as an animated GIF: its samples, from the first noise to the last level.
+//! Timelapse of a run: its sample sheets, from the initial networks to the last level, as an animated GIF.
 //!
-//! Frames may differ in size; each is enlarged by a whole factor into the largest one's canvas.
-//! Every frame has its own palette of 256 colours (NeuQuant, or exact where 256 are
-//! enough); the timelapse loops and the last frame is held.
+//! Frames may differ in size; each is enlarged by a whole factor to fit the largest. Every frame has a
+//! palette of 256 colours (NeuQuant, or exact for up to 256 colours). The animation loops, with a longer
+//! last frame.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -15,14 +15,15 @@ use crate::canvas::{enlarged, paste};
 use crate::error::{Error, Result};
 use crate::picture::read;
 
-/// How a timelapse runs.
+/// Options of a timelapse.
 #[derive(Clone, Debug)]
 pub struct Timelapse {
-    /// Time of a frame, in hundredths of a second. Default 25.
+    /// Duration of a frame, in hundredths of a second. Default 25.
     pub delay: u16,
-    /// Time of the last frame, in hundredths of a second. Default 250.
+    /// Duration of the last frame, in hundredths of a second. Default 250.
     pub hold: u16,
-    /// At most so many frames: of more, an even choice with the first and the last. Default 120.
+    /// The maximum of frames; of more samples an even selection with the first and the last is taken. Default
+    /// 120.
     pub max_frames: usize,
 }
 
@@ -45,7 +46,7 @@ impl Timelapse {
 
     /// The GIF file of the samples in a run folder: `fakes_init.png`, then every `fakes<KIMG>.png`.
     ///
-    /// Only the chosen frames are read, one at a time.
+    /// The selected frames are read one at a time.
     ///
     /// # Errors
     /// If there are no samples, or a file cannot be read.
@@ -92,11 +93,11 @@ impl Timelapse {
     }
 }
 
-/// A frame with a palette of its own.
+/// A frame with its own palette.
 ///
-/// The palette is fitted to the list of the colours that occur, each once and again for every 256
-/// pixels that have it, instead of to all pixels: enlarged tiles repeat each colour hundreds of
-/// times. That halves the time, and the paper, half of all pixels, still stays white.
+/// The palette is fitted to a list with each colour once, and once more for every 256 pixels of it,
+/// instead of to all pixels, since enlarged tiles repeat each colour hundreds of times. This halves the
+/// time and keeps the background, half of all pixels, white.
 fn quantized(canvas: &Image, columns: u16, rows: u16) -> Frame<'static> {
     const WIDTH: usize = 256;
     let mut counts: HashMap<&[u8], (usize, usize)> = HashMap::new();
@@ -110,8 +111,8 @@ fn quantized(canvas: &Image, columns: u16, rows: u16) -> Frame<'static> {
         *count += 1;
         places.push(*place);
     }
-    // The list as a picture, its last row filled up with the last colour. (2^24 colours would be
-    // one row more than a GIF may have.)
+    // The list as a picture, with the last row padded by the last colour. (2^24 colours would need one row
+    // more than a GIF can have.)
     let height = (list.len() / 3).div_ceil(WIDTH).min(usize::from(u16::MAX));
     let fill: Vec<u8> = list.iter().rev().take(3).rev().copied().collect();
     list.extend(fill.into_iter().cycle().take(3 * WIDTH * height - list.len().min(3 * WIDTH * height)));
@@ -122,13 +123,13 @@ fn quantized(canvas: &Image, columns: u16, rows: u16) -> Frame<'static> {
     Frame::from_palette_pixels(columns, rows, pixels, fitted.palette.unwrap_or_default(), None)
 }
 
-/// The images shown by a sample's name: `000012` or `000012.064` thousands.
+/// The number of images shown in a sample's name: `000012` or `000012.064` thousands.
 fn images(kimg: &str) -> Option<u64> {
     let (thousands, rest) = kimg.split_once('.').unwrap_or((kimg, "0"));
     Some(thousands.parse::<u64>().ok()?.saturating_mul(1000).saturating_add(rest.parse().ok()?))
 }
 
-/// The samples of a run in the order in which they were drawn.
+/// The samples of a run in the order of the images shown.
 fn samples(run: &Path) -> Result<Vec<PathBuf>> {
     let failed = |error| Error::file(run, error);
     let mut found: Vec<(u64, PathBuf)> = Vec::new();
@@ -148,7 +149,7 @@ fn samples(run: &Path) -> Result<Vec<PathBuf>> {
     Ok(found.into_iter().map(|(_, path)| path).collect())
 }
 
-/// At most `limit` of `0..count`, evenly spaced, with the first and the last.
+/// At most `limit` evenly spaced numbers of `0..count`, with the first and the last.
 fn even_choice(count: usize, limit: usize) -> Vec<usize> {
     let limit = limit.max(2);
     if count <= limit {
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn timelapse_keeps_every_frame_in_one_size_loops_and_holds_the_last() {
+    fn a_timelapse_has_frames_of_one_size_loops_and_shows_the_last_longer() {
         let levels: Vec<Image> = [(4, [250, 0, 0]), (8, [0, 250, 0]), (16, [0, 0, 250])]
             .map(|(s, c)| Image::filled(s, s, c))
             .into();
@@ -195,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_runs_timelapse_starts_with_the_first_noise_and_follows_the_images_shown() {
+    fn the_timelapse_of_a_run_begins_with_the_initial_samples_in_the_order_of_images_shown() {
         let run = tempfile::tempdir().unwrap();
         let shades = [
             ("fakes000010.png", 30),

@@ -3,7 +3,9 @@
 use candle_core::{D, Device, Tensor};
 use candle_nn::{Init, VarBuilder};
 use serde::{Deserialize, Serialize};
+use t2f_ops::setting::SettingError;
 
+use crate::compat::Compat;
 use crate::error::{Error, Result};
 use crate::lstm::Lstm;
 use crate::tokenizer::{PAD_ID, Tokenizer, UNKNOWN_ID};
@@ -78,16 +80,6 @@ pub enum Pooling {
     Last,
 }
 
-/// A program whose reading is reproduced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Compat {
-    /// akanimax/T2F: captions are split around every character that is no English letter, each is
-    /// padded to `max_length`, the padding is read like words, and the state after it is the
-    /// embedding. `pooling` is not used.
-    T2f,
-}
-
 impl Default for TextConfig {
     fn default() -> Self {
         Self::Lstm(LstmConfig::default())
@@ -118,13 +110,13 @@ impl TextConfig {
     pub fn check(&self) -> Result<()> {
         let Self::Lstm(config) = self;
         let sizes = [
-            ("embedding_size", config.embedding_size),
-            ("hidden_size", config.hidden_size),
-            ("layers", config.layers),
-            ("max_length", config.max_length),
+            ("text.embedding_size", config.embedding_size),
+            ("text.hidden_size", config.hidden_size),
+            ("text.layers", config.layers),
+            ("text.max_length", config.max_length),
         ];
         match sizes.into_iter().find(|(_, size)| *size == 0) {
-            Some((field, _)) => Err(Error::Setting { field, value: "0".into(), expected: "at least 1" }),
+            Some((key, _)) => Err(SettingError::new(key, 0, "at least 1").into()),
             None => Tokenizer::check(config.vocabulary_size),
         }
     }
@@ -251,8 +243,7 @@ impl LstmEncoder {
 impl TextEncoder for LstmEncoder {
     fn encode(&self, captions: &[String]) -> Result<Tensor> {
         if captions.is_empty() {
-            let expected = "at least one caption";
-            return Err(Error::Setting { field: "captions", value: "empty".into(), expected });
+            return Err(Error::NoCaptions);
         }
         let Tokens { ids, mask, lengths } = self.tokens(captions)?;
         let (batch, steps, _) = mask.dims3()?;

@@ -1,25 +1,24 @@
-//! What can go wrong with text.
+//! The errors of this crate.
 
-/// The error of this crate.
+use t2f_ops::setting::SettingError;
+
+/// An error of a text encoder, its tokenizer, or their configuration.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
-    /// A field of the configuration is out of range.
-    #[error("text.{field} is {value}, expected {expected}")]
-    Setting {
-        /// The field.
-        field: &'static str,
-        /// Its value.
-        value: String,
-        /// What would be accepted.
-        expected: &'static str,
-    },
-    /// A tokenizer cannot be made or read.
+    /// A setting is out of range.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// A list of captions is empty.
+    #[error("there are no captions to encode, expected at least one")]
+    NoCaptions,
+    /// A tokenizer cannot be trained, read, or applied.
     #[error("tokenizer: {0}")]
     Tokenizer(String),
-    /// The device or an operator failed.
+    /// A tensor operation failed: shapes, devices, memory.
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),
 }
 
-/// The result of this crate.
+/// The result of everything in this crate that can fail.
 pub type Result<T> = std::result::Result<T, Error>;

@@ -1,17 +1,35 @@
-//! Captions → embeddings.
+//! Text encoders: captions in, embeddings of shape `(B, E)` out.
 //!
-//! The seam is [`TextEncoder`]: strings in, `(B, E)` out. [`TextConfig`] names the implementation
-//! in this crate, a word-level tokenizer trained on the training captions and an LSTM over its
-//! tokens, and builds it. Padding never reaches the embedding of a caption.
+//! The extension point is the trait [`TextEncoder`]. [`TextConfig`] names the implementation in this
+//! crate and builds it: a word-level tokenizer trained on the training captions, and an LSTM over its
+//! tokens. Padding does not change the embedding of a caption.
 //!
-//! This crate never sees an image.
+//! This crate does not use images.
+//!
+//! ```
+//! use candle_core::{DType, Device};
+//! use t2f_ops::init::Parameters;
+//! use t2f_ops::rng::Key;
+//! use t2f_text::TextConfig;
+//!
+//! let config = TextConfig::default();
+//! let tokenizer = config.train_tokenizer(["a bald man", "an old woman with a hat"])?;
+//! let parameters = Parameters::drawn(Key::new(0));
+//! let encoder = config.build(tokenizer, parameters.builder(DType::F32, &Device::Cpu))?;
+//! let embeddings = encoder.encode(&["a man".into(), "an old woman".into()])?;
+//! assert_eq!(embeddings.dims(), [2, encoder.embedding_size()]);
+//! assert_eq!(encoder.unknown_words("a young man")?, ["young"]);
+//! # t2f_text::Result::Ok(())
+//! ```
 
+mod compat;
 mod encoder;
 mod error;
 mod lstm;
 mod tokenizer;
 
-pub use encoder::{Compat, LstmConfig, LstmEncoder, Pooling, TextConfig, TextEncoder};
+pub use compat::Compat;
+pub use encoder::{LstmConfig, LstmEncoder, Pooling, TextConfig, TextEncoder};
 pub use error::{Error, Result};
 pub use lstm::Lstm;
 pub use tokenizer::Tokenizer;

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use t2f_ops::setting::SettingError;
 use tokenizers::models::wordlevel::WordLevel;
 use tokenizers::normalizers::Lowercase;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::{SplitDelimiterBehavior, Tokenizer as Inner};
 
-use crate::encoder::Compat;
+use crate::compat::Compat;
 use crate::error::{Error, Result};
 
 const PAD: &str = "<pad>";
@@ -39,8 +40,7 @@ impl Tokenizer {
     /// An error unless a vocabulary of this size has room for a word beside `<pad>` and `<unk>`.
     pub(crate) fn check(vocabulary_size: usize) -> Result<()> {
         if vocabulary_size < 3 {
-            let (value, expected) = (vocabulary_size.to_string(), "at least 3");
-            return Err(Error::Setting { field: "vocabulary_size", value, expected });
+            return Err(SettingError::new("text.vocabulary_size", vocabulary_size, "at least 3").into());
         }
         Ok(())
     }

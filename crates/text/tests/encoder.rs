@@ -268,14 +268,14 @@ fn the_original_has_five_point_eight_seven_million_parameters() -> Result<()> {
 #[test]
 fn a_setting_out_of_range_is_named() {
     let zero = [
-        ("embedding_size", LstmConfig { embedding_size: 0, ..small() }),
-        ("hidden_size", LstmConfig { hidden_size: 0, ..small() }),
-        ("layers", LstmConfig { layers: 0, ..small() }),
-        ("max_length", LstmConfig { max_length: 0, ..small() }),
+        ("text.embedding_size", LstmConfig { embedding_size: 0, ..small() }),
+        ("text.hidden_size", LstmConfig { hidden_size: 0, ..small() }),
+        ("text.layers", LstmConfig { layers: 0, ..small() }),
+        ("text.max_length", LstmConfig { max_length: 0, ..small() }),
     ];
-    for (field, config) in zero {
+    for (key, config) in zero {
         let message = TextConfig::Lstm(config).check().unwrap_err().to_string();
-        assert!(message.contains(field), "{message}");
+        assert_eq!(message, format!("{key} is 0, expected at least 1"));
     }
 }
 

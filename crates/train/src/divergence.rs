@@ -2,12 +2,12 @@
 //!
 //! The run stops with the cause, and `diverged.json` holds what it takes to look into it: the step,
 //! the tensors that are not finite by then, the images and the captions of the batch. Whoever runs
-//! it may return to the last good checkpoint with lower learning rates ([`Rollback`]).
+//! it may return to the last good checkpoint with lower learning rates ([`Rollback`](crate::rollback::Rollback)).
 
 use std::collections::BTreeMap;
 
 use candle_core::Tensor;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use t2f_data::Batch;
 
 use crate::error::Error;
@@ -15,23 +15,6 @@ use crate::run_dir::RunDir;
 use crate::state::TrainState;
 use crate::trainer::Progress;
 use t2f_files::tensors;
-
-/// What each return to a checkpoint multiplies both learning rates by.
-pub const SLOWER: f64 = 0.5;
-
-/// A return to the last good checkpoint.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rollback {
-    /// Steps taken when the training diverged.
-    pub from_step: u64,
-    /// Steps taken at the checkpoint that it returned to.
-    pub to_step: u64,
-    /// What was not finite.
-    pub cause: String,
-    /// What both learning rates of the configuration are multiplied by since.
-    pub rate: f64,
-}
 
 /// `diverged.json`.
 #[derive(Serialize)]

@@ -123,6 +123,8 @@ pub struct Model {
 impl Model {
     /// Reads a model file, or the one in a run folder, onto the named device.
     ///
+    /// Generation on the CPU is faster after [`t2f_ops::Runtime::install`], which this does not call.
+    ///
     /// # Errors
     /// If there is no such file, it is not a model of this format, it is damaged, a tensor is missing,
     /// left over, of another shape or type, or not finite (the message lists them), a part from outside

@@ -5,6 +5,7 @@
 //! level, epochs, the share of them that fades in, and a batch size. Both are accepted.
 
 use serde::{Deserialize, Serialize};
+use t2f_ops::setting::SettingError;
 
 use crate::error::{Error, Result};
 
@@ -67,6 +68,43 @@ impl ScheduleConfig {
     fn in_epochs(&self) -> bool {
         self.epochs.is_some() || self.fade_in_percentage.is_some()
     }
+
+    /// Checks the settings for a number of levels.
+    fn check(&self, levels: usize) -> Result<()> {
+        let kimg = self.fade_kimg.is_some() || self.stable_kimg.is_some();
+        if kimg && self.in_epochs() {
+            return Err(Error::Config(
+                "schedule: give fade_kimg and stable_kimg, or epochs and fade_in_percentage, not both".into(),
+            ));
+        }
+        let range = format!("at least 0 and at most {LONGEST}");
+        for (key, array) in [
+            ("schedule.fade_kimg", &self.fade_kimg),
+            ("schedule.stable_kimg", &self.stable_kimg),
+            ("schedule.epochs", &self.epochs),
+            ("schedule.fade_in_percentage", &self.fade_in_percentage),
+        ] {
+            let Some(array) = array else { continue };
+            if array.is_empty() || array.len() > levels {
+                let expected = format!("1 to {levels} numbers, at most one a level");
+                return Err(SettingError::new(key, format!("{array:?}"), expected).into());
+            }
+            if array.iter().any(|x| !(0.0..=LONGEST).contains(x)) {
+                let expected = format!("each number {range}");
+                return Err(SettingError::new(key, format!("{array:?}"), expected).into());
+            }
+        }
+        if !(0.0..=LONGEST).contains(&self.anneal_kimg) {
+            let value = format!("{:?}", self.anneal_kimg);
+            return Err(SettingError::new("schedule.anneal_kimg", value, range).into());
+        }
+        if self.batch_sizes.len() > levels || self.batch_sizes.contains(&0) {
+            let expected = format!("at most {levels} numbers, each above 0");
+            let value = format!("{:?}", self.batch_sizes);
+            return Err(SettingError::new("schedule.batch_sizes", value, expected).into());
+        }
+        Ok(())
+    }
 }
 
 /// Defaults of [`ScheduleConfig`].
@@ -105,37 +143,7 @@ impl Schedule {
     /// out of range; the message names the fields.
     pub fn new(config: &ScheduleConfig, max_level: usize, images: usize) -> Result<Self> {
         let levels = max_level + 1;
-        let wrong = |message: String| Err(Error::Config(format!("schedule: {message}")));
-        let kimg = config.fade_kimg.is_some() || config.stable_kimg.is_some();
-        if kimg && config.in_epochs() {
-            return wrong(
-                "give fade_kimg and stable_kimg, or epochs and fade_in_percentage, not both".into(),
-            );
-        }
-        let range = format!("at least 0 and at most {LONGEST}");
-        for (name, array) in [
-            ("fade_kimg", &config.fade_kimg),
-            ("stable_kimg", &config.stable_kimg),
-            ("epochs", &config.epochs),
-            ("fade_in_percentage", &config.fade_in_percentage),
-        ] {
-            let Some(array) = array else { continue };
-            if array.is_empty() || array.len() > levels {
-                return wrong(format!("{name} has {} numbers for {levels} levels", array.len()));
-            }
-            if array.iter().any(|x| !(0.0..=LONGEST).contains(x)) {
-                return wrong(format!("{name} is {array:?}, and each number must be {range}"));
-            }
-        }
-        if !(0.0..=LONGEST).contains(&config.anneal_kimg) {
-            return wrong(format!("anneal_kimg is {:?}, and must be {range}", config.anneal_kimg));
-        }
-        if config.batch_sizes.len() > levels || config.batch_sizes.contains(&0) {
-            return wrong(format!(
-                "batch_sizes is {:?}: at most {levels} numbers, each above 0",
-                config.batch_sizes
-            ));
-        }
+        config.check(levels)?;
         let whole = config.written_out();
         let of = |array: &Option<Vec<f64>>, level: usize| {
             array.as_ref().map_or(0.0, |array| array[level.min(array.len() - 1)])
@@ -148,7 +156,7 @@ impl Schedule {
                 let total = of(&whole.epochs, level) * images as f64;
                 let share = of(&whole.fade_in_percentage, level);
                 if share > 100.0 {
-                    return wrong(format!("fade_in_percentage is {share}, and at most 100 can fade in"));
+                    return Err(SettingError::new("schedule.fade_in_percentage", share, "at most 100").into());
                 }
                 (total * share / 100.0, total * (1.0 - share / 100.0))
             } else {
@@ -160,7 +168,9 @@ impl Schedule {
             };
             let end = start + batches(fade + stable);
             if end == start && level == max_level {
-                return wrong("the last level is never trained: its phases are all 0".into());
+                return Err(Error::Config(
+                    "schedule: the last level is never trained: its phases are all 0".into(),
+                ));
             }
             let fade = if level == 0 { 0 } else { batches(fade).min(end - start) };
             phases.push(Phase { start, fade, end, batch_size });
@@ -309,11 +319,14 @@ mod tests {
         let mixed = ScheduleConfig { epochs: Some(vec![1.0]), ..kimg(&[1.0], &[1.0], &[]) };
         for (config, needle) in [
             (mixed, "fade_kimg and stable_kimg, or epochs"),
-            (kimg(&[1.0; 5], &[1.0], &[]), "fade_kimg has 5 numbers for 2 levels"),
-            (kimg(&[-1.0], &[1.0], &[]), "fade_kimg"),
+            (kimg(&[1.0; 3], &[1.0], &[]), "schedule.fade_kimg is [1.0, 1.0, 1.0], expected 1 to 2 numbers"),
+            (kimg(&[-1.0], &[1.0], &[]), "schedule.fade_kimg is [-1.0], expected each number at least 0"),
             (kimg(&[1.0], &[1e17], &[]), "stable_kimg is [1e17]"),
             (kimg(&[1.0], &[f64::NAN], &[]), "stable_kimg is [NaN]"),
-            (kimg(&[1.0], &[1.0], &[0]), "batch_sizes"),
+            (
+                kimg(&[1.0], &[1.0], &[0]),
+                "schedule.batch_sizes is [0], expected at most 2 numbers, each above 0",
+            ),
             (ScheduleConfig { anneal_kimg: -1.0, ..kimg(&[1.0], &[1.0], &[]) }, "anneal_kimg is -1"),
             (ScheduleConfig { anneal_kimg: 1e306, ..kimg(&[1.0], &[1.0], &[]) }, "anneal_kimg is 1e306"),
             (ScheduleConfig { anneal_kimg: f64::NAN, ..kimg(&[1.0], &[1.0], &[]) }, "anneal_kimg is NaN"),

@@ -13,15 +13,16 @@ use candle_nn::{Init, VarBuilder};
 use crate::error::{Error, Result};
 
 /// Tensors by name, and what was found out about them by layers asking.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Weights(Arc<Inner>);
 
+#[derive(Debug)]
 struct Inner {
     tensors: BTreeMap<String, Tensor>,
     asked: Mutex<Asked>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Asked {
     names: BTreeSet<String>,
     wrong: Vec<String>,

@@ -31,6 +31,12 @@ pub struct Target {
     pub parse: Parse,
 }
 
+impl std::fmt::Debug for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Target").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
 /// An input on which a parser panicked or took too long.
 #[derive(Debug)]
 pub struct Crash {

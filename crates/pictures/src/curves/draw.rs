@@ -1,4 +1,4 @@
-//! Ink: a chart onto any drawing backend.
+//! Rendering of a chart on a plotters backend.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -8,8 +8,8 @@ use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
 use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 
+use super::chart::{Chart, Curve};
 use super::scale::{Scale, linear_marks, mark_label};
-use super::{Chart, Curve};
 use crate::lettering::{FONT, Lettering};
 use t2f_data::Image;
 
@@ -29,13 +29,13 @@ const INK: RGBColor = RGBColor(60, 60, 60);
 const FAMILY: &str = "DejaVu Sans, sans-serif";
 const LETTERS: u32 = 14;
 const LEGEND_LINE: i32 = 22;
-/// A curve is thinned to about so many points, two for each column of pixels.
+/// The approximate maximum of a curve's points, two for each column of pixels.
 const MOST_POINTS: usize = 2000;
 
 static REGISTERED: LazyLock<bool> =
     LazyLock::new(|| plotters::style::register_font(FAMILY, FontStyle::Normal, FONT).is_ok());
 
-/// A linear axis with its marks where we say.
+/// A linear axis with given marks.
 struct Axis {
     range: Range<f64>,
     marks: Vec<f64>,
@@ -174,7 +174,7 @@ fn colour(chart: &Chart, curve: &Curve) -> RGBColor {
     COLOURS[index % COLOURS.len()]
 }
 
-/// Where each entry of the legend stands, left to right and then down.
+/// The positions of the legend's entries, left to right and then down.
 fn legend_layout(chart: &Chart) -> Vec<(i32, i32)> {
     let letters = Lettering::new(LETTERS as f32);
     let (mut x, mut y) = (76, 8);
@@ -222,8 +222,8 @@ fn x_range(chart: &Chart) -> (f64, f64) {
     if right > left { (left, right) } else { (left, left + 1.0) }
 }
 
-/// From the lowest to the highest: all of the smoothed curves, and of the raw ones the middle
-/// 99 %, so that one outlier does not flatten the rest (it is drawn at the edge).
+/// The range of the smoothed curves and of the middle 99 % of the raw values; an outlier is clamped to the
+/// edge and does not compress the other values.
 fn y_range(chart: &Chart) -> (f64, f64) {
     let mut raw: Vec<f64> =
         chart.curves.iter().flat_map(|curve| &curve.raw).map(|p| chart.scale.height(p.1)).collect();
@@ -236,8 +236,8 @@ fn y_range(chart: &Chart) -> (f64, f64) {
     (low - room, high + room)
 }
 
-/// At most about [`MOST_POINTS`] points with the same outline: of every group the lowest and the
-/// highest, in their order.
+/// About [`MOST_POINTS`] points with the same outline: the lowest and the highest of every group, in
+/// order.
 fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     if points.len() <= MOST_POINTS {
         return points.to_vec();

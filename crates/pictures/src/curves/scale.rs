@@ -1,23 +1,23 @@
-//! The vertical axis: from values to heights and back, and where its marks stand.
+//! The vertical axis: the map from values to heights, and the marks.
 
-/// How values become heights.
+/// The map from values to heights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scale {
     /// Heights are values.
     #[default]
     Linear,
-    /// Heights are `log10` of positive values. Becomes [`Scale::SymmetricLog`] when a value is
-    /// not positive (the losses of WGAN are not).
+    /// Heights are `log10` of the values. A plot with a value that is not positive, such as a WGAN loss, uses
+    /// [`Scale::SymmetricLog`] instead.
     Log,
     /// `sign(y) log10(1 + |y| / 0.1)`: linear below 0.1, logarithmic above, on both sides of 0.
     SymmetricLog,
 }
 
-/// Below this size a symmetric logarithmic axis is linear.
+/// The absolute value below which a symmetric logarithmic axis is linear.
 const THRESHOLD: f64 = 0.1;
 
 impl Scale {
-    /// The scale that can show all of `values`.
+    /// The scale itself, or [`Scale::SymmetricLog`] where a logarithm cannot show all of `values`.
     pub(super) fn for_values(self, mut values: impl Iterator<Item = f64>) -> Self {
         if self == Self::Log && values.any(|y| y <= 0.0) { Self::SymmetricLog } else { self }
     }
@@ -31,7 +31,7 @@ impl Scale {
         }
     }
 
-    /// The values that get a mark on an axis between two heights.
+    /// The marked values of an axis between two heights.
     pub(super) fn marks(self, low: f64, high: f64) -> Vec<f64> {
         let mut marks = match self {
             Self::Linear => linear_marks(low, high, 8.0),
@@ -50,7 +50,7 @@ impl Scale {
     }
 }
 
-/// About `count` round numbers between two values: 1, 2 or 5 times a power of ten apart.
+/// About `count` round numbers between two values, 1, 2 or 5 times a power of ten apart.
 pub(super) fn linear_marks(low: f64, high: f64, count: f64) -> Vec<f64> {
     let rough = (high - low) / count;
     if !(rough > 0.0 && rough.is_finite()) {
@@ -63,7 +63,7 @@ pub(super) fn linear_marks(low: f64, high: f64, count: f64) -> Vec<f64> {
     (first..).map(|i| i as f64 * step).take_while(|y| *y <= high + step * 1e-9).take(100).collect()
 }
 
-/// A short decimal form of a mark: `0`, `0.05`, `20`, `1e6`.
+/// A mark as a short decimal: `0`, `0.05`, `20`, `1e6`.
 pub(super) fn mark_label(y: f64) -> String {
     if y == 0.0 {
         return "0".into();

@@ -1,8 +1,8 @@
-//! The stages of a run, read off its rows: when a level began and until when it faded in.
+//! The stages of a run from its rows: the beginning of each level and the end of its fade-in.
 
-use super::{KIMG, StatsRow};
+use super::rows::{KIMG, StatsRow};
 
-/// The images of one level, in kimg.
+/// The range of one level, in kimg.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Stage {
     pub(super) level: u32,
@@ -18,7 +18,7 @@ impl Stage {
     }
 }
 
-/// The stages in the rows of one run; a stage starts where the row before it ends.
+/// The stages in the rows of one run; a stage starts at the row before its first one.
 fn of_run(rows: &[StatsRow]) -> Vec<Stage> {
     let mut stages: Vec<Stage> = Vec::new();
     let mut before = 0.0;
@@ -39,8 +39,8 @@ fn of_run(rows: &[StatsRow]) -> Vec<Stage> {
     stages
 }
 
-/// The stages that all runs agree on: those of the first, if every other run changes level at the
-/// same images, within 2 % of the longest run; else none, because they would be wrong for some run.
+/// The common stages of several runs: those of the first, if every other run changes level at the same
+/// images, within 2 % of the longest run; otherwise none.
 pub(super) fn shared<'a>(runs: impl Iterator<Item = &'a [StatsRow]> + Clone) -> Vec<Stage> {
     let whole = runs.clone().flatten().filter_map(|row| row.get(KIMG)).copied().fold(0.0, f64::max);
     let all: Vec<Vec<Stage>> = runs.map(of_run).collect();
@@ -75,14 +75,14 @@ mod tests {
     }
 
     #[test]
-    fn runs_that_change_level_at_other_images_share_no_stages() {
+    fn runs_with_different_level_changes_share_no_stages() {
         let (a, b) = (rows(&[(1.0, 0.0, 1.0), (2.0, 1.0, 0.5)]), rows(&[(1.9, 0.0, 1.0), (2.9, 1.0, 0.5)]));
         assert!(shared([a.as_slice(), &b].into_iter()).is_empty());
         assert_eq!(shared([a.as_slice(), &a].into_iter()).len(), 2);
     }
 
     #[test]
-    fn a_level_that_begins_a_tick_later_in_a_long_run_begins_at_the_same_images() {
+    fn stages_of_long_runs_may_differ_by_a_tick() {
         let run = |begins: f64| rows(&[(begins, 0.0, 1.0), (begins + 1.0, 1.0, 1.0), (100.0, 1.0, 1.0)]);
         let (a, b, late) = (run(3.0), run(4.0), run(9.0));
         assert_eq!(shared([a.as_slice(), &b].into_iter()).len(), 2);

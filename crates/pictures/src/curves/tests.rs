@@ -1,6 +1,7 @@
+use super::chart::smoothed;
 use super::*;
 
-/// A run of 300 rows over three levels, with losses that wander.
+/// A run of 300 rows over three levels with noisy losses.
 pub(super) fn example(name: &str, offset: f64) -> RunRows {
     let rows = (0..300)
         .map(|i| {
@@ -38,7 +39,7 @@ fn several_runs_are_named_and_coloured_apart() {
 }
 
 #[test]
-fn picture_has_ink_of_every_curve_and_the_asked_size() {
+fn picture_has_the_colour_of_every_curve_and_the_given_size() {
     let options = CurveOptions { size: (500, 300), ..CurveOptions::default() };
     let page = picture(&[example("00000", 0.0)], &options).unwrap();
     assert_eq!((page.width, page.height), (500, 300));
@@ -56,7 +57,7 @@ fn debiased_average_of_a_constant_is_the_constant_from_the_first_point() {
 }
 
 #[test]
-fn negative_losses_and_values_that_are_not_finite_are_drawn_around() {
+fn negative_losses_use_a_symmetric_axis_and_non_finite_values_are_skipped() {
     let mut run = example("wgan", -3.0);
     for (i, bad) in [(10, f64::NAN), (20, f64::INFINITY)] {
         run.rows[i].insert("Loss/D/total".into(), bad);
@@ -76,14 +77,14 @@ fn one_row_is_enough_and_none_is_an_error() {
 }
 
 #[test]
-fn unknown_keys_are_answered_with_the_known_ones() {
+fn the_error_of_an_unknown_key_lists_the_known_ones() {
     let options = CurveOptions { keys: vec!["Loss/X".into()], ..CurveOptions::default() };
     let message = svg(&[example("00000", 0.0)], &options).unwrap_err().to_string();
     assert!(message.contains("Loss/X") && message.contains("Loss/D/total"), "{message}");
 }
 
 #[test]
-fn rows_of_a_run_are_those_that_can_be_read() {
+fn damaged_rows_of_a_run_are_skipped() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("stats.jsonl"), "{\"Loss/D/total\":1.5}\n{\"Loss/D/to").unwrap();
     let run = rows_of_run(folder.path()).unwrap();

@@ -14,7 +14,7 @@ use crate::cli::source::Source;
 use crate::cli::terminal;
 
 /// The commands under `t2f data`.
-#[derive(Subcommand)]
+#[derive(Debug, Subcommand)]
 #[command(after_help = "\
 Examples:
   t2f data preview --count 48
@@ -30,7 +30,7 @@ pub enum Command {
 }
 
 /// The data set of a command.
-#[derive(Args)]
+#[derive(Debug, Args)]
 pub struct ChosenData {
     /// The data set: procedural, folder:PATH or lfw:IMAGES,CAPTIONS [default: procedural]
     #[arg(long, value_name = "SOURCE")]
@@ -60,7 +60,7 @@ impl ChosenData {
 }
 
 /// The opened data set of every command under `t2f data`.
-#[derive(Args)]
+#[derive(Debug, Args)]
 struct Opened {
     #[command(flatten)]
     chosen: ChosenData,
@@ -139,7 +139,7 @@ impl Part {
 }
 
 /// The options of `t2f data preview`.
-#[derive(Args)]
+#[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   t2f data preview
@@ -163,7 +163,7 @@ pub struct Preview {
 }
 
 /// The options of `t2f data check`.
-#[derive(Args)]
+#[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   t2f data check
@@ -180,7 +180,7 @@ pub struct Check {
 }
 
 /// The options of `t2f data export`.
-#[derive(Args)]
+#[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   t2f data export --out faces

@@ -23,7 +23,7 @@ const BATCH: usize = 16;
 const GIVE_ONE: &str = "give one, such as \"a smiling woman with long blond hair\"";
 
 /// The options of `t2f generate`.
-#[derive(Args)]
+#[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   t2f generate \"a bald man with a beard and round glasses\"

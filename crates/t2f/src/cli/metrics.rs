@@ -28,7 +28,7 @@ const LEAST: usize = 4;
 const OLD_GROUP: &str = "faces";
 
 /// The options of `t2f metrics`.
-#[derive(Args)]
+#[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   t2f metrics runs/00000-procedural-quick

@@ -27,7 +27,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// Text in, face out: trains a progressively growing GAN on captioned faces and draws from it.
-#[derive(Parser)]
+#[derive(Debug, Parser)]
 #[command(name = "t2f", version, max_term_width = 100, after_help = EXAMPLES)]
 struct Cli {
     /// Print what the libraries tell about their work, too
@@ -46,7 +46,7 @@ Examples:
 
 `t2f COMMAND --help` has examples of each command.";
 
-#[derive(Subcommand)]
+#[derive(Debug, Subcommand)]
 enum Command {
     /// Train a model, or continue a run
     Train(train::Options),

@@ -10,7 +10,7 @@ use crate::cli::failure::{because, failure};
 use crate::cli::terminal;
 
 /// The commands under `t2f oracle`.
-#[derive(Subcommand)]
+#[derive(Debug, Subcommand)]
 #[command(after_help = "\
 Examples:
   t2f oracle train --data folder:celeba --resolution 32 --out oracle.safetensors
@@ -21,7 +21,7 @@ pub enum Command {
 }
 
 /// The options of `t2f oracle train`.
-#[derive(Args)]
+#[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   t2f oracle train --data folder:celeba --out oracle.safetensors

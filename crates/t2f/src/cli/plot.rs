@@ -10,7 +10,7 @@ use crate::cli::failure::{because, usage};
 use crate::cli::terminal;
 
 /// The options of `t2f plot`.
-#[derive(Args)]
+#[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   t2f plot runs/00000-procedural-quick

@@ -69,6 +69,7 @@ pub fn duration(seconds: f64) -> String {
 }
 
 /// A bar or plain lines, and a log.
+#[derive(Debug)]
 pub struct Display {
     bar: Option<ProgressBar>,
     log: Option<File>,

@@ -1,23 +1,24 @@
-//! How faces are drawn: the options that `generate` and `metrics` share.
+//! The options of sampling, shared by `generate` and `metrics`.
 
 use clap::Args;
 use t2f_train::pipeline::Sampling;
 
 /// Options of sampling.
-#[derive(Args)]
+#[derive(Debug, Args)]
 pub struct SamplingOptions {
     /// Scale of the noise, from 0 (the caption's most typical face) to 1 (all its variety)
     #[arg(long, default_value_t = 1.0, value_parser = truncation, value_name = "PSI")]
     truncation: f64,
-    /// How far to lead from the empty caption through the given one; more than 1 exaggerates it
+    /// Guidance scale: extrapolates the text embedding from the empty caption; above 1 emphasizes the
+    /// caption
     ///
-    /// Only for models that were trained with null captions.
-    #[arg(long, default_value_t = 1.0, value_parser = guidance_scale, value_name = "S")]
+    /// It requires a model that was trained with caption dropout.
+    #[arg(long, alias = "text-scale", default_value_t = 1.0, value_parser = guidance_scale, value_name = "S")]
     guidance_scale: f64,
 }
 
 impl SamplingOptions {
-    /// What the options say.
+    /// The sampling of these options.
     pub fn sampling(&self) -> Sampling {
         Sampling { truncation: self.truncation, guidance_scale: self.guidance_scale }
     }

@@ -24,7 +24,7 @@ use crate::cli::terminal::{self, program, quoted};
 const TRY: &str = "a bald man with a beard and round glasses";
 
 /// The options of `t2f train`.
-#[derive(Args)]
+#[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   t2f train                                           the preset quick: drawn faces, minutes
@@ -274,7 +274,7 @@ mod tests {
 
     use super::*;
 
-    #[derive(Parser)]
+    #[derive(Debug, Parser)]
     struct Alone {
         #[command(flatten)]
         options: Options,

@@ -3,6 +3,7 @@
 
 mod aliases;
 mod layers;
+mod names;
 mod sections;
 
 use std::path::Path;
@@ -10,14 +11,15 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use t2f_data::{DataConfig, LoaderConfig, Splits, text_file};
 use t2f_gan::{AugmentConfig, Channels, GanConfig, LossConfig};
+use t2f_ops::setting::SettingError;
 use t2f_text::TextConfig;
 use toml::{Table, Value};
 
-use crate::components::ComponentNames;
 use crate::ema::EmaConfig;
 use crate::error::{Error, Result};
 use crate::schedule::{Schedule, ScheduleConfig};
 
+pub use names::ComponentNames;
 pub use sections::{OptimizerConfig, OutputConfig};
 
 /// The presets that are built in, by name.
@@ -213,67 +215,78 @@ impl Config {
         self.augment.check()?;
         crate::device::check(&self.device)?;
         let schedule = Schedule::new(&self.schedule, self.gan.max_level(), 1)?;
-        let wrong = |message: String| Err(Error::Config(message));
-        if self.name.is_empty() || !self.name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
-        {
-            return wrong(format!(
-                "name is `{}`: letters, digits, `-`, `_` and `.`, at least one",
-                self.name
-            ));
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if self.name.is_empty() || !self.name.chars().all(plain) {
+            let value = format!("`{}`", self.name);
+            return Err(SettingError::new("name", value, "letters, digits, `-`, `_` and `.`").into());
         }
+        self.check_optimizers()?;
+        self.check_output()?;
+        self.check_sizes()?;
+        if !(self.ema.ramp_up >= 0.0 && self.ema.ramp_up.is_finite()) {
+            let expected = "a finite number, at least 0";
+            return Err(SettingError::new("ema.ramp_up", self.ema.ramp_up, expected).into());
+        }
+        if schedule.smallest_batch() < 2 {
+            let value = format!("{:?}", self.schedule.batch_sizes);
+            let expected = "at least 2 images a step, for minibatch stddev and mismatched captions";
+            return Err(SettingError::new("schedule.batch_sizes", value, expected).into());
+        }
+        Ok(())
+    }
+
+    /// Checks the settings of every optimiser.
+    fn check_optimizers(&self) -> Result<()> {
+        let positive = |x: f64| x > 0.0 && x.is_finite();
+        let fraction = |x: f64| (0.0..1.0).contains(&x);
         for (name, adam) in [
             ("generator", &self.optimizer.generator),
             ("text", self.optimizer.text()),
             ("discriminator", &self.optimizer.discriminator),
             ("classifier", &self.optimizer.classifier),
         ] {
-            let unit = |x: f64| (0.0..1.0).contains(&x);
-            if !(adam.lr > 0.0
-                && adam.lr.is_finite()
-                && unit(adam.beta1)
-                && unit(adam.beta2)
-                && adam.epsilon > 0.0
-                && adam.epsilon.is_finite())
-            {
-                return wrong(format!(
-                    "optimizer.{name} is {adam:?}: lr and epsilon must be above 0, beta1 and beta2 in [0, 1)"
-                ));
+            for (field, value, holds, expected) in [
+                ("lr", adam.lr, positive(adam.lr), "above 0 and finite"),
+                ("beta1", adam.beta1, fraction(adam.beta1), "at least 0 and below 1"),
+                ("beta2", adam.beta2, fraction(adam.beta2), "at least 0 and below 1"),
+                ("epsilon", adam.epsilon, positive(adam.epsilon), "above 0 and finite"),
+            ] {
+                if !holds {
+                    return Err(
+                        SettingError::new(format!("optimizer.{name}.{field}"), value, expected).into()
+                    );
+                }
             }
         }
-        let positive = [
+        match self.optimizer.n_critic {
+            0 => Err(SettingError::new("optimizer.n_critic", 0, "at least 1").into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks the periods and the counts of the output, and the half-life of the average.
+    fn check_output(&self) -> Result<()> {
+        let periods = [
             ("output.tick_kimg", self.output.tick_kimg),
             ("output.sample_kimg", self.output.sample_kimg),
             ("output.checkpoint_kimg", self.output.checkpoint_kimg),
             ("ema.half_life_kimg", self.ema.half_life_kimg),
         ];
-        if let Some((name, value)) = positive.iter().find(|(_, value)| !(*value > 0.0 && value.is_finite())) {
-            return wrong(format!("{name} is {value}, and must be above 0"));
+        if let Some((key, value)) = periods.iter().find(|(_, value)| !(*value > 0.0 && value.is_finite())) {
+            return Err(SettingError::new(*key, value, "above 0 and finite").into());
         }
         let counts = [
-            ("optimizer.n_critic", self.optimizer.n_critic),
             ("output.keep_checkpoints", self.output.keep_checkpoints),
             ("output.samples", self.output.samples),
         ];
-        if let Some((name, _)) = counts.iter().find(|(_, count)| *count == 0) {
-            return wrong(format!("{name} is 0, and must be at least 1"));
+        match counts.iter().find(|(_, count)| *count == 0) {
+            Some((key, _)) => Err(SettingError::new(*key, 0, "at least 1").into()),
+            None => Ok(()),
         }
-        self.check_sizes()?;
-        let weights = [("ema.ramp_up", self.ema.ramp_up)];
-        if let Some((name, value)) = weights.iter().find(|(_, value)| !(*value >= 0.0 && value.is_finite())) {
-            return wrong(format!("{name} is {value}, and must be a finite number, at least 0"));
-        }
-        if schedule.smallest_batch() < 2 {
-            return wrong(
-                "schedule.batch_sizes holds a 1: minibatch stddev and mismatched captions need two images"
-                    .into(),
-            );
-        }
-        Ok(())
     }
-}
 
-impl Config {
-    /// Refuses sizes that are typing errors or damaged: sums and products of sizes do not overflow.
+    /// Limits sizes, so that their sums and products do not overflow: larger ones are typing errors or
+    /// damage.
     fn check_sizes(&self) -> Result<()> {
         const MOST: usize = 1 << 16;
         let TextConfig::Lstm(lstm) = &self.text;
@@ -297,9 +310,7 @@ impl Config {
             ("schedule.batch_sizes", most(&self.schedule.batch_sizes), MOST),
         ];
         match sizes.iter().find(|(_, size, most)| size > most) {
-            Some((name, size, most)) => {
-                Err(Error::Config(format!("{name} is {size}, and must be at most {most}")))
-            }
+            Some((key, size, most)) => Err(SettingError::new(*key, size, format!("at most {most}")).into()),
             None => Ok(()),
         }
     }
@@ -371,28 +382,28 @@ mod tests {
     #[test]
     fn conflicts_are_found_before_anything_runs() {
         for (line, needle) in [
-            ("optimizer.generator.lr=0", "optimizer.generator"),
-            ("output.samples=0", "output.samples"),
-            ("schedule.batch_sizes=[1]", "batch_sizes"),
+            ("optimizer.generator.lr=0", "optimizer.generator.lr is 0, expected above 0"),
+            ("output.samples=0", "output.samples is 0, expected at least 1"),
+            ("schedule.batch_sizes=[1]", "schedule.batch_sizes is [1], expected at least 2"),
             ("gan.code_size=100000", "gan.code_size is 100000, expected 1 to gan.latent_size"),
             ("gan.resolution=48", "gan.resolution"),
             ("gan.channels=[8]", "gan.channels"),
             ("gan.stddev_group=0", "gan.stddev_group"),
             ("loss.adversarial.r1.gamma=-1", "loss.adversarial.r1.gamma"),
-            ("name=a/b", "name"),
+            ("name=a/b", "name is `a/b`, expected letters"),
             ("device=gpu", "gpu"),
-            ("text.layers=0", "layers"),
-            ("text.vocabulary_size=2", "vocabulary_size"),
+            ("text.layers=0", "text.layers is 0, expected at least 1"),
+            ("text.vocabulary_size=2", "text.vocabulary_size is 2, expected at least 3"),
             ("loss.contrast.temperature=0", "loss.contrast.temperature"),
-            ("loss.contrast.size=100000", "loss.contrast.size"),
+            ("loss.contrast.size=100000", "loss.contrast.size is 100000, expected at most 65536"),
             ("loss.attributes.classifier=[0]", "loss.attributes.classifier"),
             ("loss.attributes.text_weight=0", "loss.attributes.text_weight"),
             ("loss.reconstruction.encoder=[8,8,8,8,8,8,8,8,8]", "loss.reconstruction.encoder"),
             ("loss.conditioning.kl_weight=nan", "loss.conditioning.kl_weight"),
-            ("optimizer.classifier.epsilon=inf", "optimizer.classifier"),
-            ("ema.ramp_up=inf", "ema.ramp_up"),
+            ("optimizer.classifier.epsilon=inf", "optimizer.classifier.epsilon is inf"),
+            ("ema.ramp_up=inf", "ema.ramp_up is inf, expected a finite number"),
             ("schedule.batch_sizes=[100000]", "schedule.batch_sizes"),
-            ("schedule.stable_kimg=[1e17]", "stable_kimg"),
+            ("schedule.stable_kimg=[1e17]", "schedule.stable_kimg is [1e17], expected"),
         ] {
             let message = set(line).unwrap().check().unwrap_err().to_string();
             assert!(message.contains(needle), "{line}: {message}");

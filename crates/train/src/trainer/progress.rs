@@ -7,8 +7,8 @@ use candle_core::DType;
 use serde::{Deserialize, Serialize};
 use t2f_gan::AdaController;
 
-use crate::divergence::Rollback;
 use crate::error::{Error, Result};
+use crate::rollback::Rollback;
 use crate::state::Losses;
 
 /// The progress of a run.
@@ -80,6 +80,7 @@ pub(super) fn crosses(before: u64, after: u64, kimg: f64) -> bool {
 }
 
 /// Measures the pace between ticks.
+#[derive(Debug)]
 pub(super) struct Clock {
     since: Instant,
     images: u64,

@@ -19,7 +19,7 @@ pub const CAPTION: &str = "a bald man with a beard and round glasses";
 const BATCH: usize = 64;
 
 /// One way of drawing. Times are medians, in milliseconds.
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 pub struct Drawing {
     what: String,
     ms: f64,

@@ -31,7 +31,7 @@ use worker::{Job, Worker};
 const STOCK_RESOLUTION: usize = 16;
 
 /// The options of `t2f bench`.
-#[derive(Args)]
+#[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   t2f bench                                     4x4 to 64x64, both losses, wide and narrow network
@@ -93,7 +93,7 @@ pub struct Options {
     worker: Option<String>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum What {
     /// Training steps (default)
     Steps,
@@ -105,7 +105,7 @@ enum What {
     Run,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum LossName {
     /// Wasserstein with gradient penalty, drift and mismatched texts
     WganGp,
@@ -113,7 +113,7 @@ enum LossName {
     Ns,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Network {
     /// T2F's: 256 feature maps up to 32x32
     Wide,

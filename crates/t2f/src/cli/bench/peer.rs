@@ -16,6 +16,7 @@ const LOSS_TOLERANCE: f64 = 1e-4;
 const GRADIENT_TOLERANCE: f64 = 5e-3;
 
 /// A Python with PyTorch and the script that it runs.
+#[derive(Debug)]
 pub struct Peer {
     python: PathBuf,
     script: PathBuf,

@@ -10,6 +10,7 @@ use candle_core::{D, Device, Result, Tensor, Var};
 use candle_nn::optim::{AdamW, Optimizer, ParamsAdamW};
 
 /// The two networks and their optimisers.
+#[derive(Debug)]
 pub struct Stock {
     benchmark: Benchmark,
     g_params: Weights,
@@ -28,7 +29,7 @@ struct Batch {
 }
 
 /// Parameters by name; `frozen` ones get no gradient.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 struct Weights {
     vars: BTreeMap<String, Var>,
     frozen: bool,

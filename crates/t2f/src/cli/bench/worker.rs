@@ -23,7 +23,7 @@ use crate::cli::failure::failure;
 use crate::cli::terminal;
 
 /// What a process of ours does.
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub enum Job {
     /// Measures the fastest matrix product, once.
     Gemm,
@@ -47,6 +47,7 @@ pub enum Job {
 }
 
 /// A process waiting for its turn.
+#[derive(Debug)]
 pub struct Worker {
     /// What it runs.
     pub name: String,
@@ -59,6 +60,7 @@ pub struct Worker {
 }
 
 /// The answer to one turn.
+#[derive(Debug)]
 pub struct Turn {
     /// Milliseconds of each step.
     pub ms: Vec<f64>,

@@ -239,6 +239,7 @@ impl Benchmark {
 }
 
 /// Networks and the batch on which they are trained again and again.
+#[derive(Debug)]
 pub struct Training {
     /// The networks, their optimisers and their average.
     pub state: TrainState,

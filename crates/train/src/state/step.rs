@@ -1,0 +1,352 @@
+//! The training step: the discriminator's update, then the update of text encoder, conditioning
+//! augmentation, prior and generator. No other code of a run computes gradients.
+//!
+//! Deviations from T2F, each with its reason:
+//! - One batch of generated images serves both halves: it is generated once with its graph, and the
+//!   discriminator's half sees it detached. T2F generates anew for the second half, at the price of
+//!   another forward pass.
+//! - The discriminator's condition is detached in the generator's half, so that the encoder is never
+//!   trained to fool the discriminator (T2F's is); in the discriminator's half the encoder may learn
+//!   with it (`optimizer.text_learns_from_discriminator`), which is where matching is learnt.
+//! - With `loss.reconstruction` the noise of half of the batch is inferred from the real images.
+
+use candle_core::backprop::GradStore;
+use candle_core::{DType, Tensor, Var};
+use t2f_data::Batch;
+use t2f_gan::{
+    Conditioned, DiscriminatorBatch, DiscriminatorInputs, EncodedLatent, GeneratorInputs, Growth, Labels,
+    LossTerms, Scores,
+};
+use t2f_ops::adam::each;
+use t2f_ops::grad::gradients;
+use t2f_ops::init::Parameters;
+use t2f_ops::rng::{self, Key};
+use t2f_ops::sum_of_squares;
+
+use super::{Losses, TrainState};
+use crate::error::{Error, Result};
+use crate::labels::labels;
+use crate::schedule::Stage;
+
+impl TrainState {
+    /// Trains on one batch and returns the terms of both losses.
+    ///
+    /// `images_shown` is the progress before this batch, `key` the run's key.
+    ///
+    /// # Errors
+    /// If a loss or a gradient is not finite. Its half has changed no parameter then; the
+    /// discriminator's update precedes the generator's half. A run continues from its last checkpoint.
+    pub fn step(
+        &mut self,
+        batch: &Batch,
+        stage: &Stage,
+        key: Key,
+        step: u64,
+        images_shown: u64,
+    ) -> Result<Losses> {
+        let forward = self.forward(batch, stage, key.child("step").at(step))?;
+        let mut losses = Losses::new();
+        let from_discriminator = self.discriminator_step(&forward, step, &mut losses)?;
+        self.generator_step(&forward, from_discriminator, &mut losses)?;
+        self.g_ema.update(batch.len() as u64, images_shown)?;
+        Ok(losses)
+    }
+
+    /// The forward pass that both halves share: texts, latents and generated images.
+    fn forward(&self, batch: &Batch, stage: &Stage, key: Key) -> Result<Forward> {
+        let at = Growth { level: stage.level, alpha: stage.alpha };
+        let real = at.reals(&batch.images(&self.device)?)?;
+        let texts = self.embed(batch)?;
+        let size = (batch.len(), self.pipeline.generator().latent_size());
+        let noise = rng::normal(key.child("noise"), size, DType::F32, &self.device)?;
+        let inferred = self.infer(&real, &self.pipeline.latent_noise(&noise)?)?;
+        let noise = match &inferred {
+            Some(inferred) => self.pipeline.with_latent_noise(&noise, &inferred.noise)?,
+            None => noise,
+        };
+        let labels = self.labelled.then(|| labels(batch, &self.device)).transpose()?;
+        let prior = self.pipeline.prior().zip(labels.as_ref());
+        let attribute_code = prior.map(|(prior, labels)| prior.code_of(&labels.shown)).transpose()?; // (B, P)
+        let (conditioned, latent) =
+            self.pipeline.latent(&texts.embedding, &noise, attribute_code.as_ref())?;
+        let fake = self.pipeline.generator().forward(&latent, at)?; // (B, 3, R, R)
+        Ok(Forward { real, fake, texts, inferred, labels, attribute_code, conditioned, at, key })
+    }
+
+    /// Updates the discriminator and returns the gradient of the texts, where they learn from it.
+    fn discriminator_step(
+        &mut self,
+        forward: &Forward,
+        step: u64,
+        losses: &mut Losses,
+    ) -> Result<Option<Tensor>> {
+        let texts =
+            forward.texts.map(|t| if self.text_learns_from_discriminator { t.clone() } else { t.detach() });
+        let condition = forward.condition(&texts.embedding)?;
+        let mismatched = self.matching_aware.then(|| forward.condition(&texts.mismatched)).transpose()?;
+        let mut from_discriminator = None;
+        for repeat in 0..self.n_critic {
+            let real = self.augmented(&forward.real, forward.key, "discriminator", repeat, "real")?;
+            let fake =
+                self.augmented(&forward.fake.detach(), forward.key, "discriminator", repeat, "fake")?;
+            let batch = DiscriminatorBatch {
+                real: &real,
+                fake: &fake,
+                condition: &condition,
+                mismatched: mismatched.as_ref(),
+                at: forward.at,
+                key: forward.key.child("penalty").at(repeat),
+                step,
+            };
+            let d = self.discriminator.as_ref();
+            let features = d.features(&real, forward.at)?;
+            let scores = Scores::of(d, &batch, &features)?;
+            let mut terms = self.loss.discriminator_terms(&scores)?;
+            let inputs = forward.discriminator_inputs(&texts, &real, &features);
+            for objective in &self.objectives {
+                terms.extend(objective.discriminator_terms(&inputs)?);
+            }
+            // A condition of its own keeps the order in which gradients of texts are summed.
+            let condition = forward.condition(&texts.embedding)?;
+            let batch = DiscriminatorBatch { condition: &condition, ..batch };
+            terms.extend(self.loss.penalties(d, &batch, &scores)?);
+            let total = terms.total()?;
+            let mut grads = checked_gradients(&total, "discriminator", &self.d_params)?;
+            self.d_optimizer.step(&grads)?;
+            if repeat == 0 {
+                record(losses, "D", &terms, &total);
+                self.observe_scores(&scores, losses)?;
+                from_discriminator = grads.remove(&forward.texts.leaf);
+            }
+        }
+        Ok(from_discriminator)
+    }
+
+    /// Updates the generator's side; the gradient of the texts is added to that of its own loss.
+    fn generator_step(
+        &mut self,
+        forward: &Forward,
+        from_discriminator: Option<Tensor>,
+        losses: &mut Losses,
+    ) -> Result<()> {
+        let d = self.frozen_discriminator.as_ref();
+        let augmented = self.augmented(&forward.fake, forward.key, "generator", 0, "fake")?;
+        let real = self.augmented(&forward.real, forward.key, "generator", 0, "real")?;
+        let condition = forward.condition(&forward.texts.embedding.detach())?;
+        let features = d.features(&augmented, forward.at)?;
+        let score = d.score(&features, &condition)?;
+        let needs_reals = self.loss.needs_reals_for_generator();
+        let of_real = needs_reals.then(|| d.forward(&real, &condition, forward.at)).transpose()?;
+        let mut terms = self.loss.generator_terms(&score, of_real.as_ref())?;
+        let inputs = forward.generator_inputs(&augmented, &features, &real);
+        for objective in &self.objectives {
+            terms.extend(objective.generator_terms(&inputs)?);
+        }
+        let total = terms.total()?;
+        let mut grads = checked_gradients(&total, "generator", &self.g_params)?;
+        let from_generator = grads.remove(&forward.texts.leaf);
+        if let Some(gradient) = sum(from_generator, from_discriminator)? {
+            // The encoder is differentiated once, by the sum of both gradients of its embeddings.
+            let projected = forward.texts.encoded.mul(&gradient)?.sum_all()?;
+            let text = checked_gradients(&projected, "text encoder", &self.g_params)?;
+            for (_, var) in self.g_params.vars() {
+                if let Some(gradient) = text.get(&var) {
+                    grads.insert(&var, gradient.clone());
+                }
+            }
+        }
+        self.g_optimizer.step(&grads)?;
+        record(losses, "G", &terms, &total);
+        Ok(())
+    }
+
+    /// Images as the discriminator sees them; another augmentation for each key, network and repeat.
+    fn augmented(
+        &self,
+        images: &Tensor,
+        key: Key,
+        network: &str,
+        repeat: u64,
+        which: &str,
+    ) -> Result<Tensor> {
+        let key = key.child("augment").child(network).at(repeat).child(which);
+        Ok(self.augment.apply(images, self.ada.probability, key)?)
+    }
+
+    /// Records the scores and adapts the augmentation probability to them.
+    fn observe_scores(&mut self, scores: &Scores, losses: &mut Losses) -> Result<()> {
+        let sign = scores.real.detach().sign()?.mean_all()?;
+        if let Some(adaptive) = &self.augment.adaptive {
+            let p = self.ada.probability as f32;
+            self.ada.observe(adaptive, f64::from(sign.to_scalar::<f32>()?), scores.real.dim(0)?);
+            losses.push(("Progress/augment".into(), Tensor::new(p, &self.device)?));
+        }
+        losses.push(("Loss/scores/real".into(), scores.real.detach().mean_all()?));
+        losses.push(("Loss/scores/fake".into(), scores.fake.detach().mean_all()?));
+        losses.push(("Loss/signs/real".into(), sign));
+        Ok(())
+    }
+
+    /// The noise that an objective infers from the real images.
+    fn infer(&self, real: &Tensor, noise: &Tensor) -> Result<Option<EncodedLatent>> {
+        let mut inferred: Option<(&str, EncodedLatent)> = None;
+        for objective in &self.objectives {
+            let Some(latent) = objective.infer(real, noise)? else { continue };
+            if let Some((first, _)) = inferred {
+                let second = objective.name();
+                return Err(Error::Config(format!(
+                    "the objectives `{first}` and `{second}` both infer noise: at most one may"
+                )));
+            }
+            inferred = Some((objective.name(), latent));
+        }
+        Ok(inferred.map(|(_, latent)| latent))
+    }
+
+    /// Embeddings of the captions, and of those mismatched ones that are not among them: most
+    /// mismatches are captions of the same batch, and each text is encoded once.
+    fn embed(&self, batch: &Batch) -> Result<Texts> {
+        let size = batch.len();
+        let mut texts = batch.captions();
+        let (mut places, mut foreign) = (Vec::with_capacity(size), Vec::new());
+        for text in batch.items.iter().map(|item| &item.mismatched) {
+            let place = texts.iter().position(|other| other == text).unwrap_or_else(|| {
+                // A caption before dropout still describes its image.
+                if !batch.items.iter().any(|item| item.full_caption == *text) {
+                    foreign.push(texts.len() as u32);
+                }
+                texts.push(text.clone());
+                texts.len() - 1
+            });
+            places.push(place as u32);
+        }
+        let encoded = self.pipeline.text().encode(&texts)?; // (T, E)
+        let leaf = Var::from_tensor(&encoded.detach())?;
+        let rows = |rows: Vec<u32>| leaf.as_tensor().index_select(&Tensor::new(rows, &self.device)?, 0);
+        Ok(Texts {
+            embedding: leaf.as_tensor().narrow(0, 0, size)?,
+            mismatched: rows(places)?,
+            others: (!foreign.is_empty()).then(|| rows(foreign)).transpose()?,
+            encoded,
+            leaf,
+        })
+    }
+}
+
+/// The texts of a batch, encoded.
+struct Texts {
+    /// All texts with the encoder's graph, `(T, E)`.
+    encoded: Tensor,
+    /// The same numbers without that graph; both halves compute their gradient at it.
+    leaf: Var,
+    /// The captions, `(B, E)`.
+    embedding: Tensor,
+    /// For each image a text that is false of it, `(B, E)`.
+    mismatched: Tensor,
+    /// Texts of no image of the batch, `(M, E)`.
+    others: Option<Tensor>,
+}
+
+impl Texts {
+    fn map(&self, f: impl Fn(&Tensor) -> Tensor) -> Self {
+        Self {
+            encoded: self.encoded.clone(),
+            leaf: self.leaf.clone(),
+            embedding: f(&self.embedding),
+            mismatched: f(&self.mismatched),
+            others: self.others.as_ref().map(f),
+        }
+    }
+}
+
+/// The tensors of one step.
+struct Forward {
+    real: Tensor,
+    fake: Tensor,
+    texts: Texts,
+    inferred: Option<EncodedLatent>,
+    labels: Option<Labels>,
+    attribute_code: Option<Tensor>,
+    conditioned: Conditioned,
+    at: Growth,
+    key: Key,
+}
+
+impl Forward {
+    /// The condition of images: embedding and attribute code side by side, `(B, E + P)`. A mismatched text
+    /// is combined with the attribute code of the image.
+    fn condition(&self, embedding: &Tensor) -> Result<Tensor> {
+        Ok(match &self.attribute_code {
+            Some(code) => Tensor::cat(&[embedding, code], 1)?,
+            None => embedding.clone(),
+        })
+    }
+
+    fn discriminator_inputs<'a>(
+        &'a self,
+        texts: &'a Texts,
+        real: &'a Tensor,
+        features: &'a Tensor,
+    ) -> DiscriminatorInputs<'a> {
+        DiscriminatorInputs {
+            real,
+            features,
+            embedding: &texts.embedding,
+            others: texts.others.as_ref(),
+            labels: self.labels.as_ref(),
+            at: self.at,
+            key: self.key,
+        }
+    }
+
+    fn generator_inputs<'a>(
+        &'a self,
+        augmented: &'a Tensor,
+        features: &'a Tensor,
+        real: &'a Tensor,
+    ) -> GeneratorInputs<'a> {
+        GeneratorInputs {
+            fake: &self.fake,
+            augmented,
+            features,
+            real,
+            embedding: &self.texts.embedding,
+            others: self.texts.others.as_ref(),
+            labels: self.labels.as_ref(),
+            conditioned: &self.conditioned,
+            inferred: self.inferred.as_ref(),
+            at: self.at,
+            key: self.key,
+        }
+    }
+}
+
+fn record(losses: &mut Losses, network: &str, terms: &LossTerms, total: &Tensor) {
+    losses.extend(terms.iter().map(|(name, value)| (format!("Loss/{network}/{name}"), value.detach())));
+    losses.push((format!("Loss/{network}/total"), total.detach()));
+}
+
+/// Gradients of `loss`, after a check that it and they are finite.
+fn checked_gradients(loss: &Tensor, network: &str, parameters: &Parameters) -> Result<GradStore> {
+    let value = loss.to_dtype(DType::F32)?.to_scalar::<f32>()?;
+    if !value.is_finite() {
+        return Err(Error::Diverged { what: format!("the loss of the {network}"), value });
+    }
+    let grads = gradients(loss)?;
+    each(parameters.vars().into_iter(), |(name, var)| {
+        let Some(gradient) = grads.get(&var) else { return Ok(()) };
+        let norm = sum_of_squares(gradient)?;
+        match norm.is_finite() {
+            true => Ok(()),
+            false => Err(Error::Diverged { what: format!("the gradient of {name}"), value: norm }),
+        }
+    })?;
+    Ok(grads)
+}
+
+fn sum(a: Option<Tensor>, b: Option<Tensor>) -> Result<Option<Tensor>> {
+    Ok(match (a, b) {
+        (Some(a), Some(b)) => Some(a.add(&b)?),
+        (a, b) => a.or(b),
+    })
+}
