@@ -1,8 +1,8 @@
-//! What is said, kept and done when the training leaves the finite numbers.
+//! Divergence: a loss, a gradient or a parameter that is not finite.
 //!
-//! The run stops with the cause, and `diverged.json` holds what it takes to look into it: the step,
-//! the tensors that are not finite by then, the images and the captions of the batch. Whoever runs
-//! it may return to the last good checkpoint with lower learning rates ([`Rollback`]).
+//! The run stops with the cause and writes `diverged.json`: the step, the tensors that are not finite,
+//! and the images and captions of the batch. The run can return to the last intact checkpoint with lower
+//! learning rates ([`Rollback`]).
 
 use std::collections::BTreeMap;
 
@@ -16,24 +16,24 @@ use crate::state::TrainState;
 use crate::trainer::Progress;
 use t2f_files::tensors;
 
-/// What each return to a checkpoint multiplies both learning rates by.
+/// The factor of all learning rates at each rollback.
 pub const SLOWER: f64 = 0.5;
 
-/// A return to the last good checkpoint.
+/// A return to the last intact checkpoint.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rollback {
-    /// Steps taken when the training diverged.
+    /// The step of the divergence.
     pub from_step: u64,
-    /// Steps taken at the checkpoint that it returned to.
+    /// The step of the checkpoint.
     pub to_step: u64,
-    /// What was not finite.
+    /// The cause of the divergence.
     pub cause: String,
-    /// What both learning rates of the configuration are multiplied by since.
+    /// The factor of the configuration's learning rates since then.
     pub rate: f64,
 }
 
-/// `diverged.json`.
+/// The contents of `diverged.json`.
 #[derive(Serialize)]
 struct Report {
     step: u64,
@@ -44,8 +44,8 @@ struct Report {
     captions: Vec<String>,
 }
 
-/// Makes an [`Error::Divergence`] of an [`Error::Diverged`], with a report in the run folder. Other
-/// errors stay what they are.
+/// Converts [`Error::Diverged`] to [`Error::Divergence`] and writes a report to the run folder. Other
+/// errors are returned unchanged.
 pub(crate) fn explain(
     error: Error,
     state: &TrainState,
@@ -63,7 +63,7 @@ pub(crate) fn explain(
         batch: batch.iter().flat_map(|batch| batch.items.iter().map(|item| item.index)).collect(),
         captions: batch.map_or(Vec::new(), Batch::captions),
     };
-    // The cause matters more than whether its report could be written.
+    // A report that cannot be written does not replace the cause.
     let written = serde_json::to_vec_pretty(&report).ok().map(|json| run.write("diverged.json", &json));
     if let Some(Err(error)) = written {
         tracing::warn!("{error}");
@@ -71,7 +71,7 @@ pub(crate) fn explain(
     Error::Divergence { cause: error.to_string(), step: progress.step, not_finite }
 }
 
-/// Every tensor of the training that holds a NaN or an infinity, by group and name.
+/// Every tensor of the state that contains NaN or infinity, by group and name.
 fn not_finite(state: &TrainState) -> Vec<String> {
     let groups = ["parameter", "parameter", "average of", "moment", "moment"];
     let groups = groups.into_iter().zip(state.tensors().map(|(_, tensors)| tensors));
