@@ -1,11 +1,11 @@
-//! Which dataset a command means: `procedural`, `folder:PATH` or `lfw:IMAGES,CAPTIONS`.
+//! The value of `--data`: `procedural`, `folder:PATH` or `lfw:IMAGES,CAPTIONS`.
 
 use std::str::FromStr;
 
-/// What `--data` accepts.
+/// The accepted values of `--data`.
 pub const ACCEPTED: &str = "expected procedural, folder:PATH or lfw:IMAGES,CAPTIONS";
 
-/// A `[data]` section in one argument: its kind, and the paths that it cannot do without.
+/// A data set in one argument: its kind and its required paths.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Source {
     kind: String,
@@ -13,7 +13,7 @@ pub struct Source {
 }
 
 impl Source {
-    /// The section as overrides of a configuration, whose other settings stay if the kind does.
+    /// The overrides of a configuration. Other settings of `[data]` are kept if the kind is the same.
     pub fn overrides(&self) -> Vec<String> {
         let line = |key: &str, value: &str| format!("data.{key}={}", toml::Value::from(value));
         let paths = self.paths.iter().map(|(key, path)| line(key, path));
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn other_sources_are_told_what_is_accepted() {
+    fn the_error_of_another_source_lists_the_accepted_ones() {
         for text in ["", "imagenet", "procedural:x", "folder", "folder:", "lfw", "lfw:images", "lfw:,x"] {
             assert_eq!(text.parse::<Source>().unwrap_err(), ACCEPTED, "{text}");
         }
