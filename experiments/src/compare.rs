@@ -7,13 +7,13 @@ use crate::expect::{Build, Check, Expected, Outcome};
 use crate::results::{Figure, Figures, Results, RunResult};
 use crate::run::Options;
 
-/// Most runs that stand side by side as columns; more are rows.
+/// Maximum number of runs as columns; more runs are rows.
 const COLUMNS: usize = 3;
 
 /// A comparison of results with the documents.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Comparison {
-    /// Tables and checks, as they are printed.
+    /// The printed tables and checks.
     pub text: String,
     /// Whether every check holds. The short form has no checks.
     pub as_expected: bool,
@@ -29,14 +29,14 @@ pub fn compare(experiment: &Experiment, options: &Options) -> Result<Comparison>
     let titles = declare::figure_titles(&options.root)?;
     let mut parts = vec![table(experiment, &results, &titles)];
     if results.smoke {
-        parts.push("The short form: values mean nothing and are not checked.".into());
+        parts.push("The short form: values have no meaning and are not checked.".into());
         return Ok(Comparison { text: parts.join("\n\n"), as_expected: true });
     }
     let documented = documented(&expected, &results);
     if !documented.runs.is_empty() {
         let build = match expected.documented.build {
             Build::Present => "Documented:",
-            Build::Earlier => "Documented, taken with an earlier build and not checked:",
+            Build::Earlier => "Documented, from an earlier build and not checked:",
         };
         parts.push(format!("{build}\n\n{}", table(experiment, &documented, &titles)));
     }
@@ -46,7 +46,7 @@ pub fn compare(experiment: &Experiment, options: &Options) -> Result<Comparison>
     Ok(Comparison { text: parts.join("\n\n"), as_expected })
 }
 
-/// The table of an experiment: a column a run, or a row a run where there are many.
+/// The table of an experiment, with a column for each run, or a row for each of many runs.
 pub fn table(experiment: &Experiment, results: &Results, titles: &declare::Figures) -> String {
     let keys: Vec<&String> = experiment.declaration.table.iter().collect();
     let keys: Vec<&String> = keys
@@ -116,7 +116,7 @@ mod tests {
         Path::new(env!("CARGO_MANIFEST_DIR"))
     }
 
-    /// Results that state what the documents state, with one figure changed by a function.
+    /// Results with the documented figures, one of them changed by a function.
     fn results(experiment: &Experiment, change: impl Fn(&str, &str, f64) -> f64) -> Results {
         let expected = Expected::read(&experiment.folder).unwrap();
         let runs = experiment.runs(None, &[]).unwrap();
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn documented_figures_are_as_their_experiment_expects() {
+    fn documented_figures_match_the_expectations() {
         for experiment in Experiment::all(root()).unwrap() {
             let comparison = compared(&experiment.name, |_, _, value| value);
             assert!(comparison.as_expected, "{}: {}", experiment.name, comparison.text);
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_figure_outside_of_the_expected_is_found() {
+    fn an_unexpected_figure_is_found() {
         let comparison = compared("fade-in", |run, key, value| match (run, key) {
             ("on", "change_8") => value + 100.0,
             _ => value,
