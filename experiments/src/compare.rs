@@ -1,11 +1,12 @@
 //! Tables of results, in Markdown, and the outcome of checks.
 
-use anyhow::Result;
+use std::path::Path;
+
+use anyhow::{Result, ensure};
 
 use crate::declare::{self, Experiment, FigureTitle};
 use crate::expect::{Build, Check, Expected, Outcome};
 use crate::results::{Figure, Figures, Results, RunResult};
-use crate::run::Options;
 
 /// Maximum number of runs as columns; more runs are rows.
 const COLUMNS: usize = 3;
@@ -19,17 +20,20 @@ pub struct Comparison {
     pub as_expected: bool,
 }
 
-/// Compares the results of an experiment with `expected.json`.
+/// Compares the results in an output folder with `expected.json`. `root` is the folder that holds the
+/// experiments. Of the short form it checks that every figure of the table and of `expected.json` is
+/// there.
 ///
 /// # Errors
-/// If results or expectations cannot be read, or the results lack an expected figure.
-pub fn compare(experiment: &Experiment, options: &Options) -> Result<Comparison> {
-    let results = Results::read(&options.folder(experiment))?;
+/// If results or expectations cannot be read, or the results lack a figure.
+pub fn compare(experiment: &Experiment, root: &Path, folder: &Path) -> Result<Comparison> {
+    let results = Results::read(folder)?;
     let expected = Expected::read(&experiment.folder)?;
-    let titles = declare::figure_titles(&options.root)?;
+    let titles = declare::figure_titles(root)?;
     let mut parts = vec![table(experiment, &results, &titles)];
     if results.smoke {
-        parts.push("The short form: values have no meaning and are not checked.".into());
+        complete(experiment, &expected, &results)?;
+        parts.push("The short form: values mean nothing and are not checked.".into());
         return Ok(Comparison { text: parts.join("\n\n"), as_expected: true });
     }
     let documented = documented(&expected, &results);
@@ -46,7 +50,20 @@ pub fn compare(experiment: &Experiment, options: &Options) -> Result<Comparison>
     Ok(Comparison { text: parts.join("\n\n"), as_expected })
 }
 
-/// The table of an experiment, with a column for each run, or a row for each of many runs.
+/// Checks that every figure of the table is there in some run, and every figure of `expected.json`.
+fn complete(experiment: &Experiment, expected: &Expected, results: &Results) -> Result<()> {
+    for key in &experiment.declaration.table {
+        let there = results.runs.iter().any(|run| run.figures.contains_key(key));
+        ensure!(there, "no run of `{}` has the figure `{key}` of its table", experiment.name);
+    }
+    for (run, key) in expected.figures() {
+        let there = results.figure(run, key).is_some();
+        ensure!(there, "`{}`: expected.json names `{key}` of run `{run}`, not measured", experiment.name);
+    }
+    Ok(())
+}
+
+/// The table of an experiment: a column a run, or a row a run where there are many.
 pub fn table(experiment: &Experiment, results: &Results, titles: &declare::Figures) -> String {
     let keys: Vec<&String> = experiment.declaration.table.iter().collect();
     let keys: Vec<&String> = keys
@@ -108,8 +125,6 @@ fn line(check: &Check) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::path::{Path, PathBuf};
-
     use super::*;
 
     fn root() -> &'static Path {
@@ -144,13 +159,23 @@ mod tests {
 
     fn compared(name: &str, change: impl Fn(&str, &str, f64) -> f64) -> Comparison {
         let out = tempfile::tempdir().unwrap();
-        let options =
-            Options { root: root().into(), out: out.path().into(), smoke: false, overrides: Vec::new() };
         let experiment = Experiment::find(root(), name).unwrap();
-        let folder: PathBuf = options.folder(&experiment);
-        std::fs::create_dir_all(&folder).unwrap();
-        results(&experiment, change).write(&folder).unwrap();
-        compare(&experiment, &options).unwrap()
+        results(&experiment, change).write(out.path()).unwrap();
+        compare(&experiment, root(), out.path()).unwrap()
+    }
+
+    #[test]
+    fn the_short_form_must_have_every_figure_and_is_not_checked_for_values() {
+        let out = tempfile::tempdir().unwrap();
+        let experiment = Experiment::find(root(), "overfit-8").unwrap();
+        let mut short = results(&experiment, |_, _, _| 0.0);
+        short.smoke = true;
+        short.write(out.path()).unwrap();
+        assert!(compare(&experiment, root(), out.path()).unwrap().as_expected);
+        short.runs[0].figures.remove("own_face");
+        short.write(out.path()).unwrap();
+        let message = compare(&experiment, root(), out.path()).unwrap_err().to_string();
+        assert!(message.contains("own_face"), "{message}");
     }
 
     #[test]

@@ -52,7 +52,8 @@ pub enum Relation {
     AtLeast(f64),
     /// The value is not above the number.
     AtMost(f64),
-    /// Above that of another run by more than both intervals: they do not overlap.
+    /// Above that of another run by more than both intervals: each value lies outside of the other's
+    /// interval.
     Above(String),
     /// Below that of another run by more than both intervals.
     Below(String),
@@ -207,14 +208,15 @@ impl Relation {
     /// Whether the relation holds; `other` is the figure of the other run. It never holds for NaN.
     fn holds(&self, figure: &Figure, other: Option<&Figure>) -> bool {
         let against = |holds: &dyn Fn(&Figure) -> bool| !figure.value.is_nan() && other.is_some_and(holds);
+        let above = |a: &Figure, b: &Figure| a.value > b.high() && a.low() > b.value;
         match self {
             Self::Within([low, high]) => (*low..=*high).contains(&figure.value),
             Self::AtLeast(least) => figure.value >= *least,
             Self::AtMost(most) => figure.value <= *most,
-            Self::Above(_) => against(&|other| figure.low() > other.high()),
-            Self::Below(_) => against(&|other| figure.high() < other.low()),
-            Self::NotBelow(_) => against(&|other| figure.high() >= other.low()),
-            Self::NotAbove(_) => against(&|other| figure.low() <= other.high()),
+            Self::Above(_) => against(&|other| above(figure, other)),
+            Self::Below(_) => against(&|other| above(other, figure)),
+            Self::NotBelow(_) => against(&|other| !above(other, figure)),
+            Self::NotAbove(_) => against(&|other| !above(figure, other)),
         }
     }
 
@@ -287,7 +289,7 @@ mod tests {
     #[test]
     fn relations_to_another_run_use_both_intervals() {
         let low = Figure::with_interval(1.0, 0.8, 1.2);
-        let middle = Figure::with_interval(1.3, 1.1, 1.5);
+        let middle = Figure::with_interval(1.15, 0.95, 1.35);
         let high = Figure::with_interval(2.0, 1.6, 2.4);
         let cases = [
             (r#""above": "b""#, [Outcome::Holds, Outcome::Fails, Outcome::Fails]),

@@ -113,9 +113,7 @@ fn execute(cli: &Cli) -> Result<bool> {
         }
         Command::Compare { name, out } => {
             let experiment = Experiment::find(&cli.root, name)?;
-            let options =
-                Options { root: cli.root.clone(), out: out.clone(), smoke: false, overrides: Vec::new() };
-            let comparison = compare(&experiment, &options)?;
+            let comparison = compare(&experiment, &cli.root, &out.join(&experiment.name))?;
             say(&comparison.text);
             Ok(comparison.as_expected)
         }
@@ -129,7 +127,8 @@ fn run_all(experiments: &[Experiment], options: &Options) -> Result<bool> {
     let (mut failed, mut as_expected) = (Vec::new(), true);
     for experiment in experiments {
         say(&format!("== {}: {}", experiment.name, experiment.declaration.title));
-        let done = run::run(experiment, options, &mut say).and_then(|_| compare(experiment, options));
+        let done = run::run(experiment, options, &mut say)
+            .and_then(|_| compare(experiment, &options.root, &options.folder(experiment)));
         match done {
             Ok(comparison) => {
                 say(&comparison.text);

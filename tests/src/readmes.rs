@@ -1,4 +1,4 @@
-//! The examples in the READMEs of the crates, compiled and run as tests of documentation.
+//! The examples in the READMEs, compiled and, unless they train, run as tests of documentation.
 
 macro_rules! readmes {
     ($($name:ident: $path:literal),* $(,)?) => {
@@ -7,6 +7,7 @@ macro_rules! readmes {
 }
 
 readmes! {
+    Project: "../../README.md",
     Data: "../../crates/data/README.md",
     Files: "../../crates/files/README.md",
     Gan: "../../crates/gan/README.md",
@@ -15,4 +16,5 @@ readmes! {
     Pictures: "../../crates/pictures/README.md",
     Text: "../../crates/text/README.md",
     Train: "../../crates/train/README.md",
+    T2f: "../../crates/t2f/README.md",
 }

@@ -76,11 +76,7 @@ fn bomb(side: u32) -> Vec<u8> {
     let mut bytes = encoded(&DynamicImage::new_rgb8(1, 1), ImageFormat::Png);
     bytes[16..20].copy_from_slice(&side.to_be_bytes());
     bytes[20..24].copy_from_slice(&side.to_be_bytes());
-    let crc = !bytes[12..29].iter().fold(!0u32, |mut crc, byte| {
-        crc ^= u32::from(*byte);
-        (0..8).for_each(|_| crc = (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()));
-        crc
-    });
+    let crc = crc32fast::hash(&bytes[12..29]);
     bytes[29..33].copy_from_slice(&crc.to_be_bytes());
     bytes
 }

@@ -56,7 +56,7 @@ fn errors_state_the_accepted_values() {
         (&["metrics", "--json", "none/x.json"], &["--json", "`none`"]),
         (&["bench", "operators", "--json", "none/x.json"], &["--json", "`none`"]),
         (&["metrics", "m", "--split", "all"], &["all", "test", "val", "train"]),
-        (&["metrics", "m", "--metrics", "beauty"], &["beauty", "faces", "ms-ssim"]),
+        (&["metrics", "m", "--metrics", "beauty"], &["beauty", "attributes", "ms-ssim"]),
         (&["metrics", "m", "--count", "3"], &["--count", "4.."]),
         (&["metrics", "m", "--resize", "tensorflow"], &["--inception"]),
         (&["bench", "--set", "seed=1"], &["--set", "bench steps", "run"]),

@@ -1,4 +1,5 @@
-//! Documents: every relative link leads to a file and a heading, and the README stays short.
+//! Documents: every relative link leads to a file and a heading, every path of the project in code marks
+//! exists, and the README stays short.
 
 use std::path::{Path, PathBuf};
 
@@ -88,6 +89,38 @@ fn broken_links_are_found() {
     assert_eq!(broken(&path, text), ["b.md", "p.png", "#three"]);
     std::fs::write(folder.path().join("b.md"), "## Three!\n").unwrap();
     assert_eq!(broken(&path, "[x](b.md#three) [y](b.md#four)"), ["b.md#four"]);
+}
+
+/// The paths of the project in code marks, without patterns and names to fill in.
+fn paths(text: &str) -> Vec<&str> {
+    let marked = prose(text).flat_map(|line| line.split('`').skip(1).step_by(2));
+    let folders = ["crates/", "datasets/", "docs/", "experiments/", "tests/"];
+    let of_project = |path: &&str| folders.iter().any(|folder| path.starts_with(folder));
+    marked
+        .filter(of_project)
+        .filter(|path| !path.contains(['*', '…', ' ']) && !path.contains("NAME"))
+        .collect()
+}
+
+#[test]
+fn every_path_in_code_marks_exists() {
+    let (mut documents_found, mut checked) = (Vec::new(), 0);
+    documents(&root(), &mut documents_found);
+    for document in documents_found {
+        let text = std::fs::read_to_string(&document).unwrap();
+        for path in paths(&text) {
+            assert!(root().join(path).exists(), "{}: there is no {path}", document.display());
+            checked += 1;
+        }
+    }
+    assert!(checked > 50, "{checked} paths");
+}
+
+#[test]
+fn paths_are_found_in_code_marks_outside_of_fences() {
+    let text =
+        "`crates/a.rs` crates/b.rs `run/c`\n```\n`docs/d`\n```\n`tests/NAME.rs` `docs/e.md` `docs/*.md`\n";
+    assert_eq!(paths(text), ["crates/a.rs", "docs/e.md"]);
 }
 
 #[test]

@@ -270,7 +270,8 @@ fn owner<'a>(modules: &'a Modules, path: &[String], depth: usize) -> Option<&'a 
                 return owner(modules, &[target, rest].concat(), depth + 1);
             }
             for glob in &module.globs {
-                let found = owner(modules, &[&glob[..], &[name.clone()], rest].concat(), depth + 1);
+                let found =
+                    owner(modules, &[&glob[..], std::slice::from_ref(name), rest].concat(), depth + 1);
                 if found.is_some_and(|found| found.items.contains(name)) {
                     return found;
                 }

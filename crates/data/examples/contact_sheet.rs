@@ -1,5 +1,5 @@
-//! Opens a dataset, prints what was found and some captions, and draws its first training images
-//! into one PNG.
+//! Opens a data set, prints the result of the check and some captions, and writes its first training
+//! images as one PNG.
 //!
 //! ```sh
 //! cargo run -p t2f-data --example contact_sheet -- faces.png 128 48 8

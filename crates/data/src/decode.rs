@@ -169,18 +169,10 @@ mod tests {
         // A PNG header that promises 30000 x 30000 pixels and holds none.
         let mut huge = png(&[0, 0, 0], ExtendedColorType::Rgb8);
         huge[16..24].copy_from_slice(&[0, 0, 0x75, 0x30, 0, 0, 0x75, 0x30]);
-        let crc = crc32(&huge[12..29]);
+        let crc = crc32fast::hash(&huge[12..29]);
         huge[29..33].copy_from_slice(&crc.to_be_bytes());
         let reason = reason(&huge);
         assert!(reason.contains("30000x30000"), "{reason}");
-    }
-
-    fn crc32(bytes: &[u8]) -> u32 {
-        !bytes.iter().fold(!0u32, |mut crc, byte| {
-            crc ^= u32::from(*byte);
-            (0..8).for_each(|_| crc = (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()));
-            crc
-        })
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! Tables of comma-separated values (RFC 4180) in the dialects that people write.
 //!
-//! The `csv` crate splits records. This module adds what it leaves open: lines of old Macs (a lone
-//! CR), spaces before an opening quote, an error for a quote that nothing closes, and the line of each
-//! record in the file.
+//! The `csv` crate splits records. This module adds the lines of old Macs (a lone CR), spaces before an
+//! opening quote, an error about a quote that nothing closes, and the line of each record in the file.
 
 /// A record with the line on which it begins, from 1.
 pub(crate) type Record = (usize, Vec<String>);

@@ -51,7 +51,7 @@ fn open(config: &LfwConfig) -> Result<Splits> {
 }
 
 fn reason(config: &LfwConfig) -> String {
-    open(config).err().expect("an error").to_string()
+    open(config).expect_err("an error").to_string()
 }
 
 /// The people of a part, by the number in the only visual caption.
@@ -194,7 +194,7 @@ fn an_exported_data_set_is_read_back_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     let parts = [("train", Split::Train), ("validation", Split::Val), ("test_comb", Split::TestComb)];
     for (name, split) in parts {
-        export(&ProceduralFaces::new(split, 5, 4, 16), &folder.path().join(name)).unwrap();
+        export(&ProceduralFaces::new(split, 5, 4, 16), folder.path().join(name)).unwrap();
     }
     let config = FolderConfig { path: folder.path().into(), ..FolderConfig::default() };
     let splits = DataConfig::Folder(config).open(16).unwrap();
@@ -207,7 +207,7 @@ fn an_exported_data_set_is_read_back_unchanged() {
             assert_eq!(part.get(index).unwrap(), faces.get(index).unwrap());
         }
     }
-    assert!(export(comb.as_ref(), &folder.path().join("train")).is_err(), "nothing is overwritten");
+    assert!(export(comb.as_ref(), folder.path().join("train")).is_err(), "nothing is overwritten");
 }
 
 #[test]
@@ -245,11 +245,11 @@ fn open_folder(config: &FolderConfig) -> Result<Splits> {
     DataConfig::Folder(config.clone()).open(16)
 }
 
-/// What opening a folder with this metadata says, which holds `0.png` and `1.png`.
+/// The error about a folder with this metadata and the images `0.png` and `1.png`.
 fn folder_reason(metadata: (&str, &str)) -> String {
     let home = tempfile::tempdir().unwrap();
     let config = folder(home.path(), &["0.png", "1.png"], metadata);
-    open_folder(&config).err().expect("an error").to_string()
+    open_folder(&config).expect_err("an error").to_string()
 }
 
 fn texts(part: &dyn Dataset) -> Vec<Vec<String>> {
@@ -520,7 +520,7 @@ fn a_picture_of_a_kind_that_is_not_read_is_told_from_one_that_is_not_there() {
 
 #[test]
 fn settings_out_of_range_or_not_set_are_named() {
-    let message = |config: DataConfig| config.open(16).err().expect("an error").to_string();
+    let message = |config: DataConfig| config.open(16).expect_err("an error").to_string();
     for images in [1, 100_000_001, 1_000_000_000_000_000] {
         let [train, val, test] = [(images, 2, 2), (2, images, 2), (2, 2, images)].map(|sizes| {
             let (train_images, val_images, test_images) = sizes;
@@ -745,5 +745,5 @@ fn the_fingerprint_follows_labels_and_is_the_old_one_without_them() {
     let prints = [hair("red"), hair("black"), claims("black"), claims("grey"), row(serde_json::json!({}))];
     assert_eq!(prints.iter().collect::<std::collections::BTreeSet<_>>().len(), prints.len());
     // That of version 0.1.0.
-    assert_eq!(prints[4], "folder-OLD");
+    assert_eq!(prints[4], "folder-7924cd1b66c344b1");
 }

@@ -1,4 +1,4 @@
-//! Batches: a pure function of key and position, whoever computes them.
+//! Batches as a pure function of key and position.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -169,7 +169,7 @@ fn captions_and_words_are_dropped_and_nothing_else_changes() {
     assert_eq!(nothing.full_captions(), seen.captions()[..8]);
     let batch = loader(0.25, 0.2).batch(0, 400, 4).unwrap();
     assert_eq!((&batch.pixels, &batch.mismatched()), (&seen.pixels, &seen.mismatched()));
-    assert_eq!(loader(0.25, 0.2).batch(8, 8, 4).unwrap().items, batch.items[8..16]);
+    assert_eq!(loader(0.25, 0.2).batch(8, 8, 4).unwrap().captions(), batch.captions()[8..16]);
     let dropout = CaptionDropout { caption_dropout: 0.25, word_dropout: 0.2 };
     let same = Loader::new(faces(40), Key::new(5)).with_caption_dropout(dropout);
     assert_eq!(same.batch(0, 400, 4).unwrap(), batch);
@@ -233,7 +233,7 @@ fn requests_that_cannot_be_met_say_why() {
 struct Squares(Schema);
 
 impl Squares {
-    fn new() -> Arc<dyn Dataset> {
+    fn shared() -> Arc<dyn Dataset> {
         let colours = Attribute::new("colour", ["red", "green", "blue"]);
         Arc::new(Self(Schema::new(vec![colours, Attribute::new("size", ["small"])]).unwrap()))
     }
@@ -251,7 +251,7 @@ impl Dataset for Squares {
     }
     fn captions(&self, index: usize) -> Result<Vec<Caption>> {
         let mut claims = Claims::default();
-        if index % 3 != 0 {
+        if !index.is_multiple_of(3) {
             claims.add(0, &[index % 3]);
         }
         let text = |words: &str| Caption::new(format!("{words} {index}"), claims.clone());
@@ -267,7 +267,7 @@ impl Dataset for Squares {
 
 #[test]
 fn a_data_set_from_outside_needs_four_methods_and_brings_its_own_schema() {
-    let squares = Squares::new();
+    let squares = Squares::shared();
     assert_eq!((squares.name(), squares.is_empty()), ("custom", false));
     let batch = Loader::new(squares.clone(), Key::new(1)).batch(0, 60, 4).unwrap();
     assert_eq!(batch.schema, *squares.schema());
@@ -276,7 +276,10 @@ fn a_data_set_from_outside_needs_four_methods_and_brings_its_own_schema() {
         assert_eq!((attributes.value(0), attributes.value(1)), (Some(index % 3), None));
         let other: usize = mismatched.rsplit(' ').next().unwrap().parse().unwrap();
         // A caption without claims may be anything's.
-        assert!(other % 3 == 0 && other != *index || other % 3 != index % 3, "{mismatched} of {index}");
+        assert!(
+            other.is_multiple_of(3) && other != *index || other % 3 != index % 3,
+            "{mismatched} of {index}"
+        );
     }
     let [one, other] = squares.paraphrase(1, Key::new(1)).unwrap().unwrap();
     assert!(one.text != other.text && one.claims == other.claims);
@@ -313,16 +316,16 @@ fn the_default_fingerprint_follows_pixels_words_and_labels() {
             self.0.attributes(index).filter(|_| self.1 != 5)
         }
     }
-    let print = |change| Changed(Squares::new(), change).fingerprint();
+    let print = |change| Changed(Squares::shared(), change).fingerprint();
     let all: BTreeSet<String> = (0..6).map(print).collect();
     assert_eq!(all.len(), 6, "{all:?}");
-    assert_eq!(print(0), Squares::new().fingerprint());
+    assert_eq!(print(0), Squares::shared().fingerprint());
 }
 
 #[test]
 fn parts_by_fraction_share_no_image_and_keep_the_schema() {
     let config = SplitConfig { validation_fraction: 0.2, test_fraction: 0.3, seed: 7 };
-    let splits = Splits::by_fraction(Squares::new(), &config).unwrap();
+    let splits = Splits::by_fraction(Squares::shared(), &config).unwrap();
     let red = |part: &Arc<dyn Dataset>| {
         (0..part.len()).map(|i| part.image(i).unwrap().pixels[0]).collect::<Vec<_>>()
     };
@@ -330,13 +333,13 @@ fn parts_by_fraction_share_no_image_and_keep_the_schema() {
     assert_eq!(parts.clone().map(|part| part.len()), [30, 12, 18]);
     assert_eq!(parts.concat().into_iter().collect::<BTreeSet<_>>().len(), 60);
     assert_eq!(splits.schema().names().collect::<Vec<_>>(), ["colour", "size"]);
-    let again = Splits::by_fraction(Squares::new(), &config).unwrap();
+    let again = Splits::by_fraction(Squares::shared(), &config).unwrap();
     assert_eq!(again.train.fingerprint(), splits.train.fingerprint());
-    let other = Splits::by_fraction(Squares::new(), &SplitConfig { seed: 8, ..config }).unwrap();
+    let other = Splits::by_fraction(Squares::shared(), &SplitConfig { seed: 8, ..config }).unwrap();
     assert_ne!(other.train.fingerprint(), splits.train.fingerprint());
     assert_eq!(splits.train.paraphrase(0, Key::new(0)).unwrap().is_some(), parts[0][0] % 3 != 0);
     let wrong = SplitConfig { test_fraction: 0.9, ..config };
-    let message = Splits::by_fraction(Squares::new(), &wrong).unwrap_err().to_string();
+    let message = Splits::by_fraction(Squares::shared(), &wrong).unwrap_err().to_string();
     assert!(
         message.contains("data.split.validation_fraction + data.split.test_fraction is 0.2 + 0.9"),
         "{message}"
@@ -345,9 +348,9 @@ fn parts_by_fraction_share_no_image_and_keep_the_schema() {
 
 #[test]
 fn parts_that_differ_in_schema_or_resolution_are_refused() {
-    let wrong = |val| Splits::new(Squares::new(), val, Squares::new()).unwrap_err().to_string();
+    let wrong = |val| Splits::new(Squares::shared(), val, Squares::shared()).unwrap_err().to_string();
     assert!(wrong(faces(4)).contains("the validation part has images of 16 pixels a side, expected 4"));
     let faces = Arc::new(ProceduralFaces::new(Split::Val, 0, 4, 4));
     assert!(wrong(faces).contains("the validation part has another schema"));
-    assert!(Splits::new(Squares::new(), Squares::new(), Squares::new()).is_ok());
+    assert!(Splits::new(Squares::shared(), Squares::shared(), Squares::shared()).is_ok());
 }

@@ -245,3 +245,22 @@ fn faces_look_as_they_did() {
     assert!(mean < 0.25, "mean difference {mean}");
     assert!(differences.iter().all(|d| *d < 32));
 }
+
+/// The digests are those of 600 faces that version 0.1 exported.
+#[test]
+fn captions_and_claims_are_those_of_generator_version_1() {
+    for (split, digest) in [
+        (Split::Train, "c25c09de27388d95"),
+        (Split::Val, "38e389af09bd723d"),
+        (Split::Test, "9529d4fe0d2169b8"),
+        (Split::TestComb, "c777e7f4c36d3f43"),
+    ] {
+        let faces = ProceduralFaces::new(split, 0, 150, 16);
+        let mut hash = blake3::Hasher::new();
+        for caption in (0..150).flat_map(|index| faces.captions(index).unwrap()) {
+            hash.update(caption.text.as_bytes());
+            hash.update(caption.claims.to_json(schema()).unwrap().to_string().as_bytes());
+        }
+        assert_eq!(&hash.finalize().to_hex()[..16], digest, "{split:?}");
+    }
+}

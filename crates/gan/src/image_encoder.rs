@@ -1,7 +1,6 @@
 //! A small convolutional encoder of images, shared by the attribute classifier, the latent encoder and
-//! the oracle. Trained on one task alone it learns it sooner than a head on the discriminator's
-//! features, at a fraction of the cost (a classifier beside the discriminator: Lee and Seok,
-//! arXiv:1708.00598).
+//! the oracle. A network of its own learns a task sooner than a head on the discriminator's features, at
+//! a fraction of the cost (a classifier beside the discriminator: Lee and Seok, arXiv:1708.00598).
 
 use candle_core::Tensor;
 use candle_nn::{Init, VarBuilder};
@@ -119,15 +118,15 @@ mod tests {
     fn any_power_of_two_is_accepted_and_nothing_else() -> Result<()> {
         let parameters = Parameters::drawn(Key::new(1));
         let encoder = ImageEncoder::new(&[4], &parameters.builder(DType::F32, &Device::Cpu))?;
-        let seen = |height, width| {
+        let features = |height, width| {
             let images = Tensor::zeros((2, 3, height, width), DType::F32, &Device::Cpu)?;
             encoder.features(&images)
         };
         for side in [1, 4, 8, 32] {
-            assert_eq!(seen(side, side)?.dims(), [2, encoder.outputs()]);
+            assert_eq!(features(side, side)?.dims(), [2, encoder.outputs()]);
         }
         for (height, width) in [(6, 6), (8, 16), (0, 0)] {
-            let message = seen(height, width).unwrap_err().to_string();
+            let message = features(height, width).unwrap_err().to_string();
             assert!(message.contains(&format!("image size is {height}x{width}")), "{message}");
         }
         Ok(())

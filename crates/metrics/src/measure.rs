@@ -45,14 +45,15 @@ impl Running<'_> {
     }
 }
 
-/// Generates the images of the request once and computes each metric. A metric that fails is left
+/// Generates the images of the request once and computes each metric. The metrics are boxes or
+/// [`Arc`](std::sync::Arc)s. A metric that fails is left
 /// out with its reason and does not affect the others.
 ///
 /// # Errors
 /// If the generator fails.
-pub fn measure(context: &Context, metrics: &[Box<dyn Metric>]) -> Result<Measurement> {
+pub fn measure<M: AsRef<dyn Metric>>(context: &Context, metrics: &[M]) -> Result<Measurement> {
     let mut running = Vec::with_capacity(metrics.len());
-    for metric in metrics {
+    for metric in metrics.iter().map(AsRef::as_ref) {
         let state = match metric.start(context) {
             Ok(accumulator) => Ok(accumulator),
             Err(error) => Err(reason(error)?),

@@ -1,11 +1,12 @@
 //! R-precision: whether the caption of a generated image can be retrieved among others.
 
+mod config;
 mod head;
 
 use std::path::Path;
 
 use candle_core::Tensor;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use t2f_data::{Dataset, Image};
 use t2f_ops::rng::{Key, below};
 
@@ -17,6 +18,8 @@ use crate::request::GenerationRequest;
 use t2f_files::disk::{self, OsDisk};
 use t2f_files::tensors;
 
+pub use config::RetrievalConfig;
+
 /// The number of captions that an image is compared with, its own included, AttnGAN
 /// (arXiv:1711.10485), §4.
 const CANDIDATES: usize = 100;
@@ -24,27 +27,6 @@ const CANDIDATES: usize = 100;
 const BATCH: usize = 64;
 /// The version of the networks and of their training.
 const VERSION: u32 = 1;
-
-/// The training of the encoders of images and captions.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RetrievalConfig {
-    /// The most steps; default 1500.
-    pub steps: usize,
-    /// The most times that each image is shown, the limit for small sets; default 40.
-    pub epochs: usize,
-    /// The images of a step; default 64, at least 2.
-    pub batch: usize,
-    /// The step size of Adam; default 0.001.
-    pub lr: f64,
-    /// The seed of all random numbers; default 0.
-    pub seed: u64,
-}
-
-impl Default for RetrievalConfig {
-    fn default() -> Self {
-        Self { steps: 1500, epochs: 40, batch: 64, lr: 1e-3, seed: 0 }
-    }
-}
 
 /// The share of images whose own caption is the nearest of all candidates.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -1,5 +1,4 @@
-//! Trains on a data set with an attribute schema of its own, through attribute prior and classifier, and
-//! measures the attribute agreement with an oracle that is trained on other images.
+//! Trains with attribute prior and classifier on a data set of its own, and measures the agreement.
 //!
 //! `cargo run --release --example custom_dataset -- [KEY=VALUE …]`
 
@@ -18,8 +17,7 @@ use t2f::train::model::Model;
 use t2f::train::pipeline::Sampling;
 use t2f::train::trainer::Trainer;
 
-const COLOURS: [(&str, [u8; 3]); 3] =
-    [("red", [220, 40, 40]), ("green", [40, 180, 60]), ("blue", [40, 70, 220])];
+const COLOURS: [(&str, [u8; 3]); 3] = [("red", [220, 0, 0]), ("green", [0, 180, 0]), ("blue", [0, 0, 220])];
 
 /// A number of flags of two stripes: a colour and white, in one of two orders.
 struct Flags(Schema, usize);
@@ -76,7 +74,7 @@ fn main() -> anyhow::Result<()> {
     let request = GenerationRequest::first(&*splits.test, 96, 1, 0)?;
     let context = Context::new(&generate, &splits, Part::Test, &request).with_oracle(&oracle);
     for value in measure::measure(&context, &select(t2f::metrics::all(), &["attributes"])?)?.values() {
-        println!("{}: {:?}", value.title, value.numbers());
+        println!("{}: {:?}", value.key, value.numbers());
     }
     Ok(())
 }

@@ -22,7 +22,6 @@ impl Perceptron {
     fn new(inputs: usize, outputs: usize, vb: VarBuilder) -> Result<Self> {
         Ok(Self(linear(inputs, 64, vb.pp("first"))?, linear(64, outputs, vb.pp("second"))?))
     }
-
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         Ok(self.1.forward(&self.0.forward(x)?.relu()?)?)
     }

@@ -5,6 +5,7 @@ use candle_nn::{Init, VarBuilder};
 use serde::{Deserialize, Serialize};
 use t2f_ops::setting::SettingError;
 
+use crate::compat::Compat;
 use crate::error::{Error, Result};
 use crate::lstm::Lstm;
 use crate::tokenizer::{PAD_ID, Tokenizer, UNKNOWN_ID};
@@ -78,16 +79,6 @@ pub enum Pooling {
     Mean,
     /// The forward state after the last word, and the backward state after the first.
     Last,
-}
-
-/// A program whose encoding is reproduced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Compat {
-    /// akanimax/T2F: captions are split around every character that is not an English letter, and padded to
-    /// `max_length`; padding is encoded like words, and the state after it is the embedding. `pooling` is
-    /// not used.
-    T2f,
 }
 
 impl Default for TextConfig {

@@ -22,12 +22,14 @@
 //! # t2f_text::Result::Ok(())
 //! ```
 
+mod compat;
 mod encoder;
 mod error;
 mod lstm;
 mod tokenizer;
 
-pub use encoder::{Compat, LstmConfig, LstmEncoder, Pooling, TextConfig, TextEncoder};
+pub use compat::Compat;
+pub use encoder::{LstmConfig, LstmEncoder, Pooling, TextConfig, TextEncoder};
 pub use error::{Error, Result};
 pub use lstm::Lstm;
 pub use tokenizer::Tokenizer;

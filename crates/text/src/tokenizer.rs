@@ -8,7 +8,7 @@ use tokenizers::normalizers::Lowercase;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::{SplitDelimiterBehavior, Tokenizer as Inner};
 
-use crate::encoder::Compat;
+use crate::compat::Compat;
 use crate::error::{Error, Result};
 
 const PAD: &str = "<pad>";

@@ -30,7 +30,6 @@ use std::fmt::{Debug, Formatter};
 use std::sync::Arc;
 
 use candle_nn::VarBuilder;
-use serde::{Deserialize, Serialize};
 use t2f_data::Splits;
 use t2f_gan::{
     AdversarialLoss, Discriminator, DiscriminatorShape, Generator, GeneratorShape, Objective,
@@ -39,7 +38,7 @@ use t2f_gan::{
 use t2f_metrics::Metric;
 use t2f_text::{TextEncoder, Tokenizer};
 
-use crate::config::Config;
+use crate::config::{ComponentNames, Config};
 use crate::error::{Error, Result};
 
 type BuildText = dyn Fn(Tokenizer, VarBuilder) -> t2f_text::Result<Box<dyn TextEncoder>> + Send + Sync;
@@ -66,37 +65,6 @@ pub struct Components {
     loss: Option<Named<Arc<dyn AdversarialLoss>>>,
     objectives: Vec<Named<Arc<BuildObjective>>>,
     metrics: Vec<Arc<dyn Metric>>,
-}
-
-/// The names of custom components, `[components]` in `config.toml`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ComponentNames {
-    /// The data set.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub data: Option<String>,
-    /// The text encoder.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub text: Option<String>,
-    /// The generator.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub generator: Option<String>,
-    /// The discriminator.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub discriminator: Option<String>,
-    /// The adversarial loss.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub loss: Option<String>,
-    /// Objectives in addition to those of the configuration, in the order of their terms.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub objectives: Vec<String>,
-}
-
-impl ComponentNames {
-    /// Whether every component comes from the configuration.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 impl Components {

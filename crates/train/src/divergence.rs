@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::Tensor;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use t2f_data::Batch;
 
 use crate::error::Error;
@@ -15,23 +15,6 @@ use crate::run_dir::RunDir;
 use crate::state::TrainState;
 use crate::trainer::Progress;
 use t2f_files::tensors;
-
-/// The factor of all learning rates at each rollback.
-pub const SLOWER: f64 = 0.5;
-
-/// A return to the last intact checkpoint.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rollback {
-    /// The step of the divergence.
-    pub from_step: u64,
-    /// The step of the checkpoint.
-    pub to_step: u64,
-    /// The cause of the divergence.
-    pub cause: String,
-    /// The factor of the configuration's learning rates since then.
-    pub rate: f64,
-}
 
 /// The contents of `diverged.json`.
 #[derive(Serialize)]

@@ -54,6 +54,7 @@ pub mod footprint;
 mod labels;
 pub mod model;
 pub mod pipeline;
+pub mod rollback;
 pub mod run_dir;
 pub mod samples;
 pub mod schedule;

@@ -123,6 +123,8 @@ pub struct Model {
 impl Model {
     /// Loads a model file, or the model of a run folder, on the named device.
     ///
+    /// Generation on the CPU is faster after [`t2f_ops::Runtime::install`], which this does not call.
+    ///
     /// # Errors
     /// If the file is missing, damaged or of another format; if a tensor is missing, unexpected, of another
     /// shape or type, or not finite (the message lists them); if a custom component is not among

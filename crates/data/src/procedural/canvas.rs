@@ -1,4 +1,4 @@
-//! Shapes and inks on a supersampled pixmap, in the units of the face.
+//! Shapes and colours on a supersampled pixmap, in the units of the face.
 
 use tiny_skia::{
     Color, FillRule, GradientStop, LineCap, LineJoin, LinearGradient, Paint, Path, PathBuilder, Pixmap,
@@ -21,7 +21,7 @@ impl Ink {
     pub(super) const BLACK: Self = rgb(0, 0, 0);
     pub(super) const WHITE: Self = rgb(255, 255, 255);
 
-    /// This colour moved towards another by `t` in `[0, 1]`.
+    /// A mixture with a share `t` in `[0, 1]` of another colour.
     pub(super) fn mix(self, other: Self, t: f32) -> Self {
         let mixed = |i: usize| self.rgb[i] + (other.rgb[i] - self.rgb[i]) * t;
         Self { rgb: [mixed(0), mixed(1), mixed(2)], alpha: self.alpha }
@@ -50,15 +50,15 @@ pub(super) const fn rgb(r: u8, g: u8, b: u8) -> Ink {
     Ink { rgb: [r as f32 / 255.0, g as f32 / 255.0, b as f32 / 255.0], alpha: 1.0 }
 }
 
-/// A drawing surface whose coordinates are the face's: the origin between the eyes and the mouth,
-/// x to the right, y downwards, the whole frame 0.78 wide.
+/// A pixmap in face coordinates: the origin is between eyes and mouth, x points to the right and y
+/// down, and the frame is 0.78 wide.
 pub(super) struct Canvas {
     pixmap: Pixmap,
     place: Transform,
 }
 
 impl Canvas {
-    /// A surface of `side` pixels that maps face units by `place`.
+    /// A pixmap of `side` pixels a side; `place` maps face units to pixels.
     pub(super) fn new(side: u32, place: Transform) -> Option<Self> {
         Some(Self { pixmap: Pixmap::new(side, side)?, place })
     }
@@ -67,7 +67,7 @@ impl Canvas {
         Paint { shader, ..Paint::default() }
     }
 
-    /// Fills the whole surface, whatever its placement.
+    /// Fills the whole pixmap.
     pub(super) fn flood(&mut self, shader: Option<Shader<'_>>) {
         let side = self.pixmap.width() as f32;
         if let (Some(shader), Some(all)) = (shader, Rect::from_xywh(0.0, 0.0, side, side)) {
@@ -89,7 +89,7 @@ impl Canvas {
         self.shade(path, Some(Shader::SolidColor(ink.color())));
     }
 
-    /// Draws along a path with a round pen.
+    /// Strokes a path with round ends.
     pub(super) fn stroke(&mut self, path: &Option<Path>, ink: Ink, width: f32) {
         if let Some(path) = path {
             let stroke =
@@ -103,13 +103,13 @@ impl Canvas {
         self.fill(&oval(centre, radii), ink);
     }
 
-    /// A blurred oval: opaque as `ink` at its centre, gone at its rim.
+    /// A blurred oval with the opacity of `ink` at its centre and 0 at its rim.
     pub(super) fn glow(&mut self, centre: Xy, radii: Xy, ink: Ink) {
         let stops = [(0.0, ink), (0.45, ink.alpha(ink.alpha * 0.75)), (1.0, ink.alpha(0.0))];
         self.shade(&oval(centre, radii), radial(centre, radii, &stops));
     }
 
-    /// The surface averaged over boxes of `factor` pixels. Nothing may be left transparent.
+    /// The image averaged over boxes of `factor` pixels. Every pixel must be opaque.
     pub(super) fn finish(&self, factor: usize) -> Image {
         let side = self.pixmap.width() as usize;
         let pixels =
@@ -166,8 +166,8 @@ pub(super) fn curve(start: Xy, middle: Xy, end: Xy) -> Option<Path> {
     path.finish()
 }
 
-/// A closed shape of two curves that share their ends: the one bent towards `upper`, the other
-/// back towards `lower`.
+/// A closed shape of two curves with common ends, one bent towards `upper`, the other towards
+/// `lower`.
 pub(super) fn lens(start: Xy, upper: Xy, end: Xy, lower: Xy) -> Option<Path> {
     let mut path = PathBuilder::new();
     path.move_to(start.0, start.1);

@@ -1,6 +1,6 @@
 //! Procedural faces: images rendered from 22 factors, with captions whose claims are known.
 //!
-//! This is the default data set: no download, nobody's likeness, and each caption carries its
+//! This is the default data set: no download, no real person, and each caption carries its
 //! [`Claims`](crate::attributes::Claims), so that a generated face can be compared with its caption.
 //! An image is a function of a [`Face`] and a [`Key`](t2f_ops::rng::Key); image and captions of a
 //! data set are functions of seed, split and index. Factors are independent, except that women have

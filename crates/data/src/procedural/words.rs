@@ -430,7 +430,7 @@ const LIGHT: &[Phrase] = &[
     common("the photo is a bit dark", &["dim"]),
 ];
 
-/// Remarks about no factor: what people guess from a face.
+/// Remarks about no factor, such as guesses about the person.
 pub(super) const REMARKS: &[&str] = &[
     "probably a politician",
     "could be a teacher",

@@ -3,8 +3,8 @@
 use candle_core::{DType, Device, Tensor, Var};
 use t2f_gan::loss::penalty::{gradient_penalty, squared_gradient};
 use t2f_gan::{
-    AdversarialConfig, Channels, Conditioned, ConditioningKind, DiscriminatorBatch, GanConfig, Growth,
-    Labels, PartialLabels, R1Config, Result,
+    AdversarialConfig, AdversarialLoss, Channels, Conditioned, ConditioningKind, DiscriminatorBatch,
+    EncodedLatent, GanConfig, Growth, Labels, LossTerms, PartialLabels, R1Config, Result,
 };
 use t2f_ops::grad::gradients;
 use t2f_ops::init::Parameters;
@@ -166,7 +166,7 @@ impl Batch {
             mismatched: with_code(&wrong)?,
             attribute_code,
             labels,
-            real: nets.normal("real", (2, 3, side, side))?,
+            real: nets.normal("real image", (2, 3, side, side))?,
             fake: nets.normal("fake", (2, 3, side, side))?,
             text,
             wrong,
@@ -256,36 +256,42 @@ fn discriminator_losses() -> Result<()> {
     Ok(())
 }
 
+/// The generator's loss of a whole step from the inferred noise onwards.
+fn generator_loss(nets: &Nets, batch: &Batch, loss: &dyn AdversarialLoss) -> Result<LossTerms> {
+    let epsilon = nets.normal("epsilon", (2, tiny::NOISE))?;
+    let inferred = inferred(nets, &batch.real, &epsilon)?;
+    let noise = Tensor::cat(&[&inferred.noise, &epsilon.narrow(0, 1, 1)?], 0)?;
+    let conditioned = nets.conditioning.forward(&batch.text, &nets.normal("noise", (2, tiny::CODE))?)?;
+    let mut latent = vec![&conditioned.code, &noise];
+    latent.extend(&batch.attribute_code);
+    let generated = GeneratorBatch {
+        fake: &nets.generator.forward(&Tensor::cat(&latent, 1)?, FADING)?,
+        real: &batch.real,
+        condition: &batch.condition,
+        conditioned: &conditioned,
+        inferred: Some(&inferred),
+        at: FADING,
+    };
+    tiny::generator_loss(&*nets.frozen, loss, &nets.objectives, &generated, batch.texts())
+}
+
+/// The noise that one of the objectives infers.
+fn inferred(nets: &Nets, real: &Tensor, epsilon: &Tensor) -> Result<EncodedLatent> {
+    let mut all = nets.objectives.iter().filter_map(|it| it.infer(real, epsilon).transpose());
+    all.next().expect("an objective infers noise")
+}
+
 #[test]
 fn generator_losses_through_a_frozen_discriminator() -> Result<()> {
     for (config, prior) in losses() {
         let nets = Nets::with_loss(&smaller(tiny::config()), &tiny::with_all(prior), DType::F64)?.shaken()?;
         let (batch, loss) = (Batch::new(&nets, FADING)?, config.build()?);
-        let epsilon = nets.normal("epsilon", (2, tiny::NOISE))?;
-        let code_noise = nets.normal("noise", (2, tiny::CODE))?;
-        let f = || {
-            let inferred = nets
-                .objectives
-                .iter()
-                .find_map(|objective| objective.infer(&batch.real, &epsilon).transpose());
-            let inferred = inferred.transpose()?.unwrap();
-            let noise = Tensor::cat(&[&inferred.noise, &epsilon.narrow(0, 1, 1)?], 0)?;
-            let conditioned = nets.conditioning.forward(&batch.text, &code_noise)?;
-            let mut latent = vec![&conditioned.code, &noise];
-            latent.extend(&batch.attribute_code);
-            let generated = GeneratorBatch {
-                fake: &nets.generator.forward(&Tensor::cat(&latent, 1)?, FADING)?,
-                real: &batch.real,
-                condition: &batch.condition,
-                conditioned: &conditioned,
-                inferred: Some(&inferred),
-                at: FADING,
-            };
-            tiny::generator_loss(&*nets.frozen, &*loss, &nets.objectives, &generated, batch.texts())
-        };
+        let f = || generator_loss(&nets, &batch, &*loss);
         let mut expected = vec!["adversarial", "contrast", "attributes", "reconstruction", "noise", "kl"];
         expected.extend(prior.then_some(["text", "prior"]).into_iter().flatten());
         assert_eq!(tiny::names(&f()?), expected);
+        // The cap of the classifier leaves something to learn.
+        assert!(values(f()?.get("attributes").unwrap())[0] > 0.0);
         let grads = gradients(&f()?.total()?)?;
         for (name, var) in nets.parameters.vars() {
             assert_eq!(grads.get(&var).is_none(), name.starts_with("discriminator."), "{name}");
@@ -301,6 +307,37 @@ fn generator_losses_through_a_frozen_discriminator() -> Result<()> {
 }
 
 #[test]
+fn terms_of_objectives_are_proportional_to_their_weights() -> Result<()> {
+    let loss = AdversarialConfig::named("hinge")?.build()?;
+    for prior in [false, true] {
+        let single = tiny::with_all(prior);
+        let mut double = single.clone();
+        double.contrast.weight *= 2.0;
+        double.attributes.weight *= 2.0;
+        double.attributes.text_weight *= 2.0;
+        double.reconstruction.weight *= 2.0;
+        double.reconstruction.kl_weight *= 2.0;
+        double.conditioning.kl_weight *= 2.0;
+        let both = [single, double].map(|config| -> Result<Vec<(String, f64)>> {
+            let nets = Nets::with_loss(&smaller(tiny::config()), &config, DType::F64)?.shaken()?;
+            let batch = Batch::new(&nets, FADING)?;
+            let (d, texts) = (&*nets.discriminator, batch.texts());
+            let pair = batch.of_discriminator(FADING);
+            let mut terms = tiny::discriminator_loss(d, &*loss, &nets.objectives, &pair, texts)?;
+            terms.extend(generator_loss(&nets, &batch, &*loss)?);
+            Ok(terms.iter().map(|(name, value)| (name.to_owned(), values(value)[0])).collect())
+        });
+        let [single, double] = both;
+        for ((name, once), (_, twice)) in single?.into_iter().zip(double?) {
+            let unweighted = ["adversarial", "mismatch", "prior"].contains(&name.as_str());
+            let want = if unweighted { once } else { 2.0 * once };
+            assert!((twice - want).abs() < 1e-12 && once != 0.0, "{name}: {once} and {twice}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
 fn generator_terms_of_each_objective_leave_the_discriminator_alone() -> Result<()> {
     let nets = Nets::with_loss(&smaller(tiny::config()), &tiny::with_all(true), DType::F64)?.shaken()?;
     let batch = Batch::new(&nets, FADING)?;
@@ -308,14 +345,13 @@ fn generator_terms_of_each_objective_leave_the_discriminator_alone() -> Result<(
     let features = nets.frozen.features(&fake, FADING)?;
     let conditioned = nets.conditioning.forward(&batch.text, &nets.normal("noise", (2, tiny::CODE))?)?;
     let epsilon = nets.normal("epsilon", (2, tiny::NOISE))?;
-    let inferred = nets.objectives.iter().find_map(|it| it.infer(&batch.real, &epsilon).transpose());
-    let inferred = inferred.transpose()?;
+    let inferred = inferred(&nets, &batch.real, &epsilon)?;
     let generated = GeneratorBatch {
         fake: fake.as_tensor(),
         real: &batch.real,
         condition: &batch.condition,
         conditioned: &conditioned,
-        inferred: inferred.as_ref(),
+        inferred: Some(&inferred),
         at: FADING,
     };
     let inputs = tiny::generator_inputs(&generated, &features, batch.texts());

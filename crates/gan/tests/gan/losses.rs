@@ -223,7 +223,7 @@ fn penalties_take_the_norm_of_each_image() -> Result<()> {
 
 /// Between x and -x with ‖x‖ = 1 the norm is |2u - 1|, uniform in [0, 1): E (1 - v)² is 1/3.
 #[test]
-fn interpolation_is_uniform_and_drawn_for_each_image() -> Result<()> {
+fn interpolation_is_uniform_and_independent_for_each_image() -> Result<()> {
     let (d, mut images) = (Known::new(1.0, 0.0), Images::new(2000)?);
     let norms = images.real.sqr()?.sum_keepdim((1, 2, 3))?.sqrt()?;
     images.real = images.real.broadcast_div(&norms)?;

@@ -183,8 +183,8 @@ fn parameters_of_the_objectives_keep_their_names() -> Result<()> {
         ("prior.said.bias", &[6]),
         ("prior.said.weight", &[3, 6]),
     ];
-    let owned = |parts: &[&[(&str, &[usize])]]| -> Vec<(String, Vec<usize>)> {
-        parts.concat().into_iter().map(|(name, shape)| (name.to_owned(), shape.to_vec())).collect()
+    let owned = |groups: &[&[(&str, &[usize])]]| -> Vec<(String, Vec<usize>)> {
+        groups.concat().into_iter().map(|(name, shape)| (name.to_owned(), shape.to_vec())).collect()
     };
     let got = |prior| Ok::<_, t2f_gan::Error>(networks(&table(&tiny::config(), &tiny::with_all(prior), 3)?));
     assert_eq!(got(false)?, owned(&[&image, &text, &contrast, &encoder]));

@@ -11,7 +11,7 @@ use t2f_data::attributes::{Attribute, Schema};
 use t2f_data::procedural::{self, GENERATOR_VERSION};
 use t2f_files::tensors;
 
-use super::{AttributeQuality, GATE, Record};
+use super::record::{AttributeQuality, GATE, Record};
 use crate::error::{Error, Result};
 
 /// The version of the file.

@@ -12,8 +12,10 @@ use t2f_ops::grad::gradients;
 use t2f_ops::init::Parameters;
 use t2f_ops::rng::{Key, permutation};
 
+use super::file;
+use super::model::Oracle;
 use super::network::{OracleNetwork, classes};
-use super::{AttributeQuality, GATE, Oracle, Record, file};
+use super::record::{AttributeQuality, GATE, Record};
 use crate::error::{Error, Result};
 
 /// Images that the quality is measured on at once.

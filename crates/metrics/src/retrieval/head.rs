@@ -9,7 +9,7 @@ use t2f_ops::rng::{Key, below, permutation};
 use t2f_ops::{ConvOptions, conv2d, to_nhwc};
 use t2f_text::{LstmConfig, TextConfig, TextEncoder, Tokenizer};
 
-use super::RetrievalConfig;
+use super::config::RetrievalConfig;
 use crate::error::{Error, Result};
 use crate::images::{read_each, to_tensor};
 use t2f_ops::adam::{Adam, AdamConfig};

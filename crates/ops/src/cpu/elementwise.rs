@@ -5,7 +5,8 @@ use std::mem::MaybeUninit;
 use rayon::prelude::*;
 
 use super::filled;
-use super::simd::{Kernel, Level, Simd};
+use super::level::Level;
+use super::simd::{Kernel, Simd};
 
 /// Elements that one task passes over.
 pub(crate) const ELEMENTS: usize = 1 << 14;

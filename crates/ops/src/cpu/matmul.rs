@@ -3,7 +3,8 @@
 use rayon::prelude::*;
 
 use super::gemm::{PANEL, Product, Strides, padded};
-use super::simd::{Kernel, Level, Simd};
+use super::level::Level;
+use super::simd::{Kernel, Simd};
 use super::{filled, scratch};
 
 /// Rows of a block of the left factor.

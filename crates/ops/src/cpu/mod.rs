@@ -10,16 +10,21 @@
 
 pub(crate) mod elementwise;
 mod gemm;
+mod level;
 pub(crate) mod matmul;
 #[cfg(any(target_arch = "aarch64", test))]
 mod neon;
+mod plain;
 pub(crate) mod scratch;
 mod simd;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 use std::mem::MaybeUninit;
 
 pub(crate) use gemm::{PANEL, Product, Strides, padded};
-pub(crate) use simd::{Kernel, Level, Simd};
+pub(crate) use level::Level;
+pub(crate) use simd::{Kernel, Simd};
 
 /// A vector of `len` elements that `fill` writes.
 ///

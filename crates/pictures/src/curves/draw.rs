@@ -8,8 +8,8 @@ use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
 use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 
+use super::chart::{Chart, Curve};
 use super::scale::{Scale, linear_marks, mark_label};
-use super::{Chart, Curve};
 use crate::lettering::{FONT, Lettering};
 use t2f_data::Image;
 

@@ -1,6 +1,6 @@
 //! The stages of a run from its rows: the beginning of each level and the end of its fade-in.
 
-use super::{KIMG, StatsRow};
+use super::rows::{KIMG, StatsRow};
 
 /// The range of one level, in kimg.
 #[derive(Clone, Copy, Debug, PartialEq)]

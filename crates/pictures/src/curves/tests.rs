@@ -1,3 +1,4 @@
+use super::chart::smoothed;
 use super::*;
 
 /// A run of 300 rows over three levels with noisy losses.

@@ -172,7 +172,7 @@ Examples:
   t2f data check
   t2f data check --data folder:my-faces
   t2f data check --data lfw:lfw-deepfunneled,face2text --resolution 128
-   t2f data check --out bad_files.tsv        path and reason of every unusable file")]
+  t2f data check --out bad_files.tsv        path and reason of every unusable file")]
 pub struct Check {
     #[command(flatten)]
     opened: Opened,
@@ -187,10 +187,11 @@ pub struct Check {
 Examples:
   t2f data export --out faces
   t2f data export --out faces --count 500 --resolution 128
-   t2f train --data folder:faces             train on an export
+  t2f train --data folder:faces             train on an export
 
 Writes FOLDER/train, validation, test and test_comb, each with 000000.png and so on and a
-metadata.jsonl: file_name, captions, the claims of each caption, and known attributes.")]
+metadata.jsonl (file_name, captions, claims of each caption, attributes where known) and, with
+attributes, a schema.json.")]
 pub struct Export {
     #[command(flatten)]
     opened: Opened,
@@ -263,6 +264,15 @@ fn check(options: &Check) -> anyhow::Result<()> {
         terminal::result(&format!("without caption   {}", report.uncaptioned));
     } else {
         terminal::result("captions          rendered on demand");
+    }
+    if !splits.schema().is_empty() {
+        let attributes = splits.schema().attributes().iter();
+        let attributes =
+            attributes.map(|attribute| format!("{} ({})", attribute.name, attribute.values.len()));
+        terminal::result(&format!("attributes        {}", attributes.collect::<Vec<_>>().join(", ")));
+    }
+    for note in &report.notes {
+        terminal::result(&format!("note              {note}"));
     }
     for (name, part) in Part::value_variants().iter().filter_map(|part| part.of(&splits)) {
         terminal::result(&format!("{name:<17} {} images, content {}", part.len(), part.fingerprint()));

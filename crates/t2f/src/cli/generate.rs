@@ -30,7 +30,7 @@ Examples:
   t2f generate --model runs/00000-procedural-quick \"a young woman with red hair\"
   t2f generate --model RUN --seeds 0-7 --grid \"a young woman\" \"an old woman\"
   t2f generate --model RUN --captions captions.txt --seeds 0,1,4-6 --out faces
-   t2f generate --seeds 0-5 --grid \"\"                    the empty caption: any face
+  t2f generate --seeds 0-5 --grid \"\"                    the empty caption: any face
   t2f generate --model model.safetensors --truncation 0.7 --out face.png \"a smiling man\"
 
 The same model, caption, seed, truncation and guidance scale give the same bytes. Each PNG has its

@@ -39,9 +39,9 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-   t2f train                                     train on procedural faces; no download
+  t2f train                                     train on procedural faces; no download
   t2f generate --model runs/00000-procedural-quick \"a bald man with a beard\"
-   t2f plot runs/00000-procedural-quick          plot its loss curves again
+  t2f plot runs/00000-procedural-quick          plot its loss curves again
   t2f data preview                              see faces and captions as one picture
 
 `t2f COMMAND --help` has examples of each command.";

@@ -14,7 +14,7 @@ use crate::cli::terminal;
 #[command(after_help = "\
 Examples:
   t2f plot runs/00000-procedural-quick
-   t2f plot runs/00000-* --out compare.svg                  several runs in one plot
+  t2f plot runs/00000-* --out compare.svg                  several runs in one plot
   t2f plot runs/00003-lfw-gpu --smoothing 0.98 --log
   t2f plot runs/00000-procedural-quick --keys Loss/D/adversarial,Loss/D/penalty --out d.png")]
 pub struct Options {

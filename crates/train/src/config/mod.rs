@@ -2,6 +2,7 @@
 
 mod aliases;
 mod layers;
+mod names;
 mod sections;
 
 use std::path::Path;
@@ -13,11 +14,11 @@ use t2f_ops::setting::SettingError;
 use t2f_text::TextConfig;
 use toml::{Table, Value};
 
-use crate::components::ComponentNames;
 use crate::ema::EmaConfig;
 use crate::error::{Error, Result};
 use crate::schedule::{Schedule, ScheduleConfig};
 
+pub use names::ComponentNames;
 pub use sections::{OptimizerConfig, OutputConfig};
 
 /// The built-in presets, by name.

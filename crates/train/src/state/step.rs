@@ -105,6 +105,9 @@ impl TrainState {
             for objective in &self.objectives {
                 terms.extend(objective.discriminator_terms(&inputs)?);
             }
+            // A condition of its own keeps the order in which gradients of texts are summed.
+            let condition = forward.condition(&texts.embedding)?;
+            let batch = DiscriminatorBatch { condition: &condition, ..batch };
             terms.extend(self.loss.penalties(d, &batch, &scores)?);
             let total = terms.total()?;
             let mut grads = checked_gradients(&total, "discriminator", &self.d_params)?;

@@ -7,8 +7,8 @@ use candle_core::DType;
 use serde::{Deserialize, Serialize};
 use t2f_gan::AdaController;
 
-use crate::divergence::Rollback;
 use crate::error::{Error, Result};
+use crate::rollback::Rollback;
 use crate::state::Losses;
 
 /// The progress of a run.

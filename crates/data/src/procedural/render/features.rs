@@ -109,7 +109,7 @@ pub(super) fn nose(canvas: &mut Canvas, face: &Portrait) {
     }
 }
 
-/// The region a full beard covers: along the jaw, up to the ears, below the cheeks.
+/// The region of a full beard: along the jaw, up to the ears, below the cheeks.
 fn jaw(face: &Portrait, grow: f32) -> Vec<Xy> {
     let around = outline(face).into_iter().filter(|point| point.1 > 0.03 * face.stretch);
     let mut shape: Vec<Xy> =

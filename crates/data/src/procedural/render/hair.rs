@@ -244,7 +244,7 @@ fn gloss(canvas: &mut Canvas, face: &Portrait, top: f32, wide: f32) {
     }
 }
 
-/// The light on a bald head.
+/// The highlight on a bald head.
 fn shine(canvas: &mut Canvas, face: &Portrait) {
     let y = -face.half.1 * 0.72;
     canvas.glow((face.yaw * 0.5 - 0.04, y), (0.085, 0.045), face.skin.lighter(0.75).alpha(0.65));

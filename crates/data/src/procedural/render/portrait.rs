@@ -11,9 +11,9 @@ pub(super) struct Portrait<'a> {
     pub(super) face: &'a Face,
     /// Half the width and half the height of the face.
     pub(super) half: Xy,
-    /// How much longer than the mean the face is; its features are spread by as much.
+    /// The height relative to the mean face, which also scales the distances of the features.
     pub(super) stretch: f32,
-    /// How far the features are moved by a turned head.
+    /// The horizontal shift of the features of a turned head.
     pub(super) yaw: f32,
     pub(super) skin: Ink,
     /// The darker tone of the skin, for shadows and lines.
@@ -81,7 +81,7 @@ impl<'a> Portrait<'a> {
         self.face.value(factor).unwrap_or("")
     }
 
-    /// Where a point of the mean face lies on this one: stretched, and moved by the turn.
+    /// The position of a point of the mean face on this face, after stretch and turn.
     pub(super) fn at(&self, x: f32, y: f32) -> Xy {
         (x + self.yaw, y * self.stretch)
     }

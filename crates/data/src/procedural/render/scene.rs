@@ -1,4 +1,4 @@
-//! What is behind the head and what falls on it.
+//! The background and the light.
 
 use super::super::canvas::{Canvas, Ink, linear, radial, rgb};
 use super::super::factors::Factor;

@@ -35,12 +35,12 @@ const STOCK_RESOLUTION: usize = 16;
 #[command(after_help = "\
 Examples:
   t2f bench                                     4x4 to 64x64, both losses, wide and narrow network
-   t2f bench --peer python3 --json bench.json    compare with PyTorch
+  t2f bench --peer python3 --json bench.json    compare with PyTorch
   t2f bench --resolutions 16 --loss ns --network wide --stock
   t2f bench --peer python3 --variants shared,shared-cl --resolutions 8
   t2f bench operators --resolutions 64          each operator of the wide network
-   t2f bench generation --peer python3           from a caption to a face
-   t2f bench run                                 the first step and a whole run of the preset quick
+  t2f bench generation --peer python3           from a caption to a face
+  t2f bench run                                 the first step and a whole run of the preset quick
 
 A step is everything between two batches: both updates with Adam, and the average, on random images
 and embeddings, with alpha 0.5. `wide` is T2F's network (latent size 256), `narrow` has the channels of

@@ -1,0 +1,146 @@
+//! Vectors of sixteen and eight elements: AVX-512, and AVX2 with FMA.
+
+use std::arch::x86_64::*;
+
+use super::simd::Simd;
+
+/// Proof of AVX-512F. Only `Level::available` creates one, after detection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Avx512(pub(super) ());
+
+/// Proof of AVX2 and FMA. Only `Level::available` creates one, after detection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Avx2(pub(super) ());
+
+macro_rules! value {
+    ($name:ident($($arg:ident),*) = $body:expr) => {
+        #[inline(always)]
+        fn $name(self, $($arg: Self::V),*) -> Self::V {
+            // SAFETY: `self` proves that the processor has the instruction.
+            unsafe { $body }
+        }
+    };
+}
+
+impl Simd for Avx512 {
+    type V = __m512;
+    const LANES: usize = 16;
+    const ROWS: usize = 12;
+
+    #[inline(always)]
+    unsafe fn load(self, p: *const f32) -> __m512 {
+        // SAFETY: the caller's promise, and `self`.
+        unsafe { _mm512_loadu_ps(p) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_first(self, p: *const f32, n: usize) -> __m512 {
+        // SAFETY: the caller's promise, and `self`; masked lanes are not read.
+        unsafe { _mm512_maskz_loadu_ps(first(n), p) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, p: *mut f32, v: __m512) {
+        // SAFETY: the caller's promise, and `self`.
+        unsafe { _mm512_storeu_ps(p, v) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_first(self, p: *mut f32, v: __m512, n: usize) {
+        // SAFETY: the caller's promise, and `self`; masked lanes are not written.
+        unsafe { _mm512_mask_storeu_ps(p, first(n), v) }
+    }
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> __m512 {
+        // SAFETY: `self` proves that the processor has the instruction.
+        unsafe { _mm512_set1_ps(x) }
+    }
+
+    value!(fma(a, b, c) = _mm512_fmadd_ps(a, b, c));
+    value!(add(a, b) = _mm512_add_ps(a, b));
+    value!(sub(a, b) = _mm512_sub_ps(a, b));
+    value!(mul(a, b) = _mm512_mul_ps(a, b));
+    value!(max(a, b) = _mm512_max_ps(a, b));
+    value!(
+        rectified(g, y, slope) = {
+            let positive = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(y, _mm512_setzero_ps());
+            _mm512_mask_blend_ps(positive, _mm512_mul_ps(g, slope), g)
+        }
+    );
+}
+
+#[inline(always)]
+fn first(n: usize) -> __mmask16 {
+    ((1u32 << n.min(16)) - 1) as u16
+}
+
+impl Simd for Avx2 {
+    type V = __m256;
+    const LANES: usize = 8;
+    const ROWS: usize = 6;
+
+    #[inline(always)]
+    unsafe fn load(self, p: *const f32) -> __m256 {
+        // SAFETY: the caller's promise, and `self`.
+        unsafe { _mm256_loadu_ps(p) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_first(self, p: *const f32, n: usize) -> __m256 {
+        if n >= Self::LANES {
+            // SAFETY: the caller's promise, and `self`.
+            return unsafe { _mm256_loadu_ps(p) };
+        }
+        // SAFETY: the caller's promise, and `self`; masked lanes are not read.
+        unsafe { _mm256_maskload_ps(p, mask(n)) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, p: *mut f32, v: __m256) {
+        // SAFETY: the caller's promise, and `self`.
+        unsafe { _mm256_storeu_ps(p, v) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_first(self, p: *mut f32, v: __m256, n: usize) {
+        // A masked store is slow on some processors.
+        if n >= Self::LANES {
+            // SAFETY: the caller's promise, and `self`.
+            return unsafe { _mm256_storeu_ps(p, v) };
+        }
+        // SAFETY: the caller's promise, and `self`; masked lanes are not written.
+        unsafe { _mm256_maskstore_ps(p, mask(n), v) }
+    }
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> __m256 {
+        // SAFETY: `self` proves that the processor has the instruction.
+        unsafe { _mm256_set1_ps(x) }
+    }
+
+    value!(fma(a, b, c) = _mm256_fmadd_ps(a, b, c));
+    value!(add(a, b) = _mm256_add_ps(a, b));
+    value!(sub(a, b) = _mm256_sub_ps(a, b));
+    value!(mul(a, b) = _mm256_mul_ps(a, b));
+    value!(max(a, b) = _mm256_max_ps(a, b));
+    value!(
+        rectified(g, y, slope) = {
+            let positive = _mm256_cmp_ps::<_CMP_GT_OQ>(y, _mm256_setzero_ps());
+            _mm256_blendv_ps(_mm256_mul_ps(g, slope), g, positive)
+        }
+    );
+}
+
+/// All bits set in the first `n` of eight lanes.
+///
+/// # Safety
+/// The processor has AVX2.
+#[inline(always)]
+unsafe fn mask(n: usize) -> __m256i {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+        _mm256_cmpgt_epi32(_mm256_set1_epi32(n.min(8) as i32), lane)
+    }
+}

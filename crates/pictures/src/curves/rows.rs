@@ -1,0 +1,9 @@
+//! Rows of statistics.
+
+use std::collections::BTreeMap;
+
+/// The values of one row of statistics, by key.
+pub type StatsRow = BTreeMap<String, f64>;
+
+/// The key of the horizontal axis, thousands of real images shown.
+pub const KIMG: &str = "Progress/kimg";
