@@ -20,9 +20,8 @@ pub struct Comparison {
     pub as_expected: bool,
 }
 
-/// Compares the results in an output folder with `expected.json`. `root` is the folder that holds the
-/// experiments. Of the short form it checks that every figure of the table and of `expected.json` is
-/// there.
+/// Compares the results in an output folder with `expected.json`. `root` is the folder of the experiments.
+/// For the short form it only checks that no figure of the table and of `expected.json` is missing.
 ///
 /// # Errors
 /// If results or expectations cannot be read, or the results lack a figure.
@@ -33,7 +32,7 @@ pub fn compare(experiment: &Experiment, root: &Path, folder: &Path) -> Result<Co
     let mut parts = vec![table(experiment, &results, &titles)];
     if results.smoke {
         complete(experiment, &expected, &results)?;
-        parts.push("The short form: values mean nothing and are not checked.".into());
+        parts.push("The short form: values have no meaning and are not checked.".into());
         return Ok(Comparison { text: parts.join("\n\n"), as_expected: true });
     }
     let documented = documented(&expected, &results);
@@ -50,7 +49,8 @@ pub fn compare(experiment: &Experiment, root: &Path, folder: &Path) -> Result<Co
     Ok(Comparison { text: parts.join("\n\n"), as_expected })
 }
 
-/// Checks that every figure of the table is there in some run, and every figure of `expected.json`.
+/// Checks that the results have every figure of `expected.json`, and every figure of the table for at least
+/// one run.
 fn complete(experiment: &Experiment, expected: &Expected, results: &Results) -> Result<()> {
     for key in &experiment.declaration.table {
         let there = results.runs.iter().any(|run| run.figures.contains_key(key));
@@ -63,7 +63,7 @@ fn complete(experiment: &Experiment, expected: &Expected, results: &Results) -> 
     Ok(())
 }
 
-/// The table of an experiment: a column a run, or a row a run where there are many.
+/// The table of an experiment, with a column for each run, or a row for each of many runs.
 pub fn table(experiment: &Experiment, results: &Results, titles: &declare::Figures) -> String {
     let keys: Vec<&String> = experiment.declaration.table.iter().collect();
     let keys: Vec<&String> = keys

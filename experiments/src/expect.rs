@@ -52,8 +52,7 @@ pub enum Relation {
     AtLeast(f64),
     /// The value is not above the number.
     AtMost(f64),
-    /// Above that of another run by more than both intervals: each value lies outside of the other's
-    /// interval.
+    /// Above that of another run by more than both intervals: each value is outside the other's interval.
     Above(String),
     /// Below that of another run by more than both intervals.
     Below(String),

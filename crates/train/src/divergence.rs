@@ -2,7 +2,7 @@
 //!
 //! The run stops with the cause and writes `diverged.json`: the step, the tensors that are not finite,
 //! and the images and captions of the batch. The run can return to the last intact checkpoint with lower
-//! learning rates ([`Rollback`]).
+//! learning rates ([`Rollback`](crate::rollback::Rollback)).
 
 use std::collections::BTreeMap;
 

@@ -105,7 +105,7 @@ impl TrainState {
             for objective in &self.objectives {
                 terms.extend(objective.discriminator_terms(&inputs)?);
             }
-            // A condition of its own keeps the order in which gradients of texts are summed.
+            // A separate condition keeps the order of summation of the gradients of texts.
             let condition = forward.condition(&texts.embedding)?;
             let batch = DiscriminatorBatch { condition: &condition, ..batch };
             terms.extend(self.loss.penalties(d, &batch, &scores)?);
