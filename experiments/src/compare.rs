@@ -8,21 +8,20 @@ use crate::declare::{self, Experiment, FigureTitle};
 use crate::expect::{Build, Check, Expected, Outcome};
 use crate::results::{Figure, Figures, Results, RunResult};
 
-/// Most runs that stand side by side as columns; more are rows.
+/// Maximum number of runs as columns; more runs are rows.
 const COLUMNS: usize = 3;
 
 /// A comparison of results with the documents.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Comparison {
-    /// Tables and checks, as they are printed.
+    /// The printed tables and checks.
     pub text: String,
     /// Whether every check holds. The short form has no checks.
     pub as_expected: bool,
 }
 
-/// Compares the results in an output folder with `expected.json`. `root` is the folder that holds the
-/// experiments. Of the short form it checks that every figure of the table and of `expected.json` is
-/// there.
+/// Compares the results in an output folder with `expected.json`. `root` is the folder of the experiments.
+/// For the short form it only checks that no figure of the table and of `expected.json` is missing.
 ///
 /// # Errors
 /// If results or expectations cannot be read, or the results lack a figure.
@@ -33,14 +32,14 @@ pub fn compare(experiment: &Experiment, root: &Path, folder: &Path) -> Result<Co
     let mut parts = vec![table(experiment, &results, &titles)];
     if results.smoke {
         complete(experiment, &expected, &results)?;
-        parts.push("The short form: values mean nothing and are not checked.".into());
+        parts.push("The short form: values have no meaning and are not checked.".into());
         return Ok(Comparison { text: parts.join("\n\n"), as_expected: true });
     }
     let documented = documented(&expected, &results);
     if !documented.runs.is_empty() {
         let build = match expected.documented.build {
             Build::Present => "Documented:",
-            Build::Earlier => "Documented, taken with an earlier build and not checked:",
+            Build::Earlier => "Documented, from an earlier build and not checked:",
         };
         parts.push(format!("{build}\n\n{}", table(experiment, &documented, &titles)));
     }
@@ -50,7 +49,8 @@ pub fn compare(experiment: &Experiment, root: &Path, folder: &Path) -> Result<Co
     Ok(Comparison { text: parts.join("\n\n"), as_expected })
 }
 
-/// Checks that every figure of the table is there in some run, and every figure of `expected.json`.
+/// Checks that the results have every figure of `expected.json`, and every figure of the table for at least
+/// one run.
 fn complete(experiment: &Experiment, expected: &Expected, results: &Results) -> Result<()> {
     for key in &experiment.declaration.table {
         let there = results.runs.iter().any(|run| run.figures.contains_key(key));
@@ -63,7 +63,7 @@ fn complete(experiment: &Experiment, expected: &Expected, results: &Results) -> 
     Ok(())
 }
 
-/// The table of an experiment: a column a run, or a row a run where there are many.
+/// The table of an experiment, with a column for each run, or a row for each of many runs.
 pub fn table(experiment: &Experiment, results: &Results, titles: &declare::Figures) -> String {
     let keys: Vec<&String> = experiment.declaration.table.iter().collect();
     let keys: Vec<&String> = keys
@@ -131,7 +131,7 @@ mod tests {
         Path::new(env!("CARGO_MANIFEST_DIR"))
     }
 
-    /// Results that state what the documents state, with one figure changed by a function.
+    /// Results with the documented figures, one of them changed by a function.
     fn results(experiment: &Experiment, change: impl Fn(&str, &str, f64) -> f64) -> Results {
         let expected = Expected::read(&experiment.folder).unwrap();
         let runs = experiment.runs(None, &[]).unwrap();
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn documented_figures_are_as_their_experiment_expects() {
+    fn documented_figures_match_the_expectations() {
         for experiment in Experiment::all(root()).unwrap() {
             let comparison = compared(&experiment.name, |_, _, value| value);
             assert!(comparison.as_expected, "{}: {}", experiment.name, comparison.text);
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_figure_outside_of_the_expected_is_found() {
+    fn an_unexpected_figure_is_found() {
         let comparison = compared("fade-in", |run, key, value| match (run, key) {
             ("on", "change_8") => value + 100.0,
             _ => value,

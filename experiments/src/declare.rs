@@ -32,7 +32,7 @@ pub struct Declaration {
     /// The configuration that the runs share.
     #[serde(flatten)]
     pub base: Base,
-    /// The runs, in the order in which they are trained and printed.
+    /// The runs, in the order of training and of the table.
     #[serde(rename = "run")]
     pub runs: Vec<RunDeclaration>,
     /// The measurements of each run.
@@ -43,12 +43,12 @@ pub struct Declaration {
     /// Whether the loss curves of all runs are plotted together.
     #[serde(default)]
     pub plot: bool,
-    /// Settings of the short form, beside those of `smoke.toml`.
+    /// Settings of the short form, in addition to those of `smoke.toml`.
     #[serde(default)]
     pub smoke: Vec<String>,
 }
 
-/// The configuration that a run starts from: a file, a preset, or a preset and a file over it.
+/// The base configuration of a run: a file, a preset, or a file over a preset.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct Base {
     /// A configuration file, relative to the experiment's folder.
@@ -65,26 +65,26 @@ impl Base {
     }
 }
 
-/// A `[[run]]` of `experiment.toml`; with several seeds it stands for several runs.
+/// A `[[run]]` of `experiment.toml`; several seeds declare several runs.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunDeclaration {
-    /// A word.
+    /// The name: letters, digits, `-` and `_`.
     pub name: String,
-    /// The column or row of the table; default: the name.
+    /// The title of the column or row in the table; default: the name.
     #[serde(default)]
     pub title: Option<String>,
-    /// The configuration, where it is not that of the experiment.
+    /// The base configuration, if it is not that of the experiment.
     #[serde(flatten)]
     pub base: Base,
-    /// Switches, as `--set` takes them.
+    /// Settings, in the form of `--set`.
     #[serde(default)]
     pub set: Vec<String>,
-    /// Seeds; the run of the first has the declared name, the others end in `-seedN`. Default: the
+    /// Seeds; the run of the first has the declared name, the names of the others end in `-seedN`. Default: the
     /// seed of the configuration.
     #[serde(default)]
     pub seeds: Vec<u64>,
-    /// Settings of the short form, after the switches.
+    /// Settings of the short form, after the other settings.
     #[serde(default)]
     pub smoke: Vec<String>,
 }
@@ -92,9 +92,9 @@ pub struct RunDeclaration {
 /// A run to train.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {
-    /// A word, unique in the experiment.
+    /// The name, unique in the experiment.
     pub name: String,
-    /// The column or row of the table.
+    /// The title of the column or row in the table.
     pub title: String,
     /// The resolved configuration.
     pub config: Config,
@@ -104,8 +104,7 @@ impl Experiment {
     /// Reads the declaration in a folder.
     ///
     /// # Errors
-    /// If the folder's name is not `NN-name`, or `experiment.toml` cannot be read or contradicts
-    /// itself.
+    /// If the folder's name is not `NN-name`, or `experiment.toml` cannot be read or is inconsistent.
     pub fn read(folder: &Path) -> Result<Self> {
         let name = numbered(folder).with_context(|| format!("{} is not NN-name", folder.display()))?;
         let path = folder.join("experiment.toml");
@@ -135,14 +134,15 @@ impl Experiment {
         let all = Self::all(root)?;
         let names: Vec<String> = all.iter().map(|experiment| experiment.name.clone()).collect();
         let found = all.into_iter().find(|one| one.name == name || one.folder.ends_with(name));
-        found.with_context(|| format!("there is no experiment `{name}`; there are {}", names.join(", ")))
+        found
+            .with_context(|| format!("there is no experiment `{name}`, expected one of {}", names.join(", ")))
     }
 
-    /// The runs with their configurations. `smoke` holds the settings that shorten every experiment,
-    /// `overrides` the settings of the user, which win.
+    /// The runs with their configurations. `smoke` are the settings of the short form of every experiment;
+    /// `overrides` are the settings of the user, which win.
     ///
     /// # Errors
-    /// If a configuration cannot be read or a setting is wrong.
+    /// If a configuration cannot be read or a setting is invalid.
     pub fn runs(&self, smoke: Option<&[String]>, overrides: &[String]) -> Result<Vec<Run>> {
         let mut runs = Vec::new();
         for run in &self.declaration.runs {
@@ -175,7 +175,7 @@ impl Experiment {
 }
 
 impl RunDeclaration {
-    /// The names of the runs, and their seeds where the declaration states any.
+    /// The names of the runs, and their seeds if declared.
     pub fn instances(&self) -> Vec<(String, Option<u64>)> {
         let named = |(place, &seed): (usize, &u64)| match place {
             0 => (self.name.clone(), Some(seed)),
@@ -191,17 +191,17 @@ impl RunDeclaration {
 /// Titles and digits of figures, `figures.toml`, by key.
 pub type Figures = BTreeMap<String, FigureTitle>;
 
-/// How a figure is printed.
+/// The format of a figure.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FigureTitle {
-    /// Its row or column.
+    /// The title of its row or column.
     pub title: String,
     /// Decimal places.
     pub digits: usize,
 }
 
-/// Reads `figures.toml` of the folder that holds the experiments.
+/// Reads `figures.toml` in the folder of the experiments.
 ///
 /// # Errors
 /// If it cannot be read.
@@ -209,7 +209,7 @@ pub fn figure_titles(root: &Path) -> Result<Figures> {
     read_toml(&root.join("figures.toml"))
 }
 
-/// Reads `smoke.toml` of the folder that holds the experiments: the settings of the short form.
+/// Reads `smoke.toml` in the folder of the experiments: the settings of the short form.
 ///
 /// # Errors
 /// If it cannot be read.
@@ -222,7 +222,7 @@ pub fn smoke_settings(root: &Path) -> Result<Vec<String>> {
     Ok(read_toml::<Smoke>(&root.join("smoke.toml"))?.set)
 }
 
-/// Parses a declaration and checks that it fits together.
+/// Parses a declaration and checks that it is consistent.
 fn parse(text: &str) -> Result<Declaration> {
     let declaration: Declaration = toml::from_str(text)?;
     ensure!(!declaration.runs.is_empty(), "there is no [[run]]");
@@ -234,7 +234,10 @@ fn parse(text: &str) -> Result<Declaration> {
         }
         for (name, _) in run.instances() {
             let plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
-            ensure!(!name.is_empty() && name.chars().all(plain), "run `{name}`: letters, digits, - and _");
+            ensure!(
+                !name.is_empty() && name.chars().all(plain),
+                "the name of a run is `{name}`, expected letters, digits, - and _"
+            );
             ensure!(names.insert(name.clone()), "two runs are named `{name}`");
         }
     }
@@ -280,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn configurations_of_every_experiment_hold_together_in_both_forms() {
+    fn configurations_of_every_experiment_are_valid_in_both_forms() {
         let smoke = smoke_settings(root()).unwrap();
         for experiment in Experiment::all(root()).unwrap() {
             for smoke in [None, Some(smoke.as_slice())] {
@@ -297,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn seeds_make_runs_and_switches_win_over_the_base_and_the_user_over_switches() {
+    fn settings_win_over_the_base_and_the_user_over_settings() {
         let text = format!("{DECLARATION}[[run]]\nname = 'a'\nset = ['gan.code_size=4']\nseeds = [0, 3]\n");
         let declaration = parse(&text).unwrap();
         let experiment = Experiment { folder: root().to_owned(), name: "e".into(), declaration };
@@ -309,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn faulty_declarations_are_refused_with_their_fault() {
+    fn invalid_declarations_are_refused_with_their_fault() {
         for (rest, fault) in [
             ("", "run"),
             ("[[run]]\nname = 'a b'\n", "a b"),

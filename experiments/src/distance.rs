@@ -10,8 +10,8 @@ pub fn squared(a: &Image, b: &Image) -> f64 {
     sum / a.pixels.len() as f64
 }
 
-/// The mean over pictures, pixels and channels of the absolute difference; the smaller picture of
-/// a pair is enlarged pixel by pixel.
+/// The mean over pictures, pixels and channels of the absolute difference; the smaller one of two pictures
+/// is enlarged without interpolation.
 pub fn absolute(a: &[Image], b: &[Image]) -> f64 {
     let one = |(a, b): (&Image, &Image)| {
         let width = a.width.max(b.width);
@@ -21,9 +21,9 @@ pub fn absolute(a: &[Image], b: &[Image]) -> f64 {
     a.iter().zip(b).map(one).sum::<f64>() / a.len() as f64
 }
 
-/// The sliced Wasserstein-1 distance of two equally large sets of pictures of one size: their
-/// pixels are projected on random unit vectors, and sorted projections are compared
-/// (Rabin et al., 2012; ProGAN, arXiv:1710.10196, §5, does so for patches).
+/// The sliced Wasserstein-1 distance of two equally large sets of pictures of one size: the mean absolute
+/// difference of sorted projections of the pixels on random unit vectors (Rabin et al., 2012; ProGAN,
+/// arXiv:1710.10196, §5, with patches).
 ///
 /// # Errors
 /// If the sets are empty or their sizes differ.
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn distances_have_the_values_of_hand() {
+    fn distances_have_hand_computed_values() {
         let grey = |width, value| Image::filled(width, width, [value; 3]);
         assert_eq!(squared(&grey(2, 10), &grey(2, 13)), 9.0);
         assert_eq!(absolute(&[grey(2, 10), grey(4, 9)], &[grey(4, 13), grey(2, 4)]), 4.0);

@@ -1,9 +1,8 @@
 //! Expectations: `expected.json` in an experiment's folder.
 //!
-//! It holds the hypotheses of the experiment as relations between figures, and the figures that the
-//! documents state. A hypothesis that the documents report as not shown is kept with `"shown":
-//! false` and never fails. Figures of the present build must be reproduced; those of an earlier build
-//! are printed and not checked.
+//! It has the hypotheses of the experiment as relations between figures, and the documented figures. A
+//! hypothesis that the documents report as not shown has `"shown": false` and never fails. Figures of the
+//! present build must be reproduced; those of an earlier build are printed and not checked.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,12 +18,12 @@ use crate::results::{Figure, Results};
 pub struct Expected {
     /// The hypotheses.
     pub expectations: Vec<Expectation>,
-    /// The figures of the documents.
+    /// The documented figures.
     #[serde(default)]
     pub documented: Documented,
 }
 
-/// A relation that a figure is expected to have.
+/// An expected relation of a figure.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Expectation {
     /// The run.
@@ -49,12 +48,11 @@ fn shown() -> bool {
 pub enum Relation {
     /// The value lies in the closed interval.
     Within([f64; 2]),
-    /// The value is not below.
+    /// The value is not below the number.
     AtLeast(f64),
-    /// The value is not above.
+    /// The value is not above the number.
     AtMost(f64),
-    /// Above that of another run by more than both intervals: each value lies outside of the other's
-    /// interval.
+    /// Above that of another run by more than both intervals: each value is outside the other's interval.
     Above(String),
     /// Below that of another run by more than both intervals.
     Below(String),
@@ -64,30 +62,30 @@ pub enum Relation {
     NotAbove(String),
 }
 
-/// Figures of the documents, and the build that they were taken with.
+/// Documented figures and their build.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Documented {
-    /// Whether the present build computes the same: only then are they checked.
+    /// The build of the figures; only those of the present build are checked.
     pub build: Build,
-    /// How far runs that differ in their seed, or in the last bit, come apart, by key.
+    /// The spread of runs with different seeds or rounding, by key.
     pub spread: BTreeMap<String, f64>,
     /// By run and key: a value, or a value with the ends of its interval.
     pub runs: BTreeMap<String, BTreeMap<String, Stated>>,
 }
 
-/// The build that figures were taken with.
+/// The build of figures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Build {
-    /// One that computes the same as the present one, up to the last bit.
+    /// A build with the same computation, up to rounding.
     #[default]
     Present,
-    /// One whose networks or losses differ.
+    /// A build with other networks or losses.
     Earlier,
 }
 
-/// A figure as `expected.json` states it.
+/// A figure in `expected.json`.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(untagged)]
 pub enum Stated {
@@ -113,14 +111,14 @@ pub enum Outcome {
     Holds,
     /// Not as expected.
     Fails,
-    /// A hypothesis that the documents report as not shown, and that was not shown again.
+    /// A hypothesis that the documents report as not shown and that is not shown again.
     NotShown,
 }
 
 /// A check and its outcome.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Check {
-    /// The check in words, with the figures.
+    /// A description of the check, with the figures.
     pub text: String,
     /// Its outcome.
     pub outcome: Outcome,
@@ -137,7 +135,7 @@ impl Expected {
         serde_json::from_slice(&text).with_context(|| format!("in {}", path.display()))
     }
 
-    /// The runs and keys of every figure that is checked or stated.
+    /// The runs and keys of every checked or documented figure.
     pub fn figures(&self) -> Vec<(&str, &str)> {
         let mut all = Vec::new();
         for expectation in &self.expectations {
@@ -206,8 +204,7 @@ impl Relation {
         }
     }
 
-    /// Whether it holds; `other` is the figure of the other run. A value that is not a number holds
-    /// no relation.
+    /// Whether the relation holds; `other` is the figure of the other run. It never holds for NaN.
     fn holds(&self, figure: &Figure, other: Option<&Figure>) -> bool {
         let against = |holds: &dyn Fn(&Figure) -> bool| !figure.value.is_nan() && other.is_some_and(holds);
         let above = |a: &Figure, b: &Figure| a.value > b.high() && a.low() > b.value;
@@ -235,8 +232,8 @@ impl Relation {
     }
 }
 
-/// Whether the intervals of two figures, each widened by half of `spread`, overlap. Stated figures
-/// are rounded, which half a unit of their third decimal allows for.
+/// Whether the intervals of two figures, each widened by half of `spread`, overlap. Half a unit of the
+/// third decimal is added, since documented figures are rounded.
 fn reproduces(figure: &Figure, stated: &Figure, spread: f64) -> bool {
     let slack = spread + 5e-4;
     figure.low() - slack <= stated.high() && stated.low() - slack <= figure.high()
@@ -289,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn relations_to_another_run_count_both_intervals() {
+    fn relations_to_another_run_use_both_intervals() {
         let low = Figure::with_interval(1.0, 0.8, 1.2);
         let middle = Figure::with_interval(1.15, 0.95, 1.35);
         let high = Figure::with_interval(2.0, 1.6, 2.4);

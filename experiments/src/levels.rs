@@ -1,7 +1,7 @@
 //! The change of generated images where a level begins.
 //!
-//! The averaged parameters generate from fixed captions with fixed noise one step before a level
-//! begins, right before, and one step after. A fade-in should make the last change no larger than the
+//! The averaged parameters generate images of fixed captions and noise one step before a level begins,
+//! right before it, and one step after. With a fade-in the last change should not be larger than the
 //! usual one.
 
 use anyhow::{Result, ensure};
@@ -17,11 +17,11 @@ use crate::distance::{absolute, sliced_wasserstein};
 use crate::results::{Figure, Figures};
 use crate::training::train_to;
 
-/// Directions that sets of images are projected on.
+/// Number of directions of the sliced Wasserstein distance.
 const DIRECTIONS: usize = 256;
 
-/// Trains a run to its end and measures it at the beginning of every level but the first. The figures,
-/// in bytes of brightness, for each resolution R:
+/// Trains a run to its end and measures it at the beginning of every level except the first. The figures,
+/// in levels of 8-bit intensity, for each resolution R:
 ///
 /// - `usual_change_R`: mean absolute change of the images by the last step before the level;
 /// - `change_R`: the same by the first step of the level; the smaller images are enlarged;
@@ -29,7 +29,7 @@ const DIRECTIONS: usize = 256;
 ///   the level and after its first step;
 /// - `distance_end`: that distance at the end.
 ///
-/// The run must be a new one: the images before a level are not on the disk.
+/// The run must be new, since the images before a level are not stored.
 ///
 /// # Errors
 /// If the run has already shown images, or as [`Trainer::run`].
@@ -39,7 +39,10 @@ pub fn train_and_measure(
     images: usize,
     report: &mut dyn FnMut(&Tick),
 ) -> Result<Figures> {
-    ensure!(trainer.progress().images == 0, "levels are measured in a run from its first step on");
+    ensure!(
+        trainer.progress().images == 0,
+        "the run has shown images: levels are measured from the first step of a new run"
+    );
     let schedule = Schedule::new(&config.schedule, config.gan.max_level(), 1)?;
     let test = TestImages::open(config, images)?;
     let mut figures = Figures::new();
@@ -81,7 +84,7 @@ impl TestImages {
         Ok(Self { images, captions })
     }
 
-    /// An image of the average for every caption, each with noise of its own.
+    /// An image of the averaged generator for every caption, each with its own noise.
     fn generate(&self, trainer: &Trainer) -> Result<Vec<Image>> {
         let (pipeline, stage) = (trainer.pipeline_ema(), trainer.stage());
         let seeds: Vec<u64> = (0..self.captions.len() as u64).collect();

@@ -1,5 +1,5 @@
-//! Experiments: a folder each, which declares the runs to train, the figures to measure and the
-//! values that the documents state; this crate trains, measures and compares.
+//! Experiments: each is a folder that declares runs, measurements and documented figures; this crate
+//! trains, measures and compares.
 //!
 //! - [`declare`] reads `experiment.toml`: question, runs, measurements, table.
 //! - [`run`] trains the runs of an experiment, resumes those that were interrupted, measures them
@@ -9,7 +9,7 @@
 //! - [`expect`] reads `expected.json` and checks results against it.
 //! - [`compare`] prints the table of an experiment and the outcome of its checks.
 //!
-//! No experiment is named in the code: another one is another folder.
+//! No experiment is named in the code; a new folder is a new experiment.
 
 pub mod compare;
 pub mod declare;

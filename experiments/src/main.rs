@@ -12,7 +12,7 @@ use t2f_experiments::run::{self, Options};
 use t2f_train::components::Components;
 use t2f_train::model::{Model, to_half};
 
-/// Experiments: train and measure their runs, compare them with the documents.
+/// Experiments: train and measure their runs, and compare the results with the documents
 #[derive(Parser)]
 #[command(
     name = "experiments",
@@ -27,7 +27,7 @@ Examples:
 struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// The folder that holds the experiments
+    /// The folder of the experiments
     #[arg(long, default_value = env!("CARGO_MANIFEST_DIR"), value_name = "FOLDER", global = true, hide_default_value = true)]
     root: PathBuf,
 }
@@ -44,17 +44,17 @@ enum Command {
         /// Every experiment
         #[arg(long)]
         all: bool,
-        /// The short form: schedules, networks and data of seconds, whose values mean nothing
+        /// The short form of a few seconds; its values have no meaning
         #[arg(long)]
         smoke: bool,
-        /// The output folder [default: runs/experiments; of --smoke a temporary folder]
+        /// The output folder [default: runs/experiments; a temporary folder with --smoke]
         #[arg(short, long, value_name = "FOLDER")]
         out: Option<PathBuf>,
-        /// A setting of every run, by its path in the configuration; may be repeated
+        /// A setting of every run; may be repeated
         #[arg(long = "set", value_name = "KEY=VALUE")]
         overrides: Vec<String>,
     },
-    /// Print the table of an experiment and check its figures; exit code 1 if one is not as expected
+    /// Print the table of an experiment and check its figures; the exit code is 1 if a check fails
     Compare {
         /// The experiment, with or without its number
         name: String,
@@ -62,7 +62,7 @@ enum Command {
         #[arg(short, long, value_name = "FOLDER", default_value = DEFAULT_OUT)]
         out: PathBuf,
     },
-    /// Write a run's model with weights in 16 bits, as the embedded model has them
+    /// Write a model with weights in 16 bits, as in the embedded model
     ExportWeights {
         /// A model.safetensors
         model: PathBuf,
@@ -71,7 +71,7 @@ enum Command {
     },
 }
 
-/// Where `run` writes without `--out`.
+/// The output folder of `run` without `--out`.
 const DEFAULT_OUT: &str = "runs/experiments";
 
 fn main() -> ExitCode {
@@ -121,8 +121,8 @@ fn execute(cli: &Cli) -> Result<bool> {
     }
 }
 
-/// Runs experiments and prints their tables and checks; whether all is as expected. An experiment that
-/// cannot be run costs no other.
+/// Runs experiments and prints their tables and checks; the result is whether all checks hold. A failed
+/// experiment does not stop the others.
 fn run_all(experiments: &[Experiment], options: &Options) -> Result<bool> {
     let (mut failed, mut as_expected) = (Vec::new(), true);
     for experiment in experiments {

@@ -1,4 +1,4 @@
-//! The kinds of measurement that a declaration can ask for, `[measure.…]`.
+//! The kinds of measurement of a declaration, `[measure.…]`.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -25,7 +25,7 @@ pub struct Measures {
     /// Means of training statistics.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub statistics: Option<Statistics>,
-    /// The share of generated images that are nearest to their caption's image, `own_face`; see
+    /// The fraction of generated images that are nearest to their caption's image, `own_face`; see
     /// [`own_faces`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub own_face: Option<OwnFace>,
@@ -41,7 +41,7 @@ pub struct Measures {
 pub struct Metrics {
     /// Captions of the test part.
     pub count: u32,
-    /// The metrics; none: those that are the default for the data set.
+    /// The metrics; default: those of `t2f metrics` for the data set.
     #[serde(default)]
     pub metrics: Vec<String>,
     /// Seed of the first image.
@@ -53,9 +53,9 @@ pub struct Metrics {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Statistics {
-    /// The columns; a row without one does not count. A column that no row has gives no figure.
+    /// The columns; rows without a column are skipped. A column in no row gives no figure.
     pub keys: Vec<String>,
-    /// How far back rows count, in thousands of images.
+    /// The range of the last rows, in thousands of images.
     pub last_kimg: f64,
 }
 
@@ -94,8 +94,8 @@ impl Measures {
         short
     }
 
-    /// Measures a finished run by all but `levels`, which is measured in training. `cache` is a folder
-    /// for statistics of real images, shared by runs.
+    /// Takes all measurements of a finished run except `levels`, which is measured in training. `cache` is a
+    /// folder for statistics of real images, shared by runs.
     ///
     /// # Errors
     /// If a measurement fails.
@@ -120,7 +120,7 @@ impl Measures {
             for mistake in &found.mistakes {
                 let (caption, seed) = (&mistake.caption, mistake.seed);
                 report(&format!(
-                    "seed {seed}: image {} instead of {} for \"{caption}\"",
+                    "seed {seed}: image {}, expected {} for \"{caption}\"",
                     mistake.nearest, mistake.own
                 ));
             }
@@ -132,7 +132,7 @@ impl Measures {
 }
 
 impl Metrics {
-    /// Runs `t2f metrics` on a run, in this process, and reads its figures.
+    /// Runs `t2f metrics` on a run, in this process, and reads the figures.
     fn of_run(&self, run: &Path, config: &Config, cache: &Path) -> Result<Figures> {
         let json = run.join("metrics.json");
         let (count, seed) = (self.count.to_string(), self.seed.to_string());

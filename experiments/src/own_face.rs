@@ -1,7 +1,7 @@
-//! The share of generated images whose nearest training image is that of their caption.
+//! The fraction of generated images whose nearest training image is that of their caption.
 //!
-//! Meant for a handful of pairs: an overfitting sanity check of the path from the caption through
-//! discriminator, generator and average.
+//! With a few images this is an overfitting sanity check of text encoder, discriminator, generator and
+//! average.
 
 use anyhow::{Context, Result};
 use t2f_data::Dataset;
@@ -23,7 +23,7 @@ pub struct Mistake {
     pub nearest: usize,
 }
 
-/// How many generated images are nearest to their caption's image.
+/// The numbers of generated images that are nearest to their caption's image and to another.
 #[derive(Clone, Debug)]
 pub struct OwnFaces {
     /// Generated images.
@@ -33,15 +33,15 @@ pub struct OwnFaces {
 }
 
 impl OwnFaces {
-    /// The share of generated images that are nearest to their caption's image.
+    /// The fraction of generated images that are nearest to their caption's image.
     pub fn share(&self) -> f64 {
         1.0 - self.mistakes.len() as f64 / self.generated as f64
     }
 }
 
-/// Generates from every caption of `dataset` with every seed and finds the nearest image of all, by
-/// mean squared difference. The images must have the model's resolution, and no two images may share
-/// a caption.
+/// Generates an image for every caption of `dataset` and every seed, and finds the nearest image of the
+/// data set by mean squared difference. The images must have the model's resolution and different
+/// captions.
 ///
 /// # Errors
 /// If an image cannot be read or generated.

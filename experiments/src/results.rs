@@ -54,7 +54,7 @@ pub struct Results {
     pub experiment: String,
     /// Version of the program.
     pub version: String,
-    /// Whether this is the short form, whose values mean nothing.
+    /// Whether this is the short form; its values have no meaning.
     pub smoke: bool,
     /// The runs, in the order of the declaration.
     pub runs: Vec<RunResult>,
@@ -66,11 +66,11 @@ pub struct Results {
 pub struct RunResult {
     /// The run's name.
     pub name: String,
-    /// The column or row of the table.
+    /// The title of the column or row in the table.
     pub title: String,
     /// The run folder.
     pub folder: PathBuf,
-    /// What was measured.
+    /// The figures.
     pub figures: Figures,
 }
 

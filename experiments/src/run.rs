@@ -1,8 +1,8 @@
 //! Runs an experiment: trains, measures, writes `results.json`.
 //!
-//! Under the output folder every experiment has a folder, with one for each run: its run folder, its
-//! declared configuration and, once it is measured, `figures.json`. A run that is measured is skipped,
-//! one that was interrupted is resumed.
+//! Every experiment has a folder in the output folder, with a folder for each run: the run folder, the
+//! declared configuration and, after the measurement, `figures.json`. Measured runs are skipped, and
+//! interrupted ones are resumed.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -19,16 +19,16 @@ use crate::measure::Measures;
 use crate::results::{Figures, Results, RunResult};
 use crate::training::{begin_or_resume, run_folder, train_to};
 
-/// How experiments are run.
+/// Options of a run of experiments.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The folder that holds the experiments.
+    /// The folder of the experiments.
     pub root: PathBuf,
-    /// The output folder; each experiment has one of its name in it.
+    /// The output folder; each experiment has a subfolder of its name.
     pub out: PathBuf,
-    /// Whether schedules, networks and data are shortened to seconds. The values then mean nothing.
+    /// Whether experiments run in the short form of a few seconds; its values have no meaning.
     pub smoke: bool,
-    /// Settings of every run, which win.
+    /// Settings of every run, which win over all others.
     pub overrides: Vec<String>,
 }
 
@@ -82,7 +82,7 @@ pub fn run(experiment: &Experiment, options: &Options, report: &mut dyn FnMut(&s
     Ok(results)
 }
 
-/// Trains and measures a run, or reads what was measured of it; returns its folder and its figures.
+/// Trains and measures a run, or reads its figures; returns its folder and the figures.
 fn one(
     run: &Run,
     measure: &Measures,
@@ -97,7 +97,7 @@ fn one(
         let measured: Measured =
             serde_json::from_slice(&bytes).with_context(|| format!("in {}", path.display()))?;
         if measured.config != config {
-            bail!("{} has another configuration: name another folder with --out", folder.display());
+            bail!("{} has another configuration: choose another folder with --out", folder.display());
         }
         if measured.measure == *measure {
             report(&format!("{} is measured already", trained.display()));
@@ -105,7 +105,7 @@ fn one(
         }
     }
     if let (Some(_), Some(trained)) = (&measure.levels, run_folder(&folder)) {
-        report(&format!("{} begins again: levels are measured in training", trained.display()));
+        report(&format!("{} starts again: levels are measured in training", trained.display()));
         std::fs::remove_dir_all(&trained).with_context(|| format!("cannot remove {}", trained.display()))?;
     }
     let mut figures = Figures::new();

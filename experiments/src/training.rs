@@ -1,5 +1,4 @@
-//! Training of a declared run: it is begun, continued where it was interrupted, and brought to its
-//! end.
+//! Training of a declared run: start, resume, and completion.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -10,10 +9,10 @@ use t2f_train::components::Components;
 use t2f_train::config::Config;
 use t2f_train::trainer::{Event, Outcome, Tick, Trainer};
 
-/// The file beside a run folder that holds the declared configuration.
+/// The file with the declared configuration, in the parent of the run folder.
 const DECLARED: &str = "declared.toml";
 
-/// Begins a run in a folder, or continues the one that is there.
+/// Starts a run in a folder, or resumes an existing one.
 ///
 /// # Errors
 /// If the run in the folder has another configuration, or as [`Trainer::create`] and
@@ -27,7 +26,7 @@ pub fn begin_or_resume(config: Config, folder: &Path) -> Result<Trainer> {
             let begun = std::fs::read_to_string(&path).unwrap_or_default();
             ensure!(
                 begun == declared,
-                "{} was begun with another configuration: name another folder with --out",
+                "{} has a run with another configuration: choose another folder with --out",
                 run.display()
             );
             Ok(Trainer::resume(run, Components::new())?)
@@ -45,7 +44,7 @@ pub fn run_folder(folder: &Path) -> Option<PathBuf> {
     entries.filter(|path| path.join("config.toml").is_file()).max()
 }
 
-/// Trains a new run under `out` to its end, telling `report` of every tick, and returns its folder.
+/// Trains a new run under `out` to its end, with a call of `report` at every tick, and returns its folder.
 ///
 /// # Errors
 /// As [`Trainer::create`] and [`Trainer::run`].
@@ -55,7 +54,7 @@ pub fn train(config: Config, out: &Path, report: &mut dyn FnMut(&Tick)) -> t2f_t
     Ok(trainer.run_dir().path().to_owned())
 }
 
-/// Trains until `images` have been shown in all, or to the end of the schedule.
+/// Trains until `images` images have been shown in all, or to the end of the schedule.
 ///
 /// # Errors
 /// As [`Trainer::run`].

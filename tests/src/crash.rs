@@ -1,10 +1,10 @@
-//! Power cuts: what may be left of a sequence of changes when the medium keeps only what was
-//! synced, all of it, or anything in between.
+//! Power cuts: the possible states of the disk when the medium keeps all, some or none of the changes
+//! that were not synced.
 //!
-//! `kill -9` does not show what a sync is for: the kernel writes on after the process is gone. Here
-//! every change is recorded, and the disk is rebuilt as of any moment. A file's content is certain
-//! up to its last sync and a name once its folder was synced; of the rest, each change is kept or
-//! dropped by a draw, and a file's unsynced content is there in whole, in part or not at all.
+//! `kill -9` does not test syncs, since the kernel still writes after the end of the process. Here every
+//! change is recorded, and the disk is rebuilt at any moment. The content of a file is durable up to its
+//! last sync, and a name after the sync of its folder. Each other change is kept or dropped at random, and
+//! unsynced content of a file is kept in whole, in part or not at all.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -26,11 +26,11 @@ enum Change {
     Sync(PathBuf),
     Rename(PathBuf, PathBuf),
     Remove(PathBuf),
-    /// Something was promised to be on the disk.
+    /// A promise of durability.
     Promise(u64),
 }
 
-/// The disk of the machine, with a record of what was done to it. Paths are kept relative to a root.
+/// The disk of the machine with a record of its changes. Paths are relative to a root.
 #[derive(Debug)]
 pub struct Recorded {
     root: PathBuf,
@@ -38,41 +38,40 @@ pub struct Recorded {
     changes: Mutex<Vec<Change>>,
 }
 
-/// What survives of the changes that were not synced.
+/// The surviving part of the changes that were not synced.
 #[derive(Clone, Copy, Debug)]
 pub enum Survival {
     /// None.
     Nothing,
     /// All.
     Everything,
-    /// Each or not, by a draw from this number.
+    /// A random part, with this seed.
     Drawn(u64),
 }
 
 impl Recorded {
-    /// Records changes under `root`, which is taken to be durable and empty.
+    /// Records changes under `root`, which must be empty.
     pub fn new(root: &Path) -> Self {
         Self { root: root.to_owned(), keeps_names: true, changes: Mutex::default() }
     }
 
-    /// As [`new`](Self::new), on a medium to which a sync of a folder is nothing: what those syncs
-    /// are for shows on it.
+    /// As [`new`](Self::new), on a medium that ignores syncs of folders, to show that they are necessary.
     pub fn without_folder_syncs(root: &Path) -> Self {
         Self { keeps_names: false, ..Self::new(root) }
     }
 
-    /// Notes that from here on a crash must leave at least `what`.
+    /// Records that a later crash must keep at least `what`.
     pub fn promise(&self, what: u64) {
         self.lock().push(Change::Promise(what));
     }
 
-    /// The number of moments at which the power can fail.
+    /// The number of moments of a possible power cut.
     pub fn moments(&self) -> usize {
         self.lock().len() + 1
     }
 
-    /// Builds what is left after a power cut at a moment in an empty folder, and returns the last
-    /// promise before it.
+    /// Builds the disk after a power cut at a moment in an empty folder, and returns the last promise before
+    /// it.
     ///
     /// # Errors
     /// If the folder cannot be written.
@@ -158,7 +157,7 @@ struct Medium {
     files: Vec<File>,
     /// Changes of names, and whether each is durable.
     history: Vec<(Naming, bool)>,
-    /// The names as a running process sees them; folders have no file.
+    /// The names in a running process; folders have no file.
     names: BTreeMap<PathBuf, Option<usize>>,
 }
 
@@ -196,7 +195,7 @@ impl Medium {
         }
     }
 
-    /// The file of a name, made if there is none.
+    /// The file of a name, created if it does not exist.
     fn file(&mut self, path: &Path) -> usize {
         if let Some(Some(file)) = self.names.get(path) {
             return *file;
@@ -242,7 +241,7 @@ impl Medium {
         };
         for (path, file) in &names {
             let path = into.join(path);
-            // A name whose folder did not survive is lost with it.
+            // A lost folder loses its names.
             let has_home = path.parent().is_some_and(Path::is_dir);
             match file.filter(|_| has_home).map(|file| &self.files[file]) {
                 None if has_home => fs::create_dir(&path)?,
@@ -261,7 +260,7 @@ impl File {
             (Survival::Drawn(_), Some(draw)) if self.now != self.synced => match rng::below(draw, 3) {
                 0 => &self.synced,
                 1 => &self.now,
-                // What is synced stays where bytes were added, and is in doubt where they were replaced.
+                // An append keeps the synced content; a replacement makes it uncertain.
                 _ if self.now.starts_with(&self.synced) => {
                     let added = self.now.len() - self.synced.len();
                     &self.now[..self.synced.len() + rng::below(draw, added + 1)]
@@ -277,7 +276,7 @@ fn is_in(path: &Path, folder: &Path) -> bool {
     path.parent() == Some(folder)
 }
 
-/// Applies a change of names; one that has become impossible, since another was lost, does nothing.
+/// Applies a change of names; a change that depends on a lost one does nothing.
 fn rename(names: &mut BTreeMap<PathBuf, Option<usize>>, naming: &Naming) {
     match naming {
         Naming::Folder(path) => {

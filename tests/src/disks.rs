@@ -1,4 +1,4 @@
-//! Disks that fail: at a step, for good, or for want of room.
+//! Disks that fail: at a step, permanently, or when they are full.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -7,16 +7,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use t2f_files::disk::{Disk, OsDisk};
 
-/// How the end comes.
+/// The kind of the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// The process is killed by SIGKILL.
     Kill,
-    /// Every change from here on is an error, as in a process that is about to die.
+    /// Every later change is an error.
     Error,
 }
 
-/// A disk that ends before its `left`-th change, or in the midst of it.
+/// A disk that ends before its `left`-th change, or within it.
 #[derive(Debug)]
 pub struct Mortal {
     left: AtomicU64,
@@ -25,7 +25,7 @@ pub struct Mortal {
 }
 
 impl Mortal {
-    /// A disk that makes `left` changes and, if `midst`, half of another.
+    /// A disk that performs `left` changes and, if `midst`, half of another.
     pub fn new(left: u64, midst: bool, end: End) -> Self {
         Self { left: AtomicU64::new(left), midst, end }
     }
@@ -35,7 +35,7 @@ impl Mortal {
         self.left.load(Ordering::SeqCst) == 0
     }
 
-    /// `Ok` while it lives. `half` is done in its last moment.
+    /// `Ok` before the end. `half` is performed at the end.
     fn live(&self, half: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
         let before = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
         if before.is_ok_and(|left| left > 1 || !self.midst) {
@@ -46,7 +46,7 @@ impl Mortal {
         }
         match self.end {
             End::Kill => kill_self(),
-            End::Error => Err(io::Error::other("the disk is gone")),
+            End::Error => Err(io::Error::other("the disk has failed")),
         }
     }
 }
@@ -96,7 +96,7 @@ impl Disk for Mortal {
     }
 }
 
-/// A disk with room for so many bytes more. What is removed is not given back.
+/// A disk with limited free space. Removals do not free space.
 #[derive(Debug)]
 pub struct Full {
     left: AtomicU64,
@@ -105,8 +105,8 @@ pub struct Full {
 }
 
 impl Full {
-    /// A disk with room for `left` bytes, that says so if `says`, and otherwise claims to be empty,
-    /// as a quota does. A write that does not fit is done as far as it goes and fails with `kind`.
+    /// A disk with `left` free bytes. It reports them if `says`; otherwise it reports unlimited space, as with
+    /// a quota. A write beyond them is truncated and fails with `kind`.
     pub fn new(left: u64, says: bool, kind: ErrorKind) -> Self {
         Self { left: AtomicU64::new(left), says, kind }
     }
@@ -151,7 +151,7 @@ impl Disk for Full {
     }
 }
 
-/// A disk on which every change is refused, as in a folder that is read-only or someone else's.
+/// A disk that refuses every change, as a folder without write permission does.
 #[derive(Debug)]
 pub struct Refusing(pub ErrorKind);
 

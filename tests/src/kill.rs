@@ -1,5 +1,4 @@
-//! Runs that are killed by SIGKILL again and again, and must come to the same bits as one that
-//! was left alone.
+//! Runs that are repeatedly killed by SIGKILL and must give the same bits as an uninterrupted run.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,8 +12,8 @@ use rand_core::Rng;
 use t2f_files::json_lines;
 use t2f_ops::rng::{self, Key};
 
-/// TrainState so small that a run takes a second: 20 steps at 4x4, 20 that fade 8x8 in, 20 more; a
-/// row of statistics every 2 steps, samples every 4, a checkpoint every 3.
+/// Settings of a run of one second: 20 steps at 4x4, 20 of the fade-in of 8x8, 20 more; statistics every 2
+/// steps, samples every 4, a checkpoint every 3.
 pub const TINY: [&str; 18] = [
     "gan.resolution=8",
     "gan.channels=[8,8]",
@@ -36,61 +35,61 @@ pub const TINY: [&str; 18] = [
     "output.samples=2",
 ];
 
-/// What is killed, and how often.
+/// The runs and the number of kills.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The program `t2f`.
     pub program: PathBuf,
     /// An empty folder.
     pub out: PathBuf,
-    /// How many processes are killed, over as many runs as it takes.
+    /// Number of kills, in as many runs as necessary.
     pub kills: usize,
     /// `RAYON_NUM_THREADS`.
     pub threads: usize,
     /// `loader.workers`.
     pub workers: usize,
-    /// What the moments are drawn from.
+    /// Seed of the random moments.
     pub seed: u64,
 }
 
-/// What the kills hit, by what they left behind.
+/// The interrupted actions, inferred from the files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Runs that were completed and compared.
     pub runs: usize,
-    /// Kills by what was going on.
+    /// Number of kills by interrupted action.
     pub hits: BTreeMap<&'static str, usize>,
 }
 
-/// When a process is killed.
+/// The moment of a kill.
 enum Moment {
-    /// So long after it was started.
+    /// A time after the start.
     After(Duration),
-    /// So long after it printed a line that holds this.
+    /// A time after a line with this text.
     Line(&'static str, Duration),
 }
 
-/// What a run leaves that must not depend on how it got there: the newest checkpoint, the model,
-/// the statistics without the clock's.
+/// The results of a run that must not depend on interruptions: the newest checkpoint, the model, and the
+/// statistics without times.
 #[derive(Debug, PartialEq)]
 pub struct Left {
     files: BTreeMap<String, Vec<u8>>,
     stats: Vec<BTreeMap<String, f64>>,
 }
 
-/// Kills as planned and compares every run with one that was left alone.
+/// Kills runs as planned and compares each with an uninterrupted run.
 ///
 /// # Errors
-/// If a run does not come back, or differs; the message says in what.
+/// If a run cannot be resumed or differs; the message states the difference.
 pub fn run(plan: &Plan) -> Result<Tally, String> {
     let began = Instant::now();
     let reference = plan.out.join("reference");
     let finished = plan.start(&plan.new_run(&reference))?.wait().map_err(|error| error.to_string())?;
     if !finished.success() {
-        return Err("the run that is left alone fails".into());
+        return Err("the uninterrupted run fails".into());
     }
     let life = began.elapsed();
-    let expected = Left::of(&folder(&reference).ok_or("the run that is left alone left no folder")?)?;
+    let expected = Left::of(&folder(&reference).ok_or("the uninterrupted run has no folder")?)?;
     let mut draw = Key::new(plan.seed).child("kill").rng();
     let mut tally = Tally::default();
     let mut kills = 0;
@@ -118,7 +117,7 @@ pub fn run(plan: &Plan) -> Result<Tally, String> {
                 }
             }
         }
-        let run = folder(&out).ok_or("a run left no folder")?;
+        let run = folder(&out).ok_or("a run has no folder")?;
         Left::of(&run)?.compare(&expected).map_err(|error| format!("{}: {error}", run.display()))?;
         tally.runs += 1;
         fs::remove_dir_all(&out).map_err(|error| error.to_string())?;
@@ -165,7 +164,7 @@ fn folder(out: &Path) -> Option<PathBuf> {
     fs::read_dir(out).ok()?.flatten().map(|entry| entry.path()).find(|path| path.is_dir())
 }
 
-/// Half of the kills come at any time of a life, the others close to what the program says.
+/// Half of the kills come at a random time, the others soon after a line of output.
 fn moment(draw: &mut impl Rng, life: Duration) -> Moment {
     let jitter = Duration::from_micros(rng::below(draw, 8000) as u64);
     match rng::below(draw, 10) {
@@ -192,7 +191,7 @@ fn lines_of(child: &mut Child) -> Receiver<String> {
     lines
 }
 
-/// Waits for the end of a process or kills it at a moment: `Some(success)` if it ended by itself.
+/// Waits for the end of a process or kills it at a moment; `Some(success)` if it was not killed.
 fn outlive(
     child: &mut Child,
     lines: &Receiver<String>,
@@ -228,7 +227,7 @@ fn outlive(
     }
 }
 
-/// What a kill interrupted, as far as it can be seen.
+/// The interrupted action of a kill, as far as the files show it.
 fn hit(out: &Path) -> &'static str {
     let Some(run) = folder(out) else { return "start" };
     let names = |folder: &Path| -> Vec<String> {
@@ -264,7 +263,7 @@ fn hit(out: &Path) -> &'static str {
 }
 
 impl Left {
-    /// Reads what a finished run left.
+    /// Reads the results of a finished run.
     ///
     /// # Errors
     /// If a file is missing, or the statistics have a fault.
@@ -292,12 +291,14 @@ impl Left {
         Ok(Self { files, stats: rows.iter().map(timeless).collect() })
     }
 
+    /// Compares two results.
+    ///
     /// # Errors
-    /// If anything differs; the message says what.
+    /// If a file or the statistics differ; the message names them.
     pub fn compare(&self, expected: &Self) -> Result<(), String> {
         let names = |left: &Self| left.files.keys().cloned().collect::<Vec<_>>();
         if names(self) != names(expected) {
-            return Err(format!("there is {:?} in place of {:?}", names(self), names(expected)));
+            return Err(format!("the files are {:?}, expected {:?}", names(self), names(expected)));
         }
         let differs = |name: &&String| self.files[*name] != expected.files[*name];
         let different: Vec<&String> = self.files.keys().filter(differs).collect();

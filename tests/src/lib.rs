@@ -1,8 +1,8 @@
-//! Fault injection: disks that fail, forget or fill up, processes killed at random moments, and
+//! Fault injection: disks that fail, lose data or fill up, processes killed at random moments, and
 //! mutated bytes for every parser.
 //!
-//! The tests of this package run each fault a few times; the program `faults` runs the same faults
-//! for as long as it is told to.
+//! The tests of this package inject each fault a few times; the program `faults` injects them for a given
+//! time.
 
 pub mod crash;
 pub mod disks;

@@ -1,5 +1,5 @@
-//! What bad input gets: files that are no images, or odd ones; captions that are none; files that
-//! go away in the midst of an epoch. Each file is made here.
+//! Invalid data: files that are not images, unusual images, empty captions, and files that disappear
+//! during an epoch. The tests create every file.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -28,7 +28,7 @@ fn jpeg(width: u32, height: u32) -> Vec<u8> {
     bytes
 }
 
-/// A JPEG of which a decoder that is not strict makes half a picture over gray when half is missing.
+/// A JPEG whose first half a lenient decoder shows over gray if the second half is missing.
 fn noise(width: u32, height: u32) -> Vec<u8> {
     let pixels: Vec<u8> = (0..width * height * 3).map(|i| (i * 37 % 251) as u8).collect();
     let mut bytes = Vec::new();
@@ -43,7 +43,7 @@ fn encoded(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
     bytes.into_inner()
 }
 
-/// A 16x16 JPEG of four components, all of them at half: CMYK for `transform` 0, YCCK for 2.
+/// A 16x16 JPEG of four components, all at half intensity: CMYK for `transform` 0, YCCK for 2.
 fn four_components(transform: u8) -> Vec<u8> {
     let mut bytes = vec![0xff, 0xd8, 0xff, 0xee, 0, 14];
     bytes.extend(b"Adobe\0d\0\0\0\0");
@@ -62,7 +62,7 @@ fn four_components(transform: u8) -> Vec<u8> {
     bytes
 }
 
-/// A JPEG with the orientation that a camera notes.
+/// A JPEG with an EXIF orientation.
 fn turned(orientation: u8) -> Vec<u8> {
     let whole = jpeg(32, 32);
     let mut exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".to_vec();
@@ -71,7 +71,7 @@ fn turned(orientation: u8) -> Vec<u8> {
     [&whole[..2], &[0xff, 0xe1, length[0], length[1]], &exif, &whole[2..]].concat()
 }
 
-/// A PNG whose header promises `side` x `side` pixels.
+/// A PNG whose header has `side` x `side` pixels.
 fn bomb(side: u32) -> Vec<u8> {
     let mut bytes = encoded(&DynamicImage::new_rgb8(1, 1), ImageFormat::Png);
     bytes[16..20].copy_from_slice(&side.to_be_bytes());
@@ -81,10 +81,10 @@ fn bomb(side: u32) -> Vec<u8> {
     bytes
 }
 
-/// A folder of these files, each with a caption that is its name.
+/// A folder of these files, each with its name as caption.
 fn folder(home: &Path, files: &[(String, Vec<u8>)]) -> FolderConfig {
     let line = |name: &str| {
-        serde_json::json!({"file_name": name, "text": format!("a face called {name}")}).to_string()
+        serde_json::json!({"file_name": name, "text": format!("a face named {name}")}).to_string()
     };
     let mut list = Vec::new();
     for (name, bytes) in files {
@@ -111,7 +111,7 @@ fn every_row_of_the_table_of_bad_files() {
     let png = |image: DynamicImage| encoded(&image, ImageFormat::Png);
     let noise = noise(64, 48);
     let cut = |keep: usize| good[..keep].to_vec();
-    // The reason, or the colour of the left and the right half.
+    // The reason of a refusal, or the colours of the left and the right half.
     let (red, blue) = ([250, 10, 10], [10, 10, 250]);
     let gray = |of: [u8; 3]| {
         (0.2126 * f64::from(of[0]) + 0.7152 * f64::from(of[1]) + 0.0722 * f64::from(of[2])) as u8
@@ -175,7 +175,7 @@ fn every_row_of_the_table_of_bad_files() {
         .map(|bad| (bad.path.file_name().unwrap().to_string_lossy().into_owned(), bad.reason.clone()))
         .collect();
     let place = |name: &str| {
-        let caption = format!("a face called {name}");
+        let caption = format!("a face named {name}");
         (0..splits.train.len()).find(|&i| splits.train.captions(i).unwrap()[0].text == caption)
     };
     for (name, _, wanted) in &rows {
@@ -202,8 +202,8 @@ fn every_row_of_the_table_of_bad_files() {
 }
 
 #[test]
-fn the_cameras_orientation_is_applied_whichever_it_is() {
-    // Where the red half of the upright picture is after each of the eight.
+fn each_exif_orientation_is_applied() {
+    // The place of the red half of the upright picture for each of the eight.
     let red_at = [(3, 8), (12, 8), (12, 8), (3, 8), (8, 3), (8, 3), (8, 12), (8, 12)];
     let home = tempfile::tempdir().unwrap();
     let files: Vec<_> = (1..=8).map(|i| (format!("{i}.jpg"), turned(i))).collect();
@@ -215,7 +215,7 @@ fn the_cameras_orientation_is_applied_whichever_it_is() {
 }
 
 #[test]
-fn names_that_lead_in_circles_or_to_two_files_are_dealt_with() {
+fn names_that_lead_in_circles_or_to_two_files_are_reported() {
     let home = tempfile::tempdir().unwrap();
     let config = folder(home.path(), &[("a.jpg".into(), jpeg(16, 16)), ("b.jpg".into(), jpeg(16, 16))]);
     fs::create_dir(home.path().join("inner")).unwrap();
@@ -223,8 +223,8 @@ fn names_that_lead_in_circles_or_to_two_files_are_dealt_with() {
     symlink(home.path().join("nowhere"), home.path().join("dangling.jpg")).unwrap();
     let splits = open(&config).unwrap();
     assert_eq!((splits.train.len(), splits.report.bad.len()), (2, 0));
-    assert_eq!(splits.report.uncaptioned, 1, "each file is seen once: only the dangling one has no caption");
-    // The exact name wins; without it, two that differ in their extensions are no answer.
+    assert_eq!(splits.report.uncaptioned, 1, "each file counts once: only the dangling link has no caption");
+    // The exact name wins; otherwise two names with different extensions are ambiguous.
     fs::write(home.path().join("A.png"), jpeg(16, 16)).unwrap();
     assert_eq!(open(&config).unwrap().report.bad.len(), 0);
     fs::rename(home.path().join("a.jpg"), home.path().join("a.jpeg")).unwrap();
@@ -249,7 +249,7 @@ fn more_than_one_bad_file_in_twenty_is_an_error_that_shows_some() {
     }
 }
 
-/// Settings of a tiny run on a folder, which is read anew for every batch.
+/// Settings of a tiny run on a folder, which is read again for every batch.
 fn on_folder(home: &Path, more: &[&str]) -> Config {
     let mut config = config(more);
     config.data = DataConfig::Folder(FolderConfig {
@@ -282,7 +282,7 @@ fn a_run_lists_the_files_it_leaves_out_and_replaces_those_that_go_away() {
             let table = fs::read_to_string(run.join("bad_files.tsv")).unwrap();
             assert!(table.contains("05.jpg\ta web page"), "{table}");
             assert_eq!(run_to(&mut trainer, 2), Outcome::Stopped);
-            // One file goes away in the night: another takes its place, and it is counted.
+            // A missing file is replaced by another one and counted.
             let victim = images.join("17.jpg");
             fs::rename(&victim, home.path().join("gone")).unwrap();
             run_whole(&mut trainer);
@@ -295,7 +295,7 @@ fn a_run_lists_the_files_it_leaves_out_and_replaces_those_that_go_away() {
         .collect();
     assert!(lefts[0] == lefts[1], "the number of workers changes which image takes the place");
 
-    // All but a few go away: the run stops with its last good checkpoint.
+    // If most files are missing, the run stops with its last intact checkpoint.
     let mut trainer = Trainer::create(on_folder(&images, &[]), Components::new(), &out).unwrap();
     run_to(&mut trainer, 2);
     for i in (0..60).filter(|i| i % 3 > 0) {
@@ -333,7 +333,7 @@ fn one_image_is_refused_before_the_run_begins() {
 }
 
 #[test]
-fn warnings_are_plain_where_standard_error_is_no_terminal() {
+fn warnings_have_no_colour_without_a_terminal() {
     let home = tempfile::tempdir().unwrap();
     let files: Vec<_> = (0..12).map(|i| (format!("{i}.jpg"), jpeg(32, 32))).collect();
     folder(home.path(), &files);
@@ -342,7 +342,7 @@ fn warnings_are_plain_where_standard_error_is_no_terminal() {
     assert!(!ran.err.contains('\u{1b}'), "{:?}", ran.err);
 }
 
-/// Without images for tests the samples are of what there is, and there is nothing to measure on.
+/// Without a test part the samples use another part, and there is nothing to measure on.
 #[test]
 fn a_folder_without_a_part_for_tests_trains() {
     let home = tempfile::tempdir().unwrap();
@@ -433,7 +433,7 @@ fn five_hundred_corrupt_files_are_each_taken_or_left_with_a_reason() {
 }
 
 #[test]
-fn the_program_says_what_is_wrong_with_data_that_is_not_there() {
+fn missing_data_is_reported_with_a_hint() {
     let home = tempfile::tempdir().unwrap();
     fs::create_dir(home.path().join("faces")).unwrap();
     for (data, parts) in [

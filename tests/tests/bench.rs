@@ -1,5 +1,5 @@
-//! The benchmark computes what its PyTorch twin computed, and `t2f bench` takes turns with whoever
-//! speaks like the twin.
+//! The benchmark computes the losses and gradients of its PyTorch twin, and `t2f bench` measures in turn
+//! with programs of the twin's protocol.
 
 use std::fs;
 use std::path::Path;
@@ -24,14 +24,14 @@ fn losses_and_gradients_are_those_of_the_pytorch_twin() {
         let benchmark: Benchmark = serde_json::from_value(case["benchmark"].clone()).unwrap();
         let twin: Parity = serde_json::from_value(case["parity"].clone()).unwrap();
         let ours = parity(&benchmark);
-        assert_eq!(ours.mix, twin.mix, "the twin was given other images to penalise: {benchmark:?}");
+        assert_eq!(ours.mix, twin.mix, "the images of the twin's penalty differ: {benchmark:?}");
         let distance = ours.loss_distance(&twin).max(ours.gradient_distance(&twin));
-        assert!(distance < 1e-4, "{distance}: {ours:?} instead of {twin:?}");
+        assert!(distance < 1e-4, "{distance}: {ours:?}, expected {twin:?}");
     }
 }
 
-/// Convolutions of 9·256·256 weights and 256 biases; 257 inputs where minibatch stddev comes in;
-/// 128 feature maps at 64x64.
+/// Convolutions of 9·256·256 weights and 256 biases; 257 inputs after minibatch stddev; 128 feature maps
+/// at 64x64.
 #[test]
 fn the_wide_network_has_t2fs_widths() {
     let conv = |kernel: usize, inputs: usize, outputs: usize| kernel * kernel * inputs * outputs + outputs;
@@ -95,7 +95,7 @@ fn bench_prints_a_row_and_writes_it_as_json() {
     let row = &json["rows"][0];
     assert_eq!((&row["resolution"], &row["loss"]), (&json!(4), &json!("ns")));
     assert!(row["step_ms"].as_f64().unwrap() > 0.0 && json["gemm_gflops"].as_f64().unwrap() > 0.0);
-    assert!(row.get("peer_best_ms").is_none(), "there was no peer");
+    assert!(row.get("peer_best_ms").is_none(), "there is no peer");
     if cfg!(target_os = "linux") {
         assert!(row["memory_mb"].as_f64().unwrap() > 1.0);
     }
@@ -120,10 +120,10 @@ fn bench_measures_operators_and_a_whole_run() {
     assert_eq!(whole["steps"], json!(40.0));
     assert!(whole["steps_ms"].as_f64().unwrap() < whole["whole_ms"].as_f64().unwrap());
     assert!(whole["start_ms"].as_f64().unwrap() < whole["whole_ms"].as_f64().unwrap());
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "the runs are gone");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "the runs are removed");
 }
 
-/// A shell script that speaks like the twin, and claims two seconds a step or three.
+/// A shell script with the twin's protocol that reports two or three seconds per step.
 #[cfg(unix)]
 fn pretend_twin(folder: &Path, parity: &Parity) -> String {
     use std::os::unix::fs::PermissionsExt;
@@ -153,7 +153,7 @@ esac
 
 #[cfg(unix)]
 #[test]
-fn the_best_variant_of_a_peer_that_computes_the_same_counts() {
+fn the_fastest_variant_of_an_equal_peer_is_compared() {
     let folder = tempfile::tempdir().unwrap();
     let mut parity = parity(&Benchmark::narrow(0, Loss::Ns));
     let bench = |python: &str| {
@@ -172,7 +172,7 @@ fn the_best_variant_of_a_peer_that_computes_the_same_counts() {
     fs::remove_dir_all(folder.path().join("twin")).unwrap();
     parity.generator_loss *= 1.001;
     let ran = bench(&pretend_twin(folder.path(), &parity));
-    assert!(ran.code == 1 && ran.err.contains("computes something else"), "{}", ran.err);
+    assert!(ran.code == 1 && ran.err.contains("computes another step"), "{}", ran.err);
     fs::remove_dir_all(folder.path().join("twin")).unwrap();
     let ran = bench("python");
     assert!(ran.code == 1 && ran.err.contains("--twin"), "{}", ran.err);

@@ -1,5 +1,5 @@
-//! The command line: help has examples, mistakes are answered with what is accepted, results are
-//! where they were said to be.
+//! The command line: help has examples, errors state the accepted values, and results are in the named
+//! files.
 
 use std::fs;
 use std::path::Path;
@@ -26,14 +26,14 @@ fn help_of_every_command_has_examples() {
         assert_eq!(ran.code, 0, "{command:?}: {}", ran.err);
         let wanted = ["Examples:\n  t2f".to_string(), command.join(" ")];
         assert!(wanted.iter().all(|text| ran.out.contains(text)), "{command:?}: {}", ran.out);
-        // What is written in lines is printed in these, and not broken anew.
+        // The lines of the examples are not wrapped.
         let examples = ran.out.lines().skip_while(|line| *line != "Examples:");
         examples.for_each(|line| assert!(line.chars().count() <= 98, "{command:?}: {line}"));
     }
 }
 
 #[test]
-fn wrong_values_are_answered_with_what_is_accepted() {
+fn errors_state_the_accepted_values() {
     let folder = tempfile::tempdir().unwrap();
     let cases: [(&[&str], &[&str]); 35] = [
         (&["bench", "--resolutions", "48"], &["--resolutions", "power of two"]),
@@ -50,7 +50,7 @@ fn wrong_values_are_answered_with_what_is_accepted() {
         (&["generate", "--model", "m", "--seeds", "3-1", "a"], &["3-1", "backwards"]),
         (&["generate", "--model", "m", "--seeds", "x", "a"], &["`0,1,4-6`"]),
         (&["generate", "--model", "m", "--truncation", "2", "a"], &["--truncation", "from 0 to 1"]),
-        (&["generate", "--model", "m", "--text-scale", "30", "a"], &["--text-scale", "from 0 to 20"]),
+        (&["generate", "--model", "m", "--guidance-scale", "30", "a"], &["--guidance-scale", "from 0 to 20"]),
         (&["generate", "--model", "m"], &["no caption", "--captions"]),
         (&["generate", "--out", "face.jpg", "a"], &["--out face.jpg", ".png"]),
         (&["metrics", "--json", "none/x.json"], &["--json", "`none`"]),
@@ -63,21 +63,21 @@ fn wrong_values_are_answered_with_what_is_accepted() {
         (&["bench", "generation", "--resolutions", "4"], &["--resolutions", "steps, operators"]),
         (&["data", "preview", "--set", "gan.resolution=8"], &["gan.resolution=8", "--resolution"]),
         (&["generate", "a", "--truncation", "-1"], &["--truncation", "from 0 to 1"]),
-        (&["generate", "a", "--text-scale", "-1"], &["--text-scale", "from 0 to 20"]),
+        (&["generate", "a", "--text-scale", "-1"], &["--guidance-scale", "from 0 to 20"]),
         (&["generate", "a", "--seeds", "-1"], &["`-1`", "`0,1,4-6`"]),
         (&["generate", "a", "--enlarge", "-1"], &["--enlarge", "1..=64"]),
         (&["metrics", "m", "--seed", "-1"], &["'-1'", "--seed"]),
         (&["plot", "x", "--smoothing", "-0.5"], &["--smoothing", "from 0 to below 1"]),
         (&["train", "--rollback", "-1"], &["'-1'", "--rollback"]),
         (&["data", "preview", "--count", "-1"], &["--count", "1..=400"]),
-        (&["paint"], &["paint", "--help"]),
+        (&["render"], &["render", "--help"]),
     ];
     for (arguments, needles) in cases {
         let Ran { code, err, .. } = run(folder.path(), arguments);
         assert_eq!(code, 2, "{arguments:?}: {err}");
         assert!(err.starts_with("error: "), "{arguments:?}: {err}");
         for needle in needles {
-            assert!(err.contains(needle), "{arguments:?} does not say `{needle}`: {err}");
+            assert!(err.contains(needle), "`{needle}` is missing for {arguments:?}: {err}");
         }
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "a refused command writes nothing");
@@ -100,7 +100,7 @@ fn options_that_exclude_each_other_are_both_named() {
 }
 
 #[test]
-fn what_is_not_there_is_named_with_a_hint() {
+fn errors_about_missing_files_have_a_hint() {
     let folder = tempfile::tempdir().unwrap();
     for arguments in [
         &["plot", "runs/none"][..],
@@ -118,20 +118,20 @@ fn what_is_not_there_is_named_with_a_hint() {
 }
 
 #[test]
-fn hints_fit_what_is_wrong() {
+fn hints_match_the_error() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("afile"), "").unwrap();
     fs::write(folder.path().join("latin.txt"), b"a man\na fianc\xe9\n").unwrap();
     let few: Vec<&str> = crate::tiny::SMALL.iter().flat_map(|line| ["--set", line]).collect();
     let out = [&["train", "--out", "afile"], &few[..]].concat();
     let mut cases: Vec<(&[&str], [&str; 2])> = vec![
-        (&["train", "--preset", "face2text"], ["`data.images` is not set", "--data lfw:IMAGES,CAPTIONS"]),
+        (&["train", "--preset", "face2text"], ["data.images is not set", "--data lfw:IMAGES,CAPTIONS"]),
+        (&["train", "-n", "--preset", "face2text"], ["data.images is not set", "--data lfw:IMAGES,CAPTIONS"]),
+        (&["train", "-n", "--set", "data.kind=folder"], ["data.path is not set", "--data folder:PATH"]),
         (
-            &["train", "-n", "--preset", "face2text"],
-            ["`data.images` is not set", "--data lfw:IMAGES,CAPTIONS"],
+            &["train", "-n", "--set", "data.train_images=1"],
+            ["data.train_images is 1", "docs/configuration.md"],
         ),
-        (&["train", "-n", "--set", "data.kind=folder"], ["`data.path` is not set", "--data folder:PATH"]),
-        (&["train", "-n", "--set", "data.train_images=1"], ["`data.train_images`", "docs/configuration.md"]),
         (&["train", "--set", "gan.resolution=48"], ["gan.resolution is 48", "docs/configuration.md"]),
         (&["train", "--preset", "fastest"], ["face2text-128", "--preset"]),
         (&["train", "-n", "--config", "nothere.toml"], ["nothere.toml", "check `--config`"]),
@@ -139,7 +139,7 @@ fn hints_fit_what_is_wrong() {
             &["train", "-n", "--config", "latin.txt"],
             ["latin.txt: not UTF-8 text at byte 13, in line 2", "--config"],
         ),
-        (&["train", "-n", "--resume", "runs/none"], ["runs/none", "name a run folder"]),
+        (&["train", "-n", "--resume", "runs/none"], ["runs/none", "give a run folder"]),
         (&["generate", "--captions", "latin.txt"], ["`--captions latin.txt`", "in line 2"]),
         (&out, ["afile", "check `--out`"]),
     ];
@@ -165,7 +165,7 @@ fn a_dry_run_lists_each_level_that_is_trained_once() {
 }
 
 #[test]
-fn plot_draws_one_run_into_its_folder_and_several_where_it_is_told() {
+fn plot_writes_one_run_into_its_folder_and_several_to_out() {
     let folder = tempfile::tempdir().unwrap();
     for (name, loss) in [("a", 1.0), ("b", 2.0)] {
         fs::create_dir(folder.path().join(name)).unwrap();
@@ -190,13 +190,13 @@ fn plot_draws_one_run_into_its_folder_and_several_where_it_is_told() {
 }
 
 #[test]
-fn data_commands_show_check_and_export_the_drawn_faces() {
+fn data_commands_preview_check_and_export_procedural_faces() {
     let folder = tempfile::tempdir().unwrap();
     let preview = run(folder.path(), &["data", "preview", "--count", "3", "--resolution", "16"]);
     assert_eq!((preview.code, preview.out.as_str()), (0, "preview.png\n"), "{}", preview.err);
     let check = run(folder.path(), &["data", "check"]);
     assert!(check.code == 0 && check.out.contains("procedural"), "{}{}", check.out, check.err);
-    assert!(check.out.contains("captions          made as they are needed\n"), "{}", check.out);
+    assert!(check.out.contains("captions          rendered on demand\n"), "{}", check.out);
     assert!(!folder.path().join("bad_files.tsv").exists());
 
     let export =

@@ -1,5 +1,5 @@
-//! The commit protocol has no window: whatever stops it, and whenever, the last good checkpoint is
-//! found, and what was promised is there.
+//! The commit protocol: an interruption at any moment leaves the last intact checkpoint and all promised
+//! data.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -19,7 +19,7 @@ use t2f_train::trainer::{Event, Progress, Trainer};
 
 use crate::tiny::{config, run_to, run_whole, stats};
 
-/// The folder holds a checkpoint of at least `promised`, and takes another.
+/// Checks that the folder has a checkpoint of at least `promised`, and that another can be committed.
 fn check_folder(folder: &Path, promised: u64, what: &str) {
     match load_latest(folder) {
         Ok(found) => assert!(step_of(&found) >= promised, "{what}: found {}", found.path().display()),
@@ -84,7 +84,7 @@ fn a_power_cut_at_any_moment_leaves_what_was_promised() {
             cuts += 1;
         }
     }
-    assert!(cuts > 400 && fell_back > 100, "{cuts} cuts, {fell_back} to what was promised");
+    assert!(cuts > 400 && fell_back > 100, "{cuts} cuts, {fell_back} to the promised checkpoint");
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn a_power_cut_in_a_run_keeps_checkpoint_statistics_and_model_together() {
     let run = trainer.run_dir().path().to_owned();
     run_to(&mut trainer, 1);
     drop(trainer);
-    // Whatever the recording is to know of, it must see being made.
+    // The recording must contain every change of the run.
     std::fs::remove_file(run.join("stats.jsonl")).unwrap();
     let disk = Arc::new(Recorded::new(&run));
     let mut trainer = restored(&run, disk.clone());
@@ -127,7 +127,7 @@ fn a_power_cut_in_a_run_keeps_checkpoint_statistics_and_model_together() {
     for moment in (0..disk.moments()).step_by(5) {
         for survival in [Survival::Nothing, Survival::Drawn(moment as u64)] {
             let left = tempfile::tempdir().unwrap();
-            // What was there before the recording.
+            // The files from before the recording.
             std::fs::create_dir(left.path().join("checkpoints")).unwrap();
             let promised = disk.crash(moment, survival, left.path()).unwrap();
             let what = format!("power cut at change {moment}, {survival:?}");
@@ -189,13 +189,13 @@ fn a_run_killed_before_its_first_checkpoint_begins_again() {
     std::fs::write(run.join("stats.jsonl"), "{\"step\":3.0}\n").unwrap();
     run_whole(&mut Trainer::resume(&run, Components::new()).unwrap());
     t2f_tests::kill::Left::of(&run).unwrap().compare(&expected).unwrap();
-    // A run that has lost its checkpoints is not one that never had any.
+    // A run that has lost its checkpoints is refused.
     std::fs::remove_dir_all(run.join("checkpoints")).unwrap();
     let message = Trainer::resume(&run, Components::new()).err().unwrap().to_string();
     assert!(message.contains("holds no checkpoint"), "{message}");
 }
 
-/// Pointer and model are replaced after their checkpoint: a kill in between leaves those before, or
+/// Pointer and model are replaced after their checkpoint: a kill in between leaves the earlier ones, or
 /// none.
 #[test]
 fn a_run_killed_right_after_its_last_checkpoint_has_its_pointer_and_its_model_once_resumed() {

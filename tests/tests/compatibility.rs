@@ -43,7 +43,7 @@ struct FinalState {
     files: BTreeMap<String, BTreeMap<String, Summary>>,
 }
 
-/// What is known of a tensor.
+/// The summary of a tensor.
 #[derive(Debug, Deserialize)]
 struct Summary {
     sha256: String,
@@ -99,7 +99,7 @@ fn expected() -> Expected {
     serde_json::from_slice(&read(&fixtures().join("run-0.1/final.json.gz"))).unwrap()
 }
 
-/// The name today of a tensor of version 0.1.
+/// The present name of a tensor of version 0.1.
 fn renamed(name: &str) -> String {
     let found = RENAMED.iter().find_map(|(old, new)| Some(format!("{new}{}", name.strip_prefix(old)?)));
     found.unwrap_or_else(|| name.to_owned())

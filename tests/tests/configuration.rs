@@ -1,11 +1,11 @@
-//! docs/configuration.md has every key, and the default that it has.
+//! docs/configuration.md has every key and its default.
 
 use t2f_train::config::Config;
 use toml::{Table, Value};
 
 const PAGE: &str = include_str!("../../docs/configuration.md");
 
-/// A row of the page: a key, its default or an example of it, and the kind that it belongs to.
+/// A row of the page: a key, its default or an example, and its kind.
 struct Row {
     kind: Option<String>,
     key: String,
@@ -62,7 +62,7 @@ fn every_key_is_on_the_page() {
     }
 }
 
-/// The paths of the values that are no tables.
+/// The paths of the values that are not tables.
 fn leaves(prefix: &str, table: &Table) -> Vec<String> {
     let of = |(key, value): (&String, &Value)| match value {
         Value::Table(inner) => leaves(&format!("{prefix}{key}."), inner),

@@ -1,4 +1,4 @@
-//! Damage is found, named, and worked around where something older is whole.
+//! Damage is found and named, and an older intact checkpoint is loaded.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,8 +19,7 @@ use t2f_train::trainer::Trainer;
 use crate::program::run;
 use crate::tiny::{config, run_to};
 
-/// `count` damaged forms of some bytes: the first `cuts` are cut short, the others have a bit
-/// flipped.
+/// `count` damaged forms of some bytes: the first `cuts` are truncated, the others have a flipped bit.
 fn damaged(good: &[u8], cuts: usize, count: usize, seed: u64) -> impl Iterator<Item = Vec<u8>> {
     let mut draw = Key::new(seed).child("damage").rng();
     (0..count).map(move |i| {
@@ -44,7 +43,7 @@ fn any_damage_to_a_checkpoint_is_found_and_the_previous_one_is_taken() {
     for (seed, file) in files.iter().enumerate() {
         let good = fs::read(file).unwrap();
         let name = file.file_name().unwrap().to_str().unwrap();
-        // A manifest may change in ways that mean the same: white space there is none.
+        // A changed manifest may have the same meaning; it contains no white space.
         for bad in damaged(&good, 13, 213, seed as u64) {
             fs::write(file, &bad).unwrap();
             let found = load_latest(folder.path()).unwrap();
@@ -131,12 +130,12 @@ fn a_resume_from_a_damaged_run_warns_and_goes_on_or_says_what_is_wrong() {
     // The newest checkpoint, in its optimiser's state.
     let _ =
         damage("checkpoints/step-00000012/g_optimizer.safetensors", &|bytes| *bytes.last_mut().unwrap() ^= 4);
-    // A digit of the statistics, so that the line still is one.
+    // A digit of the statistics, so that the line is still valid JSON.
     let _ = damage("stats.jsonl", &|bytes| bytes[25] ^= 1);
     let ran = resume();
     assert_eq!(ran.code, 0, "{}", ran.err);
     for needle in [
-        "checkpoint passed over",
+        "damaged checkpoint skipped",
         "g_optimizer.safetensors is damaged in",
         "step-00000010",
         "every hash verified",
@@ -146,7 +145,7 @@ fn a_resume_from_a_damaged_run_warns_and_goes_on_or_says_what_is_wrong() {
     }
 }
 
-/// The model file with its tensors changed, without a seal, as another program would write it.
+/// The model file with changed tensors and without the hash, as by another program.
 fn rewritten(good: &[u8], change: impl Fn(&mut BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>)) -> Vec<u8> {
     let (_, header) = SafeTensors::read_metadata(good).unwrap();
     let metadata = header.metadata().clone().unwrap()["t2f"][64..].to_owned();
@@ -167,7 +166,7 @@ fn tensors_that_do_not_fit_are_all_listed() {
     let out = tempfile::tempdir().unwrap();
     let good = fs::read(short_run(out.path()).join("model.safetensors")).unwrap();
     let load = |bytes: &[u8]| Model::from_bytes(bytes, &Device::Cpu, &Components::new());
-    assert!(load(&rewritten(&good, |_| {})).is_ok(), "files without a seal are read");
+    assert!(load(&rewritten(&good, |_| {})).is_ok(), "files without a hash are accepted");
 
     let names: Vec<String> = {
         let file = SafeTensors::deserialize(&good).unwrap();
@@ -192,7 +191,7 @@ fn tensors_that_do_not_fit_are_all_listed() {
         shape.push(2);
         let twice = [data.as_slice(), data.as_slice()].concat();
         *data = twice;
-        tensors.insert("intruder".into(), (Dtype::F32, vec![1], vec![0; 4]));
+        tensors.insert("extra".into(), (Dtype::F32, vec![1], vec![0; 4]));
     });
     let message = load(&bad).err().unwrap().to_string();
     let wanted = [
@@ -200,7 +199,7 @@ fn tensors_that_do_not_fit_are_all_listed() {
         format!("{} is ", names[1]),
         "F64".to_owned(),
         format!("{} is ", names[2]),
-        "unexpected intruder".to_owned(),
+        "unexpected extra".to_owned(),
     ];
     assert!(wanted.iter().all(|part| message.contains(part)), "{message}");
 }
@@ -220,9 +219,9 @@ fn a_model_that_promises_sizes_beyond_all_memory_is_refused() {
         bad.splice(from..from + digits, *b"4611686018427387904");
         let grown = (u64::from_le_bytes(good[..8].try_into().unwrap()) + 19 - digits as u64).to_le_bytes();
         bad[..8].copy_from_slice(&grown);
-        // Without its seal, which would already say that the file is damaged.
-        let seal = find(&bad, "\"t2f\":\"");
-        bad[seal..seal + 64].fill(b' ');
+        // Without the hash, which would already refuse the file.
+        let hash = find(&bad, "\"t2f\":\"");
+        bad[hash..hash + 64].fill(b' ');
         let message = Model::from_bytes(&bad, &Device::Cpu, &Components::new()).err().unwrap().to_string();
         assert!(message.contains(key) && message.contains("expected at most"), "{key}: {message}");
     }

@@ -1,5 +1,5 @@
-//! Training that leaves the finite numbers stops, says where, and keeps what was good; it goes back
-//! and on, more slowly, if it is told to.
+//! A diverging training stops with its cause and keeps its intact checkpoints; on request it returns to
+//! the last one with lower learning rates.
 
 use std::fs;
 use std::ops::ControlFlow;
@@ -21,12 +21,12 @@ use t2f_train::trainer::{Progress, Trainer, train_tokenizer};
 use crate::program::run;
 use crate::tiny::{config, run_to, run_whole};
 
-/// Gives a run another configuration.
+/// Replaces the configuration of a run.
 fn edit(run: &Path, more: &[&str]) {
     fs::write(run.join("config.toml"), config(more).to_toml().unwrap() + "# edited\n").unwrap();
 }
 
-/// Trains four good steps, then with other learning rates until it breaks.
+/// Trains four steps, then with other learning rates until the training diverges.
 fn broken(rates: &[&str]) -> (Error, u64) {
     let out = tempfile::tempdir().unwrap();
     let mut trainer = Trainer::create(config(&[]), Components::new(), out.path()).unwrap();
@@ -40,9 +40,9 @@ fn broken(rates: &[&str]) -> (Error, u64) {
     let kept = checkpoint::load_latest(&run.join("checkpoints")).unwrap();
     let step = kept.state::<Progress>().unwrap().step;
     for file in ["g_params.safetensors", "d_params.safetensors", "g_ema.safetensors"] {
-        kept.tensors(file).unwrap(); // refuses what is not finite
+        kept.tensors(file).unwrap(); // refuses values that are not finite
     }
-    Model::load(&run, "cpu", &Components::new()).unwrap(); // that of the last good checkpoint
+    Model::load(&run, "cpu", &Components::new()).unwrap(); // the model of the last intact checkpoint
     let report: serde_json::Value =
         serde_json::from_slice(&fs::read(run.join("diverged.json")).unwrap()).unwrap();
     assert!(error.to_string().contains(report["cause"].as_str().unwrap()), "{report}");
@@ -76,7 +76,7 @@ fn parameters_that_are_not_finite_never_become_a_checkpoint() {
     assert_eq!(step, 4);
 }
 
-/// Networks after a step, the batch of the next, and where the schedule stands.
+/// Networks after some steps, the next batch, and its stage.
 struct Bench {
     networks: TrainState,
     batch: Batch,
@@ -97,7 +97,7 @@ impl Bench {
         .unwrap();
         let loader = Loader::new(splits.train.clone(), Key::new(0));
         let schedule = Schedule::new(&config.schedule, config.gan.max_level(), splits.train.len()).unwrap();
-        // In the midst of the fade-in, where every parameter has a part.
+        // Within the fade-in, where every parameter affects the images.
         let stage = schedule.at(88);
         let batch = loader.batch(88, 4, stage.resolution).unwrap();
         let mut bench = Self { networks, batch, stage };
@@ -109,13 +109,13 @@ impl Bench {
         self.networks.step(&self.batch, &self.stage, Key::new(0), step, step * 4).map(drop)
     }
 
-    /// Steps until it is noticed, and how long that took.
+    /// The error of the divergence, and the number of steps to it.
     fn noticed(&mut self) -> (Error, u64) {
-        (23..26).find_map(|step| Some((self.step(step).err()?, step - 22))).expect("nobody noticed")
+        (23..26).find_map(|step| Some((self.step(step).err()?, step - 22))).expect("the training diverges")
     }
 }
 
-/// Puts a value in the first place of a parameter.
+/// Sets the first value of a parameter.
 fn poison(var: &Var, value: f32) {
     let mut values: Vec<f32> = var.flatten_all().unwrap().to_vec1().unwrap();
     values[0] = value;
@@ -145,7 +145,7 @@ fn a_nan_or_an_infinity_anywhere_in_the_networks_stops_the_step_with_its_cause()
                 var.set(&good).unwrap();
             }
             Ok(()) => {
-                // An infinity can saturate a gate and harm nothing; it never reaches a checkpoint.
+                // An infinity may only saturate a gate; it never becomes part of a checkpoint.
                 let mut draft = checkpoint::Draft::new(1, &Progress::default()).unwrap();
                 let message = bench.networks.save(&mut draft).unwrap_err().to_string();
                 assert!(message.contains(place.as_str()), "{place} {value}: {message}");
@@ -182,8 +182,8 @@ fn a_nan_in_the_moments_stops_the_run_with_the_tensors_named() {
         *moment = moment.affine(0.0, f64::NAN).unwrap();
         adam.load(&tensors, &steps).unwrap();
         let (error, steps) = bench.noticed();
-        // The step that takes the moments makes bad parameters of them; the next sees it, or this
-        // one, where the other half of it reads them.
+        // The update with these moments makes parameters NaN. The same step finds them if its other
+        // update uses them, otherwise the next step.
         assert!(matches!(error, Error::Diverged { .. }) && steps <= 2, "{of_discriminator}: {error}");
     }
 }
@@ -197,8 +197,7 @@ fn the_average_is_checked_when_it_is_saved() {
     assert!(message.contains("g_ema.safetensors") && message.contains("NaN"), "{message}");
 }
 
-/// A run of four good steps whose configuration makes it diverge from there on, until the learning
-/// rate is low enough.
+/// A run of four steps whose configuration then makes it diverge, until the learning rate is low enough.
 fn wild(out: &Path, rate: &str) -> PathBuf {
     let mut trainer = Trainer::create(config(&[]), Components::new(), out).unwrap();
     let run = trainer.run_dir().path().to_owned();
@@ -209,7 +208,7 @@ fn wild(out: &Path, rate: &str) -> PathBuf {
 }
 
 #[test]
-fn a_rollback_goes_back_with_half_the_rate_and_is_recorded_for_good() {
+fn a_rollback_halves_the_rate_and_is_recorded() {
     let out = tempfile::tempdir().unwrap();
     let run = wild(out.path(), "1e30");
     let mut trainer = Trainer::resume(&run, Components::new()).unwrap();
@@ -220,7 +219,7 @@ fn a_rollback_goes_back_with_half_the_rate_and_is_recorded_for_good() {
     assert!(back.cause.contains("the loss of the"), "{back:?}");
     assert_eq!(trainer.progress().step, 4);
     drop(trainer);
-    // A kill right after does not undo it, and the next halves again.
+    // A kill does not undo the rollback, and the next one halves the rate again.
     let mut trainer = Trainer::resume(&run, Components::new()).unwrap();
     assert_eq!(trainer.progress().rollbacks, [back]);
     let error = trainer.run(|_| ControlFlow::Continue(())).unwrap_err();
@@ -248,13 +247,13 @@ fn after_a_rollback_the_pointer_names_the_checkpoint_that_it_made() {
 }
 
 #[test]
-fn the_rate_after_a_rollback_is_the_one_that_is_trained_with() {
-    // With all rates halved by the rollback, the run equals one whose
-    // configuration says half from the same checkpoint on.
+fn a_rollback_equals_half_the_configured_learning_rates() {
+    // After the rollback the run equals one that continues from the same checkpoint with half the
+    // configured learning rates.
     let out = tempfile::tempdir().unwrap();
     let settings = |rate: &str| {
-        let players = ["generator", "text", "discriminator", "reader"];
-        let lines = players.map(|player| format!("optimizer.{player}.lr={rate}"));
+        let optimizers = ["generator", "text", "discriminator", "classifier"];
+        let lines = optimizers.map(|name| format!("optimizer.{name}.lr={rate}"));
         config(&lines.each_ref().map(String::as_str))
     };
     let finish = |halve: bool| {
@@ -294,7 +293,7 @@ fn the_program_rolls_back_as_often_as_it_may() {
         "{}",
         ran.err
     );
-    // In all, not each time it is started.
+    // The limit is for the whole run, not for each start.
     assert_eq!(resume("2").err.matches("back to the checkpoint").count(), 0);
     assert_eq!(resume("3").err.matches("with 0.125 of the learning rate").count(), 1);
 }

@@ -36,7 +36,7 @@ fn prose(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The targets of the links of a document that are no web addresses.
+/// The link targets of a document that are not web addresses.
 fn links(text: &str) -> Vec<&str> {
     let of_line = |line| str::split(line, "](").skip(1).filter_map(|rest| rest.split_once(')'));
     let targets = prose(text).flat_map(of_line).map(|(target, _)| target);
@@ -61,7 +61,7 @@ fn has_heading(text: &str, wanted: &str) -> bool {
         .any(|line| anchor(line.trim_start_matches('#')) == wanted)
 }
 
-/// The links of a document at `path` that lead nowhere.
+/// The broken links of a document at `path`.
 fn broken(path: &Path, text: &str) -> Vec<String> {
     let leads = |target: &&str| {
         let (file, heading) = target.split_once('#').map_or((*target, None), |(file, id)| (file, Some(id)));
@@ -84,7 +84,7 @@ fn every_link_leads_to_a_file_and_a_heading() {
 }
 
 #[test]
-fn links_that_lead_nowhere_are_found() {
+fn broken_links_are_found() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.md");
     let text = "# One, two\n[x](b.md) [y](#one-two) [z](https://example.org)\n![p](p.png) [h](#three)\n```\n[c](c.md)\n```\n";

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use t2f_tests::fuzz::{corpus, targets};
 
-/// Inputs a target, and the time after which even those are enough.
+/// Inputs for each target, and the time limit of a target.
 const INPUTS: u64 = 1500;
 const TIME: Duration = Duration::from_secs(4);
 
@@ -20,7 +20,7 @@ fn no_bytes_make_a_parser_panic() {
         });
         assert!(effort.inputs >= 20, "{}: {effort:?}", target.name);
         let no_seed = target.seeds.is_empty();
-        assert!(effort.accepted > 0 || no_seed, "{} accepts not even its seeds: {effort:?}", target.name);
+        assert!(effort.accepted > 0 || no_seed, "{} accepts none of its seeds: {effort:?}", target.name);
         assert!(effort.accepted < effort.inputs || target.name == "caption", "{}: {effort:?}", target.name);
     }
 }

@@ -51,7 +51,7 @@ fn missing(table: &str, sources: &[(String, String)]) -> Vec<String> {
     let rows: Vec<_> = table.lines().filter(|line| line.starts_with("| ")).collect();
     let listed = |path: &str, global: &str| {
         let in_file = rows.iter().filter(|row| row.contains(&format!("`{path}`")));
-        // A call is listed by its file, whose rows say in words what it changes.
+        // A call is listed by its file; the rows describe its effect.
         in_file.into_iter().any(|row| global.ends_with('(') || row.contains(&format!("`{global}`")))
     };
     let mut missing = Vec::new();

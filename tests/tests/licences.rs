@@ -10,7 +10,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// Licences that a dependency may be taken under.
+/// Allowed licences of dependencies.
 const ALLOWED: [&str; 6] = ["Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "MIT", "Unicode-3.0", "Zlib"];
 
 /// Crates that must not enter the build, and the reason.
@@ -66,7 +66,7 @@ impl Package {
 /// Whether the terms of a licence expression can be met under [`ALLOWED`].
 ///
 /// SPDX expressions with `OR`, `AND`, `WITH` and parentheses; `/` is the `OR` of old manifests. A
-/// licence with an exception is an identifier of its own. An expression that is none is not met.
+/// licence with an exception is a separate identifier. An invalid expression is not met.
 fn is_allowed(expression: &str) -> bool {
     let spaced = expression.replace('(', " ( ").replace(')', " ) ").replace('/', " OR ");
     let words: Vec<&str> = spaced.split_whitespace().collect();

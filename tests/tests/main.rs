@@ -1,4 +1,4 @@
-//! One binary, one module for each guarantee.
+//! One test binary with a module for each guarantee.
 
 mod bad_data;
 mod bench;

@@ -1,5 +1,5 @@
-//! `t2f metrics` on a run: every number is printed, written and kept with its protocol, and the
-//! same command gives the same numbers.
+//! `t2f metrics` on a run: every value is printed and written with its protocol, and the same command
+//! gives the same values.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::program::{Ran, run};
 
-/// A run of 32 pixels that is over in seconds and draws nothing anybody would call a face.
+/// A run at 32x32 of a few seconds; its images are not faces yet.
 fn train(folder: &Path) {
     let settings = [
         "gan.resolution=32",
@@ -66,20 +66,20 @@ fn a_run_is_measured_and_the_numbers_are_kept_with_their_protocol() {
         assert!(ran.out.contains(key), "{key} is not printed: {}", ran.out);
         assert!(folder.path().join(of_run).join(format!("metric-{key}20.jsonl")).exists(), "{key}");
     }
-    assert!(scores.get("comp_gap").is_some(), "a number or null, and never missing");
+    assert!(scores.get("comp_gap").is_some(), "a number or null");
     let interval = &scores["aan_ci"];
     assert!(interval[0].as_f64() <= scores["aan"].as_f64() && scores["aan"].as_f64() <= interval[1].as_f64());
     assert_eq!((&scores["n"], &scores["seed"], &scores["split"]), (&20.into(), &3.into(), &"test".into()));
     assert_eq!(scores["model_hash"].as_str().unwrap().len(), 64);
     assert!(!fs::read_dir(folder.path().join("cache")).unwrap().collect::<Vec<_>>().is_empty());
 
-    // Again, from the cache; and on other faces.
+    // The same command with the cache, then other faces.
     assert_eq!(measure("b.json", &["--metrics", all, "--seed", "3", "--cache", "cache"]).code, 0);
     assert_eq!(json(folder.path(), "b.json"), scores);
     assert_eq!(measure("c.json", &["--metrics", "features", "--seed", "4", "--faces", "2"]).code, 0);
     let others = json(folder.path(), "c.json");
     assert!(others["kid_oracle"] != scores["kid_oracle"] && others["n"] == 40);
-    assert!(others.get("aan").is_none(), "what was not asked for is not there");
+    assert!(others.get("aan").is_none(), "only requested metrics are written");
     let rows = fs::read_to_string(folder.path().join(of_run).join("metric-fid_oracle20.jsonl")).unwrap();
     let rows: Vec<Value> = rows.lines().map(|row| serde_json::from_str(row).unwrap()).collect();
     assert_eq!(rows.len(), 2);

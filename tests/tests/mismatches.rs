@@ -1,4 +1,4 @@
-//! The texts of a batch among which the contrastive loss tells the caption of an image.
+//! The negative texts of the contrastive loss.
 
 use candle_core::Device;
 use t2f_data::attributes::{Claims, Schema};

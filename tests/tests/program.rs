@@ -1,9 +1,9 @@
-//! The program, started as a user starts it.
+//! The program as a process.
 
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// What a command left behind.
+/// The outcome of a command.
 pub struct Ran {
     /// Exit code; -1 if a signal ended it.
     pub code: i32,

@@ -1,4 +1,4 @@
-//! Resumed equals uninterrupted, bit for bit; and the number of workers changes nothing.
+//! A resumed run equals an uninterrupted one bit for bit, with any number of workers.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -11,7 +11,7 @@ use t2f_train::trainer::{Event, Outcome, Trainer};
 use crate::program;
 use crate::tiny::{config, newest_checkpoint, run_to, run_whole, stats};
 
-/// What a run leaves that must not depend on how it got there.
+/// The results of a run that must not depend on interruptions.
 #[derive(PartialEq)]
 struct Left {
     checkpoint: BTreeMap<String, Vec<u8>>,
@@ -30,7 +30,7 @@ fn whole(config: Config, out: &Path) -> Left {
     left(trainer.run_dir().path())
 }
 
-/// Trains to each of `stops` in a process of its own, then to the end.
+/// Trains to each of `stops` with a new trainer, then to the end.
 fn interrupted(config: Config, out: &Path, stops: &[u64]) -> Left {
     let mut trainer = Trainer::create(config, Components::new(), out).unwrap();
     let run = trainer.run_dir().path().to_owned();
@@ -56,7 +56,7 @@ fn assert_same(found: &Left, expected: &Left, what: &str) {
     assert!(found.model == expected.model, "{what}: the model differs");
 }
 
-/// A watcher may ask for a stop at whatever it sees.
+/// The callback may stop the run at any event.
 #[test]
 fn breaking_at_a_tick_stops_the_run() {
     let out = tempfile::tempdir().unwrap();
@@ -113,8 +113,8 @@ fn a_killed_run_continues_from_its_last_checkpoint_to_the_same_bits() {
     }
 }
 
-/// A run folder as a kill after `steps` leaves it: no checkpoint of that moment, the statistics
-/// ahead of the newest checkpoint and torn in the middle of a line.
+/// A run folder as after a kill at `steps`: the newest checkpoint is earlier, and the statistics go beyond
+/// it and end within a line.
 fn killed_after(steps: u64, out: &Path) -> PathBuf {
     let mut trainer = Trainer::create(config(&[]), Components::new(), out).unwrap();
     let run = trainer.run_dir().path().to_owned();
@@ -129,7 +129,7 @@ fn killed_after(steps: u64, out: &Path) -> PathBuf {
 }
 
 #[test]
-fn a_configuration_that_was_edited_to_what_does_not_hold_together_is_not_resumed() {
+fn a_configuration_that_was_edited_to_an_invalid_one_is_not_resumed() {
     let out = tempfile::tempdir().unwrap();
     let mut trainer = Trainer::create(config(&[]), Components::new(), out.path()).unwrap();
     let run = trainer.run_dir().path().to_owned();
@@ -151,7 +151,7 @@ fn the_number_of_workers_changes_nothing() {
     let out = tempfile::tempdir().unwrap();
     let one = whole(config(&["loader.workers=1"]), out.path());
     let mut three = whole(config(&["loader.workers=3"]), out.path());
-    // The model file also holds the configuration, which says how many workers there were.
+    // The model file contains the configuration with the number of workers.
     assert_ne!(three.model, one.model);
     three.model.clone_from(&one.model);
     assert_same(&three, &one, "three workers");

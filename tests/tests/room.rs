@@ -1,4 +1,4 @@
-//! Disks that are full, read-only, someone else's or in use; clocks that run backwards.
+//! Full and read-only disks, missing permissions, folders in use, and clocks that run backwards.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -28,7 +28,7 @@ fn size(folder: &Path) -> u64 {
 }
 
 #[test]
-fn a_disk_that_is_full_at_any_size_keeps_the_last_good_checkpoint_and_says_what_it_takes() {
+fn a_disk_that_is_full_at_any_size_keeps_the_last_checkpoint_and_states_the_need() {
     let measure = tempfile::tempdir().unwrap();
     let whole = size(&draft(2).commit(&OsDisk, measure.path(), 3).unwrap());
     let (mut failed, mut fitted) = (0, 0);
@@ -52,7 +52,7 @@ fn a_disk_that_is_full_at_any_size_keeps_the_last_good_checkpoint_and_says_what_
                         message.contains("it takes") && message.contains("are free"),
                         "{room}: {message}"
                     );
-                    // Where only the pointer did not fit, the new checkpoint is whole already.
+                    // If only the pointer did not fit, the new checkpoint is complete.
                     let found = load_latest(folder.path()).unwrap();
                     assert!(step_of(&found) == 1 || room >= whole, "{room} bytes: {message}");
                     let left = fs::read_dir(folder.path()).unwrap();
@@ -66,14 +66,14 @@ fn a_disk_that_is_full_at_any_size_keeps_the_last_good_checkpoint_and_says_what_
     assert!(failed > 100 && fitted > 10, "{failed} failed, {fitted} fitted");
 }
 
-/// A run of a few steps that is not complete, with nobody in its folder.
+/// An incomplete run of a few steps whose folder is not in use.
 fn started(out: &Path) -> PathBuf {
     let mut trainer = Trainer::create(config(&[]), Components::new(), out).unwrap();
     run_to(&mut trainer, 12);
     trainer.run_dir().path().to_owned()
 }
 
-/// Continues a run on another disk to its end, or to the error.
+/// Resumes a run on another disk to its end or an error.
 fn resumed_on(run: &Path, disk: Arc<dyn Disk>) -> t2f_train::Result<()> {
     let run = RunDir::open_on(run, disk)?;
     let config = run.config()?;
@@ -123,7 +123,7 @@ fn a_disk_that_refuses_is_named() {
 }
 
 #[test]
-fn a_real_limit_on_the_size_of_files_is_an_error_that_says_what_it_takes() {
+fn a_limit_on_the_size_of_files_is_an_error_that_states_the_need() {
     let out = tempfile::tempdir().unwrap();
     let of_run = started(out.path());
     // The limit is in blocks of 512 or 1024 bytes, by the shell; the largest file of a checkpoint is
@@ -148,7 +148,7 @@ fn places_that_cannot_be_written_are_named_with_a_hint() {
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o555)).unwrap();
     let file = home.path().join("file");
     fs::write(&file, "").unwrap();
-    // Permissions do not hold for root, so that the program is run by somebody else then.
+    // Root ignores permissions, so the program runs as another user then.
     let program = home.path().join("program");
     fs::copy(env!("CARGO_BIN_EXE_t2f-under-test"), &program).unwrap();
     let is_root = fs::write(closed.join("probe"), "").is_ok();
@@ -183,7 +183,7 @@ fn a_folder_has_one_user_at_a_time_in_fifty_races() {
         let enter = || {
             start.wait();
             let entered = RunDir::open(&of_run);
-            end.wait(); // nobody leaves before everybody has tried
+            end.wait(); // all threads try before one releases the lock
             entered.is_ok()
         };
         let winners = std::thread::scope(|scope| {
@@ -201,7 +201,7 @@ fn a_clock_that_goes_back_changes_nothing() {
     run_whole(&mut whole);
     let expected = t2f_tests::kill::Left::of(whole.run_dir().path()).unwrap();
     let run = started(out.path());
-    // The newest checkpoint is the oldest by the clock, and the others are of the future.
+    // The newest checkpoint has the oldest time, and the others have future times.
     let set = |path: &Path, time| fs::File::open(path).unwrap().set_modified(time).unwrap();
     for entry in fs::read_dir(run.join("checkpoints")).unwrap() {
         let path = entry.unwrap().path();

@@ -1,4 +1,4 @@
-//! A whole run from the command line: the folder it leaves, what is drawn from it, stopping it.
+//! A whole run from the command line: its folder, generation from it, and interruption.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use crate::program::{command, run};
 
-/// `train` with networks so small that a step takes milliseconds, and what else is to be set.
+/// `train` with networks of a few milliseconds per step, and more settings.
 fn train<'a>(more: &[&'a str]) -> Vec<&'a str> {
     let small = [
         "gan.resolution=8",
@@ -49,7 +49,7 @@ fn as_str(words: &[String]) -> Vec<&str> {
 }
 
 #[test]
-fn a_run_leaves_a_folder_that_tells_its_story_and_ends_with_the_command_that_draws() {
+fn a_run_folder_is_complete_and_the_last_line_is_a_generate_command() {
     let folder = tempfile::tempdir().unwrap();
     let ran = run(folder.path(), &train(&["seed=3"]));
     assert_eq!(ran.code, 0, "{}", ran.err);
@@ -79,14 +79,14 @@ fn a_run_leaves_a_folder_that_tells_its_story_and_ends_with_the_command_that_dra
     }
 
     let words = proposed(ran.out.lines().last().unwrap());
-    let drawn = run(folder.path(), &as_str(&words));
-    assert_eq!(drawn.code, 0, "{words:?}: {}", drawn.err);
-    let png = fs::read(folder.path().join(drawn.out.trim())).unwrap();
+    let generated = run(folder.path(), &as_str(&words));
+    assert_eq!(generated.code, 0, "{words:?}: {}", generated.err);
+    let png = fs::read(folder.path().join(generated.out.trim())).unwrap();
     assert!(png.starts_with(b"\x89PNG"));
 }
 
 #[test]
-fn the_last_sheet_takes_the_place_of_no_other() {
+fn the_last_sheet_replaces_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let sheets = |folder_of_run: &str, sample_kimg: &str| {
         let more = [
@@ -104,7 +104,7 @@ fn the_last_sheet_takes_the_place_of_no_other() {
         sheets.sort();
         sheets
     };
-    // 1536 images: of batches of 64, the first that passes a thousand ends at 1024.
+    // 1536 images in batches of 64: the first batch beyond a thousand ends at 1024.
     let often = sheets("runs/00000-procedural-quick", "output.sample_kimg=1");
     assert_eq!(often, ["fakes000001.536.png", "fakes000001.png"]);
     assert_eq!(sheets("runs/00001-procedural-quick", "output.sample_kimg=5"), ["fakes000001.png"]);
@@ -114,17 +114,17 @@ fn the_last_sheet_takes_the_place_of_no_other() {
 fn the_same_caption_and_seed_give_the_same_bytes_and_others_do_not() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(run(folder.path(), &train(&[])).code, 0);
-    let draw = |out: &str, more: &[&str]| {
+    let generate = |out: &str, more: &[&str]| {
         let model = ["generate", "--device", "cpu", "--model", "runs/00000-procedural-quick", "--out", out];
         let ran = run(folder.path(), &[&model, more].concat());
         assert_eq!(ran.code, 0, "{}", ran.err);
         ran
     };
     let bytes = |name: &str| fs::read(folder.path().join(name)).unwrap();
-    draw("a.png", &["--seeds", "5", "a bald man"]);
-    draw("b.png", &["--seeds", "5", "a bald man"]);
-    draw("c.png", &["--seeds", "6", "a bald man"]);
-    draw("d.png", &["--seeds", "5", "--no-provenance", "a bald man"]);
+    generate("a.png", &["--seeds", "5", "a bald man"]);
+    generate("b.png", &["--seeds", "5", "a bald man"]);
+    generate("c.png", &["--seeds", "6", "a bald man"]);
+    generate("d.png", &["--seeds", "5", "--no-provenance", "a bald man"]);
     assert_eq!(bytes("a.png"), bytes("b.png"));
     assert_ne!(bytes("a.png"), bytes("c.png"));
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
@@ -133,15 +133,15 @@ fn the_same_caption_and_seed_give_the_same_bytes_and_others_do_not() {
     assert!(!bare.contains("trainedAlgorithmicMedia") && !bare.contains("a bald man"));
 
     fs::write(folder.path().join("captions.txt"), "# two\na woman\n\na qwertyuiop man\n").unwrap();
-    let many = draw("faces", &["--captions", "captions.txt", "--seeds", "0,2-3"]);
+    let many = generate("faces", &["--captions", "captions.txt", "--seeds", "0,2-3"]);
     assert_eq!(fs::read_dir(folder.path().join("faces")).unwrap().count(), 6);
     assert!(many.err.contains("warning") && many.err.contains("\"qwertyuiop\""), "{}", many.err);
-    draw("grid.png", &["--captions", "captions.txt", "--seeds", "0-3", "--grid", "--truncation", "0.5"]);
+    generate("grid.png", &["--captions", "captions.txt", "--seeds", "0-3", "--grid", "--truncation", "0.5"]);
     assert!(bytes("grid.png").starts_with(b"\x89PNG"));
 }
 
 #[test]
-fn an_interrupted_run_saves_exits_well_and_is_resumed_by_the_command_it_prints() {
+fn an_interrupted_run_exits_with_success_and_prints_its_resume_command() {
     let folder = tempfile::tempdir().unwrap();
     let endless = train(&["schedule.stable_kimg=[0.016,0.4]"]);
     let mut child =

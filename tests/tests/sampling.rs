@@ -1,4 +1,4 @@
-//! What truncation and the text scale do to a face.
+//! The effects of truncation and guidance scale.
 
 use t2f_train::components::Components;
 use t2f_train::model::Model;
@@ -17,36 +17,39 @@ fn model(more: &[&str]) -> Model {
 }
 
 #[test]
-fn the_text_scale_leads_from_the_empty_caption_through_the_given_one() {
+fn the_guidance_scale_extrapolates_from_the_empty_caption() {
     let model = model(&["loss.attributes.prior=false"]);
-    let draw = |caption: &str, guidance_scale: f64| {
+    let generate = |caption: &str, guidance_scale: f64| {
         let sampling = Sampling { guidance_scale, ..Sampling::default() };
-        let drawn = model.generate_tensor(&[caption.to_owned()], &[1], sampling).unwrap();
-        drawn.flatten_all().unwrap().to_vec1::<f32>().unwrap()
+        let images = model.generate_tensor(&[caption.to_owned()], &[1], sampling).unwrap();
+        images.flatten_all().unwrap().to_vec1::<f32>().unwrap()
     };
     let close = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
-    assert_eq!(draw("", 1.0), draw("", 3.0), "the empty caption has nowhere to lead to");
-    assert!(close(&draw("a bald man", 0.0), &draw("", 1.0)));
-    assert!(!close(&draw("a bald man", 1.0), &draw("", 1.0)));
-    assert!(!close(&draw("a bald man", 3.0), &draw("a bald man", 1.0)));
+    assert_eq!(generate("", 1.0), generate("", 3.0), "the scale does not change the empty caption");
+    assert!(close(&generate("a bald man", 0.0), &generate("", 1.0)));
+    assert!(!close(&generate("a bald man", 1.0), &generate("", 1.0)));
+    assert!(!close(&generate("a bald man", 3.0), &generate("a bald man", 1.0)));
 }
 
 #[test]
-fn a_text_scale_is_refused_where_no_empty_caption_was_learnt() {
+fn a_guidance_scale_requires_caption_dropout() {
     let model = model(&["loader.caption_dropout=0"]);
-    let draw = |guidance_scale: f64| {
+    let generate = |guidance_scale: f64| {
         model.generate(&["a bald man".into()], &[1], Sampling { guidance_scale, ..Sampling::default() })
     };
-    assert!(draw(1.0).is_ok());
-    let message = draw(2.0).unwrap_err().to_string();
-    assert!(message.contains("text scale of 2") && message.contains("loader.caption_dropout"), "{message}");
+    assert!(generate(1.0).is_ok());
+    let message = generate(2.0).unwrap_err().to_string();
+    assert!(
+        message.contains("guidance scale of 2") && message.contains("loader.caption_dropout"),
+        "{message}"
+    );
 }
 
 #[test]
-fn an_empty_caption_is_drawn_where_it_was_learnt_and_refused_elsewhere() {
+fn an_empty_caption_requires_caption_dropout() {
     let home = tempfile::tempdir().unwrap();
-    let drawn = run(home.path(), &["generate", "", "--out", "face.png"]);
-    assert!(drawn.code == 0 && home.path().join("face.png").exists(), "{}", drawn.err);
+    let ran = run(home.path(), &["generate", "", "--out", "face.png"]);
+    assert!(ran.code == 0 && home.path().join("face.png").exists(), "{}", ran.err);
     let mut trainer =
         Trainer::create(config(&["loader.caption_dropout=0"]), Components::new(), &home.path().join("out"))
             .unwrap();
@@ -57,13 +60,13 @@ fn an_empty_caption_is_drawn_where_it_was_learnt_and_refused_elsewhere() {
 }
 
 #[test]
-fn truncation_to_nothing_leaves_one_face_a_caption() {
+fn truncation_to_zero_gives_one_face_for_each_caption() {
     let model = model(&[]);
-    let draw = |seed: u64, truncation: f64| {
+    let generate = |seed: u64, truncation: f64| {
         model
             .generate(&["a bald man".into()], &[seed], Sampling { truncation, ..Sampling::default() })
             .unwrap()
     };
-    assert_eq!(draw(1, 0.0), draw(2, 0.0));
-    assert_ne!(draw(1, 1.0), draw(2, 1.0));
+    assert_eq!(generate(1, 0.0), generate(2, 0.0));
+    assert_ne!(generate(1, 1.0), generate(2, 1.0));
 }

@@ -1,4 +1,4 @@
-//! The model that comes with the program: it draws at once, and is as good as its card says.
+//! The embedded model: it generates without a run, and its quality is that of its model card.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::program::run;
 
-/// What the card of the model states, as `t2f metrics --json` wrote it.
+/// The figures of the model card, from `t2f metrics --json`.
 const STATED: &str = include_str!("../../crates/t2f/assets/faces.json");
 
 fn ok(folder: &Path, args: &[&str]) -> String {
@@ -16,7 +16,7 @@ fn ok(folder: &Path, args: &[&str]) -> String {
 }
 
 #[test]
-fn draws_without_a_run_and_the_same_bytes_each_time() {
+fn generates_without_a_run_and_the_same_bytes_each_time() {
     let folder = tempfile::tempdir().unwrap();
     for file in ["one.png", "two.png"] {
         ok(folder.path(), &["generate", "--seeds", "5", "--out", file, "a woman with red hair and glasses"]);
@@ -27,9 +27,9 @@ fn draws_without_a_run_and_the_same_bytes_each_time() {
     assert_eq!((size(16), size(20)), (64, 64), "width and height in the PNG's header");
 }
 
-/// Another processor rounds otherwise, which moves a few faces over a border.
+/// Rounding differs between processors, which changes the class of a few faces.
 #[test]
-fn agreement_is_what_the_card_states() {
+fn agreement_is_that_of_the_model_card() {
     let folder = tempfile::tempdir().unwrap();
     ok(folder.path(), &["metrics", "--metrics", "faces", "--count", "500", "--json", "again.json"]);
     let again: Value =

@@ -1,4 +1,5 @@
-//! SIGINT and SIGTERM finish the step, save and exit 0; a second one aborts; SIGUSR1 saves now.
+//! SIGINT and SIGTERM finish the step, write a checkpoint and exit with 0; a second one aborts; SIGUSR1
+//! writes a checkpoint and continues.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Lines};
@@ -11,7 +12,7 @@ use t2f_train::checkpoint::load_latest;
 
 use crate::program::command;
 
-/// A run that takes hours, and what it prints from its first level on.
+/// A run of hours, with its output from its first level.
 struct Running {
     child: Child,
     lines: Lines<BufReader<ChildStderr>>,
@@ -41,7 +42,7 @@ impl Running {
     }
 
     fn signal(&self, signals: &[&str]) {
-        // One shell, so that a second signal comes before the first is dealt with.
+        // One shell, so that a second signal comes before the first is handled.
         let pid = self.child.id();
         let script: Vec<String> = signals.iter().map(|signal| format!("kill -{signal} {pid}")).collect();
         assert!(Command::new("sh").args(["-c", &script.join(" && ")]).status().unwrap().success());
@@ -63,7 +64,7 @@ impl Drop for Running {
 }
 
 #[test]
-fn the_first_signal_saves_and_exits_well_whenever_it_comes() {
+fn the_first_signal_saves_and_exits_with_success_at_any_time() {
     for (i, signal) in ["INT", "TERM", "INT", "TERM", "TERM"].into_iter().enumerate() {
         let folder = tempfile::tempdir().unwrap();
         let mut running = Running::start(folder.path());
@@ -91,14 +92,14 @@ fn a_second_signal_ends_the_run_at_once() {
 }
 
 #[test]
-fn a_third_kind_of_signal_saves_and_goes_on() {
+fn sigusr1_saves_and_continues() {
     let folder = tempfile::tempdir().unwrap();
     let mut running = Running::start(folder.path());
     for saves in 1..=2 {
         running.signal(&["USR1"]);
-        running.wait_for("saved as asked; going on");
+        running.wait_for("saved as asked; continuing");
         assert_eq!(running.checkpoints(), saves);
-        // The first line may still tell of the step just saved, the second comes from a later one.
+        // The first line may be of the step just saved; the second is of a later one.
         running.wait_for("img/s");
         running.wait_for("img/s");
     }

@@ -1,4 +1,5 @@
-//! The structure of the workspace: no file depends on itself through others, no crate on one above it.
+//! The structure of the workspace: the files of a crate have no dependency cycle, and no crate depends on
+//! a higher layer.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -160,7 +161,7 @@ fn references_are_read_from_code_alone() {
     }
 }
 
-/// A path along which a node leads back to itself, if there is one.
+/// A cycle of the graph, if there is one.
 fn cycle(graph: &Graph) -> Option<Vec<String>> {
     fn visit<'a>(
         graph: &'a Graph,
@@ -190,15 +191,15 @@ type Names = Vec<String>;
 #[derive(Default)]
 struct Module {
     file: String,
-    /// The modules that it declares, other than for tests.
+    /// The declared modules, except for tests.
     children: BTreeSet<String>,
-    /// The items that it defines.
+    /// The defined items.
     items: BTreeSet<String>,
-    /// The names that its `use` items bind, and the paths in this crate that they stand for.
+    /// The names of its `use` items, with their paths in this crate.
     bindings: BTreeMap<String, Names>,
-    /// The modules of this crate that it imports whole.
+    /// The modules of this crate imported by a glob.
     globs: Vec<Names>,
-    /// The paths in this crate that its code uses.
+    /// The paths in this crate used by its code.
     used: BTreeSet<Names>,
 }
 
@@ -223,7 +224,7 @@ fn sources(src: &Path) -> Modules {
     modules(files.into_iter())
 }
 
-/// The modules of a crate from its files, but for those that only tests declare.
+/// The modules of a crate from its files, except those for tests.
 fn modules(files: impl Iterator<Item = (String, String)>) -> Modules {
     let mut all = Modules::new();
     for (file, text) in files {
@@ -242,8 +243,8 @@ fn modules(files: impl Iterator<Item = (String, String)>) -> Modules {
     all
 }
 
-/// The arrows between the files of a crate. A re-export is no use; a path through one leads to the file that
-/// defines the item.
+/// The dependencies between the files of a crate. A re-export is not a use; a path through it leads to the
+/// file that defines the item.
 fn arrows(modules: &Modules) -> Graph {
     let mut graph = Graph::new();
     for module in modules.values() {
@@ -428,7 +429,7 @@ impl Module {
             }
         }
         let (imports, code) = imports(&tokens);
-        // The names that re-exports of its own modules bind: a use only where the code has them.
+        // A re-export of an own module is a use only if the code contains its name.
         let mut exported = Vec::new();
         for Import { path, alias, public } in imports {
             let Some(path) = module.absolute(names, &path) else { continue };
@@ -447,7 +448,7 @@ impl Module {
         module.used.extend(
             exported.into_iter().filter(|(alias, _)| mentioned.contains(alias.as_str())).map(|it| it.1),
         );
-        // What a glob brings is used where the code has its name.
+        // A name from a glob is used if the code contains it.
         let unknown = mentioned.iter().filter(|name| !module.items.contains(**name));
         let of_globs: Vec<Names> = unknown
             .flat_map(|name| module.globs.iter().map(|glob| [&glob[..], &[(*name).to_owned()]].concat()))
@@ -491,7 +492,7 @@ impl Module {
         }
     }
 
-    /// A path from the root of the crate, if it leads into it; `base` is the module that it is read in.
+    /// A path from the root of the crate, if it leads into the crate; `base` is the module of the path.
     fn absolute(&self, base: &[String], path: &[String]) -> Option<Names> {
         let (first, rest) = path.split_first()?;
         let mut base = base.to_vec();

@@ -1,4 +1,4 @@
-//! A text encoder from outside: trained, resumed, recorded by name.
+//! A custom text encoder: trained, resumed, and recorded by name.
 
 use candle_core::{Device, Tensor};
 use candle_nn::{Init, VarBuilder};
@@ -10,7 +10,7 @@ use t2f_train::trainer::Trainer;
 
 use crate::tiny::{config, run_to, run_whole};
 
-/// The sum of the vectors of a caption's words; the row of a word is the sum of its letters.
+/// The sum of the word vectors of a caption; the row of a word is the sum of its bytes.
 #[derive(Debug)]
 struct BagOfWords(Tensor);
 
@@ -46,7 +46,7 @@ fn bag() -> Components {
 }
 
 #[test]
-fn an_encoder_from_outside_is_trained_resumed_saved_and_generated_with() {
+fn a_custom_encoder_trains_resumes_saves_and_generates() {
     let out = tempfile::tempdir().unwrap();
     let few = config(&["schedule.stable_kimg=[0.016,0]", "schedule.fade_kimg=[0,0.016]"]);
     let mut trainer = Trainer::create(few, bag(), out.path()).unwrap();

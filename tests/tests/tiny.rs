@@ -1,4 +1,4 @@
-//! A run of forty steps that takes a second, driven through the library.
+//! A run of forty steps that takes a second, through the library.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,7 +12,7 @@ use t2f_train::trainer::{Event, Outcome, Trainer};
 /// Images a step.
 pub const BATCH: u64 = 4;
 
-/// What makes the preset `quick` tiny.
+/// Settings that make the preset `quick` tiny.
 pub const SMALL: [&str; 28] = [
     "name=tiny",
     "device=cpu",
@@ -44,14 +44,14 @@ pub const SMALL: [&str; 28] = [
     "output.samples=2",
 ];
 
-/// Forty steps on 64 drawn faces: sixteen at 4x4, twelve fading 8x8 in, twelve more. A row of
-/// statistics every three steps, a checkpoint every five. `more` wins.
+/// Forty steps on 64 procedural faces: sixteen at 4x4, twelve of the fade-in of 8x8, twelve more.
+/// Statistics every three steps, a checkpoint every five. Settings in `more` win.
 pub fn config(more: &[&str]) -> Config {
     let lines: Vec<String> = SMALL.iter().chain(more).map(|&line| line.to_owned()).collect();
     Config::resolve(Some("quick"), None, &lines).unwrap()
 }
 
-/// Trains until `steps` have been taken in all, and asks to stop there.
+/// Trains until `steps` have been taken in all, and stops there.
 pub fn run_to(trainer: &mut Trainer, steps: u64) -> Outcome {
     let mut watch = |event: &Event| match event {
         Event::Started { images, .. } | Event::Stepped { images } if *images >= steps * BATCH => {
@@ -75,7 +75,7 @@ pub fn newest_checkpoint(run: &Path) -> BTreeMap<String, Vec<u8>> {
     files.map(|path| (name(&path), fs::read(&path).unwrap())).collect()
 }
 
-/// The rows of `stats.jsonl` without what the clock says.
+/// The rows of `stats.jsonl` without times.
 pub fn stats(run: &Path) -> Vec<BTreeMap<String, f64>> {
     let (rows, faults) = json_lines::read(&run.join("stats.jsonl")).unwrap();
     assert_eq!(faults, Vec::<String>::new());

@@ -7,7 +7,7 @@ use candle_core::{DType, Device, Tensor};
 use safetensors::SafeTensors;
 
 /// The only key of the metadata. Its value is the blake3 hash of the whole file, computed with zeros in
-/// its place, followed by JSON. Files of version 0.1 and earlier builds may have the JSON alone.
+/// its place, followed by JSON. Files of older builds have the JSON alone.
 const KEY: &str = "t2f";
 /// The beginning of the value in the file.
 const START: &[u8] = b"\"t2f\":\"";

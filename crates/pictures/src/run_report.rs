@@ -26,8 +26,8 @@ pub fn write(run: &Path) -> Result<Vec<PathBuf>> {
     let options = CurveOptions::default();
     let svg = curves::svg(&rows, &options).map(String::into_bytes);
     let png = curves::picture(&rows, &options).and_then(|page| picture::to_png(&page, None));
-    keep("losses.svg", svg.map_err(Error::from))?;
-    keep("losses.png", png.map_err(Error::from))?;
+    keep("losses.svg", svg)?;
+    keep("losses.png", png)?;
     keep("timelapse.gif", Timelapse::default().of_run(run))?;
     Ok(written)
 }

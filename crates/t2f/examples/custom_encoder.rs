@@ -1,6 +1,7 @@
 //! Trains with a text encoder of its own: the sum of word vectors.
 //!
 //! `cargo run --release --example custom_encoder -- [KEY=VALUE …]`
+#![allow(clippy::print_stdout)]
 
 use std::ops::ControlFlow;
 

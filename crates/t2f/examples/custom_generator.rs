@@ -1,6 +1,7 @@
 //! Trains a generator and a discriminator of its own: two-layer perceptrons at one resolution.
 //!
 //! `cargo run --release --example custom_generator -- [KEY=VALUE …]`
+#![allow(clippy::print_stdout)]
 
 use std::ops::ControlFlow;
 

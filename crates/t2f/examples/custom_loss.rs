@@ -1,6 +1,7 @@
 //! Trains with an adversarial loss and an objective of its own.
 //!
 //! `cargo run --release --example custom_loss -- [KEY=VALUE …]`
+#![allow(clippy::print_stdout)]
 
 use std::ops::ControlFlow;
 

@@ -2,6 +2,7 @@
 //! of the model.
 //!
 //! `cargo run --release --example custom_metric -- [KEY=VALUE …]`
+#![allow(clippy::print_stdout)]
 
 use std::ops::ControlFlow;
 

@@ -1,6 +1,7 @@
 //! Generates faces from captions with a model file, or with the model of this package.
 //!
 //! `cargo run --release --example generate -- [MODEL]`
+#![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use t2f::pictures::picture;
 use t2f::pictures::provenance::Provenance;

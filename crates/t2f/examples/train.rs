@@ -2,6 +2,7 @@
 //!
 //! `cargo run --release --example train -- [KEY=VALUE …]`; the settings are those of
 //! `docs/configuration.md`.
+#![allow(clippy::print_stdout)]
 
 use std::ops::ControlFlow;
 

@@ -2,6 +2,7 @@
 //! file that `t2f generate --model` loads.
 //!
 //! `cargo run --release --example training_loop -- [KEY=VALUE …]`
+#![allow(clippy::print_stdout)]
 
 use std::path::Path;
 

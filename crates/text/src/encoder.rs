@@ -1,4 +1,4 @@
-//! The seam, and the encoder that is built in.
+//! The trait of text encoders, and the LSTM encoder.
 
 use candle_core::{D, Device, Tensor};
 use candle_nn::{Init, VarBuilder};
@@ -10,10 +10,10 @@ use crate::error::{Error, Result};
 use crate::lstm::Lstm;
 use crate::tokenizer::{PAD_ID, Tokenizer, UNKNOWN_ID};
 
-/// What turns captions into embeddings.
+/// A text encoder: captions to embeddings.
 ///
-/// An encoder owns its tokenizer and its parameters. Trainable or constant is decided by the
-/// `VarBuilder` that it was built from.
+/// An encoder owns its tokenizer and its parameters. The `VarBuilder` that builds it decides whether the
+/// parameters are trainable.
 pub trait TextEncoder: Send + Sync + std::fmt::Debug {
     /// The embeddings of captions.
     ///
@@ -21,62 +21,63 @@ pub trait TextEncoder: Send + Sync + std::fmt::Debug {
     /// The result is `(B, E)`.
     ///
     /// # Errors
-    /// If there are no captions, or the device fails. No text is an error.
+    /// If there are no captions, or the device fails. Every text has an embedding.
     fn encode(&self, captions: &[String]) -> Result<Tensor>;
 
-    /// E.
+    /// The embedding size E.
     fn embedding_size(&self) -> usize;
 
-    /// Words of a caption that the encoder does not know, in order, once each.
+    /// The unknown words of a caption, in order, once each.
     ///
     /// # Errors
-    /// If the tokenizer refuses the text.
+    /// If the tokenizer fails.
     fn unknown_words(&self, caption: &str) -> Result<Vec<String>>;
 }
 
-/// Which encoder is used. `kind = "…"` chooses.
+/// The text encoder, `[text]`; `kind` selects it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum TextConfig {
-    /// A word-level LSTM, trained with the rest.
+    /// A word-level LSTM, trained with the other networks.
     Lstm(LstmConfig),
 }
 
-/// The LSTM encoder.
+/// The settings of the LSTM encoder, `[text]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LstmConfig {
-    /// Size of a word's vector; default 128, at least 1.
+    /// Size of a word vector; default 128, at least 1.
     pub embedding_size: usize,
-    /// Size of a direction's state; default 128, at least 1. E is twice that with two directions.
+    /// Size of the hidden state of a direction; default 128, at least 1. E is twice that with two directions.
     pub hidden_size: usize,
-    /// Layers; default 1, at least 1.
+    /// Number of layers; default 1, at least 1.
     pub layers: usize,
-    /// Whether captions are also read from the end; default true.
+    /// Whether the LSTM has a backward direction; default true.
     pub bidirectional: bool,
-    /// How the states of a caption become one vector; default `max`.
+    /// Pooling of the states of a caption; default `max`.
     pub pooling: Pooling,
-    /// Words of a caption that are read; default 100 (T2F's `captions_length`), at least 1.
+    /// Maximum number of words of a caption; default 100 (T2F's `captions_length`), at least 1. Later words
+    /// are ignored.
     pub max_length: usize,
-    /// How often a word must occur in the training captions; default 1.
+    /// Minimum number of occurrences of a word in the training captions; default 1.
     pub min_frequency: usize,
-    /// Largest number of ids; default 10000, at least 3.
+    /// Maximum number of ids; default 10000, at least 3.
     pub vocabulary_size: usize,
-    /// Another program whose reading is reproduced, with its mistake. Default none.
+    /// Another program whose encoding is reproduced, with its fault. Default none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compat: Option<Compat>,
 }
 
-/// How states become one vector; padding has no part in it.
+/// Pooling of states into one vector; padding is excluded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pooling {
-    /// The largest value of each feature over the words (InferSent, arXiv:1705.02364).
+    /// The maximum of each feature over the words (InferSent, arXiv:1705.02364).
     #[default]
     Max,
     /// The mean over the words.
     Mean,
-    /// The state after the last word, and of the backward direction after the first.
+    /// The forward state after the last word, and the backward state after the first.
     Last,
 }
 
@@ -106,7 +107,7 @@ impl TextConfig {
     /// Checks every range.
     ///
     /// # Errors
-    /// If a field is out of range; the message names it.
+    /// If a setting is out of range; the message names it.
     pub fn check(&self) -> Result<()> {
         let Self::Lstm(config) = self;
         let sizes = [
@@ -121,10 +122,10 @@ impl TextConfig {
         }
     }
 
-    /// Learns the words of the training captions.
+    /// Trains the tokenizer on the training captions.
     ///
     /// # Errors
-    /// If the vocabulary leaves no room for a word.
+    /// If `vocabulary_size` is below 3.
     pub fn train_tokenizer<S: AsRef<str>>(&self, captions: impl IntoIterator<Item = S>) -> Result<Tokenizer> {
         let Self::Lstm(config) = self;
         Tokenizer::train(captions, config.min_frequency, config.vocabulary_size, config.compat)
@@ -133,7 +134,7 @@ impl TextConfig {
     /// Builds the encoder on parameters from `vb`.
     ///
     /// # Errors
-    /// If a field is out of range or a parameter cannot be had.
+    /// If a setting is out of range or a parameter is missing.
     pub fn build(&self, tokenizer: Tokenizer, vb: VarBuilder) -> Result<Box<dyn TextEncoder>> {
         self.check()?;
         let Self::Lstm(config) = self;
@@ -146,13 +147,13 @@ impl TextConfig {
 struct Tokens {
     /// `(B·T)`.
     ids: Tensor,
-    /// `(B, T, 1)`: 1 at tokens that are read, 0 at padding.
+    /// `(B, T, 1)`: 1 at tokens, 0 at padding.
     mask: Tensor,
-    /// Tokens that are read of each caption.
+    /// The number of tokens of each caption.
     lengths: Vec<usize>,
 }
 
-/// Word vectors, an LSTM, and a pooling of its states.
+/// Word vectors, an LSTM, and pooling of its states.
 #[derive(Debug)]
 pub struct LstmEncoder {
     config: LstmConfig,
@@ -163,10 +164,10 @@ pub struct LstmEncoder {
 }
 
 impl LstmEncoder {
-    /// Asks `vb` for `embedding.weight` `(V, W)` and the LSTM's parameters under `lstm`.
+    /// Builds the encoder on `embedding.weight` `(V, W)` and the parameters of the LSTM under `lstm`.
     ///
     /// # Errors
-    /// If a parameter cannot be had.
+    /// If a parameter is missing.
     pub fn new(config: &LstmConfig, tokenizer: Tokenizer, vb: VarBuilder) -> Result<Self> {
         let shape = (tokenizer.vocabulary_size(), config.embedding_size);
         let words =
@@ -183,8 +184,8 @@ impl LstmEncoder {
 
     /// Ids and mask, padded to the longest caption (to `max_length` in `compat`).
     ///
-    /// Words that training did not have are read over (in `compat` they are one unknown word): nothing
-    /// was learnt of them. A caption without any other is that one word, so that it has an embedding.
+    /// Unknown words are ignored (in `compat` they share one id). A caption without known words has the
+    /// token of unknown words, so that it has an embedding.
     fn tokens(&self, captions: &[String]) -> Result<Tokens> {
         let compat = self.config.compat.is_some();
         let mut rows = Vec::with_capacity(captions.len());
@@ -219,7 +220,7 @@ impl LstmEncoder {
         }
         match self.config.pooling {
             Pooling::Max => {
-                // Padding is pushed below every state, which lies in (-1, 1).
+                // States are in (-1, 1), so padding is below every state.
                 let floor = mask.affine(2.0, -2.0)?; // 0 at words, -2 at padding
                 Ok(states.broadcast_add(&floor)?.max(1)?)
             }
@@ -227,7 +228,7 @@ impl LstmEncoder {
             Pooling::Last => {
                 let hidden = self.config.hidden_size;
                 let (_, steps, _) = states.dims3()?;
-                // 1 at the last word: this step is real and the next is not.
+                // 1 at the last word: this step is a word and the next is not.
                 let next = mask.narrow(1, 1, steps - 1)?.pad_with_zeros(1, 0, 1)?;
                 let last = states.narrow(2, 0, hidden)?.broadcast_mul(&mask.sub(&next)?)?.sum(1)?;
                 if !self.config.bidirectional {

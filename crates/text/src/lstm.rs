@@ -1,4 +1,4 @@
-//! A long short-term memory over padded sequences that padding does not reach.
+//! A long short-term memory over padded sequences; padding does not affect the states.
 
 use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
@@ -6,8 +6,8 @@ use t2f_ops::{ConvOptions, conv2d, lstm};
 
 /// One or more layers, in one direction or both.
 ///
-/// Per step `W_ih x + b_ih + W_hh h + b_hh` are the gates of [`lstm`]; the inputs of all
-/// steps go through `W_ih` in one product. The biases are two, as PyTorch has them.
+/// The gates of a step are `W_ih x + b_ih + W_hh h + b_hh`, see [`lstm`]; `W_ih x` is one product over all
+/// steps. There are two biases, as in PyTorch.
 #[derive(Debug)]
 pub struct Lstm {
     layers: Vec<Vec<Direction>>,
@@ -23,11 +23,12 @@ struct Direction {
 }
 
 impl Lstm {
-    /// Parameters named as PyTorch's: `weight_ih_l0`, `weight_hh_l0`, `bias_ih_l0`, `bias_hh_l0`,
-    /// with `_reverse` for the backward direction, uniform in `±1/√hidden`.
+    /// Builds the layers on parameters with the names of PyTorch: `weight_ih_l0`, `weight_hh_l0`,
+    /// `bias_ih_l0`, `bias_hh_l0`, with `_reverse` for the backward direction. Initial values are uniform in
+    /// `±1/√hidden`.
     ///
     /// # Errors
-    /// If a parameter cannot be had.
+    /// If a parameter is missing.
     pub fn new(
         inputs: usize,
         hidden: usize,
@@ -57,11 +58,11 @@ impl Lstm {
         Ok(Self { layers: (0..layers).map(layer).collect::<Result<_>>()? })
     }
 
-    /// The hidden states of the last layer at every step; 0 where a sequence has ended.
+    /// The hidden states of the last layer at every step; 0 after the end of a sequence.
     ///
     /// # Shapes
-    /// `x`: `(B, T, I)`; `lengths`: B numbers of at most T; `mask`: `(B, T, 1)`, 1 at real steps
-    /// and 0 at padding; the result: `(B, T, D·H)` with `D` directions.
+    /// `x`: `(B, T, I)`; `lengths`: B numbers of at most T; `mask`: `(B, T, 1)`, 1 before the end of a
+    /// sequence and 0 at padding; the result: `(B, T, D·H)` with `D` directions.
     ///
     /// # Errors
     /// If a shape does not fit.

@@ -1,4 +1,4 @@
-//! Words and their numbers, learnt from the training captions.
+//! The word-level tokenizer, trained on the training captions.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -19,14 +19,14 @@ pub(crate) const PAD_ID: u32 = 0;
 pub(crate) const UNKNOWN_ID: u32 = 1;
 /// Runs of letters of any script, runs of digits, or one other visible character.
 const WORDS: &str = r"\p{L}[\p{L}\p{M}]*|\p{N}+|[^\s\p{L}\p{N}]";
-/// Runs of English letters, or one other visible character: `[^a-zA-Z]` with spaces round it.
+/// Runs of English letters, or one other visible character: T2F puts spaces around `[^a-zA-Z]`.
 const T2F_WORDS: &str = r"[a-zA-Z]+|[^\sa-zA-Z]";
 
 /// Lower-cased words, numbers and single other characters. Id 0 is `<pad>`, 1 is `<unk>`, words
 /// follow by frequency.
 ///
-/// That is T2F's split, save that digits stay together (`20`, not `2 0`) and letters are those of
-/// every script; with [`Compat::T2f`] they do not and are not.
+/// Unlike T2F's split, digits stay together (`20`, not `2 0`) and letters of every script count as
+/// letters; [`Compat::T2f`] has T2F's split.
 #[derive(Clone)]
 pub struct Tokenizer(Inner);
 
@@ -37,7 +37,7 @@ impl std::fmt::Debug for Tokenizer {
 }
 
 impl Tokenizer {
-    /// An error unless a vocabulary of this size has room for a word beside `<pad>` and `<unk>`.
+    /// Checks that a vocabulary of this size has room for a word besides `<pad>` and `<unk>`.
     pub(crate) fn check(vocabulary_size: usize) -> Result<()> {
         if vocabulary_size < 3 {
             return Err(SettingError::new("text.vocabulary_size", vocabulary_size, "at least 3").into());
@@ -45,12 +45,12 @@ impl Tokenizer {
         Ok(())
     }
 
-    /// Learns the words that occur at least `min_frequency` times in `captions`, as
-    /// many as a vocabulary of `vocabulary_size` has room for beside `<pad>` and `<unk>`. Ties go by the alphabet, so equal captions in any order give
-    /// equal tokenizers. With `compat` captions are split as that program does.
+    /// Trains a tokenizer: the vocabulary has `<pad>`, `<unk>` and the most frequent words of `captions` that
+    /// occur at least `min_frequency` times, `vocabulary_size` ids at most. Ties are in alphabetical order, so
+    /// the order of the captions does not matter. With `compat` captions are split as in that program.
     ///
     /// # Errors
-    /// If `vocabulary_size` leaves no room for a word.
+    /// If `vocabulary_size` is below 3.
     pub fn train<S: AsRef<str>>(
         captions: impl IntoIterator<Item = S>,
         min_frequency: usize,
@@ -63,8 +63,7 @@ impl Tokenizer {
             Some(Compat::T2f) => T2F_WORDS,
         };
         let splitter = with_vocabulary(pattern, [])?;
-        // No word reaches across a space, and there are few different runs between spaces: each is
-        // split once.
+        // Words contain no spaces, and there are few different runs between spaces: each is split once.
         let mut runs = HashMap::<String, usize>::new();
         for caption in captions {
             for run in caption.as_ref().split_whitespace() {
@@ -89,13 +88,13 @@ impl Tokenizer {
         with_vocabulary(pattern, words.into_iter().map(|(word, _)| word))
     }
 
-    /// Reads what [`to_json`](Self::to_json) wrote: the format of the `tokenizers` crate.
+    /// Reads a tokenizer from JSON, the format of the `tokenizers` crate; see [`to_json`](Self::to_json).
     ///
     /// # Errors
-    /// If it is not that, or the ids of padding and unknown words are not 0 and 1.
+    /// If the text is not in that format, or the ids of padding and unknown words are not 0 and 1.
     pub fn from_json(json: &str) -> Result<Self> {
         let wrong = |error: &dyn std::fmt::Display| Error::Tokenizer(format!("not a tokenizer: {error}"));
-        // The library panics on a decoder that is no JSON, so that what is none never reaches it.
+        // The library panics on a decoder that is not JSON, so invalid JSON is refused first.
         serde_json::from_str::<serde::de::IgnoredAny>(json).map_err(|error| wrong(&error))?;
         let inner: Inner = json.parse().map_err(|error| wrong(&error))?;
         for (token, id) in [(PAD, PAD_ID), (UNKNOWN, UNKNOWN_ID)] {
@@ -106,10 +105,10 @@ impl Tokenizer {
         Ok(Self(inner))
     }
 
-    /// The tokenizer as JSON, the same bytes for equal tokenizers.
+    /// The tokenizer as JSON; equal tokenizers give the same bytes.
     ///
     /// # Errors
-    /// If it cannot be written.
+    /// If the serialisation fails.
     pub fn to_json(&self) -> Result<String> {
         self.0.to_string(false).map_err(|error| Error::Tokenizer(error.to_string()))
     }
@@ -122,17 +121,17 @@ impl Tokenizer {
     /// The ids of a caption, at most `max_length` of them; none for a caption without words.
     ///
     /// # Errors
-    /// If the tokenizer refuses the text.
+    /// If the tokenizer fails.
     pub fn encode(&self, caption: &str, max_length: usize) -> Result<Vec<u32>> {
         let words = self.words(caption)?;
         let id = |word: &String| self.0.token_to_id(word).filter(|&id| id != PAD_ID).unwrap_or(UNKNOWN_ID);
         Ok(words.iter().take(max_length).map(id).collect())
     }
 
-    /// The words of a caption that have no id of their own, in order, once each.
+    /// The words of a caption that are not in the vocabulary, in order, once each.
     ///
     /// # Errors
-    /// If the tokenizer refuses the text.
+    /// If the tokenizer fails.
     pub fn unknown_words(&self, caption: &str) -> Result<Vec<String>> {
         let mut unknown: Vec<String> = Vec::new();
         for word in self.words(caption)? {
@@ -162,7 +161,7 @@ impl Tokenizer {
     }
 }
 
-/// A tokenizer of these words, which splits text into the matches of `pattern` and drops the rest.
+/// A tokenizer of these words. It splits text into the matches of `pattern` and drops the rest.
 fn with_vocabulary(pattern: &str, words: impl IntoIterator<Item = String>) -> Result<Tokenizer> {
     let error = |error: tokenizers::Error| Error::Tokenizer(error.to_string());
     let all = [PAD.to_owned(), UNKNOWN.to_owned()].into_iter().chain(words);
@@ -204,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn the_original_splits_digits_and_accents() {
+    fn t2f_splits_digits_and_accents() {
         let captions = ["A 20-year-old's café"];
         let words = |compat| Tokenizer::train(captions, 1, 100, compat).unwrap().words(captions[0]).unwrap();
         assert_eq!(words(None), ["a", "20", "-", "year", "-", "old", "'", "s", "café"]);
@@ -213,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn rare_words_and_the_tail_are_left_out() {
+    fn rare_words_and_words_beyond_the_vocabulary_size_are_excluded() {
         let tokenizer = Tokenizer::train(CAPTIONS, 2, 1000, None).unwrap();
         assert_eq!(tokenizer.vocabulary_size(), 4);
         assert_eq!(Tokenizer::train(CAPTIONS, 1, 3, None).unwrap().vocabulary_size(), 3);
@@ -221,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_captions_does_not_matter_and_json_comes_back() {
+    fn the_order_of_captions_does_not_matter_and_json_round_trips() {
         let json = trained().to_json().unwrap();
         let mut reversed = CAPTIONS;
         reversed.reverse();
@@ -236,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn no_caption_is_too_strange() {
+    fn unusual_captions_are_encoded() {
         let tokenizer = trained();
         let long = "man ".repeat(10_000);
         for caption in ["", " \t\n", "🙂🙂", "رجل ملتح", "a\0b", "<pad>", "\u{feff}man", long.as_str()]

@@ -1,4 +1,4 @@
-//! The promises of the encoder: PyTorch's numbers, no influence of padding, exact gradients.
+//! Properties of the encoder: PyTorch's values, no influence of padding, exact gradients.
 
 use candle_core::{DType, Device, Tensor};
 use t2f_ops::grad::gradients;
@@ -13,12 +13,12 @@ fn tokenizer() -> Tokenizer {
     Tokenizer::train(["a a a", "b b", "c"], 1, 100, None).unwrap()
 }
 
-/// Two layers, both directions, of sizes that a finite difference can walk through.
+/// Two layers and both directions, small enough for finite differences.
 fn small() -> LstmConfig {
     LstmConfig { embedding_size: 3, hidden_size: 2, layers: 2, ..LstmConfig::default() }
 }
 
-/// T2F's three layers in one direction, small.
+/// T2F's three layers in one direction, with small sizes.
 fn compat() -> LstmConfig {
     let compat = Some(Compat::T2f);
     LstmConfig { layers: 3, bidirectional: false, max_length: 6, compat, ..small() }
@@ -28,15 +28,15 @@ fn build(config: LstmConfig, parameters: &Parameters, dtype: DType) -> Result<Bo
     TextConfig::Lstm(config).build(tokenizer(), parameters.builder(dtype, &Device::Cpu))
 }
 
-fn drawn() -> Parameters {
+fn parameters() -> Parameters {
     Parameters::drawn(Key::new(4))
 }
 
 /// As `fill` of [`pytorch`]: the k-th scalar of a parameter is `0.9 sin(0.7 k + phase)`.
 fn filled(config: LstmConfig) -> Result<Box<dyn TextEncoder>> {
-    let parameters = drawn();
+    let parameters = parameters();
     let encoder = build(config, &parameters, DType::F64)?;
-    // In name order `embedding.weight` comes first, then the LSTM's, as PyTorch sorts them.
+    // In the order of names: `embedding.weight`, then the LSTM's parameters, as PyTorch sorts them.
     for (phase, (_, var)) in parameters.vars().into_iter().enumerate() {
         let values = (0..var.elem_count()).map(|k| 0.9 * (0.7 * k as f64 + phase as f64).sin());
         var.set(&Tensor::from_vec(values.collect::<Vec<_>>(), var.shape(), var.device())?)?;
@@ -118,9 +118,9 @@ fn pytorch_gives_the_same_embeddings() -> Result<()> {
 }
 
 /// As above, with `LSTM(3, 2, num_layers=3, batch_first=True)`, `words.weight[0] = 0`, captions
-/// padded with 0 to six words, and `output[:, -1]`, which is what T2F takes.
+/// padded with 0 to six words, and `output[:, -1]`, as in T2F.
 #[test]
-fn t2f_reads_the_padding() -> Result<()> {
+fn t2f_encodes_the_padding() -> Result<()> {
     let encoder = filled(compat())?;
     let embeddings = encoder.encode(&strings(&["a b c a", "c b"]))?;
     let golden = [-0.012871306984596376, 0.07540665204582941, 0.08073627367702732, 0.044135276985661664];
@@ -132,12 +132,12 @@ fn t2f_reads_the_padding() -> Result<()> {
 }
 
 #[test]
-fn a_caption_means_the_same_alone_and_beside_longer_ones() -> Result<()> {
+fn longer_captions_in_the_batch_do_not_change_an_embedding() -> Result<()> {
     for pooling in POOLINGS {
         let config = LstmConfig { pooling, ..small() };
-        // The embedding of `b a` and the gradient of each parameter, alone and in company.
+        // The embedding of `b a` and the gradient of each parameter, alone and in a batch.
         let of = |captions: &[&str]| -> Result<Vec<Vec<f64>>> {
-            let parameters = drawn();
+            let parameters = parameters();
             let encoder = build(config.clone(), &parameters, DType::F32)?;
             let embedding = encoder.encode(&strings(captions))?.narrow(0, 0, 1)?;
             let grads = gradients(&embedding.sqr()?.sum_all()?)?;
@@ -153,11 +153,11 @@ fn a_caption_means_the_same_alone_and_beside_longer_ones() -> Result<()> {
 }
 
 #[test]
-fn every_gradient_is_the_measured_one() -> Result<()> {
+fn gradients_equal_finite_differences() -> Result<()> {
     const STEP: f64 = 1e-6;
     let configs = POOLINGS.map(|pooling| LstmConfig { pooling, ..small() });
     for config in configs.into_iter().chain([compat()]) {
-        let parameters = drawn();
+        let parameters = parameters();
         let encoder = build(config.clone(), &parameters, DType::F64)?;
         let captions = strings(&["a b c a", "", "c b", "b b a c c a", "c a"]);
         let weights = Tensor::arange(0f64, (5 * encoder.embedding_size()) as f64, &Device::Cpu)?.sin()?;
@@ -180,7 +180,7 @@ fn every_gradient_is_the_measured_one() -> Result<()> {
                     exact[i]
                 );
             }
-            assert!(exact.iter().any(|g| g.abs() > 1e-6), "{name} has no part in {config:?}");
+            assert!(exact.iter().any(|g| g.abs() > 1e-6), "the gradient of {name} is zero in {config:?}");
             var.set(&Tensor::from_vec(first, var.shape(), var.device())?)?;
         }
     }
@@ -192,7 +192,7 @@ fn every_caption_has_an_embedding() -> Result<()> {
     let long = "a ".repeat(10_000);
     let strange = ["", " \n\t", "🙂🙂", "رجل ملتح", "a\0b", "<pad> <unk>", "\u{feff}", long.as_str()];
     for config in POOLINGS.map(|pooling| LstmConfig { pooling, ..small() }).into_iter().chain([compat()]) {
-        let parameters = drawn();
+        let parameters = parameters();
         let encoder = build(config, &parameters, DType::F32)?;
         let together = values(&encoder.encode(&strings(&strange))?);
         assert!(together.iter().all(|value| value.is_finite()));
@@ -205,23 +205,23 @@ fn every_caption_has_an_embedding() -> Result<()> {
 }
 
 #[test]
-fn words_that_training_did_not_have_are_read_over() -> Result<()> {
+fn unknown_words_are_ignored() -> Result<()> {
     let captions = strings(&["a b", "a purple b", "purple a b dog", "purple", ""]);
-    let encoder = build(small(), &drawn(), DType::F32)?;
+    let encoder = build(small(), &parameters(), DType::F32)?;
     let embeddings = values(&encoder.encode(&captions)?);
     let rows: Vec<&[f64]> = embeddings.chunks(4).collect();
     assert_close(rows[1], rows[0], 1e-6);
     assert_close(rows[2], rows[0], 1e-6);
     assert_close(rows[3], rows[4], 1e-6);
     assert_ne!(rows[3], rows[0]);
-    let original = build(compat(), &drawn(), DType::F32)?;
+    let original = build(compat(), &parameters(), DType::F32)?;
     assert_ne!(values(&original.encode(&captions[..1])?), values(&original.encode(&captions[1..2])?));
     Ok(())
 }
 
 #[test]
-fn words_behind_max_length_are_not_read() -> Result<()> {
-    let encoder = build(LstmConfig { max_length: 2, ..small() }, &drawn(), DType::F32)?;
+fn words_after_max_length_are_ignored() -> Result<()> {
+    let encoder = build(LstmConfig { max_length: 2, ..small() }, &parameters(), DType::F32)?;
     let embeddings = values(&encoder.encode(&strings(&["a b", "a b c", "a c"]))?);
     let [cut, whole, other] = [0, 1, 2].map(|row| &embeddings[4 * row..][..4]);
     assert_eq!(cut, whole);
@@ -230,8 +230,8 @@ fn words_behind_max_length_are_not_read() -> Result<()> {
 }
 
 #[test]
-fn a_frozen_encoder_says_the_same_and_asks_for_no_gradient() -> Result<()> {
-    let parameters = drawn();
+fn a_frozen_encoder_gives_equal_embeddings_without_gradients() -> Result<()> {
+    let parameters = parameters();
     let trainable = build(small(), &parameters, DType::F32)?;
     let vb = parameters.frozen_builder(DType::F32, &Device::Cpu);
     let frozen = TextConfig::Lstm(small()).build(tokenizer(), vb)?;
@@ -244,7 +244,7 @@ fn a_frozen_encoder_says_the_same_and_asks_for_no_gradient() -> Result<()> {
 
 /// T2F's `1.conf`: 2763 words, 128 → 512, three layers.
 #[test]
-fn the_original_has_five_point_eight_seven_million_parameters() -> Result<()> {
+fn t2fs_encoder_has_5_870_976_parameters() -> Result<()> {
     let config = TextConfig::Lstm(LstmConfig { embedding_size: 128, hidden_size: 512, ..compat() });
     let words = (0..2761).map(|n: u32| {
         let letter = |n: u32| char::from(b'a' + (n % 26) as u8);
@@ -252,7 +252,7 @@ fn the_original_has_five_point_eight_seven_million_parameters() -> Result<()> {
     });
     let tokenizer = Tokenizer::train(words, 1, 10_000, Some(Compat::T2f))?;
     assert_eq!(tokenizer.vocabulary_size(), 2763);
-    let parameters = drawn();
+    let parameters = parameters();
     config.build(tokenizer, parameters.builder(DType::F32, &Device::Cpu))?;
     assert_eq!(parameters.count(), 5_870_976);
     let tensors = parameters.tensors();
@@ -280,7 +280,7 @@ fn a_setting_out_of_range_is_named() {
 }
 
 #[test]
-fn configurations_are_written_with_their_kind_and_read_strictly() {
+fn configurations_have_their_kind_and_refuse_unknown_keys() {
     let json = serde_json::to_string(&TextConfig::Lstm(compat())).unwrap();
     assert!(json.starts_with(r#"{"kind":"lstm","#) && json.contains(r#""compat":"t2f""#), "{json}");
     assert_eq!(serde_json::from_str::<TextConfig>(&json).unwrap(), TextConfig::Lstm(compat()));

@@ -1,9 +1,9 @@
-//! Checkpoints that are there in full or not at all, and that prove it when they are read.
+//! Atomic checkpoints that are verified when they are read.
 //!
-//! `checkpoints/step-00001200/` holds safetensors and text files, `trainer_state.json`, and
-//! `manifest.json` with the blake3 hash of every other file and of every tensor. The folder is
-//! written under a temporary name, synced, renamed, and read back; then `LATEST` names it; only
-//! then do older ones go. A reader takes the newest that verifies, whatever `LATEST` says.
+//! `checkpoints/step-00001200/` contains safetensors and text files, `trainer_state.json`, and
+//! `manifest.json` with the blake3 hash of every other file and of every tensor. A commit writes the
+//! folder under a temporary name, syncs, renames and verifies it, updates `LATEST`, and removes older
+//! checkpoints last. Loading takes the newest checkpoint that verifies and ignores `LATEST`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,16 +21,16 @@ const MANIFEST: &str = "manifest.json";
 const STATE: &str = "trainer_state.json";
 const LATEST: &str = "LATEST";
 const PREFIX: &str = "step-";
-/// Makes `LATEST` name a checkpoint, given by its folder.
+/// Writes the name of a checkpoint's folder to `LATEST`.
 ///
 /// # Errors
-/// If it cannot be written.
+/// If the file cannot be written.
 pub fn point_to(disk: &dyn Disk, checkpoint: &Path) -> Result<()> {
     let name = checkpoint.file_name().unwrap_or_default().to_string_lossy();
     Ok(disk::replace(disk, &checkpoint.with_file_name(LATEST), name.as_bytes())?)
 }
 
-/// Marks the temporary names of checkpoints: a run folder has one writer at a time.
+/// The mark of temporary names of checkpoints. A run folder has one writer at a time.
 const MARK: &str = "run";
 
 #[derive(Serialize, Deserialize)]
@@ -39,16 +39,16 @@ struct Manifest {
     format: u32,
     step: u64,
     files: BTreeMap<String, String>,
-    /// Hash of each tensor of each file of tensors: names what is damaged.
+    /// The hash of each tensor by file, to locate damage.
     #[serde(default)]
     tensors: BTreeMap<String, BTreeMap<String, String>>,
 }
 
-/// The version of the folder's layout that this build writes. It reads version 2, which has other file
-/// names, and version 1, which has no hashes of tensors either.
+/// The format of the folder. Format 2 has other file names, and format 1 also lacks the hashes of
+/// tensors; both can be read.
 const FORMAT: u32 = 3;
 
-/// Names of files, and their names up to version 2.
+/// Names of files, and their names up to format 2.
 const RENAMED: [(&str, &str); 5] = [
     ("g_params.safetensors", "painter.safetensors"),
     ("d_params.safetensors", "discriminator.safetensors"),
@@ -57,7 +57,7 @@ const RENAMED: [(&str, &str); 5] = [
     ("d_optimizer.safetensors", "discriminator_adam.safetensors"),
 ];
 
-/// A checkpoint being put together, in memory.
+/// A checkpoint in memory, before its commit.
 #[derive(Debug)]
 pub struct Draft {
     step: u64,
@@ -66,7 +66,7 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// A checkpoint of a step, with everything that is not a tensor.
+    /// A checkpoint of a step with the state that is not a tensor.
     ///
     /// # Errors
     /// If the state cannot be written as JSON.
@@ -79,7 +79,7 @@ impl Draft {
     /// Adds a file of tensors.
     ///
     /// # Errors
-    /// If a tensor is not finite (training must not continue from it) or cannot be read.
+    /// If a tensor is not finite, since training must not continue from it, or cannot be read.
     pub fn tensors(&mut self, file: &str, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
         if let Some((name, value)) = tensors::first_not_finite(tensors) {
             return Err(Error::Diverged { what: format!("{name} of {file}"), value });
@@ -96,18 +96,18 @@ impl Draft {
         self.files.insert(file.to_owned(), text.into_bytes());
     }
 
-    /// Puts the checkpoint on the disk under `folder` and removes all but the newest `keep`.
+    /// Writes the checkpoint to `folder`, verifies it, and removes all but the newest `keep` checkpoints.
     ///
-    /// A checkpoint of the same step that verifies is never touched: if it holds the same it
-    /// stays, and if not, the new one gets a name with a number behind it.
+    /// An existing checkpoint of the same step is kept if it verifies. If its content is equal, the commit
+    /// writes nothing; otherwise the new name ends in a number.
     ///
     /// # Errors
-    /// If there is no room, anything cannot be written, or it does not read back as written. Older
-    /// checkpoints are still there then.
+    /// If the disk is full, a file cannot be written, or the verification fails. Older checkpoints are kept
+    /// then.
     pub fn commit(self, disk: &dyn Disk, folder: &Path, keep: usize) -> Result<PathBuf> {
         if !folder.is_dir() {
             let made = disk.make_folder(folder).and_then(|()| disk.sync(disk::folder_of(folder)));
-            made.map_err(|error| Error::file(folder, format!("cannot be made: {error}")))?;
+            made.map_err(|error| Error::file(folder, format!("cannot be created: {error}")))?;
         }
         let path = match self.place(folder) {
             Place::Kept(path) => path,
@@ -128,7 +128,7 @@ impl Draft {
         let mut number = 1;
         while path.exists() {
             if Checkpoint::open(&path).is_ok_and(|there| there.files == self.files) {
-                // Stopping right after a periodic checkpoint asks for it again.
+                // A stop right after a periodic checkpoint commits the same step again.
                 return Place::Kept(path);
             }
             number += 1;
@@ -169,19 +169,19 @@ impl Draft {
     }
 }
 
-/// Where a draft goes.
+/// The folder of a draft.
 enum Place {
-    /// It is there already.
+    /// An equal checkpoint exists.
     Kept(PathBuf),
-    /// Nothing has this name.
+    /// The name is free.
     Free(PathBuf),
 }
 
-/// Fails unless `need` bytes can be written in a folder. A file system that does not say is
-/// trusted.
+/// Checks that a folder has `need` bytes of free space. A file system that does not report its free space
+/// passes.
 ///
 /// # Errors
-/// If there is no room; the message says how much it takes and how much there is.
+/// If there is too little space; the message states the required and the free space.
 pub fn require_room(disk: &dyn Disk, folder: &Path, need: u64, what: &str) -> Result<()> {
     match disk.free(folder) {
         Ok(free) if free < need => {
@@ -192,7 +192,7 @@ pub fn require_room(disk: &dyn Disk, folder: &Path, need: u64, what: &str) -> Re
     }
 }
 
-/// A checkpoint that was read and verified.
+/// A verified checkpoint.
 #[derive(Debug)]
 pub struct Checkpoint {
     path: PathBuf,
@@ -202,10 +202,10 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Reads one checkpoint folder and compares every file with the manifest.
+    /// Reads a checkpoint folder and verifies every file against the manifest.
     ///
     /// # Errors
-    /// If a file is missing or differs; the message lists every one, and the tensors that differ.
+    /// If a file is missing or damaged; the message lists every such file, and its damaged tensors.
     pub fn open(path: &Path) -> Result<Self> {
         let file = path.join(MANIFEST);
         let manifest = fs::read(&file).map_err(|error| Error::file(&file, error))?;
@@ -234,48 +234,48 @@ impl Checkpoint {
         Ok(Self { path: path.to_owned(), files, tensors, passed_over: Vec::new() })
     }
 
-    /// What was verified, in words.
+    /// A summary of the verification.
     pub fn verified(&self) -> String {
         format!("{} files with {} tensors, every hash verified", self.files.len(), self.tensors)
     }
 
-    /// What is wrong with the newer ones that [`load_latest`] passed over.
+    /// The faults of newer checkpoints that [`load_latest`] skipped.
     pub fn passed_over(&self) -> &[String] {
         &self.passed_over
     }
 
-    /// Where it lies.
+    /// The folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Everything that is not a tensor.
+    /// The state that is not a tensor.
     ///
     /// # Errors
-    /// If it is not what this build writes.
+    /// If the state does not have the type `T`.
     pub fn state<T: DeserializeOwned>(&self) -> Result<T> {
         serde_json::from_slice(self.file(STATE)?).map_err(|error| Error::file(self.path.join(STATE), error))
     }
 
-    /// A file of tensors.
+    /// The tensors of a file.
     ///
     /// # Errors
-    /// If it is not there, is no safetensors file, or holds a NaN or an infinity.
+    /// If the file is missing, is not a safetensors file, or contains NaN or infinity.
     pub fn tensors(&self, file: &str) -> Result<BTreeMap<String, Tensor>> {
         let (tensors, _) = tensors::from_bytes(self.file(file)?)
             .map_err(|error| Error::file(self.path.join(file), error))?;
         Ok(tensors)
     }
 
-    /// A text file.
+    /// The text of a file.
     ///
     /// # Errors
-    /// If it is not there or not UTF-8.
+    /// If the file is missing or not UTF-8.
     pub fn text(&self, file: &str) -> Result<&str> {
         std::str::from_utf8(self.file(file)?).map_err(|error| Error::file(self.path.join(file), error))
     }
 
-    /// A file by its name or, in a checkpoint of an older format, by its name there.
+    /// A file by its present name or, in older formats, its former name.
     fn file(&self, name: &str) -> Result<&[u8]> {
         let older = || RENAMED.iter().find(|(new, _)| *new == name).and_then(|(_, old)| self.files.get(*old));
         let missing = || Error::file(&self.path, format!("there is no {name} in this checkpoint"));
@@ -283,10 +283,10 @@ impl Checkpoint {
     }
 }
 
-/// What is wrong with a file, down to the tensors where it can still be read as such.
+/// The damage of a file, with the names of its damaged tensors if it can be parsed.
 fn damage(name: &str, bytes: &[u8], expected: Option<&BTreeMap<String, String>>) -> String {
     let Some(expected) = expected else { return format!("{name} is damaged") };
-    let Ok(found) = tensors::hashes(bytes) else { return format!("{name} is damaged or cut short") };
+    let Ok(found) = tensors::hashes(bytes) else { return format!("{name} is damaged or truncated") };
     let differs = |(tensor, hash): &(&String, &String)| found.get(*tensor) != Some(*hash);
     let tensors: Vec<&str> = expected.iter().filter(differs).map(|(tensor, _)| tensor.as_str()).collect();
     match tensors.as_slice() {
@@ -295,7 +295,7 @@ fn damage(name: &str, bytes: &[u8], expected: Option<&BTreeMap<String, String>>)
     }
 }
 
-/// How many checkpoints there are under `folder`, good or not.
+/// The number of checkpoints in `folder`, damaged ones included.
 ///
 /// # Errors
 /// If the folder cannot be read.
@@ -303,30 +303,29 @@ pub fn count(folder: &Path) -> Result<usize> {
     Ok(steps(folder)?.len())
 }
 
-/// The newest checkpoint under `folder` that verifies; damaged ones are passed over with a
-/// warning.
+/// The newest checkpoint in `folder` that verifies; damaged ones are skipped with a warning.
 ///
 /// # Errors
-/// If there is none; the message says what is wrong with each.
+/// If there is none; the message states the faults of each.
 pub fn load_latest(folder: &Path) -> Result<Checkpoint> {
     let mut wrong = Vec::new();
     for path in steps(folder)?.into_iter().rev() {
         match Checkpoint::open(&path) {
             Ok(checkpoint) => return Ok(Checkpoint { passed_over: wrong, ..checkpoint }),
             Err(error) => {
-                tracing::warn!("checkpoint passed over: {error}");
+                tracing::warn!("damaged checkpoint skipped: {error}");
                 wrong.push(error.to_string());
             }
         }
     }
     let message = match wrong.as_slice() {
         [] => "holds no checkpoint".to_owned(),
-        wrong => format!("holds no checkpoint that verifies: {}", wrong.join("; ")),
+        wrong => format!("holds no intact checkpoint: {}", wrong.join("; ")),
     };
     Err(Error::file(folder, message))
 }
 
-/// Checkpoint folders in order of their steps, and of their numbers where a step has several.
+/// Checkpoint folders in the order of steps and of the numbers of equal steps.
 fn steps(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -347,9 +346,8 @@ fn steps(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(found.into_values().collect())
 }
 
-/// Removes all but `committed`, which was just read back, and the newest of the others that make it
-/// `keep`. Each gets a temporary name first, so that what is half removed is
-/// not taken for a checkpoint.
+/// Removes all checkpoints but `committed` and the newest `keep - 1` others. Each is renamed to a
+/// temporary name first, so a partly removed folder is not taken for a checkpoint.
 fn prune(disk: &dyn Disk, folder: &Path, keep: usize, committed: &Path) -> Result<()> {
     let steps = steps(folder)?;
     let others = steps.iter().rev().filter(|path| *path != committed);
@@ -380,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_committed_comes_back_and_old_ones_go() {
+    fn commits_round_trip_and_old_checkpoints_are_removed() {
         let folder = tempfile::tempdir().unwrap();
         for step in 1..=5 {
             draft(step).commit(&OsDisk, folder.path(), 2).unwrap();
@@ -397,9 +395,9 @@ mod tests {
         assert!(checkpoint.text("other.json").unwrap_err().to_string().contains("no other.json"));
     }
 
-    /// A later one is damaged, the run goes on from an earlier one: what it commits stays.
+    /// A run that continues from before a damaged checkpoint keeps its own commits.
     #[test]
-    fn what_was_just_committed_is_never_removed() {
+    fn a_new_commit_is_never_removed() {
         let folder = tempfile::tempdir().unwrap();
         draft(100).commit(&OsDisk, folder.path(), 2).unwrap();
         let damaged = draft(200).commit(&OsDisk, folder.path(), 2).unwrap();
@@ -409,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flipped_bit_or_a_cut_in_any_file_is_found_and_the_previous_is_taken() {
+    fn a_flipped_bit_or_truncation_of_any_file_is_found_and_the_previous_checkpoint_loaded() {
         let folder = tempfile::tempdir().unwrap();
         draft(1).commit(&OsDisk, folder.path(), 3).unwrap();
         let newest = draft(2).commit(&OsDisk, folder.path(), 3).unwrap();
@@ -430,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn a_write_that_was_cut_short_leaves_the_last_good_one() {
+    fn an_interrupted_write_leaves_the_last_intact_checkpoint() {
         let folder = tempfile::tempdir().unwrap();
         draft(1).commit(&OsDisk, folder.path(), 3).unwrap();
         let torn = folder.path().join(".tmp-run-step-00000002");
@@ -442,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn no_checkpoint_and_no_good_one_are_told_apart() {
+    fn no_checkpoint_and_no_intact_checkpoint_are_different_errors() {
         let folder = tempfile::tempdir().unwrap();
         let message = load_latest(folder.path()).unwrap_err().to_string();
         assert!(message.contains("holds no checkpoint"), "{message}");

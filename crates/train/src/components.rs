@@ -1,6 +1,6 @@
-//! The parts of a run: those of the configuration, or others in their place.
+//! The components of a run: those of the configuration, or custom ones.
 //!
-//! [`Components::new`] takes every part from the configuration. One setter a part replaces it:
+//! [`Components::new`] takes every component from the configuration. Each has a setter that replaces it:
 //!
 //! ```
 //! use candle_core::Tensor;
@@ -23,8 +23,8 @@
 //! assert_eq!(components.names().loss.as_deref(), Some("linear"));
 //! ```
 //!
-//! The names of parts from outside are recorded in the run's `config.toml` and in the model file. A
-//! resume or a load without such a part is refused by name.
+//! The names of custom components are recorded in the run's `config.toml` and in the model file. A resume
+//! or a load without such a component fails with an error that names it.
 
 use std::fmt::{Debug, Formatter};
 use std::sync::Arc;
@@ -48,14 +48,14 @@ type BuildDiscriminator =
     dyn Fn(&DiscriminatorShape, VarBuilder) -> t2f_gan::Result<Box<dyn Discriminator>> + Send + Sync;
 type BuildObjective = dyn Fn(&ObjectiveContext<'_>) -> t2f_gan::Result<Box<dyn Objective>> + Send + Sync;
 
-/// A part from outside, with the name that records it.
+/// A custom component with its recorded name.
 #[derive(Clone)]
 struct Named<T> {
     name: String,
     part: T,
 }
 
-/// The parts of a run that do not come from its configuration.
+/// The custom components of a run.
 #[derive(Clone, Default)]
 pub struct Components {
     data: Option<Named<Splits>>,
@@ -68,7 +68,7 @@ pub struct Components {
 }
 
 impl Components {
-    /// Every part from the configuration.
+    /// Every component from the configuration.
     pub fn new() -> Self {
         Self::default()
     }
@@ -81,8 +81,8 @@ impl Components {
         self
     }
 
-    /// Encodes captions with another [`TextEncoder`], built on parameters named `text.…`. It may ignore
-    /// the tokenizer, which has learnt the words of the training captions.
+    /// Encodes captions with another [`TextEncoder`], built on parameters named `text.…`. The tokenizer is
+    /// trained on the training captions; the encoder may ignore it.
     #[must_use]
     pub fn with_text(
         mut self,
@@ -104,7 +104,7 @@ impl Components {
         self
     }
 
-    /// Scores with another [`Discriminator`]. It is built twice on the same values, trainable and frozen.
+    /// Trains with another [`Discriminator`], which is built twice on the same values, trainable and frozen.
     #[must_use]
     pub fn with_discriminator(
         mut self,
@@ -126,8 +126,8 @@ impl Components {
         self
     }
 
-    /// Adds an objective to those of the configuration, built on parameters that it names itself under
-    /// the builders of [`ObjectiveContext`].
+    /// Adds an objective to those of the configuration, built on the parameter builders of
+    /// [`ObjectiveContext`].
     #[must_use]
     pub fn with_objective(
         mut self,
@@ -138,14 +138,14 @@ impl Components {
         self
     }
 
-    /// Computes a metric of the averaged generator at every checkpoint of a run, into its statistics.
+    /// Adds a metric of the averaged generator to the statistics, computed at every checkpoint.
     #[must_use]
     pub fn with_metric(mut self, metric: impl Metric + 'static) -> Self {
         self.metrics.push(Arc::new(metric));
         self
     }
 
-    /// The names of the parts from outside.
+    /// The names of the custom components.
     pub fn names(&self) -> ComponentNames {
         ComponentNames {
             data: name(&self.data),
@@ -157,10 +157,10 @@ impl Components {
         }
     }
 
-    /// Checks that these are the parts that a run was made with.
+    /// Checks that these are the recorded components of a run.
     ///
     /// # Errors
-    /// If one is missing, another, or too many; the message names it and its setter.
+    /// If one is missing, different, or not recorded; the message names it and its setter.
     pub fn check_run(&self, recorded: &ComponentNames) -> Result<()> {
         let given = self.names();
         let pairs = [
@@ -174,7 +174,7 @@ impl Components {
             .try_for_each(|(what, setter, recorded, given)| same(what, setter, recorded, given))?;
         if recorded.objectives != given.objectives {
             return Err(Error::Config(format!(
-                "the run was made with the objectives {:?} and is given {:?}: pass the same, in the same order, \
+                "the run has the objectives {:?}, not {:?}: pass the same in the same order \
                  with `Components::with_objective`",
                 recorded.objectives, given.objectives
             )));
@@ -182,7 +182,7 @@ impl Components {
         Ok(())
     }
 
-    /// Checks that these hold the parts that a model generates with: the text encoder and the generator.
+    /// Checks that text encoder and generator are the recorded ones of a model.
     ///
     /// # Errors
     /// As [`check_run`](Self::check_run).
@@ -227,13 +227,13 @@ impl Components {
         let Some(Named { name, part }) = &self.generator else { return Ok(config.gan.generator(shape, vb)?) };
         let built = part(shape, vb)?;
         let sizes = [
-            ("latents", built.latent_size(), shape.latent_size),
-            ("levels", built.max_level(), config.gan.max_level()),
+            ("latent size", built.latent_size(), shape.latent_size),
+            ("maximum level", built.max_level(), config.gan.max_level()),
         ];
         for (what, found, expected) in sizes {
             if found != expected {
                 return Err(Error::Config(format!(
-                    "the generator `{name}` has {what} of {found}, and the configuration's are of {expected}"
+                    "the {what} of the generator `{name}` is {found}, expected {expected} by the configuration"
                 )));
             }
         }
@@ -272,7 +272,7 @@ impl Components {
         Ok(all)
     }
 
-    /// Whether labels are needed beyond those of the configured objectives.
+    /// Whether there are custom objectives, which may need labels.
     pub(crate) fn has_objectives(&self) -> bool {
         !self.objectives.is_empty()
     }
@@ -297,14 +297,14 @@ fn same(what: &str, setter: &str, recorded: &Option<String>, given: &Option<Stri
     let message = match (recorded, given) {
         (recorded, given) if recorded == given => return Ok(()),
         (Some(recorded), None) => {
-            format!("the {what} `{recorded}` is not of this program: pass it with `Components::{setter}`")
+            format!("the custom {what} `{recorded}` is missing: pass it with `Components::{setter}`")
         }
         (Some(recorded), Some(given)) => {
-            format!("the {what} is `{recorded}`, and `{given}` is given with `Components::{setter}`")
+            format!("the {what} is `{recorded}`, not `{given}`: pass the same with `Components::{setter}`")
         }
         (None, given) => {
             let given = given.as_deref().unwrap_or_default();
-            format!("the {what} is that of the configuration, and `{given}` is given: leave `{setter}` out")
+            format!("the {what} is that of the configuration, not `{given}`: omit `Components::{setter}`")
         }
     };
     Err(Error::Config(message))

@@ -1,4 +1,4 @@
-//! Opening the device that `--device` names, or saying what is missing.
+//! Opening a device by its name.
 
 use candle_core::Device;
 
@@ -6,11 +6,11 @@ use crate::error::{Error, Result};
 
 /// Opens `auto`, `cpu`, `cuda`, `cuda:N` or `metal`.
 ///
-/// `auto` is the first CUDA device, then Metal, then the CPU, of those that the build knows and
-/// the machine has. Process-wide settings do not change: [`t2f_ops::Runtime::install`] makes them.
+/// `auto` is the first available of CUDA device 0, Metal and the CPU. Process-wide settings do not change;
+/// see [`t2f_ops::Runtime::install`].
 ///
 /// # Errors
-/// If the name is none of these, the build lacks the feature, or the driver refuses.
+/// If the name is not one of these, the build lacks the feature, or the driver fails.
 pub fn open(name: &str) -> Result<Device> {
     match parse(name)? {
         Named::Auto => Ok(cuda(name, 0).or_else(|_| metal(name)).unwrap_or(Device::Cpu)),
@@ -20,10 +20,10 @@ pub fn open(name: &str) -> Result<Device> {
     }
 }
 
-/// Checks that a name is one of those that [`open`] takes, whatever the build and the machine have.
+/// Checks a device name without opening the device.
 ///
 /// # Errors
-/// If it is none.
+/// If [`open`] does not accept the name.
 pub fn check(name: &str) -> Result<()> {
     parse(name).map(drop)
 }
@@ -38,7 +38,7 @@ enum Named {
 fn parse(name: &str) -> Result<Named> {
     let unknown = || Error::Device {
         name: name.to_owned(),
-        reason: "accepted are auto, cpu, cuda, cuda:N and metal".to_owned(),
+        reason: "expected auto, cpu, cuda, cuda:N or metal".to_owned(),
     };
     match (name, name.strip_prefix("cuda:")) {
         ("auto", _) => Ok(Named::Auto),
@@ -52,25 +52,23 @@ fn parse(name: &str) -> Result<Named> {
 
 fn cuda(name: &str, index: usize) -> Result<Device> {
     if !candle_core::utils::cuda_is_available() {
-        let reason = "this build has no CUDA; build it with `--features cuda` (and `cudnn`)".to_owned();
+        let reason = "this build has no CUDA: build with `--features cuda` (and `cudnn`)".to_owned();
         return Err(Error::Device { name: name.to_owned(), reason });
     }
-    Device::new_cuda(index).map_err(|error| Error::Device {
-        name: name.to_owned(),
-        reason: format!("the CUDA driver answered: {error}"),
-    })
+    Device::new_cuda(index)
+        .map_err(|error| Error::Device { name: name.to_owned(), reason: format!("CUDA driver: {error}") })
 }
 
 fn metal(name: &str) -> Result<Device> {
     if !candle_core::utils::metal_is_available() {
-        let reason = "this build has no Metal; build it with `--features metal` on macOS".to_owned();
+        let reason = "this build has no Metal: build with `--features metal` on macOS".to_owned();
         return Err(Error::Device { name: name.to_owned(), reason });
     }
     Device::new_metal(0)
-        .map_err(|error| Error::Device { name: name.to_owned(), reason: format!("Metal answered: {error}") })
+        .map_err(|error| Error::Device { name: name.to_owned(), reason: format!("Metal: {error}") })
 }
 
-/// The device in words, for logs.
+/// A description of the device, for logs.
 pub fn describe(device: &Device) -> String {
     match device.location() {
         candle_core::DeviceLocation::Cpu => format!("cpu, {} threads", rayon::current_num_threads()),
@@ -84,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cpu_is_always_there_and_what_auto_finds_in_a_build_that_knows_nothing_else() {
+    fn cpu_is_always_available_and_the_default_of_a_build_without_features() {
         assert!(open("cpu").unwrap().is_cpu());
         let knows_more = candle_core::utils::cuda_is_available() || candle_core::utils::metal_is_available();
         assert!(open("auto").unwrap().is_cpu() || knows_more);
@@ -94,7 +92,7 @@ mod tests {
     fn errors_name_the_accepted_values_or_the_missing_feature() {
         for name in ["gpu", "cuda:x", "metal:1", "cpu:0", ""] {
             let message = open(name).unwrap_err().to_string();
-            assert!(message.contains("auto, cpu, cuda, cuda:N and metal"), "{message}");
+            assert!(message.contains("auto, cpu, cuda, cuda:N or metal"), "{message}");
         }
         if !candle_core::utils::cuda_is_available() {
             assert!(open("cuda").unwrap_err().to_string().contains("--features cuda"));

@@ -1,8 +1,8 @@
-//! What is said, kept and done when the training leaves the finite numbers.
+//! Divergence: a loss, a gradient or a parameter that is not finite.
 //!
-//! The run stops with the cause, and `diverged.json` holds what it takes to look into it: the step,
-//! the tensors that are not finite by then, the images and the captions of the batch. Whoever runs
-//! it may return to the last good checkpoint with lower learning rates ([`Rollback`](crate::rollback::Rollback)).
+//! The run stops with the cause and writes `diverged.json`: the step, the tensors that are not finite,
+//! and the images and captions of the batch. The run can return to the last intact checkpoint with lower
+//! learning rates ([`Rollback`](crate::rollback::Rollback)).
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::state::TrainState;
 use crate::trainer::Progress;
 use t2f_files::tensors;
 
-/// `diverged.json`.
+/// The contents of `diverged.json`.
 #[derive(Serialize)]
 struct Report {
     step: u64,
@@ -27,8 +27,8 @@ struct Report {
     captions: Vec<String>,
 }
 
-/// Makes an [`Error::Divergence`] of an [`Error::Diverged`], with a report in the run folder. Other
-/// errors stay what they are.
+/// Converts [`Error::Diverged`] to [`Error::Divergence`] and writes a report to the run folder. Other
+/// errors are returned unchanged.
 pub(crate) fn explain(
     error: Error,
     state: &TrainState,
@@ -46,7 +46,7 @@ pub(crate) fn explain(
         batch: batch.iter().flat_map(|batch| batch.items.iter().map(|item| item.index)).collect(),
         captions: batch.map_or(Vec::new(), Batch::captions),
     };
-    // The cause matters more than whether its report could be written.
+    // A report that cannot be written does not replace the cause.
     let written = serde_json::to_vec_pretty(&report).ok().map(|json| run.write("diverged.json", &json));
     if let Some(Err(error)) = written {
         tracing::warn!("{error}");
@@ -54,7 +54,7 @@ pub(crate) fn explain(
     Error::Divergence { cause: error.to_string(), step: progress.step, not_finite }
 }
 
-/// Every tensor of the training that holds a NaN or an infinity, by group and name.
+/// Every tensor of the state that contains NaN or infinity, by group and name.
 fn not_finite(state: &TrainState) -> Vec<String> {
     let groups = ["parameter", "parameter", "average of", "moment", "moment"];
     let groups = groups.into_iter().zip(state.tensors().map(|(_, tensors)| tensors));

@@ -1,7 +1,8 @@
-//! The exponential moving average of the parameters: what is shown, measured and shipped.
+//! The exponential moving average (EMA) of the generator's parameters, used for samples, metrics and the
+//! model file.
 //!
-//! T2F's average was inverted (it kept the newest weights and a thousandth of the old), written
-//! into the live weights, and never saved; this one is ProGAN's.
+//! Deviation from T2F: this is ProGAN's average. T2F's average is inverted (weight 0.999 of the newest
+//! parameters), overwrites the trained parameters, and is not saved.
 
 use std::collections::BTreeMap;
 
@@ -12,14 +13,14 @@ use t2f_ops::init::Parameters;
 use crate::error::{Error, Result};
 use t2f_ops::adam::{each, lerp};
 
-/// How quickly the average forgets.
+/// The decay of the average.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EmaConfig {
-    /// Thousands of images after which a value's weight has halved; default 10 (StyleGAN2).
+    /// Half-life of the average in thousands of images; default 10 (StyleGAN2).
     pub half_life_kimg: f64,
-    /// Early on the half-life is at most this share of the images shown so far, so that the
-    /// average does not remember the initial noise; default 0.05 (StyleGAN2), 0 turns it off.
+    /// Limit of the half-life as a fraction of the images shown so far, so that the initial parameters soon
+    /// lose weight; default 0.05 (StyleGAN2), 0 turns the limit off.
     pub ramp_up: f64,
 }
 
@@ -29,7 +30,7 @@ impl Default for EmaConfig {
     }
 }
 
-/// An average of a set of parameters, with tensors of its own under the same names.
+/// An average of a set of parameters, with the same names.
 #[derive(Debug)]
 pub struct Ema {
     config: EmaConfig,
@@ -48,13 +49,12 @@ impl Ema {
         Ok(Self { config, source: source.clone(), average })
     }
 
-    /// The averaged parameters. TrainState built on their `frozen_builder` follow every update.
+    /// The averaged parameters. Networks built on their `frozen_builder` follow every update.
     pub fn parameters(&self) -> &Parameters {
         &self.average
     }
 
-    /// The weight that an average keeps over a batch of `batch` images, the first of which was the
-    /// `images`-th of the run: `0.5 ^ (batch / half-life)`.
+    /// The decay for a batch of `batch` images after `images` images: `0.5 ^ (batch / half-life)`.
     pub fn decay(&self, batch: u64, images: u64) -> f64 {
         let mut half_life = self.config.half_life_kimg * 1000.0;
         if self.config.ramp_up > 0.0 {
@@ -82,7 +82,7 @@ impl Ema {
         self.average.tensors()
     }
 
-    /// Puts a saved average back.
+    /// Restores a saved average.
     ///
     /// # Errors
     /// If names or shapes differ; the message lists the differences.
@@ -114,11 +114,11 @@ mod tests {
             ema.update(100, batch * 100).unwrap();
         }
         assert!((value(ema.parameters()) - 0.5).abs() < 1e-6, "{}", value(ema.parameters()));
-        assert_eq!(value(&source), 1.0, "the live parameter is not touched");
+        assert_eq!(value(&source), 1.0, "the source does not change");
     }
 
     #[test]
-    fn the_ramp_forgets_the_beginning_faster() {
+    fn the_ramp_limits_the_half_life_at_the_beginning() {
         let ema = Ema::new(&one_parameter(0.0), EmaConfig::default()).unwrap();
         assert!(ema.decay(16, 0) < ema.decay(16, 10_000));
         assert!(ema.decay(16, 10_000) < ema.decay(16, 1_000_000));

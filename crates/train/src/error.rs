@@ -1,12 +1,12 @@
-//! What can go wrong while training.
+//! The errors of this crate.
 
 use std::path::PathBuf;
 
-/// The error of this crate.
+/// An error of a configuration, a training, a checkpoint, or a model.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The configuration does not hold together.
+    /// Settings or components contradict each other.
     #[error("{0}")]
     Config(String),
     /// A setting is out of range.
@@ -17,18 +17,18 @@ pub enum Error {
     Parse {
         /// The file, preset or override.
         source_name: String,
-        /// Which key, and what was expected.
+        /// The key and the expected value.
         message: String,
     },
-    /// The device is unknown, not built in, or not there.
+    /// The device is unknown, missing in the build, or not available.
     #[error("device `{name}`: {reason}")]
     Device {
-        /// As given.
+        /// The given name.
         name: String,
-        /// What is missing, or what is accepted.
+        /// The missing feature or driver, or the accepted names.
         reason: String,
     },
-    /// A loss or a gradient is not a number.
+    /// A loss, a gradient or a parameter is not finite.
     #[error("the training diverged: {what} is {value}")]
     Diverged {
         /// The first tensor that is not finite.
@@ -36,17 +36,17 @@ pub enum Error {
         /// Its value.
         value: f32,
     },
-    /// The training diverged, and this is where it stood.
+    /// The training diverged at a step.
     #[error("{cause} at step {step}{}", listed(.not_finite))]
     Divergence {
-        /// What was found first.
+        /// The first tensor that is not finite, with its value.
         cause: String,
-        /// Steps taken before.
+        /// The step.
         step: u64,
-        /// Every tensor of the training that is not finite by then.
+        /// Every tensor of the state that is not finite.
         not_finite: Vec<String>,
     },
-    /// Saved state does not fit what it is loaded into.
+    /// Saved state does not match the networks, or is invalid.
     #[error("{0}")]
     State(String),
     /// A file cannot be read or written, or its content is not as expected.
@@ -61,7 +61,7 @@ pub enum Error {
     /// A network cannot be built.
     #[error(transparent)]
     Gan(#[from] t2f_gan::Error),
-    /// A picture cannot be drawn.
+    /// A picture cannot be created.
     #[error(transparent)]
     Picture(#[from] t2f_pictures::Error),
     /// A metric cannot be computed.
@@ -80,13 +80,13 @@ impl Error {
 }
 
 impl From<Error> for t2f_metrics::Error {
-    /// A generator that fails while it is measured.
+    /// A failed generation during a measurement.
     fn from(error: Error) -> Self {
         Self::Generator(Box::new(error))
     }
 }
 
-/// The result of this crate.
+/// The result of everything in this crate that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
 fn listed(not_finite: &[String]) -> String {

@@ -1,4 +1,4 @@
-//! How much memory a run will take, before it takes it.
+//! An estimate of a run's memory.
 
 use candle_core::Tensor;
 
@@ -7,28 +7,28 @@ use crate::error::Result;
 use crate::schedule::Schedule;
 use crate::state::TrainState;
 
-/// Times that a batch's feature maps are held at once: outputs, gradients and what operators keep.
+/// The number of copies of a batch's feature maps: outputs, gradients and saved tensors of operators.
 /// Measured on the presets on the CPU, 24 to 25.
 const FIRST_ORDER: u64 = 25;
-/// The same with a penalty that is differentiated twice; measured 56.
+/// The same with a gradient penalty, which is differentiated twice; measured 56.
 const SECOND_ORDER: u64 = 56;
-/// What a process holds before the first step; measured.
+/// The memory of a process before the first step; measured.
 const PROGRAM: u64 = 32 << 20;
 const FLOAT: u64 = 4;
 
-/// An estimate in bytes, part by part.
+/// An estimate by parts, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Footprint {
-    /// Weights, their gradients, the optimisers' moments and the average.
+    /// Parameters, gradients, moments of the optimisers and the average.
     pub parameters: u64,
-    /// Feature maps of the largest level, in all the forms they take in a step.
+    /// All copies of the feature maps of the largest level in a step.
     pub activations: u64,
-    /// Training images that are kept once they were decoded or drawn, `data.memory_mib` at most.
+    /// Cached training images, `data.memory_mib` at most.
     pub images: u64,
 }
 
 impl Footprint {
-    /// Of a configuration with its networks, on `images` training images.
+    /// The estimate for a configuration with `images` training images.
     ///
     /// # Errors
     /// If the configuration is not valid.
@@ -92,11 +92,11 @@ mod tests {
     }
 
     #[test]
-    fn counts_what_the_configuration_says() {
+    fn parameters_are_counted_with_gradients_moments_and_average() {
         let without_means = ["optimizer.text.beta1=0", "optimizer.classifier.beta1=0"];
         let (config, state) = state(&[&SMALL[..], &without_means].concat());
         let footprint = Footprint::estimate(&config, &state, 10).unwrap();
-        // Average, weight, gradient and square; the same but the average.
+        // Average, parameter, gradient and second moment; the discriminator has no average.
         let numbers = 4 * state.g_params().count() + 3 * state.d_params().count();
         assert_eq!(footprint.parameters, 4 * numbers as u64);
         assert_eq!(footprint.activations, 4 * FIRST_ORDER * 5 * (16 * 2 + 64 * 3));
@@ -105,14 +105,14 @@ mod tests {
     }
 
     #[test]
-    fn each_optimiser_keeps_means_of_what_it_moves() {
-        let players = ["generator", "text", "discriminator", "classifier"];
-        let with_means = |of_player: &str| {
-            let beta1 = |player: &str| if player == of_player { 0.5 } else { 0.0 };
-            let lines = players.map(|player| format!("optimizer.{player}.beta1={}", beta1(player)));
+    fn an_optimiser_with_momentum_has_first_moments_of_its_parameters() {
+        let optimizers = ["generator", "text", "discriminator", "classifier"];
+        let with_means = |of_name: &str| {
+            let beta1 = |name: &str| if name == of_name { 0.5 } else { 0.0 };
+            let lines = optimizers.map(|name| format!("optimizer.{name}.beta1={}", beta1(name)));
             of(&[&SMALL[..], &lines.each_ref().map(String::as_str)].concat()).parameters
         };
-        let each = players.map(|player| with_means(player) - with_means("nobody"));
+        let each = optimizers.map(|name| with_means(name) - with_means("none"));
         let (_, state) = state(&SMALL);
         let numbers = state.g_params().count() + state.d_params().count();
         assert!(each.iter().all(|bytes| *bytes > 0), "{each:?}");
@@ -120,20 +120,20 @@ mod tests {
     }
 
     #[test]
-    fn images_take_no_more_than_they_may() {
+    fn images_are_limited_by_memory_mib() {
         let (config, state) = state(&[&SMALL[..], &["data.memory_mib=1"]].concat());
         let images = |count| Footprint::estimate(&config, &state, count).unwrap().images;
         assert_eq!((images(100), images(1_000_000)), (100 * 3 * 8 * 8, 1 << 20));
     }
 
     #[test]
-    fn a_penalty_and_a_larger_batch_cost_more() {
+    fn a_penalty_and_a_larger_batch_need_more_memory() {
         let plain = of(&["loss.adversarial.kind=hinge", "schedule.batch_sizes=[16]"]);
         assert!(
             of(&["loss.adversarial.kind=wgan-gp", "schedule.batch_sizes=[16]"]).activations
                 > 2 * plain.activations
         );
-        // The largest level counts, which may have the smaller batch.
+        // The largest level determines the estimate, also with a smaller batch.
         let batches = of(&["loss.adversarial.kind=hinge", "schedule.batch_sizes=[16, 16, 16, 32]"]);
         assert_eq!(batches.activations, 2 * plain.activations);
     }

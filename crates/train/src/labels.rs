@@ -5,13 +5,13 @@ use t2f_data::Batch;
 use t2f_data::attributes::Observation;
 use t2f_gan::{Labels, PartialLabels, Result};
 
-/// The labels of a batch. An image without attributes has no labels, nor has a caption without claims.
+/// The labels of a batch. Images without attributes and captions without claims have no labels.
 ///
 /// # Errors
 /// If the device refuses the copy.
 pub fn labels(batch: &Batch, device: &Device) -> Result<Labels> {
     let sizes = batch.schema.sizes();
-    // Class 0 is "not visible" or "not mentioned"; a value's class follows its position.
+    // Class 0 is "not visible" or "not mentioned"; the class of a value is its index plus 1.
     let claimed = |item: usize, attribute: usize| -> Option<Vec<usize>> {
         let claim = batch.items[item].claims.about(attribute)?;
         Some(claim.allowed.iter().map(|value| value + 1).collect())
@@ -61,7 +61,7 @@ mod tests {
         procedural::schema().sizes().into_iter().max().unwrap() + 1
     }
 
-    /// Logits that are sure of one class of each attribute of each item, `(B, A, V)`.
+    /// Logits with one certain class for each attribute of each item, `(B, A, V)`.
     fn sure(items: usize, of: impl Fn(usize, usize) -> usize) -> Tensor {
         let (attributes, classes) = (procedural::schema().len(), classes());
         let mut logits = vec![0f32; items * attributes * classes];
@@ -71,7 +71,7 @@ mod tests {
         Tensor::from_vec(logits, (items, attributes, classes), &Device::Cpu).unwrap()
     }
 
-    /// Logits that are sure of these attributes.
+    /// Logits with these attributes as certain classes.
     fn sure_of(faces: &[Option<Attributes>]) -> Tensor {
         let class = |face: &Attributes, attribute: usize| face.value(attribute).map_or(0, |value| value + 1);
         sure(faces.len(), |item, attribute| faces[item].as_ref().map_or(0, |face| class(face, attribute)))
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_with_several_values_is_labelled_with_the_one_that_the_image_shows() {
+    fn the_label_of_a_claim_with_several_values_is_the_value_of_the_image() {
         let batch = batch(40);
         let known = labels(&batch, &Device::Cpu).unwrap();
         let claim = |item: usize, attribute| batch.items[item].claims.about(attribute);
@@ -100,7 +100,7 @@ mod tests {
         let right =
             sure(40, |item, attribute| claim(item, attribute).map_or(0, |_| shown(item, attribute) + 1));
         assert_eq!(nats(&right, &known.said), 0.0);
-        // "Dark hair" of a face with black hair does not say that it is brown.
+        // "Dark hair" for a face with black hair is labelled black and not brown.
         let other = sure(40, |item, attribute| {
             claim(item, attribute).map_or(0, |claim| {
                 let others = claim.allowed.iter().find(|value| **value != shown(item, attribute));
@@ -112,12 +112,12 @@ mod tests {
     }
 
     #[test]
-    fn the_truth_has_no_loss_and_missing_labels_ask_nothing() {
+    fn the_true_classes_and_missing_labels_have_no_loss() {
         let mut batch = batch(12);
         let known = labels(&batch, &Device::Cpu).unwrap();
         let truth = sure_of(&attributes(&batch));
         assert_eq!((nats(&truth, &known.shown), nats(&truth, &known.claimed)), (0.0, 0.0));
-        // Captions mention few attributes, so that their content is not that of their images.
+        // Captions mention few attributes, so their labels differ from those of their images.
         assert!(nats(&truth, &known.said) > 20.0);
         assert_eq!(nats(&truth, &known.open), 0.0);
         let mut moved = attributes(&batch);
@@ -126,7 +126,7 @@ mod tests {
         for labels in [&known.shown, &known.claimed, &known.open] {
             assert!(nats(&others, labels) > 20.0);
         }
-        // An empty caption mentions nothing, and "not mentioned" is the right class.
+        // An empty caption mentions no attribute: the class is "not mentioned".
         for item in &mut batch.items {
             item.caption = String::new();
             item.claims = Claims::default();
@@ -145,7 +145,7 @@ mod tests {
         assert_eq!(nats(&sure_of(&truth), &known.shown), 0.0);
         truth[0] = Some(lie.with(1, Observation::Value(1)));
         assert!(nats(&sure_of(&truth), &known.shown) > 0.1);
-        // Images without attributes and captions without claims ask nothing.
+        // Images without attributes and captions without claims have no loss.
         for item in &mut batch.items {
             item.caption = "somebody".into();
             item.attributes = None;

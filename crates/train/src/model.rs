@@ -1,8 +1,8 @@
-//! The model file: one safetensors file with all that is needed to generate.
+//! The model file: one safetensors file with everything that generation requires.
 //!
-//! Tensors are the averaged `text.…`, `conditioning.…`, `generator.…` and, where there is a prior,
-//! `prior.…`; the one metadata entry is JSON with the tokenizer, the resolved configuration, the schema
-//! of the data's attributes and the origin of the model.
+//! Its tensors are the averaged `text.…`, `conditioning.…`, `generator.…` and, with a prior, `prior.…`.
+//! Its metadata entry is JSON with the tokenizer, the resolved configuration, the attribute schema of the
+//! data and the provenance of the model.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -22,12 +22,12 @@ use crate::error::{Error, Result};
 use crate::pipeline::{Pipeline, Sampling, to_pictures};
 use crate::stored_weights::Weights;
 
-/// The origin of a model.
+/// The provenance of a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
-    /// Version of the program that trained it.
+    /// Version of the program of the training.
     pub version: String,
-    /// Identity of the data it was trained on.
+    /// Fingerprint of the training data.
     pub data: String,
     /// Thousands of images shown.
     pub kimg: f64,
@@ -40,13 +40,13 @@ struct Metadata {
     tokenizer: String,
     growth: Growth,
     provenance: Provenance,
-    /// Since format 2.
+    /// The attribute schema, since format 2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     schema: Option<Schema>,
 }
 
-/// The version of the metadata that this build writes; it reads version 1, too, which has no schema and
-/// older keys of the configuration.
+/// The format of the metadata. Format 1, without a schema and with old configuration keys, can be read
+/// too.
 const FORMAT: u32 = 2;
 
 /// The content of a model file.
@@ -56,18 +56,18 @@ pub struct ModelFile<'a> {
     pub config: &'a Config,
     /// The schema of the data's attributes.
     pub schema: &'a Schema,
-    /// The words.
+    /// The tokenizer.
     pub tokenizer: &'a Tokenizer,
     /// The averaged parameters, see [`TrainState::model`](crate::state::TrainState::model).
     pub tensors: BTreeMap<String, Tensor>,
-    /// The level that was reached.
+    /// The level and alpha of the last batch.
     pub growth: Growth,
-    /// The origin.
+    /// The provenance.
     pub provenance: Provenance,
 }
 
 impl ModelFile<'_> {
-    /// Writes the file, whole or not at all.
+    /// Writes the file atomically.
     ///
     /// # Errors
     /// If a tensor is not finite, or the file cannot be written.
@@ -97,7 +97,7 @@ impl ModelFile<'_> {
     }
 }
 
-/// A trained model, ready to generate.
+/// A trained model.
 ///
 /// ```no_run
 /// use t2f_train::components::Components;
@@ -121,14 +121,14 @@ pub struct Model {
 }
 
 impl Model {
-    /// Reads a model file, or the one in a run folder, onto the named device.
+    /// Loads a model file, or the model of a run folder, on the named device.
     ///
     /// Generation on the CPU is faster after [`t2f_ops::Runtime::install`], which this does not call.
     ///
     /// # Errors
-    /// If there is no such file, it is not a model of this format, it is damaged, a tensor is missing,
-    /// left over, of another shape or type, or not finite (the message lists them), a part from outside
-    /// is not among the components, or the device is not there.
+    /// If the file is missing, damaged or of another format; if a tensor is missing, unexpected, of another
+    /// shape or type, or not finite (the message lists them); if a custom component is not among
+    /// `components`; or if the device is not available.
     pub fn load(path: impl AsRef<Path>, device_name: &str, components: &Components) -> Result<Self> {
         let file = file_of(path.as_ref());
         let bytes = std::fs::read(&file).map_err(|error| Error::file(&file, error))?;
@@ -138,7 +138,7 @@ impl Model {
         })
     }
 
-    /// Reads the bytes of a model file.
+    /// Loads the bytes of a model file.
     ///
     /// # Errors
     /// As [`load`](Self::load).
@@ -149,16 +149,14 @@ impl Model {
         })?;
         if !(1..=FORMAT).contains(&metadata.format) {
             let found = metadata.format;
-            return Err(Error::State(format!(
-                "model format {found}, and this build reads formats 1 to {FORMAT}"
-            )));
+            return Err(Error::State(format!("the model has format {found}, expected 1 to {FORMAT}")));
         }
         let config = Config::of_json(metadata.config)?;
         config.check()?;
         components.check_model(&config.components)?;
         let schema = metadata.schema.unwrap_or_else(|| first_schema(&config.data));
         let tokenizer = Tokenizer::from_json(&metadata.tokenizer)?;
-        // Models that are passed on have their weights in 16 bits; see `to_half`.
+        // Models for distribution have weights in 16 bits; see `to_half`.
         let whole = |(name, tensor): (String, Tensor)| match tensor.dtype() {
             DType::F16 => Ok((name, tensor.to_dtype(DType::F32)?)),
             _ => Ok((name, tensor)),
@@ -181,7 +179,7 @@ impl Model {
     /// Generates an image for each caption and seed. Equal captions, seeds and sampling give equal images.
     ///
     /// # Errors
-    /// If the numbers of captions and seeds differ, a guidance scale is asked of a model that was trained
+    /// If the numbers of captions and seeds differ, the guidance scale is not 1 and the model was trained
     /// without caption dropout, or the device fails.
     pub fn generate(&self, captions: &[String], seeds: &[u64], sampling: Sampling) -> Result<Vec<Image>> {
         to_pictures(&self.generate_tensor(captions, seeds, sampling)?)
@@ -199,13 +197,13 @@ impl Model {
         if captions.len() != seeds.len() {
             let (captions, seeds) = (captions.len(), seeds.len());
             return Err(Error::Config(format!(
-                "{captions} captions and {seeds} seeds: each caption needs one"
+                "there are {captions} captions and {seeds} seeds, expected one seed for each caption"
             )));
         }
-        if guidance_scale != 1.0 && !self.knows_empty_caption() {
+        if guidance_scale != 1.0 && !self.has_empty_caption() {
             return Err(Error::Config(format!(
                 "a guidance scale of {guidance_scale} extrapolates from the empty caption, and the model was \
-                 trained without one: train with `loader.caption_dropout` above 0, or leave the scale at 1"
+                 trained without it: train with `loader.caption_dropout` above 0, or use a scale of 1"
             )));
         }
         let noise = self.pipeline.noise(seeds, truncation, &self.device)?;
@@ -213,8 +211,8 @@ impl Model {
         self.pipeline.generate_embedded(&embedding, &noise, self.growth)
     }
 
-    /// Whether it was trained with caption dropout, so that the empty caption stands for any image.
-    pub fn knows_empty_caption(&self) -> bool {
+    /// Whether the model was trained with caption dropout, so that the empty caption means any image.
+    pub fn has_empty_caption(&self) -> bool {
         self.config.loader.caption_dropout > 0.0
     }
 
@@ -223,17 +221,17 @@ impl Model {
         self.pipeline.text().unknown_words(caption).unwrap_or_default()
     }
 
-    /// The configuration that it was trained with.
+    /// The configuration of the training.
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// The schema of the data's attributes; empty where it had none.
+    /// The attribute schema of the training data; empty if it has no attributes.
     pub fn schema(&self) -> &Schema {
         &self.schema
     }
 
-    /// The origin of the model.
+    /// The provenance of the model.
     pub fn provenance(&self) -> &Provenance {
         &self.provenance
     }
@@ -243,16 +241,16 @@ impl Model {
         self.growth.resolution()
     }
 
-    /// blake3 of the file, in hexadecimal.
+    /// The blake3 hash of the file, in hexadecimal.
     pub fn hash(&self) -> &str {
         &self.hash
     }
 }
 
-/// The bytes of a model file with its weights in 16 bits: half the size, for distribution.
+/// Converts the bytes of a model file to weights in 16 bits, for distribution: half the size.
 ///
 /// # Errors
-/// If they are no safetensors, or a weight is too large for 16 bits.
+/// If the bytes are not a safetensors file, or a weight is too large for 16 bits.
 pub fn to_half(bytes: &[u8]) -> Result<Vec<u8>> {
     let (stored, json) = tensors::from_bytes(bytes).map_err(Error::State)?;
     let half = |(name, tensor): (String, Tensor)| Ok((name, tensor.to_dtype(DType::F16)?));
@@ -261,7 +259,7 @@ pub fn to_half(bytes: &[u8]) -> Result<Vec<u8>> {
     tensors::to_bytes(&halves, &json).map_err(Error::State)
 }
 
-/// The schema of a model of format 1, which only knew that of the procedural faces.
+/// The schema of a model of format 1, which always was that of the procedural faces.
 fn first_schema(data: &DataConfig) -> Schema {
     match data {
         DataConfig::Lfw(_) => Schema::default(),
@@ -269,7 +267,7 @@ fn first_schema(data: &DataConfig) -> Schema {
     }
 }
 
-/// The model file of a path that a user names: a run folder or a file.
+/// The model file of a path: a run folder or a file.
 fn file_of(path: &Path) -> PathBuf {
     if path.is_dir() { path.join("model.safetensors") } else { path.to_owned() }
 }

@@ -1,8 +1,8 @@
-//! From captions to images: text encoder, conditioning augmentation, attribute prior and generator as
-//! one.
+//! The pipeline from captions to images: text encoder, conditioning augmentation, attribute prior and
+//! generator.
 //!
-//! The same [`Pipeline`] generates in training (on trainable parameters), for sample grids (on their
-//! average) and from a model file. It knows neither losses nor data.
+//! A [`Pipeline`] is built on trainable parameters (training), on their average (samples), or on a model
+//! file. It contains neither losses nor data.
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
@@ -14,7 +14,7 @@ use crate::components::Components;
 use crate::config::Config;
 use crate::error::Result;
 
-/// The strength of the noise and of the caption; 1 each by default.
+/// Options of sampling: the scale of the noise and the guidance scale; 1 each by default.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sampling {
     /// Scale of the noise: 1 is the full variety, 0 the most typical image of the caption.
@@ -30,7 +30,7 @@ impl Default for Sampling {
     }
 }
 
-/// The networks that turn captions and noise into images.
+/// The networks from captions and noise to images.
 #[derive(Debug)]
 pub struct Pipeline {
     text: Box<dyn TextEncoder>,
@@ -41,12 +41,12 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// Builds the parts on parameters named `text.…`, `conditioning.…`, `prior.…` and `generator.…`.
+    /// Builds the networks on parameters named `text.…`, `conditioning.…`, `prior.…` and `generator.…`.
     /// `attribute_sizes` are the numbers of values of the data's attributes.
     ///
     /// # Errors
-    /// If a part cannot be built, a parameter is missing or has another shape, or a generator from
-    /// outside has another latent size or resolution than the configuration.
+    /// If a network cannot be built, a parameter is missing or has another shape, or a custom generator has
+    /// another latent size or resolution than the configuration.
     pub fn new(
         config: &Config,
         components: &Components,
@@ -71,7 +71,7 @@ impl Pipeline {
         self.text.as_ref()
     }
 
-    /// The attribute prior, where there is one.
+    /// The attribute prior, if configured.
     pub fn prior(&self) -> Option<&AttributePrior> {
         self.prior.as_ref()
     }
@@ -87,7 +87,7 @@ impl Pipeline {
     /// # Shapes
     /// `embedding`: `(B, E)`; `noise`: `(B, Z)`, standard normal: the columns of the conditioning
     /// augmentation, those of the generator's noise, and those of the prior's sampling.
-    /// `attribute_code`: `(B, P)`; without it the prior samples one, where there is a prior.
+    /// `attribute_code`: `(B, P)`; if absent, the prior, if configured, samples it.
     ///
     /// # Errors
     /// If a shape does not fit.
@@ -116,7 +116,8 @@ impl Pipeline {
     /// The columns of `noise` that are the generator's noise.
     ///
     /// # Shapes
-    /// `noise`: `(B, Z)`; the result is `(B, N)`, N being the latent less text code and attribute code.
+    /// `noise`: `(B, Z)`; the result is `(B, N)`, where N is the latent size minus the sizes of text code and
+    /// attribute code.
     ///
     /// # Errors
     /// If `noise` has fewer columns.
@@ -124,7 +125,7 @@ impl Pipeline {
         Ok(noise.narrow(1, self.conditioning.code_size(), self.noise_size)?)
     }
 
-    /// `noise` with the columns of [`latent_noise`](Self::latent_noise) replaced in its first rows.
+    /// Replaces the columns of [`latent_noise`](Self::latent_noise) in the first rows of `noise`.
     ///
     /// # Shapes
     /// `noise`: `(B, Z)`; `inferred`: up to B rows `(M, N)`; the result is `(B, Z)`.

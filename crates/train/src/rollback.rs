@@ -2,19 +2,19 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The factor of both learning rates at each return to a checkpoint.
+/// The factor of all learning rates at each rollback.
 pub const SLOWER: f64 = 0.5;
 
-/// A return to the last good checkpoint.
+/// A return to the last intact checkpoint.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rollback {
-    /// Steps taken when the training diverged.
+    /// The step of the divergence.
     pub from_step: u64,
-    /// Steps taken at the checkpoint that it returned to.
+    /// The step of the checkpoint.
     pub to_step: u64,
-    /// What was not finite.
+    /// The cause of the divergence.
     pub cause: String,
-    /// What both learning rates of the configuration are multiplied by since.
+    /// The factor of the configuration's learning rates since then.
     pub rate: f64,
 }

@@ -1,4 +1,4 @@
-//! The folder of a run: claimed by one process and never overwritten.
+//! The folder of a run, locked by one process and never overwritten.
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use t2f_files::disk::{self, Disk, OsDisk};
 use t2f_files::json_lines::JsonLines;
 
-/// A run folder, locked for as long as this lives.
+/// A run folder, locked until the value is dropped.
 #[derive(Debug)]
 pub struct RunDir {
     path: PathBuf,
@@ -18,19 +18,19 @@ pub struct RunDir {
     _lock: File,
 }
 
-/// Begins the last line of `config.toml`, which holds the blake3 hash of what is above.
+/// The beginning of the last line of `config.toml`, which has the blake3 hash of the lines above.
 const SEAL: &str = "# blake3 of the lines above: ";
-/// The last line of a `config.toml` that was edited on purpose.
+/// The last line of a `config.toml` with intended edits.
 const EDITED: &str = "# edited";
 
 impl RunDir {
-    /// Makes `out/<NNNNN>-<data>-<name>` with the next free number, and writes `config.toml` and
+    /// Creates `out/<NNNNN>-<data>-<name>` with the next free number, and writes `config.toml` and
     /// `overrides.txt`.
     ///
-    /// The number is claimed by making the folder, so two processes never get the same one.
+    /// Creating the folder claims the number, so two processes never get the same one.
     ///
     /// # Errors
-    /// If nothing can be written under `out`.
+    /// If `out` is not writable.
     pub fn claim(out: &Path, config: &Config, data: &str) -> Result<Self> {
         fs::create_dir_all(out).map_err(|error| Error::file(out, error))?;
         let mut number = next_number(out)?;
@@ -45,27 +45,27 @@ impl RunDir {
         let run = Self { disk: Arc::new(OsDisk), _lock: lock(&path)?, path };
         let overrides: String = config.overrides.iter().map(|line| format!("{line}\n")).collect();
         run.write("overrides.txt", overrides.as_bytes())?;
-        // Last, since it makes the folder a run.
+        // Last, since a folder with this file is a run.
         run.write("config.toml", sealed(&config.to_toml()?).as_bytes())?;
         run.disk.sync(out).map_err(|error| Error::file(out, error))?;
         Ok(run)
     }
 
-    /// Opens a run folder to continue it, and clears away what a killed process was writing.
+    /// Opens a run folder and removes temporary files of a killed process.
     ///
     /// # Errors
-    /// If it is no run folder, or another process trains in it.
+    /// If the folder is not a run folder, or another process uses it.
     pub fn open(path: &Path) -> Result<Self> {
         Self::open_on(path, Arc::new(OsDisk))
     }
 
-    /// As [`open`](Self::open), for a run that writes to a disk of the caller's.
+    /// As [`open`](Self::open), with another implementation of [`Disk`].
     ///
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_on(path: &Path, disk: Arc<dyn Disk>) -> Result<Self> {
         if !path.join("config.toml").is_file() {
-            return Err(Error::file(path, "is not a run folder: there is no config.toml in it"));
+            return Err(Error::file(path, "is not a run folder: it has no config.toml"));
         }
         let run = Self { path: path.to_owned(), _lock: lock(path)?, disk };
         disk::clear_temporary(run.disk(), path)?;
@@ -73,31 +73,30 @@ impl RunDir {
         Ok(run)
     }
 
-    /// What the run writes to.
+    /// The disk.
     pub fn disk(&self) -> &dyn Disk {
         self.disk.as_ref()
     }
 
-    /// Puts a file in the folder, whole or not at all, and returns its path.
+    /// Writes a file of the folder atomically and returns its path.
     ///
     /// # Errors
-    /// If it cannot be written; an older file of that name is then still there.
+    /// If the file cannot be written; an older file of that name is then unchanged.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf> {
         let path = self.path.join(name);
         disk::replace(self.disk(), &path, bytes)?;
         Ok(path)
     }
 
-    /// Where it lies.
+    /// The path of the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The resolved configuration that the run was started with, or one that was edited since and
-    /// says so in its last line.
+    /// The resolved configuration of the run. An edited one must end in the line `# edited`.
     ///
     /// # Errors
-    /// If it cannot be read, or is not what was written and does not say so.
+    /// If the file cannot be read, or was edited or damaged without that line.
     pub fn config(&self) -> Result<Config> {
         let path = self.path.join("config.toml");
         let config = Config::from_file(&path)?;
@@ -106,8 +105,8 @@ impl RunDir {
             return Ok(config);
         }
         let message = format!(
-            "is not what the run began with: it was edited or damaged (its last line, a hash, does not fit). If it \
-             is meant to be as it is, make its last line `{EDITED}`"
+            "was edited or damaged: the hash in its last line does not match. If the edit is intended, replace the \
+            last line by `{EDITED}`"
         );
         Err(Error::file(path, message))
     }
@@ -117,10 +116,10 @@ impl RunDir {
         self.path.join("checkpoints")
     }
 
-    /// What to record statistics in: `stats.jsonl` up to a step.
+    /// Opens `stats.jsonl` for appending, truncated after a step.
     ///
     /// # Errors
-    /// If it cannot be opened.
+    /// If the file cannot be opened.
     pub(crate) fn recorder(&self, step: u64) -> Result<JsonLines> {
         Ok(JsonLines::open(self.disk.clone(), &self.stats(), step)?)
     }
@@ -156,7 +155,7 @@ fn next_number(out: &Path) -> Result<u32> {
     Ok(used.max().map_or(0, |last| last + 1))
 }
 
-/// How long a lock is waited for before somebody is held to use the run.
+/// The longest wait for the lock of a run.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 fn lock(run: &Path) -> Result<File> {
@@ -166,8 +165,8 @@ fn lock(run: &Path) -> Result<File> {
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(file),
-            // A program that this process starts has a copy of every open file for a moment, that of a
-            // lock that was just given back too.
+            // A child process briefly has a copy of every open file, also of a lock that this process has
+            // just released.
             Err(TryLockError::WouldBlock) if begin.elapsed() < PATIENCE => {
                 std::thread::sleep(PATIENCE / 20);
             }
@@ -182,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_go_up_and_a_folder_has_one_user() {
+    fn numbers_increase_and_a_folder_has_one_user() {
         let out = tempfile::tempdir().unwrap();
         let config = Config::preset("quick").unwrap();
         let first = RunDir::claim(out.path(), &config, "procedural").unwrap();
@@ -205,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn any_damage_to_the_configuration_is_found_and_an_edit_says_that_it_is_one() {
+    fn any_damage_to_the_configuration_is_found_and_marked_edits_are_accepted() {
         let out = tempfile::tempdir().unwrap();
         let config = Config::preset("quick").unwrap();
         let run = RunDir::claim(out.path(), &config, "procedural").unwrap();

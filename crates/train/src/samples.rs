@@ -1,4 +1,4 @@
-//! Sample sheets: the same captions and the same noise, at every stage of a run.
+//! Sample sheets: the same captions and the same noise throughout a run.
 
 use candle_core::Device;
 use t2f_data::{Dataset, Image, Splits};
@@ -9,8 +9,8 @@ use t2f_pictures::sheet::{self, Layout, Tile};
 use crate::error::Result;
 use crate::pipeline::{Pipeline, to_pictures};
 
-/// Fixed captions, from the test part, and the seed of the noise of each. Data without a test part
-/// gives captions of the validation part or, without that, of the training part.
+/// Fixed captions and noise seeds. The captions are from the test part; if it is empty, from the
+/// validation part or, if that is empty too, from the training part.
 #[derive(Clone, Debug)]
 pub struct Samples {
     captions: Vec<String>,
@@ -19,7 +19,7 @@ pub struct Samples {
 }
 
 impl Samples {
-    /// Chooses `count` captions by the run's key.
+    /// Selects `count` captions by the run's key.
     ///
     /// # Errors
     /// If a caption cannot be read.
@@ -64,7 +64,7 @@ impl Samples {
     }
 }
 
-/// The part that the captions are from.
+/// The part of the captions.
 fn part(splits: &Splits) -> &dyn Dataset {
     let parts = [&splits.test, &splits.val, &splits.train];
     parts.into_iter().find(|part| !part.is_empty()).unwrap_or(&splits.train).as_ref()

@@ -1,40 +1,40 @@
-//! When the networks grow: the level, the fade-in and the batch size as functions of the images
-//! shown.
+//! The growth schedule: level, fade-in and batch size as functions of the images shown.
 //!
-//! ProGAN (arXiv:1710.10196, §A.1) counts thousands of images per phase; T2F gives, for each
-//! level, epochs, the share of them that fades in, and a batch size. Both are accepted.
+//! ProGAN (arXiv:1710.10196, §A.1) has thousands of images per phase; T2F has epochs, the fade-in
+//! percentage of them, and a batch size for each level. Both are supported.
 
 use serde::{Deserialize, Serialize};
 use t2f_ops::setting::SettingError;
 
 use crate::error::{Error, Result};
 
-/// The phases of training. Give either the `kimg` pair or `epochs` with `fade_in_percentage`.
+/// The phases of training, either by `fade_kimg` and `stable_kimg` or by `epochs` and
+/// `fade_in_percentage`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ScheduleConfig {
-    /// Thousands of images during which a level fades in; one number a level, the last repeats.
-    /// Level 0 has nothing to fade in from, and its number counts as stable.
+    /// Length of the fade-in in thousands of images; one number a level, the last repeats. Level 0 has no
+    /// fade-in: its number is added to the stable phase.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fade_kimg: Option<Vec<f64>>,
-    /// Thousands of images after the fade-in; one number a level, the last repeats.
+    /// Length of the stable phase in thousands of images; one number a level, the last repeats.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stable_kimg: Option<Vec<f64>>,
-    /// T2F's: passes over the training set; one number a level.
+    /// T2F: passes over the training set; one number a level.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub epochs: Option<Vec<f64>>,
-    /// T2F's: share of a level's epochs that fades in, in percent; one number a level.
+    /// T2F: fade-in percentage of a level's epochs; one number a level.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fade_in_percentage: Option<Vec<f64>>,
-    /// Images a step; one number a level, the last repeats; default 16.
+    /// Images per step; one number a level, the last repeats; default 16.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub batch_sizes: Vec<usize>,
-    /// Thousands of images, the last of the run, over which all learning rates fall linearly to 0;
-    /// default 0: they stay.
+    /// Length of the linear decay of all learning rates to 0 at the end of the run, in thousands of images;
+    /// default 0: no decay.
     pub anneal_kimg: f64,
 }
 
-/// What holds at one moment of the training.
+/// The state of the schedule at one batch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Stage {
     /// 0 is 4x4, each level doubles.
@@ -48,7 +48,7 @@ pub struct Stage {
 }
 
 impl ScheduleConfig {
-    /// The same schedule with every number in it that is left to its default.
+    /// The same schedule with all defaults written out.
     #[must_use]
     pub fn written_out(&self) -> Self {
         let mut whole = self.clone();
@@ -113,10 +113,10 @@ const EPOCHS: f64 = 1.0;
 const FADE_IN_PERCENTAGE: f64 = 50.0;
 const BATCH_SIZE: usize = 16;
 
-/// No phase is longer, in the unit that it is given in: counts of images stay far from overflowing.
+/// The maximum of a phase in its unit, so that numbers of images do not overflow.
 const LONGEST: f64 = 1e9;
 
-/// The relative error that sums and shares of phases may have, far above what 64 bits lose.
+/// The tolerated relative error of the lengths of phases, far above the rounding error of 64 bits.
 const ROUNDING: f64 = 1e-12;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -131,16 +131,16 @@ struct Phase {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Schedule {
     phases: Vec<Phase>,
-    /// Images, the last ones, over which the rates fall.
+    /// The length of the decay of the learning rates, in images.
     anneal: f64,
 }
 
 impl Schedule {
-    /// Lays the phases of levels `0..=max_level` out, for a training set of `images` images.
+    /// The schedule of levels `0..=max_level` for a training set of `images` images.
     ///
     /// # Errors
-    /// If the two ways to say it are mixed, an array is longer than the levels, or a number is
-    /// out of range; the message names the fields.
+    /// If both ways are mixed, an array has more numbers than levels, or a number is out of range; the
+    /// message names the keys.
     pub fn new(config: &ScheduleConfig, max_level: usize, images: usize) -> Result<Self> {
         let levels = max_level + 1;
         config.check(levels)?;
@@ -162,14 +162,14 @@ impl Schedule {
             } else {
                 (1000.0 * of(&whole.fade_kimg, level), 1000.0 * of(&whole.stable_kimg, level))
             };
-            // Whole batches, so that no batch straddles two levels; what rounding adds is no batch.
+            // Whole batches, so that no batch belongs to two levels; rounding errors add no batch.
             let batches = |images: f64| {
                 (images * (1.0 - ROUNDING) / batch_size as f64).ceil() as u64 * batch_size as u64
             };
             let end = start + batches(fade + stable);
             if end == start && level == max_level {
                 return Err(Error::Config(
-                    "schedule: the last level is never trained: its phases are all 0".into(),
+                    "schedule: the last level has no images: its phases are all 0".into(),
                 ));
             }
             let fade = if level == 0 { 0 } else { batches(fade).min(end - start) };
@@ -179,15 +179,15 @@ impl Schedule {
         Ok(Self { phases, anneal: 1000.0 * config.anneal_kimg })
     }
 
-    /// Images shown when the schedule is complete.
+    /// The number of images of the whole schedule.
     pub fn total_images(&self) -> u64 {
         self.phases.last().map_or(0, |phase| phase.end)
     }
 
     /// The stage of the batch that begins after `images` images.
     ///
-    /// During a fade-in `alpha` rises linearly, by the batch that is about to be shown, and
-    /// reaches 1 with its last batch. Past the end the last stage holds.
+    /// During a fade-in `alpha` increases linearly with each batch and is 1 in its last batch. After the end
+    /// the last stage is returned.
     pub fn at(&self, images: u64) -> Stage {
         let level = self.phases.iter().position(|phase| images < phase.end).unwrap_or(self.phases.len() - 1);
         let phase = self.phases[level];
@@ -196,8 +196,8 @@ impl Schedule {
         Stage { level, resolution: 4 << level, alpha, batch_size: phase.batch_size }
     }
 
-    /// What learning rates are multiplied by in the batch that begins after `images` images: 1, and
-    /// over the last `anneal_kimg` a line towards 0 at the end.
+    /// The factor of the learning rates for the batch that begins after `images` images: 1, with a linear
+    /// decay to 0 over the last `anneal_kimg`.
     pub fn rate(&self, images: u64) -> f64 {
         let left = self.total_images().saturating_sub(images) as f64;
         if left < self.anneal { left / self.anneal } else { 1.0 }
@@ -213,7 +213,7 @@ impl Schedule {
         self.phases.iter().map(|phase| phase.batch_size).max().unwrap_or(0)
     }
 
-    /// For each level, the images at which it begins, has faded in, and ends.
+    /// For each level, the number of images at its begin, at the end of its fade-in, and at its end.
     pub fn phases(&self) -> Vec<(u64, u64, u64)> {
         self.phases.iter().map(|phase| (phase.start, phase.start + phase.fade, phase.end)).collect()
     }
@@ -240,12 +240,12 @@ mod tests {
             images += stage.batch_size as u64;
             stages.push(stage);
         }
-        assert_eq!(images, schedule.total_images(), "batches end where the schedule does");
+        assert_eq!(images, schedule.total_images(), "the last batch ends with the schedule");
         stages
     }
 
     #[test]
-    fn levels_never_fall_and_alpha_never_falls_within_a_level() {
+    fn levels_never_decrease_and_alpha_never_decreases_within_a_level() {
         let schedule = Schedule::new(&kimg(&[0.3, 0.25, 0.4], &[0.5], &[16, 8, 7]), 3, 100).unwrap();
         let stages = walk(&schedule);
         for pair in stages.windows(2) {
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_batches_of_a_pass_stay_whole_however_it_is_shared_out() {
+    fn rounding_adds_no_batch_at_any_percentage() {
         for percent in 0..=100 {
             let config = ScheduleConfig {
                 epochs: Some(vec![1.0]),
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_fall_to_the_end_of_the_last_images() {
+    fn learning_rates_decay_over_the_last_images() {
         let config = ScheduleConfig { anneal_kimg: 0.4, ..kimg(&[0.0], &[0.5], &[10]) };
         let schedule = Schedule::new(&config, 1, 10).unwrap();
         let rates = [0, 600, 700, 800, 990, 1000].map(|images| schedule.rate(images));
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_to_defaults_can_be_written_out() {
+    fn written_out_defaults_give_the_same_schedule() {
         let epochs = ScheduleConfig { epochs: Some(vec![2.0]), ..ScheduleConfig::default() };
         let stable = ScheduleConfig { stable_kimg: Some(vec![1.0, 2.0]), ..ScheduleConfig::default() };
         for config in [ScheduleConfig::default(), epochs, stable, kimg(&[1.0], &[2.0], &[8])] {
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_name_the_fields() {
+    fn errors_name_the_keys() {
         let mixed = ScheduleConfig { epochs: Some(vec![1.0]), ..kimg(&[1.0], &[1.0], &[]) };
         for (config, needle) in [
             (mixed, "fade_kimg and stable_kimg, or epochs"),
@@ -330,7 +330,7 @@ mod tests {
             (ScheduleConfig { anneal_kimg: -1.0, ..kimg(&[1.0], &[1.0], &[]) }, "anneal_kimg is -1"),
             (ScheduleConfig { anneal_kimg: 1e306, ..kimg(&[1.0], &[1.0], &[]) }, "anneal_kimg is 1e306"),
             (ScheduleConfig { anneal_kimg: f64::NAN, ..kimg(&[1.0], &[1.0], &[]) }, "anneal_kimg is NaN"),
-            (kimg(&[1.0, 0.0], &[1.0, 0.0], &[]), "never trained"),
+            (kimg(&[1.0, 0.0], &[1.0, 0.0], &[]), "the last level has no images"),
         ] {
             let message = Schedule::new(&config, 1, 10).unwrap_err().to_string();
             assert!(message.contains(needle), "{message}");

@@ -18,11 +18,11 @@ use crate::ema::Ema;
 use crate::error::Result;
 use crate::pipeline::Pipeline;
 
-/// The domain strings of the initial parameters of both sides. They are those of version 0.1, so that a
-/// seed still gives the same networks.
+/// The domain strings of the initial parameters, unchanged since version 0.1, so that a seed gives the same
+/// networks.
 const G_KEY: &str = "painting";
 const D_KEY: &str = "judging";
-/// The names of the latent encoder's parameters begin with it.
+/// The prefix of the names of the latent encoder's parameters.
 const LATENT_ENCODER: &str = "encoder";
 
 const G_PARAMS: &str = "g_params.safetensors";
@@ -60,18 +60,18 @@ pub struct TrainState {
 /// The update counts of both optimisers' parameters, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OptimizerSteps {
-    /// Of the generator's side.
+    /// Of `g_params`.
     pub g: BTreeMap<String, u64>,
-    /// Of the discriminator's side.
+    /// Of `d_params`.
     pub d: BTreeMap<String, u64>,
 }
 
 impl TrainState {
-    /// Initial networks of a run, from its seed. `attribute_sizes` are the numbers of values of the
-    /// data's attributes ([`Schema::sizes`](t2f_data::attributes::Schema::sizes)).
+    /// The initial state of a run, from its seed. `attribute_sizes` are the numbers of values of the data's
+    /// attributes ([`Schema::sizes`](t2f_data::attributes::Schema::sizes)).
     ///
     /// # Errors
-    /// If the device fails, a part cannot be built, or the configuration's sizes do not fit.
+    /// If the device fails, a component cannot be built, or sizes of the configuration do not match.
     pub fn new(
         config: &Config,
         components: &Components,
@@ -124,12 +124,12 @@ impl TrainState {
         })
     }
 
-    /// The networks that generate, on trainable parameters.
+    /// The pipeline on trainable parameters.
     pub fn pipeline(&self) -> &Pipeline {
         &self.pipeline
     }
 
-    /// The networks that generate, on averaged parameters: those of samples and of the model file.
+    /// The pipeline on averaged parameters, for samples and the model file.
     pub fn pipeline_ema(&self) -> &Pipeline {
         &self.pipeline_ema
     }
@@ -144,22 +144,22 @@ impl TrainState {
         &self.d_params
     }
 
-    /// The optimiser of the generator's side.
+    /// The optimiser of `g_params`.
     pub fn g_optimizer(&self) -> &Adam {
         &self.g_optimizer
     }
 
-    /// The optimiser of the discriminator's side.
+    /// The optimiser of `d_params`.
     pub fn d_optimizer(&self) -> &Adam {
         &self.d_optimizer
     }
 
-    /// Both optimisers, generator's side first, to change their state.
+    /// Both optimisers, `g_params` first, to change their state.
     pub fn optimizers_mut(&mut self) -> (&mut Adam, &mut Adam) {
         (&mut self.g_optimizer, &mut self.d_optimizer)
     }
 
-    /// The average of the generator's side.
+    /// The average of `g_params`.
     pub fn g_ema(&self) -> &Ema {
         &self.g_ema
     }
@@ -169,13 +169,13 @@ impl TrainState {
         self.ada
     }
 
-    /// Multiplies both learning rates of the configuration from here on.
+    /// Sets a factor of all learning rates of the configuration.
     pub fn scale_rates(&mut self, scale: f64) {
         self.g_optimizer.scale_rate(scale);
         self.d_optimizer.scale_rate(scale);
     }
 
-    /// Forgets the moments of both optimisers.
+    /// Resets the moments of both optimisers.
     ///
     /// # Errors
     /// If the device fails.
@@ -191,7 +191,7 @@ impl TrainState {
         tensors
     }
 
-    /// Every group of tensors of the training, by the file that holds it in a checkpoint.
+    /// Every group of tensors of the state, with its file name in a checkpoint.
     pub fn tensors(&self) -> [(&'static str, BTreeMap<String, Tensor>); 5] {
         [
             (G_PARAMS, self.g_params.tensors()),
@@ -207,7 +207,7 @@ impl TrainState {
         OptimizerSteps { g: self.g_optimizer.steps(), d: self.d_optimizer.steps() }
     }
 
-    /// Adds every tensor of the training to a checkpoint.
+    /// Adds every tensor of the state to a checkpoint.
     ///
     /// # Errors
     /// If one is not finite.
@@ -218,7 +218,7 @@ impl TrainState {
     /// Restores every tensor of a checkpoint, the update counts, and the augmentation probability.
     ///
     /// # Errors
-    /// If a tensor is missing, left over or of another shape.
+    /// If a tensor is missing, unexpected or of another shape.
     pub fn load(
         &mut self,
         checkpoint: &Checkpoint,

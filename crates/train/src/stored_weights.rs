@@ -1,7 +1,7 @@
-//! Stored weights, handed to the layers that ask for them, with a list of all that do not fit.
+//! Stored weights as a `VarBuilder` backend, with a list of all mismatches.
 //!
-//! Nothing is drawn or copied to find out what is expected, so that a file that promises sizes
-//! beyond all memory costs none.
+//! No tensor of the expected sizes is allocated for the comparison, so a file with huge sizes in its
+//! configuration does not exhaust the memory.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,7 @@ use candle_nn::{Init, VarBuilder};
 
 use crate::error::{Error, Result};
 
-/// Tensors by name, and what was found out about them by layers asking.
+/// Tensors by name, and the record of their requests.
 #[derive(Clone, Debug)]
 pub struct Weights(Arc<Inner>);
 
@@ -29,21 +29,21 @@ struct Asked {
 }
 
 impl Weights {
-    /// Weights to be handed out as they are.
+    /// Weights without changes.
     pub fn new(tensors: BTreeMap<String, Tensor>) -> Self {
         Self(Arc::new(Inner { tensors, asked: Mutex::default() }))
     }
 
-    /// A builder whose layers get these weights, and zeros where they do not fit: ask
-    /// [`check`](Self::check) before using what was built.
+    /// A builder on these weights; a weight that does not match is zero. Call [`check`](Self::check) before
+    /// using the networks.
     pub fn builder(&self, dtype: DType, device: &Device) -> VarBuilder<'static> {
         VarBuilder::from_backend(Box::new(self.clone()), dtype, device.clone())
     }
 
-    /// Fails unless every weight was asked for, and had the shape and the type that was expected.
+    /// Checks that every weight was requested and had the expected shape and type.
     ///
     /// # Errors
-    /// The message lists everything that is missing, left over or different.
+    /// If a weight is missing, unexpected or different; the message lists all.
     pub fn check(&self) -> Result<()> {
         let mut asked = self.asked();
         let mut wrong = std::mem::take(&mut asked.wrong);
@@ -52,7 +52,10 @@ impl Weights {
         if wrong.is_empty() {
             return Ok(());
         }
-        Err(Error::State(format!("the stored parameters do not fit: {}", wrong.join("; "))))
+        Err(Error::State(format!(
+            "the stored parameters do not match the configuration: {}",
+            wrong.join("; ")
+        )))
     }
 
     fn asked(&self) -> MutexGuard<'_, Asked> {

@@ -1,9 +1,9 @@
-//! The long forms of the tests of faults.
+//! The long forms of the fault injection tests.
 //!
-//! `faults kill --kills 1000 [--threads 2] [--workers 2] [--seed 0]` kills runs at random and
-//! compares what they come to; `faults fuzz [--seconds 3600] [--target NAME] [--seed 0]` mutates
-//! the input of every parser. `faults commit FOLDER CHANGES MIDST` writes three checkpoints and
-//! kills itself at a change: what a test starts.
+//! `faults kill --kills 1000 [--threads 2] [--workers 2] [--seed 0]` kills runs at random and compares
+//! their results; `faults fuzz [--seconds 3600] [--target NAME] [--seed 0]` mutates the input of every
+//! parser. `faults commit FOLDER CHANGES MIDST`, which a test starts, writes three checkpoints and kills
+//! itself at a change.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -19,7 +19,9 @@ fn main() -> ExitCode {
         ["kill", options @ ..] => kill_runs(options),
         ["fuzz", options @ ..] => fuzz_parsers(options),
         ["commit", folder, changes, midst] => commit(Path::new(folder), changes, midst),
-        _ => Err("say kill, fuzz or commit; the first lines of this program's source say more".into()),
+        _ => {
+            Err("expected kill, fuzz or commit; the source of this program begins with their options".into())
+        }
     };
     match outcome {
         Ok(line) => {
@@ -33,7 +35,7 @@ fn main() -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "this is a program")]
+#[expect(clippy::print_stdout, reason = "the output of a program")]
 fn say(line: &str) {
     println!("{line}");
 }
@@ -41,7 +43,7 @@ fn say(line: &str) {
 /// The value of `--name`, or a default.
 fn option<T: std::str::FromStr>(options: &[&str], name: &str, default: T) -> Result<T, String> {
     let Some(at) = options.iter().position(|option| *option == name) else { return Ok(default) };
-    options.get(at + 1).and_then(|value| value.parse().ok()).ok_or_else(|| format!("{name} wants a value"))
+    options.get(at + 1).and_then(|value| value.parse().ok()).ok_or_else(|| format!("{name} requires a value"))
 }
 
 fn kill_runs(options: &[&str]) -> Result<String, String> {
@@ -57,7 +59,7 @@ fn kill_runs(options: &[&str]) -> Result<String, String> {
     };
     let tally = kill::run(&plan)?;
     Ok(format!(
-        "{} kills, {} runs, all equal to the one left alone: {:?}",
+        "{} kills, {} runs, all equal to the uninterrupted run: {:?}",
         plan.kills, tally.runs, tally.hits
     ))
 }
@@ -97,7 +99,7 @@ fn fuzz_parsers(options: &[&str]) -> Result<String, String> {
 }
 
 fn commit(folder: &Path, changes: &str, midst: &str) -> Result<String, String> {
-    let changes = changes.parse().map_err(|_| "CHANGES is a number")?;
+    let changes = changes.parse().map_err(|_| "CHANGES must be a number")?;
     let disk = Mortal::new(changes, midst == "midst", End::Kill);
     for step in 1..=3 {
         t2f_tests::draft(step).commit(&disk, folder, 1).map_err(|error| error.to_string())?;

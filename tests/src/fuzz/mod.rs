@@ -1,8 +1,8 @@
-//! A mutation fuzzer that runs in the process, on the stable compiler, from a seed.
+//! A seeded mutation fuzzer that runs in the process, with the stable compiler.
 //!
-//! A parser joins by a [`Target`] in `targets.rs`: a name, a few seeds, words that its format is
-//! made of, and a function of bytes that must come back, whatever the bytes are. Inputs on which
-//! one did not are kept under `tests/corpus/<name>/` and tried first, for good.
+//! A [`Target`] in `targets.rs` adds a parser: a name, seed inputs, words of the format, and a function of
+//! bytes that must return for all bytes. Inputs that once failed are kept in `tests/corpus/<name>/` and
+//! tried first.
 
 mod mutate;
 mod targets;
@@ -15,19 +15,18 @@ use t2f_ops::rng::{self, Key};
 
 pub use targets::targets;
 
-/// What is tried: whether the bytes are accepted.
+/// A parser; the result is whether it accepts the bytes.
 pub type Parse = Box<dyn FnMut(&[u8]) -> bool>;
 
-/// A parser of outside bytes.
+/// A parser of untrusted bytes.
 pub struct Target {
-    /// Its name, and that of its folder in the corpus.
+    /// The name, also of its folder in the corpus.
     pub name: &'static str,
-    /// Inputs that it accepts, to start from.
+    /// Accepted inputs to start from.
     pub seeds: Vec<Vec<u8>>,
-    /// Words of its format.
+    /// Words of the format.
     pub words: &'static [&'static str],
-    /// Parses. Whatever it returns is fine, as long as it returns, and soon: whether the input was
-    /// accepted.
+    /// The parser. It must return soon; the result is whether it accepts the input.
     pub parse: Parse,
 }
 
@@ -42,24 +41,24 @@ impl std::fmt::Debug for Target {
 pub struct Crash {
     /// The target's name.
     pub target: &'static str,
-    /// What it was.
+    /// The panic message or the time.
     pub what: String,
     /// The input.
     pub input: Vec<u8>,
 }
 
-/// What a campaign did.
+/// The effort of a campaign.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Effort {
     /// Inputs tried.
     pub inputs: u64,
-    /// Those that were accepted.
+    /// Accepted inputs.
     pub accepted: u64,
 }
 
-/// How long a parser may take for an input of a few kilobytes.
+/// The longest time of a parser for an input of a few kilobytes.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Inputs that a campaign keeps to mutate further, the seeds not counted.
+/// Maximum number of inputs kept for further mutation, without the seeds.
 const KEPT: usize = 256;
 
 impl Target {
@@ -81,8 +80,8 @@ impl Target {
         Ok(accepted)
     }
 
-    /// Tries the corpus, the seeds, and then mutations of whatever is accepted, until `enough` of
-    /// the effort so far says so.
+    /// Tries the corpus, the seeds, and then mutations of accepted inputs, until `enough` is true of the effort
+    /// so far.
     ///
     /// # Errors
     /// The first crash.
@@ -111,7 +110,7 @@ impl Target {
             let accepted = self.try_input(&input)?;
             effort.inputs += 1;
             effort.accepted += u64::from(accepted);
-            // What is accepted is close to the border of what is not.
+            // Accepted inputs are close to refused ones.
             if accepted && pool.len() < most {
                 pool.push(input);
             }
@@ -120,7 +119,7 @@ impl Target {
     }
 }
 
-/// The corpus that is kept with the code.
+/// The corpus in the repository.
 pub fn corpus() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus")
 }

@@ -1,11 +1,11 @@
-//! Mutations: what turns an input that is accepted into one that nearly is.
+//! Mutations of inputs.
 
 use rand_core::Rng;
 use t2f_ops::rng::below;
 
-/// The longest input that is made.
+/// The longest mutated input.
 const LONGEST: usize = 1 << 19;
-/// Numbers at which arithmetic turns.
+/// Numbers at the limits of integer types.
 const NUMBERS: [&str; 12] = [
     "0",
     "-1",
@@ -74,7 +74,7 @@ fn splice(bytes: &mut Vec<u8>, at: usize, piece: &[u8]) {
     bytes.splice(at..at, piece.iter().copied());
 }
 
-/// Puts another number in place of the first one at or after a place.
+/// Replaces the first number at or after a place.
 fn replace_number(bytes: &mut Vec<u8>, at: usize, draw: &mut impl Rng) {
     let Some(start) = bytes[at..].iter().position(u8::is_ascii_digit).map(|found| at + found) else { return };
     let length = bytes[start..].iter().take_while(|byte| byte.is_ascii_digit() || **byte == b'.').count();

@@ -1,4 +1,4 @@
-//! Every parser of outside bytes.
+//! Every parser of untrusted bytes.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -26,7 +26,7 @@ use tempfile::TempDir;
 
 use super::{Parse, Target};
 
-/// All of them. A parser that is new joins here.
+/// All targets; a new parser is added here.
 pub fn targets() -> Vec<Target> {
     vec![
         Target {
@@ -193,14 +193,14 @@ fn seeds(texts: &[&str]) -> Vec<Vec<u8>> {
     texts.iter().map(|text| text.as_bytes().to_vec()).collect()
 }
 
-/// A parser of text sees what is left of bytes that are none.
+/// A parser of text; invalid UTF-8 is replaced.
 fn text(mut parse: impl FnMut(&str) -> bool + 'static) -> Parse {
     Box::new(move |bytes| parse(&String::from_utf8_lossy(bytes)))
 }
 
-/// A folder that goes when the target does.
+/// A temporary folder, removed with the target.
 fn scratch() -> TempDir {
-    tempfile::tempdir().expect("a temporary folder can be made")
+    tempfile::tempdir().expect("a temporary folder can be created")
 }
 
 fn put(path: &Path, bytes: &[u8]) {
@@ -244,7 +244,7 @@ fn folder(name: &'static str) -> Parse {
 fn face2text() -> Parse {
     let home = scratch();
     let people = home.path().join("lfw/A_B");
-    fs::create_dir_all(&people).expect("a temporary folder can be made");
+    fs::create_dir_all(&people).expect("a temporary folder can be created");
     put(&people.join("A_B_0001.jpg"), &png(16));
     let config = LfwConfig {
         images: home.path().into(),
@@ -283,7 +283,7 @@ fn caption() -> Parse {
     })
 }
 
-/// The file of a model too small to draw.
+/// The file of a tiny model.
 fn model() -> Result<Vec<u8>, Error> {
     let set = |line: &str| line.to_owned();
     let config = Config::resolve(
@@ -317,8 +317,8 @@ fn model() -> Result<Vec<u8>, Error> {
     file.to_bytes()
 }
 
-/// The file without its seal, so that what lies behind is reached: the hash alone would refuse
-/// every mutation. White space is in its place, so that no length in the file changes.
+/// The file without its hash, since the hash would refuse every mutation before it is parsed. Spaces
+/// replace the hash, so that no length in the file changes.
 fn unsealed(bytes: &[u8]) -> Vec<u8> {
     let start = b"\"t2f\":\"";
     let mut bytes = bytes.to_vec();
@@ -345,7 +345,7 @@ fn file_of_checkpoint(name: &str) -> Vec<Vec<u8>> {
     committed(home.path()).and_then(|path| fs::read(path.join(name)).ok()).into_iter().collect()
 }
 
-/// A checkpoint in which one file is the input, and the manifest knows its hash.
+/// A checkpoint with the input as one of its files, and the hash of the input in the manifest.
 fn in_checkpoint(name: &'static str) -> Parse {
     let home = scratch();
     let path = committed(home.path()).expect("a checkpoint can be written");

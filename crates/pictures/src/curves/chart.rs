@@ -1,4 +1,4 @@
-//! The content of a plot: curves and stages, in the units of the data.
+//! The contents of a plot: curves and stages, in the units of the data.
 
 use std::collections::BTreeSet;
 
@@ -46,7 +46,7 @@ pub(super) struct Curve {
     pub(super) smooth: Vec<(f64, f64)>,
 }
 
-/// The content of a plot, in the units of the data.
+/// The contents of a plot, in the units of the data.
 pub(super) struct Chart {
     pub(super) curves: Vec<Curve>,
     pub(super) stages: Vec<stages::Stage>,

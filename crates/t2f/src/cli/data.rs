@@ -1,4 +1,4 @@
-//! `t2f data`: see a dataset, check its files, export the drawn one.
+//! `t2f data`: previews a data set, checks its files, exports it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,9 +21,9 @@ Examples:
   t2f data check --data lfw:lfw-deepfunneled,face2text
   t2f data export --out faces --count 1000")]
 pub enum Command {
-    /// Draw images and their captions on one sheet
+    /// Write a sheet of images with their captions
     Preview(Preview),
-    /// Read every file once and report what cannot be used
+    /// Read every file once and report unusable ones
     Check(Check),
     /// Write images and captions as a folder (Hugging Face's `imagefolder` layout)
     Export(Export),
@@ -35,7 +35,7 @@ pub struct ChosenData {
     /// The data set: procedural, folder:PATH or lfw:IMAGES,CAPTIONS [default: procedural]
     #[arg(long, value_name = "SOURCE")]
     data: Option<Source>,
-    /// A configuration, of which the section [data] is used
+    /// A configuration; only the section [data] is used
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// One setting, such as data.crop=0.8; may be repeated
@@ -47,8 +47,11 @@ impl ChosenData {
     /// The configuration of the data set.
     pub fn config(&self) -> anyhow::Result<DataConfig> {
         if let Some(line) = self.overrides.iter().find(|line| !line.trim_start().starts_with("data.")) {
-            let message = format!("`--set {line}` has no effect here: only the section [data] is used");
-            return Err(usage(message, "give a key such as data.crop=0.8; `--resolution` sets the side"));
+            let message = format!("`--set {line}` has no effect: only the section [data] is used");
+            return Err(usage(
+                message,
+                "give a key such as data.crop=0.8; the side of the images is `--resolution`",
+            ));
         }
         let data = self.data.iter().flat_map(Source::overrides);
         let overrides: Vec<String> = data.chain(self.overrides.iter().cloned()).collect();
@@ -75,12 +78,12 @@ impl Opened {
             because(
                 error,
                 "cannot open the data",
-                "datasets/ in the repository shows each layout; `--data procedural` needs no files",
+                "datasets/ in the repository documents each layout; `--data procedural` requires no files",
             )
         })
     }
 
-    /// What was found in data that was refused.
+    /// The report of refused data.
     fn refused(error: &anyhow::Error) -> Option<&PreflightReport> {
         match error.downcast_ref::<t2f_data::Error>() {
             Some(t2f_data::Error::Refused { report, .. }) => Some(report),
@@ -89,7 +92,7 @@ impl Opened {
     }
 }
 
-/// A side that a network can generate.
+/// A resolution of a network.
 pub fn resolution(text: &str) -> Result<usize, String> {
     match text.parse::<usize>() {
         Ok(side) if (4..=1024).contains(&side) && side.is_power_of_two() => Ok(side),
@@ -106,21 +109,21 @@ fn png(text: &str) -> Result<PathBuf, String> {
     }
 }
 
-/// A part of a dataset.
-#[derive(Clone, Copy, ValueEnum)]
+/// A part of a data set.
+#[derive(Clone, Copy, Debug, ValueEnum)]
 enum Part {
-    /// What networks are trained on
+    /// Images for training
     Train,
-    /// What choices are made on
+    /// Images for validation
     Val,
-    /// What is reported
+    /// Images for reported results
     Test,
-    /// Combinations that `train` never shows
+    /// Combinations of attributes that are not in `train`
     TestComb,
 }
 
 impl Part {
-    /// The part, if the dataset has it, and the folder that an export of it has.
+    /// The part, if the data set has it, with the name of its folder in an export.
     fn of(self, splits: &Splits) -> Option<(&'static str, Arc<dyn Dataset>)> {
         Some(match self {
             Self::Train => ("train", splits.train.clone()),
@@ -132,8 +135,8 @@ impl Part {
 
     fn required(self, splits: &Splits) -> anyhow::Result<(&'static str, Arc<dyn Dataset>)> {
         self.of(splits).ok_or_else(|| {
-            let message = format!("`--split test-comb` does not go with `--data {}`", splits.train.name());
-            usage(message, "it has the parts train, val and test")
+            let message = format!("`{}` has no part test-comb", splits.train.name());
+            usage(message, "choose train, val or test with `--split`")
         })
     }
 }
@@ -148,7 +151,7 @@ Examples:
 pub struct Preview {
     #[command(flatten)]
     opened: Opened,
-    /// Which part
+    /// Part of the data set
     #[arg(long, value_enum, default_value = "train")]
     split: Part,
     /// Index of the first image
@@ -157,7 +160,7 @@ pub struct Preview {
     /// Number of images
     #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..=400), value_name = "N")]
     count: u16,
-    /// Where to draw; a file of that name is replaced
+    /// Output file; an existing file is replaced
     #[arg(short, long, default_value = "preview.png", value_parser = png, value_name = "FILE.png")]
     out: PathBuf,
 }
@@ -169,12 +172,11 @@ Examples:
   t2f data check
   t2f data check --data folder:my-faces
   t2f data check --data lfw:lfw-deepfunneled,face2text --resolution 128
-  t2f data check --out bad_files.tsv        path and reason of every file left out")]
+  t2f data check --out bad_files.tsv        path and reason of every unusable file")]
 pub struct Check {
     #[command(flatten)]
     opened: Opened,
-    /// Where to list the files that cannot be used; written only if there are any, in place of a file
-    /// of that name
+    /// List of unusable files, written if there are any; an existing file is replaced
     #[arg(short, long, default_value = "bad_files.tsv", value_name = "FILE.tsv")]
     out: PathBuf,
 }
@@ -185,7 +187,7 @@ pub struct Check {
 Examples:
   t2f data export --out faces
   t2f data export --out faces --count 500 --resolution 128
-  t2f train --data folder:faces             what was exported is a dataset again
+  t2f train --data folder:faces             train on an export
 
 Writes FOLDER/train, validation, test and test_comb, each with 000000.png and so on and a
 metadata.jsonl (file_name, captions, claims of each caption, attributes where known) and, with
@@ -196,7 +198,7 @@ pub struct Export {
     /// Only this part
     #[arg(long, value_enum)]
     split: Option<Part>,
-    /// At most so many images of each part [default: all]
+    /// Maximum number of images of each part [default: all]
     #[arg(long, value_name = "N")]
     count: Option<usize>,
     /// A new folder
@@ -218,11 +220,11 @@ fn preview(options: &Preview) -> anyhow::Result<()> {
     let (_, part) = options.split.required(&splits)?;
     let last = (options.start + usize::from(options.count)).min(part.len());
     if part.is_empty() {
-        return Err(failure("the part has no images", "name another with `--split`"));
+        return Err(failure("the part has no images", "choose another with `--split`"));
     }
     if options.start >= last {
         let message =
-            format!("`--start {}` is past the end: the part has {} images", options.start, part.len());
+            format!("`--start {}` is out of range: the part has {} images", options.start, part.len());
         return Err(usage(message, "indices start at 0"));
     }
     let tiles = (options.start..last)
@@ -256,12 +258,12 @@ fn check(options: &Check) -> anyhow::Result<()> {
     terminal::result(&format!("images            {} ({} without colour)", report.images, report.gray));
     if report.captions > 0 {
         terminal::result(&format!(
-            "captions          {} ({} left out)",
+            "captions          {} ({} dropped)",
             report.captions, report.dropped_captions
         ));
         terminal::result(&format!("without caption   {}", report.uncaptioned));
     } else {
-        terminal::result("captions          made as they are needed");
+        terminal::result("captions          rendered on demand");
     }
     if !splits.schema().is_empty() {
         let attributes = splits.schema().attributes().iter();
@@ -277,7 +279,7 @@ fn check(options: &Check) -> anyhow::Result<()> {
     }
     list(report)?;
     if splits.train.is_empty() {
-        return Err(failure("there is nothing to train on", "the reasons are in the list of files left out"));
+        return Err(failure("there are no training images", "the list of unusable files has the reasons"));
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `t2f train -n`: what a configuration stands for, without training.
+//! `t2f train -n`: a summary of a run, without training.
 
 use candle_core::Device;
 use t2f_train::components::Components;
@@ -11,11 +11,11 @@ use t2f_train::trainer::train_tokenizer;
 
 use crate::cli::terminal::result;
 
-/// Prints the configuration that a run would have as TOML and, as comments in it, the data, the
-/// networks and the schedule that it stands for.
+/// Prints the resolved configuration of a run as TOML, with comments on data, networks, memory and
+/// schedule.
 ///
 /// # Errors
-/// If such a run would not start: its device is not there, its data cannot be opened or do not do.
+/// If the run could not start: its device is not available, or its data cannot be opened or are too few.
 pub fn describe(mut config: Config) -> t2f_train::Result<()> {
     device::open(&config.device)?;
     let splits = config.data.open(config.gan.resolution)?;

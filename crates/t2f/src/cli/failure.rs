@@ -1,8 +1,8 @@
-//! How a command fails: one line that says what is wrong, a line that says what to do, an exit code.
+//! The failure of a command: one line with the error, one line with a hint, and an exit code.
 
 use std::fmt;
 
-/// A message with a next step; travels inside [`anyhow::Error`].
+/// A message with a next step, the source of an [`anyhow::Error`].
 #[derive(Debug)]
 struct Hinted {
     message: String,
@@ -18,17 +18,17 @@ impl fmt::Display for Hinted {
 
 impl std::error::Error for Hinted {}
 
-/// The command line was wrong: exit code 2.
+/// An error of the command line: exit code 2.
 pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
     anyhow::Error::new(Hinted { message: message.into(), hint: Some(hint.into()), usage: true })
 }
 
-/// Something else went wrong and the user can do something about it: exit code 1.
+/// Another error with a next step: exit code 1.
 pub fn failure(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
     anyhow::Error::new(Hinted { message: message.into(), hint: Some(hint.into()), usage: false })
 }
 
-/// Adds what was being done, and a next step, to a library's error.
+/// Adds the failed action and a next step to an error of a library.
 pub fn because(
     error: impl Into<anyhow::Error>,
     message: impl Into<String>,
@@ -37,7 +37,7 @@ pub fn because(
     error.into().context(Hinted { message: message.into(), hint: Some(hint.into()), usage: false })
 }
 
-/// What is printed of an error: `error: what: why`, then `hint: …` where there is one.
+/// The printed form of an error: `error: action: cause`, then `hint: …` if there is one.
 pub fn report(error: &anyhow::Error) -> String {
     let mut parts: Vec<String> = Vec::new();
     for cause in error.chain().map(|cause| cause.to_string().trim().replace('\n', " ")) {
@@ -54,7 +54,7 @@ pub fn report(error: &anyhow::Error) -> String {
     text
 }
 
-/// 2 for a wrong command line, else 1.
+/// 2 for an error of the command line, otherwise 1.
 pub fn exit_code(error: &anyhow::Error) -> u8 {
     if error.downcast_ref::<Hinted>().is_some_and(|hinted| hinted.usage) { 2 } else { 1 }
 }
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn causes_are_chained_once_each() {
+    fn each_cause_is_printed_once() {
         let cause = std::io::Error::other("disk full");
         let error = because(cause, "cannot write `x.png`", "free some space").context("generate");
         assert_eq!(report(&error), "error: generate: cannot write `x.png`: disk full\nhint: free some space");

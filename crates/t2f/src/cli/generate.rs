@@ -17,9 +17,9 @@ use crate::cli::sampling::SamplingOptions;
 use crate::cli::seeds::Seeds;
 use crate::cli::{shipped, terminal};
 
-/// Pictures drawn at once.
+/// Images in a batch.
 const BATCH: usize = 16;
-/// What to do about a caption that is missing.
+/// The hint for a missing caption.
 const GIVE_ONE: &str = "give one, such as \"a smiling woman with long blond hair\"";
 
 /// The options of `t2f generate`.
@@ -30,17 +30,16 @@ Examples:
   t2f generate --model runs/00000-procedural-quick \"a young woman with red hair\"
   t2f generate --model RUN --seeds 0-7 --grid \"a young woman\" \"an old woman\"
   t2f generate --model RUN --captions captions.txt --seeds 0,1,4-6 --out faces
-  t2f generate --seeds 0-5 --grid \"\"                    any face at all
+  t2f generate --seeds 0-5 --grid \"\"                    the empty caption: any face
   t2f generate --model model.safetensors --truncation 0.7 --out face.png \"a smiling man\"
 
-The same model, caption, seed, truncation and text scale give the same bytes. A PNG says which
-model drew it, from what, and that a model drew it (iTXt and XMP); --no-provenance leaves that
-out.")]
+The same model, caption, seed, truncation and guidance scale give the same bytes. Each PNG has its
+provenance: the model, the caption, the seed and IPTC's mark of generated media (iTXt and XMP).")]
 pub struct Options {
-    /// What to draw; every caption is drawn with every seed
+    /// Captions; each is generated with every seed
     #[arg(value_name = "CAPTION")]
     prompts: Vec<String>,
-    /// The model: a run folder or a model.safetensors [default: the one that comes with the program]
+    /// The model: a run folder or a model.safetensors [default: the embedded model]
     #[arg(short, long, value_name = "PATH")]
     model: Option<PathBuf>,
     /// A file of captions, one a line; empty lines and lines that start with # are skipped; - is
@@ -50,21 +49,21 @@ pub struct Options {
     /// Seeds: numbers and ranges
     #[arg(long, default_value = "0", value_name = "LIST")]
     seeds: Seeds,
-    /// One picture of all: a row for each caption, a column for each seed
+    /// Write one picture with a row for each caption and a column for each seed
     #[arg(long)]
     grid: bool,
     #[command(flatten)]
     sampling: SamplingOptions,
-    /// A folder, or a .png for one picture or a grid [default: generated]
+    /// Output folder, or a .png for one picture or a grid [default: generated]
     #[arg(short, long, default_value = "generated", value_name = "PATH", hide_default_value = true)]
     out: PathBuf,
     /// Enlarge every pixel to a square of N by N
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64), value_name = "N")]
     enlarge: u16,
-    /// Where to compute: auto, cpu, cuda, cuda:N or metal
+    /// The device: auto, cpu, cuda, cuda:N or metal
     #[arg(long, default_value = "auto")]
     device: String,
-    /// Leave out what the PNG says about its origin
+    /// Write no provenance into the PNG
     #[arg(long)]
     no_provenance: bool,
 }
@@ -76,14 +75,14 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let one_file = picture::is_png(&options.out);
     let other = |extension: &str| ["jpg", "jpeg", "gif", "webp", "bmp"].contains(&extension);
     if options.out.extension().and_then(|it| it.to_str()).is_some_and(|it| other(&it.to_lowercase())) {
-        let message = format!("`--out {}` is no PNG, and pictures are written as PNG", options.out.display());
+        let message = format!("`--out {}` is not a .png, the only supported format", options.out.display());
         return Err(usage(message, "name a .png or a folder"));
     }
     if one_file && !options.grid && captions.len() * seeds.len() > 1 {
         let (file, count) = (options.out.display(), captions.len() * seeds.len());
         return Err(usage(
-            format!("`--out {file}` is one file, and the captions and `--seeds` make {count} pictures"),
-            "add `--grid`, or let `--out` name a folder",
+            format!("`--out {file}` is one file, but captions and `--seeds` give {count} pictures"),
+            "add `--grid`, or give a folder as `--out`",
         ));
     }
     let model = shipped::load(options.model.as_deref(), &options.device)?;
@@ -128,23 +127,23 @@ fn captions(options: &Options) -> anyhow::Result<Vec<String>> {
             because(
                 error,
                 format!("cannot read `--captions {}`", file.display()),
-                "it is UTF-8, a caption a line",
+                "the file must be UTF-8 text with one caption a line",
             )
         })?;
         let lines = text.lines().map(str::trim);
         captions.extend(lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(String::from));
     }
     if captions.is_empty() {
-        return Err(usage("there is no caption to draw", format!("{GIVE_ONE}, or a file with `--captions`")));
+        return Err(usage("there is no caption", format!("{GIVE_ONE}, or a file with `--captions`")));
     }
     Ok(captions)
 }
 
-/// An empty caption is for models that were trained with some: to others it is nothing they know.
+/// Refuses an empty caption for a model that was trained without caption dropout.
 fn check_of_empty(model: &Model, captions: &[String]) -> anyhow::Result<()> {
     let empty = captions.iter().any(|caption| caption.trim().is_empty());
-    if empty && !model.knows_empty_caption() {
-        return Err(usage("a caption is empty, and the model was trained without such", GIVE_ONE));
+    if empty && !model.has_empty_caption() {
+        return Err(usage("a caption is empty, but the model was trained without caption dropout", GIVE_ONE));
     }
     Ok(())
 }
@@ -154,20 +153,17 @@ fn warn_of_unknown_words(model: &Model, captions: &[String]) {
         captions.iter().flat_map(|caption| model.unknown_words(caption)).collect();
     if !unknown.is_empty() {
         let words: Vec<String> = unknown.iter().map(|word| format!("\"{word}\"")).collect();
-        terminal::warn(&format!(
-            "the model has not learnt these words and reads over them: {}",
-            words.join(", ")
-        ));
+        terminal::warn(&format!("the model ignores unknown words: {}", words.join(", ")));
     }
 }
 
-/// The name of each caption in file names: its words; captions that would share a name are numbered.
+/// The name of each caption in file names: its words, with a number if captions share them.
 fn names(captions: &[String]) -> Vec<String> {
     let mut sharing = BTreeMap::<String, BTreeSet<&String>>::new();
     for caption in captions {
         sharing.entry(slug(caption)).or_default().insert(caption);
     }
-    // A number may make the words of another caption.
+    // A numbered name may be the words of another caption.
     let mut taken: BTreeSet<String> = sharing.keys().cloned().collect();
     let mut names = BTreeMap::<&String, String>::new();
     for caption in captions {
@@ -232,7 +228,7 @@ fn write(
 ) -> anyhow::Result<()> {
     if let Some(folder) = file.parent() {
         std::fs::create_dir_all(folder).map_err(|error| {
-            because(error, format!("cannot make `{}`", folder.display()), "check `--out`")
+            because(error, format!("cannot create `{}`", folder.display()), "check `--out`")
         })?;
     }
     let origin = (!options.no_provenance).then(|| {
@@ -242,7 +238,7 @@ fn write(
             origin.fields.push(("Truncation", truncation.to_string()));
         }
         if guidance_scale != 1.0 {
-            origin.fields.push(("Text scale", guidance_scale.to_string()));
+            origin.fields.push(("Guidance scale", guidance_scale.to_string()));
         }
         origin
     });
@@ -257,7 +253,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn file_names_tell_the_caption_and_never_collide() {
+    fn file_names_have_the_words_of_the_caption_and_are_unique() {
         let of = |captions: &[&str]| names(&captions.iter().copied().map(String::from).collect::<Vec<_>>());
         assert_eq!(
             of(&["A bald man!", "a bald man", "ein Mann"]),

@@ -22,7 +22,7 @@ use crate::cli::{json_file, shipped, terminal};
 
 /// The side of the images of the embedded oracle.
 const SIDE: usize = 32;
-/// The least images of a distance between distributions.
+/// The minimum number of images of a distance between distributions.
 const LEAST: usize = 4;
 /// The earlier name of the group `attributes`.
 const OLD_GROUP: &str = "faces";
@@ -37,15 +37,15 @@ Examples:
   t2f metrics RUN --metrics swd,ms-ssim,memorisation,retrieval --cache ~/.cache/t2f
   t2f metrics RUN --oracle oracle.safetensors
 
-attributes stands for agreement, composition, edits, paraphrase and diversity. They need data with
-attributes and an oracle, a classifier of these attributes: that of procedural faces is part of the
-program, `t2f oracle train` trains one for other data. agreement compares one image of each caption
-with the claims of the caption: AAn = (aa - aa_shuffled) / (aa_real - aa_shuffled).
-features are those of the oracle, and of Inception if its weights are given.
-Keys that end in _real are the values of real images. Rows are added to metric-<name>.jsonl of a
-run; docs/metrics.md has the formulas.")]
+The group attributes is agreement, composition, edits, paraphrase and diversity. These metrics
+require data with attributes and an oracle, a classifier of the attributes: the oracle of procedural
+faces is embedded, and `t2f oracle train` trains one for other data. agreement compares one image of
+each caption with the claims of the caption: AAn = (aa - aa_shuffled) / (aa_real - aa_shuffled).
+The group features uses features of the oracle, and of Inception if its weights are given.
+Keys that end in _real are values of real images. Rows are appended to metric-<name>.jsonl of a run;
+docs/metrics.md has the formulas.")]
 pub struct Options {
-    /// A run folder or a model.safetensors [default: the model of the program]
+    /// A run folder or a model.safetensors [default: the embedded model]
     #[arg(value_name = "MODEL")]
     model: Option<PathBuf>,
     /// Metrics [default: attributes,features if there is an oracle for the data, else
@@ -75,10 +75,10 @@ pub struct Options {
     /// The filter for Inception: that of clean-fid, torch-fidelity (tensorflow) or pytorch-fid
     #[arg(long, default_value = "clean", value_parser = ["clean", "tensorflow", "pytorch"], requires = "inception")]
     resize: String,
-    /// A folder for statistics of real images, to be used again
+    /// A folder that caches statistics of real images
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
-    /// Write everything as JSON, too
+    /// Also write the results as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// The device: auto, cpu, cuda, cuda:N or metal
@@ -96,8 +96,14 @@ fn names() -> PossibleValuesParser {
         PossibleValue::new(*name).help(of.collect::<Vec<_>>().join(", "))
     };
     let old = PossibleValue::new(OLD_GROUP).hide(true);
-    let metric = |metric: &Box<dyn Metric>| PossibleValue::new(metric.name()).help(metric.about());
-    groups.iter().map(group).chain(metrics.iter().map(metric)).chain([old]).collect::<Vec<_>>().into()
+    let metric = |metric: &dyn Metric| PossibleValue::new(metric.name()).help(metric.about());
+    groups
+        .iter()
+        .map(group)
+        .chain(metrics.iter().map(|boxed| metric(boxed.as_ref())))
+        .chain([old])
+        .collect::<Vec<_>>()
+        .into()
 }
 
 /// Runs `t2f metrics`.
@@ -109,7 +115,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let data = measured(&splits, part)?;
     let own = oracle(options, &splits)?;
     let metrics = selected(options, data, own.as_ref())?;
-    // The features of the embedded oracle serve images of any kind and size.
+    // The features of the embedded oracle are defined for images of any kind and size.
     let embedded = if own.is_some() { None } else { Oracle::embedded(SIDE)? };
     let features = own.as_ref().or(embedded.as_ref()).map(OracleFeatures::new);
     let inception = inception(options)?;
@@ -141,7 +147,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let protocol = protocol(options, &model, &context, features.as_ref());
     print(&measurement, &protocol);
     if measurement.reports.is_empty() {
-        return Err(failure("no metric could be computed", "`--metrics` chooses others"));
+        return Err(failure("no metric could be computed", "choose others with `--metrics`"));
     }
     if let Some(run) = options.model.as_deref().filter(|path| path.is_dir()) {
         measurement.rows(&protocol).iter().try_for_each(|row| row.append(run).map(drop))?;
@@ -159,11 +165,11 @@ fn measured(splits: &Splits, part: Part) -> anyhow::Result<&dyn Dataset> {
         0 => format!("the {name} split has no images"),
         some => format!("the {name} split has {some} images, expected at least {LEAST}"),
     };
-    let hint = "`--split val` or `train` measures on another; a run with a larger `data.split.test_fraction` has more";
+    let hint = "choose another with `--split`, or train with a larger `data.split.test_fraction`";
     Err(failure(message, hint))
 }
 
-/// The oracle of `--oracle`, or the embedded one if the data has its schema and a fitting resolution.
+/// The oracle of `--oracle`, or the embedded one if schema and resolution of the data match.
 fn oracle(options: &Options, splits: &Splits) -> anyhow::Result<Option<Oracle>> {
     if let Some(file) = &options.oracle {
         let hint = "`t2f oracle train` writes one";
@@ -181,7 +187,7 @@ fn selected(
     let names: Vec<&str> = match options.metrics.as_slice() {
         [] if oracle.is_some() => vec!["attributes", "features"],
         [] if data.schema().is_empty() => vec!["features", "swd", "ms-ssim", "memorisation"],
-        // The reason why these are left out says how to train an oracle.
+        // The skipped metric's reason explains how to train an oracle.
         [] => vec!["agreement", "features", "swd", "ms-ssim", "memorisation"],
         named => named.iter().map(|name| if name == OLD_GROUP { "attributes" } else { name }).collect(),
     };
@@ -202,7 +208,7 @@ fn inception(options: &Options) -> anyhow::Result<Option<Inception>> {
     })?;
     if inception.name().ends_with("unverified") {
         terminal::warn(&format!(
-            "{} is not one of the published files, and its metrics say `unverified`",
+            "{} is not one of the published files: its metrics are marked `unverified`",
             file.display()
         ));
     }
@@ -244,7 +250,7 @@ fn print(measurement: &Measurement, protocol: &Protocol) {
         terminal::result(&format!("  {note}"));
     }
     for left in &measurement.left_out {
-        terminal::warn(&format!("`{}` is left out: {}", left.metric, left.reason));
+        terminal::warn(&format!("`{}` is skipped: {}", left.metric, left.reason));
     }
 }
 

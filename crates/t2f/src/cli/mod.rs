@@ -1,7 +1,7 @@
 //! The command line: `train`, `generate`, `metrics`, `oracle`, `plot`, `data`, `bench`.
 //!
-//! One file a subcommand: its options, the checks of their combinations, and its output. The work is done by the libraries, which never print. [`run`] is the whole program, so
-//! that another binary (a test) can be it.
+//! Each subcommand is one file: its options, their checks, and its output. The libraries do the work and
+//! never print. [`run`] is the whole program and can be called by another binary.
 
 pub mod bench;
 mod data;
@@ -26,11 +26,11 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-/// Text in, face out: trains a progressively growing GAN on captioned faces and draws from it.
+/// Text in, face out: trains a progressively growing GAN on captioned faces and generates faces.
 #[derive(Debug, Parser)]
 #[command(name = "t2f", version, max_term_width = 100, after_help = EXAMPLES)]
 struct Cli {
-    /// Print what the libraries tell about their work, too
+    /// Also print information of the libraries
     #[arg(short, long, global = true, display_order = 900)]
     verbose: bool,
     #[command(subcommand)]
@@ -39,9 +39,9 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  t2f train                                     train on drawn faces; no download
+  t2f train                                     train on procedural faces; no download
   t2f generate --model runs/00000-procedural-quick \"a bald man with a beard\"
-  t2f plot runs/00000-procedural-quick          redraw its loss curves
+  t2f plot runs/00000-procedural-quick          plot its loss curves again
   t2f data preview                              see faces and captions as one picture
 
 `t2f COMMAND --help` has examples of each command.";
@@ -50,31 +50,30 @@ Examples:
 enum Command {
     /// Train a model, or continue a run
     Train(train::Options),
-    /// Draw faces from captions
+    /// Generate faces from captions
     Generate(generate::Options),
-    /// Measure whether faces say what their captions say
+    /// Measure the quality of a model and its agreement with captions
     Metrics(metrics::Options),
-    /// Train a classifier of attributes that metrics need
+    /// Train an oracle, the attribute classifier of metrics
     #[command(subcommand)]
     Oracle(oracle::Command),
-    /// Draw the loss curves of one or more runs
+    /// Plot the loss curves of one or more runs
     Plot(plot::Options),
-    /// Look at a dataset, check it, export the drawn one
+    /// Preview, check or export a data set
     #[command(subcommand)]
     Data(data::Command),
-    /// Measure the training step, beside PyTorch if wanted
+    /// Measure the training step, optionally compared with PyTorch
     Bench(bench::Options),
 }
 
-/// Runs the program on its arguments, the first of which is its name. Exit code 0 for success, 2
-/// for arguments that cannot be or contradict one another, 1 for anything else, a setting out of
-/// range included.
+/// Runs the program on its arguments; the first is its name. The exit code is 0 for success, 2 for invalid
+/// or contradictory arguments, and 1 for other errors, such as a setting out of range.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let parsed = taking_negatives(Cli::command()).try_get_matches_from(arguments);
     let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version end here, too; a closed pipe is no reason to complain.
+            // Help and version are also printed here; a closed pipe is not an error.
             let _ = error.print();
             return ExitCode::from(error.exit_code().clamp(0, 255) as u8);
         }
@@ -100,8 +99,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// The same command, whose options take a `-1` for their value, so that it is answered with the
-/// option's range; to clap it would be an option of its own.
+/// The same command, with `-1` accepted as the value of an option, so that the error states the option's
+/// range; clap would take it for another option.
 fn taking_negatives(command: clap::Command) -> clap::Command {
     let with_value = |arg: &clap::Arg| !arg.is_positional() && arg.get_action().takes_values();
     command
@@ -114,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn options_are_declared_without_contradiction() {
+    fn options_are_declared_consistently() {
         taking_negatives(Cli::command()).debug_assert();
     }
 }

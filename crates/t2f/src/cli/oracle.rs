@@ -1,4 +1,4 @@
-//! `t2f oracle`: trains the classifier of attributes that metrics need.
+//! `t2f oracle`: trains an oracle, the attribute classifier of metrics.
 
 use std::path::PathBuf;
 
@@ -36,32 +36,33 @@ a constant answer.")]
 pub struct Options {
     #[command(flatten)]
     chosen: ChosenData,
-    /// Pixels on a side, a power of two from 4 to 1024; it fits images of a power of two times that
+    /// Pixels on a side, a power of two from 4 to 1024; larger images are reduced if their side is a power
+    /// of two times that
     #[arg(long, default_value_t = 32, value_parser = resolution, value_name = "N")]
     resolution: usize,
     /// The file to write
     #[arg(short, long, default_value = "oracle.safetensors", value_name = "FILE")]
     out: PathBuf,
-    /// The most images to train on
+    /// Maximum number of training images
     #[arg(long, default_value_t = 60_000, value_name = "N")]
     images: usize,
-    /// The most images to measure the quality on
+    /// Maximum number of images for the measurement of quality
     #[arg(long, default_value_t = 4000, value_name = "N")]
     held_out: usize,
-    /// The number of times that each image is shown
+    /// Number of epochs
     #[arg(long, default_value_t = 10, value_name = "N")]
     epochs: usize,
     /// Channels of each stage, one for each halving of the resolution down to 4 pixels [default: 64,
     /// 80, then 64 for each further stage]
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     channels: Vec<usize>,
-    /// Images of a step
+    /// Images per step
     #[arg(long, default_value_t = 64, value_name = "N")]
     batch: usize,
-    /// First step size; it falls to zero along half a cosine
+    /// Initial learning rate, with cosine decay to zero
     #[arg(long, default_value_t = 2e-3, value_name = "LR")]
     lr: f64,
-    /// Least accuracy of a scored attribute, from 0 to 1
+    /// Minimum accuracy of a scored attribute, from 0 to 1
     #[arg(long, default_value_t = t2f_metrics::oracle::GATE, value_name = "SHARE")]
     gate: f64,
     /// Seed of all random numbers
@@ -83,20 +84,21 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
         gate: options.gate,
         seed: options.seed,
     };
-    let (examples, held_out) = parts(&data, resolution, &training)
-        .map_err(|error| because(error, "cannot open the data", "`t2f data check` says what is wrong"))?;
+    let (examples, held_out) = parts(&data, resolution, &training).map_err(|error| {
+        because(error, "cannot open the data", "run `t2f data check` with the same options")
+    })?;
     if examples.schema().is_empty() {
         return Err(failure(
             format!("the images of `{}` have no attributes", examples.name()),
-            "an image folder has them in the column `attributes` of its metadata",
+            "give them in the column `attributes` of the metadata of an image folder",
         ));
     }
     let oracle = train(&training, examples.as_ref(), held_out.as_ref(), &mut progress).map_err(|error| {
         because(
             error,
             "cannot train the oracle",
-            "it is trained on the validation part and measured on the test part: `--set \
-             data.split.validation_fraction=…` makes them larger",
+            "it is trained on the validation part and measured on the test part: enlarge them with `--set \
+             data.split.validation_fraction=…`",
         )
     })?;
     oracle.save(&options.out).map_err(|error| because(error, "cannot write the oracle", "check `--out`"))?;

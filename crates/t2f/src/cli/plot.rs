@@ -14,18 +14,18 @@ use crate::cli::terminal;
 #[command(after_help = "\
 Examples:
   t2f plot runs/00000-procedural-quick
-  t2f plot runs/00000-* --out compare.svg                  several runs on one axis
+  t2f plot runs/00000-* --out compare.svg                  several runs in one plot
   t2f plot runs/00003-lfw-gpu --smoothing 0.98 --log
   t2f plot runs/00000-procedural-quick --keys Loss/D/adversarial,Loss/D/penalty --out d.png")]
 pub struct Options {
     /// Run folders
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
-    /// Where to draw, .svg or .png [default: losses.svg and losses.png in the run, or losses.svg
+    /// Output file, .svg or .png [default: losses.svg and losses.png in the run, or losses.svg
     /// here for several runs]
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Statistics to draw, separated by commas [default: Loss/D/total,Loss/G/total]
+    /// Statistics to plot, separated by commas [default: Loss/D/total,Loss/G/total]
     #[arg(long, value_delimiter = ',', value_name = "KEY")]
     keys: Vec<String>,
     /// Weight of the past in the smoothed curve, from 0 (raw) to below 1
@@ -83,8 +83,8 @@ fn rows(run: &Path) -> anyhow::Result<RunRows> {
     curves::rows_of_run(run).map_err(|error| {
         because(
             error,
-            format!("`{}` is not a run", run.display()),
-            "name the folder of a run, such as runs/00000-procedural-quick; `t2f train` makes one",
+            format!("`{}` is not a run folder", run.display()),
+            "give a folder such as runs/00000-procedural-quick; `t2f train` creates one",
         )
     })
 }
@@ -96,11 +96,11 @@ fn draw(rows: &[RunRows], how: &CurveOptions, file: &Path) -> anyhow::Result<()>
         Some("png") => curves::picture(rows, how).and_then(|page| picture::to_png(&page, None)),
         _ => {
             let message = format!("`--out {}` is neither .svg nor .png", file.display());
-            return Err(usage(message, "the extension chooses the format: losses.svg or losses.png"));
+            return Err(usage(message, "give a name such as losses.svg or losses.png"));
         }
     };
     let bytes =
-        bytes.map_err(|error| because(error, "nothing was drawn", "`--keys` chooses what to draw"))?;
+        bytes.map_err(|error| because(error, "nothing was plotted", "choose statistics with `--keys`"))?;
     Ok(picture::write_whole(file, &bytes)?)
 }
 
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_and_weights_out_of_range_are_refused_with_an_example() {
+    fn sizes_and_weights_out_of_range_are_refused() {
         assert_eq!(size("640x480").unwrap(), (640, 480));
         for text in ["640", "10x10", "640x", "99999x480", "a x b"] {
             assert!(size(text).unwrap_err().contains("1100x620"));

@@ -1,5 +1,5 @@
-//! What a run looks like while it runs: a bar on a terminal, plain lines elsewhere, and the same
-//! lines in the run's `log.txt`.
+//! The progress display of a run: a bar on a terminal, plain lines elsewhere, and the same lines in the
+//! run's `log.txt`.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::terminal;
 
-/// Where a run stands.
+/// The status of a run.
 #[derive(Clone, Debug)]
 pub struct Status<'a> {
     /// 0 is 4x4.
@@ -18,9 +18,9 @@ pub struct Status<'a> {
     pub resolution: usize,
     /// Weight of the newest level, in `[0, 1]`.
     pub alpha: f64,
-    /// Images shown so far, and in all.
+    /// Images shown so far.
     pub images: u64,
-    /// Images that the schedule shows in all.
+    /// Number of images of the whole schedule.
     pub total_images: u64,
     /// Averages of the losses, by key.
     pub losses: &'a BTreeMap<String, f64>,
@@ -40,7 +40,7 @@ impl Status<'_> {
         format!("level {level} ({resolution}x{resolution})  alpha {alpha:.2}  loss D {d}  G {g}")
     }
 
-    /// kimg, speed and time left.
+    /// kimg, throughput and remaining time.
     fn pace(&self) -> String {
         let kimg = |images: u64| images as f64 / 1000.0;
         let left = self.total_images.saturating_sub(self.images) as f64 / self.images_per_sec;
@@ -54,7 +54,7 @@ impl Status<'_> {
     }
 }
 
-/// Seconds as `42s`, `3m 07s`, `5h 12m` or `2d 03h`; `?` where unknown.
+/// Seconds as `42s`, `3m 07s`, `5h 12m` or `2d 03h`; `?` if unknown.
 pub fn duration(seconds: f64) -> String {
     if !(0.0..1e9).contains(&seconds) {
         return "?".into();
@@ -68,7 +68,7 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// A bar or plain lines, and a log.
+/// A bar or plain lines, with a log.
 #[derive(Debug)]
 pub struct Display {
     bar: Option<ProgressBar>,
@@ -76,7 +76,7 @@ pub struct Display {
 }
 
 impl Display {
-    /// A bar if standard error is a terminal and `plain` is not asked for.
+    /// A bar if standard error is a terminal and `plain` is false.
     pub fn new(plain: bool) -> Self {
         let bar = (!plain && std::io::stderr().is_terminal()).then(|| {
             let bar = ProgressBar::no_length();
@@ -88,26 +88,26 @@ impl Display {
         Self { bar, log: None }
     }
 
-    /// Appends everything from here on to a log, too.
+    /// Also appends all later lines to a log.
     pub fn log_to(&mut self, log: File) {
         self.log = Some(log);
     }
 
-    /// Moves the bar, between two statuses.
+    /// Moves the bar between two statuses.
     pub fn position(&mut self, images: u64) {
         if let Some(bar) = &self.bar {
             bar.set_position(images);
         }
     }
 
-    /// Sets how far the bar goes.
+    /// Sets the length of the bar.
     pub fn total(&mut self, images: u64) {
         if let Some(bar) = &self.bar {
             bar.set_length(images);
         }
     }
 
-    /// Shows where the run stands.
+    /// Shows the status of the run.
     pub fn status(&mut self, status: &Status) {
         self.write_log(&status.line());
         match &self.bar {
@@ -120,7 +120,7 @@ impl Display {
         }
     }
 
-    /// Tells of an event.
+    /// Shows an event.
     pub fn note(&mut self, line: &str) {
         self.write_log(line);
         match &self.bar {
@@ -129,7 +129,7 @@ impl Display {
         }
     }
 
-    /// Ends the bar, leaving it as it stands.
+    /// Ends the bar at its present position.
     pub fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.abandon();
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_tells_level_alpha_kimg_losses_speed_and_time_left() {
+    fn a_line_has_kimg_throughput_time_left_level_alpha_and_losses() {
         let losses =
             BTreeMap::from([("Loss/D/total".to_string(), 1.2345), ("Loss/G/total".to_string(), 0.5)]);
         let status = Status {
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_read_well_at_every_size() {
+    fn durations_have_two_units_at_most() {
         let texts: Vec<String> = [0.4, 59.0, 187.0, 18_720.0, 183_600.0, f64::INFINITY].map(duration).into();
         assert_eq!(texts, ["0s", "59s", "3m 07s", "5h 12m", "2d 03h", "?"]);
     }

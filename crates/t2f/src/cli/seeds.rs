@@ -1,11 +1,11 @@
-//! Lists of seeds as people type them: `7`, `0-7`, `0,1,4-6`.
+//! Lists of seeds: `7`, `0-7`, `0,1,4-6`.
 
 use std::str::FromStr;
 
-/// More seeds than this are a slip of the keyboard.
+/// The maximum number of seeds; more are a typing error.
 const MOST: u64 = 100_000;
 
-/// Seeds, in the order in which they were given.
+/// Seeds in the given order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seeds(pub Vec<u64>);
 
@@ -24,10 +24,10 @@ impl FromStr for Seeds {
                 None => (number(part)?, number(part)?),
             };
             if last < first {
-                return Err(format!("the range `{part}` runs backwards; {accepted}"));
+                return Err(format!("the range `{part}` is backwards; {accepted}"));
             }
             if seeds.len() as u64 + (last - first).saturating_add(1) > MOST {
-                return Err(format!("more than {MOST} seeds"));
+                return Err(format!("more than {MOST} seeds; {accepted}"));
             }
             seeds.extend(first..=last);
         }
@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_and_ranges_are_listed_in_the_order_given() {
+    fn numbers_and_ranges_keep_their_order() {
         assert_eq!(seeds("7").unwrap(), [7]);
         assert_eq!(seeds("0-3").unwrap(), [0, 1, 2, 3]);
         assert_eq!(seeds("0,1,4-6").unwrap(), [0, 1, 4, 5, 6]);
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_of_seeds_is_told_what_is_accepted() {
+    fn the_error_of_an_invalid_list_has_an_example() {
         for text in ["", "a", "1,,2", "1-", "-1", "1-2-3", "0x5", "1.5"] {
             assert!(seeds(text).unwrap_err().contains("`0,1,4-6`"), "{text}");
         }

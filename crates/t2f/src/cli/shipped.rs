@@ -1,4 +1,4 @@
-//! The model that this program brings along, and the model that a command means.
+//! The embedded model, and the model of a command.
 
 use std::path::Path;
 
@@ -9,10 +9,10 @@ use t2f_train::model::Model;
 use crate::cli::failure::because;
 use crate::cli::terminal;
 
-/// The file of the model that comes with this build; docs/model-card.md tells about it.
+/// The embedded model file; its description is docs/model-card.md.
 const SHIPPED: &[u8] = include_bytes!("../../assets/faces.safetensors");
 
-/// The model of a path, or the one that comes with this build where no path is named.
+/// Loads the model of a path, or the embedded model for no path.
 pub fn load(path: Option<&Path>, device_name: &str) -> anyhow::Result<Model> {
     let components = Components::new();
     let Some(path) = path else {
@@ -22,10 +22,7 @@ pub fn load(path: Option<&Path>, device_name: &str) -> anyhow::Result<Model> {
         because(
             error,
             format!("cannot load the model `{}`", path.display()),
-            format!(
-                "name a finished run or its model.safetensors; `{} train` makes one",
-                terminal::program()
-            ),
+            format!("give a run folder or a model.safetensors; `{} train` creates one", terminal::program()),
         )
     })
 }

@@ -1,5 +1,5 @@
-//! Signals with manners: the first SIGINT or SIGTERM asks the run to stop and save, the second ends
-//! it at once; SIGUSR1 asks it to save and go on.
+//! Signals: the first SIGINT or SIGTERM stops the run after a checkpoint, the second ends the process at
+//! once; SIGUSR1 writes a checkpoint and continues.
 
 use std::io;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator;
 use signal_hook::low_level::exit;
 
-/// What was asked for since [`listen`](Self::listen).
+/// The requests since [`listen`](Self::listen).
 #[derive(Clone, Debug, Default)]
 pub struct Signals {
     stop: Arc<AtomicBool>,
@@ -18,10 +18,10 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Listens from here on.
+    /// Starts to listen.
     ///
-    /// One thread takes every signal in turn. Handlers alone would not do: two signals at a time
-    /// may be handled on two threads, and each would take itself for the first.
+    /// One thread receives all signals in order. With handlers, two simultaneous signals could run on two
+    /// threads, and both could be taken for the first.
     pub fn listen() -> io::Result<Self> {
         let signals = Self::default();
         let mut arriving = iterator::Signals::new([SIGINT, SIGTERM, SIGUSR1])?;
@@ -38,17 +38,17 @@ impl Signals {
         Ok(signals)
     }
 
-    /// Whether the run was asked to stop or to save.
+    /// Whether a stop or a checkpoint is requested.
     pub fn pending(&self) -> bool {
         self.stop() || self.save.load(Ordering::Relaxed)
     }
 
-    /// Whether the run was asked to stop.
+    /// Whether a stop is requested.
     pub fn stop(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
 
-    /// What was asked to be saved is.
+    /// Clears the request of a checkpoint.
     pub fn saved(&self) {
         self.save.store(false, Ordering::Relaxed);
     }

@@ -1,29 +1,29 @@
-//! The only place that prints. Results go to standard output, everything else to standard error;
-//! a reader that went away (`t2f … | head`) is no error.
+//! All output of the program. Results go to standard output, other lines to standard error; a closed pipe
+//! (`t2f … | head`) is not an error.
 
 use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A line of the result.
+/// Prints a line of the result.
 pub fn result(line: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 
-/// A line about what happens.
+/// Prints a line about progress.
 pub fn note(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
-/// A line about what may be wrong.
+/// Prints a warning.
 pub fn warn(line: &str) {
     note(&format!("warning: {line}"));
 }
 
-/// Whether the library's warnings are being printed.
+/// Whether warnings of the libraries are printed.
 static TRACING: AtomicBool = AtomicBool::new(false);
 
-/// Prints the library's `tracing` events of level `warn` and above, or from `info` if `verbose`; in
-/// colour on a terminal, unless `NO_COLOR` is set.
+/// Prints `tracing` events of the libraries from level `warn`, or from `info` if `verbose`; in colour on a
+/// terminal, unless `NO_COLOR` is set.
 pub fn print_events(verbose: bool) {
     if TRACING.swap(true, Ordering::SeqCst) {
         return;
@@ -40,7 +40,7 @@ pub fn print_events(verbose: bool) {
     let _ = tracing::subscriber::set_global_default(subscriber);
 }
 
-/// How this program was started, for the commands that it proposes: through cargo or by its name.
+/// The beginning of a suggested command: `cargo run --` or the name of the program, as it was started.
 pub fn program() -> String {
     if std::env::var_os("CARGO").is_some() {
         let release = if cfg!(debug_assertions) { "" } else { " --release" };
@@ -50,7 +50,7 @@ pub fn program() -> String {
     std::path::Path::new(&name).file_name().map_or("t2f".into(), |name| name.to_string_lossy().into_owned())
 }
 
-/// A word of a command line, quoted where a shell needs it.
+/// A word of a command line, quoted if a shell requires it.
 pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
@@ -65,7 +65,7 @@ mod tests {
     use super::quoted;
 
     #[test]
-    fn words_are_quoted_only_where_a_shell_needs_it() {
+    fn words_are_quoted_if_a_shell_requires_it() {
         assert_eq!(quoted("runs/00000-procedural-quick"), "runs/00000-procedural-quick");
         assert_eq!(quoted("my runs/x"), "'my runs/x'");
         assert_eq!(quoted("it's"), "'it'\\''s'");

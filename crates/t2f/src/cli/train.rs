@@ -1,4 +1,4 @@
-//! `t2f train`: a new run, or more of an old one.
+//! `t2f train`: starts or resumes a run.
 
 use std::fs::OpenOptions;
 use std::ops::ControlFlow;
@@ -20,23 +20,23 @@ use crate::cli::signals::Signals;
 use crate::cli::source::Source;
 use crate::cli::terminal::{self, program, quoted};
 
-/// A caption for the command that the end of a run proposes.
+/// The caption of the suggested command at the end of a run.
 const TRY: &str = "a bald man with a beard and round glasses";
 
 /// The options of `t2f train`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  t2f train                                           the preset quick: drawn faces, minutes
+  t2f train                                           the preset quick: procedural faces, minutes
   t2f train --preset faces-64 --device cuda:0
   t2f train --preset face2text --data lfw:lfw-deepfunneled,face2text
   t2f train --config my.toml --set optimizer.generator.lr=1e-3 --set seed=1
   t2f train -n --preset faces-64 --set seed=1         resolve and check, train nothing
   t2f train --resume runs/00000-procedural-quick
 
-The order is preset, --config, --data, --device, --set: what comes later wins. Ctrl-C finishes the
-step, saves and exits; the run can be resumed. A second Ctrl-C ends it at once. SIGTERM does the
-same; SIGUSR1 saves now and goes on.")]
+The order is preset, --config, --data, --device, --set; for each setting the last one wins. Ctrl-C or
+SIGTERM finishes the step, writes a checkpoint and exits; the run can be resumed. A second one exits
+at once. SIGUSR1 writes a checkpoint and continues.")]
 pub struct Options {
     /// A named configuration to start from [default: quick, unless there is --config]
     #[arg(long, value_name = "NAME")]
@@ -44,29 +44,29 @@ pub struct Options {
     /// A TOML file: a whole configuration, or the settings that differ from the preset
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// One setting, by its path in the configuration; may be repeated
+    /// A setting of the configuration; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
-    /// The dataset: procedural, folder:PATH or lfw:IMAGES,CAPTIONS
+    /// The data set: procedural, folder:PATH or lfw:IMAGES,CAPTIONS
     #[arg(long, value_name = "SOURCE")]
     data: Option<Source>,
-    /// Where the run folder is made
+    /// The parent of the run folder
     #[arg(short, long, default_value = "runs", value_name = "FOLDER")]
     out: PathBuf,
-    /// Continue the run in this folder with the configuration it has; --device may differ
+    /// Resume a run with its own configuration; --device may differ
     #[arg(long, value_name = "RUN", conflicts_with_all = ["preset", "config", "overrides", "data", "out"])]
     resume: Option<PathBuf>,
-    /// Where to compute: auto, cpu, cuda, cuda:N or metal
+    /// The device: auto, cpu, cuda, cuda:N or metal
     #[arg(long)]
     device: Option<String>,
-    /// Where the training diverges, return to the last good checkpoint with half the learning rate,
-    /// at most N times a run
+    /// After a divergence return to the last intact checkpoint with half the learning rate, at most N times
+    /// a run
     #[arg(long, value_name = "N", default_value_t = 0)]
     rollback: usize,
-    /// Print the resolved configuration and what it would train, and stop
+    /// Print the resolved configuration and a summary, without training
     #[arg(short = 'n', long)]
     dry_run: bool,
-    /// Plain lines instead of a bar (as when standard error is no terminal)
+    /// Print plain lines instead of a bar, as without a terminal
     #[arg(long)]
     plain: bool,
 }
@@ -92,14 +92,14 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let config =
         resolve(options, &overrides).map_err(|error| failed("the configuration is not valid", error))?;
     if options.dry_run {
-        return dry_run::describe(config).map_err(|error| failed("cannot start such a run", error));
+        return dry_run::describe(config).map_err(|error| failed("cannot start the run", error));
     }
     let trainer = Trainer::create(config, Components::new(), &options.out)
         .map_err(|error| failed("cannot start the run", error))?;
     drive(trainer, options)
 }
 
-/// Opens a run to continue it, on another device if one is named.
+/// Resumes a run, on the device of `--device` if given.
 fn resume(run: &Path, options: &Options) -> t2f_train::Result<Trainer> {
     let run = RunDir::open(run)?;
     let config = on_device(run.config()?, options);
@@ -111,11 +111,11 @@ fn on_device(config: Config, options: &Options) -> Config {
     Config { device, ..config }
 }
 
-/// What to do about an error that keeps a run from starting.
+/// The hint for an error at the start of a run.
 fn advice(error: &Error, options: &Options) -> String {
     let unknown = options.preset.as_ref().filter(|name| !Config::presets().any(|preset| preset == *name));
     match error {
-        Error::Device { .. } => "`--device auto` takes what the build and the machine have".into(),
+        Error::Device { .. } => "use `--device auto` for an available device".into(),
         Error::Data(DataError::Setting(setting))
             if ["data.images", "data.captions"].contains(&&*setting.key) =>
         {
@@ -126,30 +126,30 @@ fn advice(error: &Error, options: &Options) -> String {
         }
         Error::Data(DataError::File { .. } | DataError::Dataset { .. } | DataError::Refused { .. }) => {
             format!(
-                "datasets/ in the repository shows each layout; `{} data check` with the same `--data` counts what \
-             can be used",
+                "datasets/ in the repository documents each layout; `{} data check` with the same `--data` lists the \
+             faults",
                 program()
             )
         }
         Error::File { .. } if options.resume.is_some() => {
-            format!("name a run folder that nobody trains in; `{} train` starts a new run", program())
+            format!("give a run folder that is not in use; `{} train` starts a new run", program())
         }
         Error::File(file) if options.config.as_ref() == Some(&file.path) => "check `--config`".into(),
         Error::File(file) if file.path.starts_with(&options.out) => "check `--out`".into(),
         Error::Config(_) if unknown.is_some() => {
-            "name one of these with `--preset`, or a file of your own with `--config`".into()
+            "choose one of these with `--preset`, or give a file with `--config`".into()
         }
         Error::Parse { .. }
         | Error::Config(_)
         | Error::Setting(_)
         | Error::Data(_)
         | Error::Gan(_)
-        | Error::Text(_) => "docs/configuration.md tells what each key may be".into(),
-        _ => format!("`{} train -n` resolves and checks without training", program()),
+        | Error::Text(_) => "docs/configuration.md lists every key with its range".into(),
+        _ => format!("check the configuration with `{} train -n`", program()),
     }
 }
 
-/// What `--data`, `--device` and `--set` say, in this order.
+/// The overrides of `--data`, `--device` and `--set`, in this order.
 fn overrides(options: &Options) -> Vec<String> {
     let data = options.data.iter().flat_map(Source::overrides);
     let device = options.device.iter().map(|device| format!("device={}", toml::Value::from(device.as_str())));
@@ -164,14 +164,14 @@ fn resolve(options: &Options, overrides: &[String]) -> t2f_train::Result<Config>
     Ok(config)
 }
 
-/// Trains to the end, or to the first signal, and says how to go on.
+/// Trains to the end or to the first signal, and prints the next command.
 fn drive(mut trainer: Trainer, options: &Options) -> anyhow::Result<()> {
     let signals = Signals::listen()?;
     let run = trainer.run_dir().path().to_path_buf();
     let mut display = Display::new(options.plain);
     let log = trainer.run_dir().log();
     let opened = OpenOptions::new().create(true).append(true).open(&log);
-    let hint = "the run folder must be writable";
+    let hint = "make the run folder writable";
     display
         .log_to(opened.map_err(|error| because(error, format!("cannot write `{}`", log.display()), hint))?);
     let outcome = train(&mut trainer, &signals, &mut display, options.rollback);
@@ -181,7 +181,7 @@ fn drive(mut trainer: Trainer, options: &Options) -> anyhow::Result<()> {
         let again = format!("`{} train --resume {}", program(), path(&run));
         let hint = match error {
             Error::Divergence { .. } => {
-                format!("{again} --rollback 3` halves the learning rate wherever it diverges again")
+                format!("{again} --rollback 3` halves the learning rate after each divergence")
             }
             _ => format!("{again}` continues from the last checkpoint"),
         };
@@ -195,15 +195,15 @@ fn drive(mut trainer: Trainer, options: &Options) -> anyhow::Result<()> {
             terminal::result(&format!("{} generate --model {} \"{TRY}\"", program(), path(&run)))
         }
         Outcome::Stopped => {
-            display.note("stopped as asked; to continue:");
+            display.note("stopped as asked; to resume:");
             terminal::result(&format!("{} train --resume {}", program(), path(&run)));
         }
     }
     Ok(())
 }
 
-/// Trains until it is complete or a signal stops it; saves where one asks for that; returns to the
-/// last good checkpoint where it diverges, as often in a run as it may.
+/// Trains until the schedule is complete or a signal stops the run; writes a checkpoint on SIGUSR1; after a
+/// divergence returns to the last intact checkpoint, at most `rollbacks` times in a run.
 fn train(
     trainer: &mut Trainer,
     signals: &Signals,
@@ -218,7 +218,7 @@ fn train(
         match outcome {
             Ok(Outcome::Stopped) if !signals.stop() => {
                 signals.saved();
-                display.note("saved as asked; going on");
+                display.note("saved as asked; continuing");
             }
             Err(error @ Error::Divergence { .. }) if trainer.progress().rollbacks.len() < rollbacks => {
                 display.note(&format!("{error}"));
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn later_options_come_later_among_the_overrides() {
+    fn overrides_are_in_the_order_of_precedence() {
         let line =
             ["train", "--set", "seed=1", "--device", "cuda:0", "--data", "procedural", "--set", "name=x"];
         let options = Alone::parse_from(line).options;

@@ -1,10 +1,10 @@
-//! Keys of version 0.1 under their new names: old configuration files, runs and models still load.
+//! Migration of configuration keys of version 0.1: old configuration files, runs and models still load.
 //!
-//! This is the only place that knows an old key.
+//! All old keys are listed here.
 
 use toml::{Table, Value};
 
-/// Old path, new path. A table is moved with all that is in it; what the new table already holds stays.
+/// Old path, new path. A table is moved with its contents; existing keys of the new table are kept.
 const MOVED: [(&str, &str); 22] = [
     ("gan.contrast", "loss.contrast"),
     ("gan.attributes", "loss.attributes"),
@@ -30,7 +30,7 @@ const MOVED: [(&str, &str); 22] = [
     ("data.allow_bad", "data.files.allow_bad"),
 ];
 
-/// As [`MOVED`], for data sets of files only: the procedural faces keep these keys.
+/// As [`MOVED`], for data sets of files only; procedural faces keep these keys.
 const MOVED_OF_FILES: [(&str, &str); 5] = [
     ("data.seed", "data.split.seed"),
     ("data.cache", "data.files.cache"),
@@ -39,8 +39,8 @@ const MOVED_OF_FILES: [(&str, &str); 5] = [
     ("data.max_megapixels", "data.files.max_megapixels"),
 ];
 
-/// Moves every old key of a layer of the configuration to its new place, and returns the pairs that it
-/// moved. `kind` is the data set's kind where the layer names none.
+/// Moves every old key of a configuration layer to its new path and returns the moved pairs. `kind` is the
+/// data set's kind if the layer has none.
 pub(super) fn migrate(layer: &mut Table, kind: Option<&str>) -> Vec<(&'static str, &'static str)> {
     let own = layer.get("data").and_then(|data| data.get("kind")).and_then(Value::as_str);
     let of_files = own.or(kind).is_some_and(|kind| kind != "procedural");
@@ -55,7 +55,7 @@ pub(super) fn migrate(layer: &mut Table, kind: Option<&str>) -> Vec<(&'static st
     done
 }
 
-/// Removes the value of a path, and the tables that it leaves empty.
+/// Removes the value of a path, and tables that become empty.
 fn take(table: &mut Table, path: &str) -> Option<Value> {
     match path.split_once('.') {
         None => table.remove(path),

@@ -5,13 +5,13 @@ use toml::{Table, Value};
 use super::aliases;
 use crate::error::{Error, Result};
 
-/// Merges a TOML text into the layers below it.
+/// Merges a TOML text over `base`.
 pub(super) fn add(base: &mut Table, text: &str, source_name: &str) -> Result<()> {
     merge(base, migrated(parse(text, source_name)?, base, source_name));
     Ok(())
 }
 
-/// Merges one `key.path=value`; a value that is no TOML is taken as a string.
+/// Merges one `key.path=value`; a value that is not TOML is a string.
 pub(super) fn add_override(base: &mut Table, line: &str) -> Result<()> {
     let source_name = format!("--set {line}");
     let wrong =
@@ -39,7 +39,7 @@ pub(super) fn parse(text: &str, source_name: &str) -> Result<Table> {
     })
 }
 
-/// The layer with its old keys under their new names.
+/// The layer with old keys migrated.
 fn migrated(mut layer: Table, base: &Table, source_name: &str) -> Table {
     let kind = base.get("data").and_then(|data| data.get("kind")).and_then(Value::as_str);
     for (old, new) in aliases::migrate(&mut layer, kind) {
@@ -48,8 +48,8 @@ fn migrated(mut layer: Table, base: &Table, source_name: &str) -> Table {
     layer
 }
 
-/// Merges `over` into `base`, table by table. A table of another `kind` replaces the earlier one: its
-/// keys are others.
+/// Merges `over` into `base`, table by table. A table of another `kind` replaces the earlier one, since
+/// its keys differ.
 fn merge(base: &mut Table, over: Table) {
     for (key, value) in over {
         match (base.get_mut(&key), value) {

@@ -1,5 +1,4 @@
-//! The configuration of a run: a preset, a file and overrides, in this order, and the checks of their
-//! fields.
+//! The configuration of a run: a preset, a file and overrides, in this order, and their checks.
 
 mod aliases;
 mod layers;
@@ -22,7 +21,7 @@ use crate::schedule::{Schedule, ScheduleConfig};
 pub use names::ComponentNames;
 pub use sections::{OptimizerConfig, OutputConfig};
 
-/// The presets that are built in, by name.
+/// The built-in presets, by name.
 const PRESETS: [(&str, &str); 5] = [
     ("quick", include_str!("../../presets/quick.toml")),
     ("faces-64", include_str!("../../presets/faces-64.toml")),
@@ -43,7 +42,7 @@ pub struct Config {
     pub device: String,
     /// The data set.
     pub data: DataConfig,
-    /// How batches are made of it.
+    /// The batches.
     pub loader: LoaderConfig,
     /// The text encoder.
     pub text: TextConfig,
@@ -55,16 +54,16 @@ pub struct Config {
     pub augment: AugmentConfig,
     /// The optimisers.
     pub optimizer: OptimizerConfig,
-    /// The average of the parameters.
+    /// The moving average of the generator's parameters.
     pub ema: EmaConfig,
-    /// When the networks grow.
+    /// The growth of the networks.
     pub schedule: ScheduleConfig,
     /// The output.
     pub output: OutputConfig,
-    /// The parts that do not come from this configuration; written by a run, never by hand.
+    /// The custom components; written by a run, not by hand.
     #[serde(skip_serializing_if = "ComponentNames::is_empty")]
     pub components: ComponentNames,
-    /// The overrides that it was resolved with, for the record.
+    /// The overrides of this configuration, for the record.
     #[serde(skip)]
     pub overrides: Vec<String>,
 }
@@ -97,28 +96,28 @@ impl Config {
         PRESETS.iter().map(|(name, _)| *name)
     }
 
-    /// A preset as it is.
+    /// A preset without changes.
     ///
     /// # Errors
-    /// If there is none of that name; the message lists those there are.
+    /// If there is no preset of that name; the message lists all.
     pub fn preset(name: &str) -> Result<Self> {
         Self::resolve(Some(name), None, &[])
     }
 
-    /// A configuration file as it is.
+    /// A configuration file without changes.
     ///
     /// # Errors
-    /// If it cannot be read, or a key or value in it is wrong; the message names the key.
+    /// If the file cannot be read, or a key or value is invalid; the message names the key.
     pub fn from_file(path: &Path) -> Result<Self> {
         Self::resolve(None, Some(path), &[])
     }
 
-    /// A preset, then a file, then `key.path=value` overrides; the later wins, key by key.
+    /// A preset, then a file, then `key.path=value` overrides; for each key the last one wins.
     ///
-    /// A table with another `kind` replaces the earlier one instead of being merged into it.
+    /// A table with another `kind` replaces the earlier one instead of being merged.
     ///
     /// # Errors
-    /// If a preset is unknown, a file cannot be read, or a key or value is wrong.
+    /// If a preset is unknown, a file cannot be read, or a key or value is invalid.
     pub fn resolve(preset: Option<&str>, file: Option<&Path>, overrides: &[String]) -> Result<Self> {
         let mut table = Table::new();
         if let Some(name) = preset {
@@ -126,7 +125,7 @@ impl Config {
             let Some((_, text)) = found else {
                 let names: Vec<_> = Self::presets().collect();
                 return Err(Error::Config(format!(
-                    "there is no preset `{name}`; there are {}",
+                    "there is no preset `{name}`, expected one of {}",
                     names.join(", ")
                 )));
             };
@@ -140,7 +139,7 @@ impl Config {
         for line in overrides {
             layers::add_override(&mut table, line)?;
         }
-        // A section without a kind has the kind of the default configuration.
+        // A section without a kind has the default kind.
         for (name, default) in layers::parse(&Self::default().to_toml()?, "the defaults")? {
             if let (Some(kind), Some(Value::Table(section))) = (default.get("kind"), table.get_mut(&name)) {
                 section.entry("kind").or_insert_with(|| kind.clone());
@@ -154,7 +153,7 @@ impl Config {
         Ok(Self { overrides: overrides.to_vec(), ..Self::of_table(table, source_name)? })
     }
 
-    /// The configuration in a model file's metadata, of this version or of an earlier one.
+    /// The configuration in the metadata of a model file, of this or an earlier version.
     pub(crate) fn of_json(value: serde_json::Value) -> Result<Self> {
         let mut table = Table::try_from(value).map_err(|error| Error::Config(error.to_string()))?;
         aliases::migrate(&mut table, None);
@@ -168,7 +167,7 @@ impl Config {
         })
     }
 
-    /// The configuration as a file that resolves to it again.
+    /// The configuration as TOML; resolving it gives the same configuration.
     ///
     /// # Errors
     /// If a value cannot be written in TOML.
@@ -176,12 +175,11 @@ impl Config {
         toml::to_string(self).map_err(|error| Error::Config(format!("cannot be written as TOML: {error}")))
     }
 
-    /// Resolves the configuration for a data set: turns off all that needs attributes where there are none,
-    /// and writes the defaults out, so that a version with other defaults continues the run.
+    /// Adapts the configuration to a data set: turns off the settings that require attributes if there are
+    /// none, and writes out the defaults, so that a later version with other defaults can resume the run.
     ///
     /// # Errors
-    /// If there are fewer than two training images, or files that cannot be used leave fewer than a
-    /// batch has.
+    /// If there are fewer than two training images, or if unusable files leave fewer images than a batch.
     pub fn settle(&mut self, splits: &Splits) -> Result<()> {
         if splits.report.bad.is_empty() {
             splits.require_two()?;
@@ -203,10 +201,10 @@ impl Config {
         Ok(())
     }
 
-    /// Checks every range, and the fields against each other.
+    /// Checks every range, and settings against each other.
     ///
     /// # Errors
-    /// If one is wrong; the message names it, or both.
+    /// If a setting is out of range or contradicts another; the message names it, or both.
     pub fn check(&self) -> Result<()> {
         self.gan.check()?;
         self.text.check()?;
@@ -326,7 +324,7 @@ mod tests {
         Config::resolve(Some("quick"), None, &[line.to_owned()])
     }
 
-    /// A section that names no kind is of the kind that a configuration without it has.
+    /// A section without a kind has the default kind.
     #[test]
     fn kinds_have_defaults() {
         let lines = ["data.seed=1", "text.layers=2", "loss.adversarial.lambda=5.0"].map(String::from);
@@ -339,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn every_preset_holds_together_and_survives_the_round_trip() {
+    fn every_preset_is_valid_and_round_trips() {
         for name in Config::presets() {
             let config = Config::preset(name).unwrap();
             config.check().unwrap();
@@ -362,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_name_the_key_and_what_is_accepted() {
+    fn errors_name_the_key_and_the_accepted_values() {
         for (line, needles) in [
             ("gan.latnt_size=3", ["gan", "latnt_size"]),
             ("seed=red", ["seed", "red"]),
@@ -380,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn conflicts_are_found_before_anything_runs() {
+    fn invalid_settings_are_refused_by_name() {
         for (line, needle) in [
             ("optimizer.generator.lr=0", "optimizer.generator.lr is 0, expected above 0"),
             ("output.samples=0", "output.samples is 0, expected at least 1"),

@@ -1,8 +1,8 @@
-//! The names of the parts that do not come from a configuration.
+//! The names of custom components.
 
 use serde::{Deserialize, Serialize};
 
-/// The names of the parts from outside, `[components]` in `config.toml`.
+/// The names of custom components, `[components]` in `config.toml`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ComponentNames {
@@ -21,13 +21,13 @@ pub struct ComponentNames {
     /// The adversarial loss.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loss: Option<String>,
-    /// Objectives beside those of the configuration, in the order of their terms.
+    /// Objectives in addition to those of the configuration, in the order of their terms.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub objectives: Vec<String>,
 }
 
 impl ComponentNames {
-    /// Whether every part comes from the configuration.
+    /// Whether every component comes from the configuration.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }

@@ -1,4 +1,4 @@
-//! The sections of a configuration that belong to the training itself.
+//! The sections `[optimizer]` and `[output]` of a configuration.
 
 use serde::{Deserialize, Serialize};
 use t2f_ops::adam::AdamConfig;
@@ -7,23 +7,23 @@ use t2f_ops::adam::AdamConfig;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OptimizerConfig {
-    /// Of the conditioning augmentation and the generator.
+    /// The optimiser of the conditioning augmentation and the generator.
     pub generator: AdamConfig,
-    /// Of the text encoder and the attribute prior; by default as `generator`. Their weights are small and
-    /// not equalized: the generator's rate, without a mean of gradients, is mostly noise to them.
+    /// The optimiser of the text encoder and the attribute prior; default as `generator`. Their weights are
+    /// small and not equalized: updates at the generator's rate without momentum are mostly noise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<AdamConfig>,
-    /// Of the discriminator.
+    /// The optimiser of the discriminator.
     pub discriminator: AdamConfig,
-    /// Of the attribute classifier (`loss.attributes`) and the latent encoder (`loss.reconstruction`), whose
-    /// weights are not equalized either.
+    /// The optimiser of the attribute classifier (`loss.attributes`) and the latent encoder
+    /// (`loss.reconstruction`), whose weights are not equalized either.
     pub classifier: AdamConfig,
-    /// Discriminator steps a generator step, on the same images; default 1, at least 1.
+    /// Discriminator steps for each generator step, on the same images; default 1, at least 1.
     pub n_critic: usize,
-    /// Whether the text encoder also learns from the discriminator's loss, where matching is learnt; default
-    /// true. T2F's learns from the generator's alone.
+    /// Whether the discriminator's loss, which contains the matching of text and image, also trains the text
+    /// encoder; default true. In T2F only the generator's loss does.
     pub text_learns_from_discriminator: bool,
-    /// Whether the moments are reset when a level begins, as ProGAN does; default false.
+    /// Whether the moments are reset when a level begins, as in ProGAN; default false.
     pub reset_at_level: bool,
 }
 
@@ -33,7 +33,7 @@ impl OptimizerConfig {
         self.text.as_ref().unwrap_or(&self.generator)
     }
 
-    /// The optimiser of a parameter of the generator's side, by its name.
+    /// The optimiser of a parameter of `g_params`, by its name.
     pub(crate) fn of_generator_side(&self, name: &str) -> AdamConfig {
         match name.split('.').next() {
             Some("text" | "prior") => *self.text(),
@@ -42,7 +42,7 @@ impl OptimizerConfig {
         }
     }
 
-    /// The optimiser of a parameter of the discriminator's side, by its name.
+    /// The optimiser of a parameter of `d_params`, by its name.
     pub(crate) fn of_discriminator_side(&self, name: &str) -> AdamConfig {
         if name.starts_with("attributes.") { self.classifier } else { self.discriminator }
     }
@@ -72,7 +72,7 @@ pub struct OutputConfig {
     pub sample_kimg: f64,
     /// Period of the checkpoints; default 10, above 0.
     pub checkpoint_kimg: f64,
-    /// The number of checkpoints that are kept; default 3, at least 1.
+    /// Number of checkpoints to keep; default 3, at least 1.
     pub keep_checkpoints: usize,
     /// Captions on a sample sheet; default 24, at least 1.
     pub samples: usize,

@@ -2,12 +2,11 @@
 //! augmentation, prior and generator. No other code of a run computes gradients.
 //!
 //! Deviations from T2F, each with its reason:
-//! - One batch of generated images serves both halves: it is generated once with its graph, and the
-//!   discriminator's half sees it detached. T2F generates anew for the second half, at the price of
-//!   another forward pass.
-//! - The discriminator's condition is detached in the generator's half, so that the encoder is never
-//!   trained to fool the discriminator (T2F's is); in the discriminator's half the encoder may learn
-//!   with it (`optimizer.text_learns_from_discriminator`), which is where matching is learnt.
+//! - Both updates use the same generated images: the discriminator's update detaches them. T2F generates
+//!   again for the generator's update, which costs another forward pass.
+//! - The generator's update detaches the discriminator's condition, so that the text encoder is not
+//!   trained to fool the discriminator, as it is in T2F. The discriminator's loss, which contains the
+//!   matching of text and image, trains the encoder if `optimizer.text_learns_from_discriminator` is set.
 //! - With `loss.reconstruction` the noise of half of the batch is inferred from the real images.
 
 use candle_core::backprop::GradStore;
@@ -34,8 +33,8 @@ impl TrainState {
     /// `images_shown` is the progress before this batch, `key` the run's key.
     ///
     /// # Errors
-    /// If a loss or a gradient is not finite. Its half has changed no parameter then; the
-    /// discriminator's update precedes the generator's half. A run continues from its last checkpoint.
+    /// If a loss or a gradient is not finite. That update changes no parameter; an error of the generator's
+    /// update comes after the discriminator's. A run continues from its last checkpoint.
     pub fn step(
         &mut self,
         batch: &Batch,
@@ -52,7 +51,7 @@ impl TrainState {
         Ok(losses)
     }
 
-    /// The forward pass that both halves share: texts, latents and generated images.
+    /// The shared forward pass of both updates: texts, latents and generated images.
     fn forward(&self, batch: &Batch, stage: &Stage, key: Key) -> Result<Forward> {
         let at = Growth { level: stage.level, alpha: stage.alpha };
         let real = at.reals(&batch.images(&self.device)?)?;
@@ -73,7 +72,7 @@ impl TrainState {
         Ok(Forward { real, fake, texts, inferred, labels, attribute_code, conditioned, at, key })
     }
 
-    /// Updates the discriminator and returns the gradient of the texts, where they learn from it.
+    /// Updates the discriminator and returns the gradient of the text embeddings, if they are not detached.
     fn discriminator_step(
         &mut self,
         forward: &Forward,
@@ -106,7 +105,7 @@ impl TrainState {
             for objective in &self.objectives {
                 terms.extend(objective.discriminator_terms(&inputs)?);
             }
-            // A condition of its own keeps the order in which gradients of texts are summed.
+            // A separate condition keeps the order of summation of the gradients of texts.
             let condition = forward.condition(&texts.embedding)?;
             let batch = DiscriminatorBatch { condition: &condition, ..batch };
             terms.extend(self.loss.penalties(d, &batch, &scores)?);
@@ -122,7 +121,7 @@ impl TrainState {
         Ok(from_discriminator)
     }
 
-    /// Updates the generator's side; the gradient of the texts is added to that of its own loss.
+    /// Updates `g_params`; the gradient of the text embeddings from the discriminator's loss is added.
     fn generator_step(
         &mut self,
         forward: &Forward,
@@ -146,7 +145,7 @@ impl TrainState {
         let mut grads = checked_gradients(&total, "generator", &self.g_params)?;
         let from_generator = grads.remove(&forward.texts.leaf);
         if let Some(gradient) = sum(from_generator, from_discriminator)? {
-            // The encoder is differentiated once, by the sum of both gradients of its embeddings.
+            // One backward pass of the encoder, with the sum of both gradients of its embeddings.
             let projected = forward.texts.encoded.mul(&gradient)?.sum_all()?;
             let text = checked_gradients(&projected, "text encoder", &self.g_params)?;
             for (_, var) in self.g_params.vars() {
@@ -160,7 +159,7 @@ impl TrainState {
         Ok(())
     }
 
-    /// Images as the discriminator sees them; another augmentation for each key, network and repeat.
+    /// Augmented images, with another augmentation for each key, network and repeat.
     fn augmented(
         &self,
         images: &Tensor,
@@ -173,7 +172,7 @@ impl TrainState {
         Ok(self.augment.apply(images, self.ada.probability, key)?)
     }
 
-    /// Records the scores and adapts the augmentation probability to them.
+    /// Records the scores and updates the augmentation probability.
     fn observe_scores(&mut self, scores: &Scores, losses: &mut Losses) -> Result<()> {
         let sign = scores.real.detach().sign()?.mean_all()?;
         if let Some(adaptive) = &self.augment.adaptive {
@@ -187,7 +186,7 @@ impl TrainState {
         Ok(())
     }
 
-    /// The noise that an objective infers from the real images.
+    /// The latent noise that an objective infers from the real images.
     fn infer(&self, real: &Tensor, noise: &Tensor) -> Result<Option<EncodedLatent>> {
         let mut inferred: Option<(&str, EncodedLatent)> = None;
         for objective in &self.objectives {
@@ -195,7 +194,7 @@ impl TrainState {
             if let Some((first, _)) = inferred {
                 let second = objective.name();
                 return Err(Error::Config(format!(
-                    "the objectives `{first}` and `{second}` both infer noise: at most one may"
+                    "the objectives `{first}` and `{second}` both infer noise, expected at most one"
                 )));
             }
             inferred = Some((objective.name(), latent));
@@ -203,8 +202,8 @@ impl TrainState {
         Ok(inferred.map(|(_, latent)| latent))
     }
 
-    /// Embeddings of the captions, and of those mismatched ones that are not among them: most
-    /// mismatches are captions of the same batch, and each text is encoded once.
+    /// Embeddings of captions and mismatched captions. Most mismatched captions are captions of the same
+    /// batch; each text is encoded once.
     fn embed(&self, batch: &Batch) -> Result<Texts> {
         let size = batch.len();
         let mut texts = batch.captions();
@@ -235,15 +234,15 @@ impl TrainState {
 
 /// The texts of a batch, encoded.
 struct Texts {
-    /// All texts with the encoder's graph, `(T, E)`.
+    /// The embeddings of all texts with the graph of the encoder, `(T, E)`.
     encoded: Tensor,
-    /// The same numbers without that graph; both halves compute their gradient at it.
+    /// The same values without that graph; both updates compute their gradient with respect to it.
     leaf: Var,
     /// The captions, `(B, E)`.
     embedding: Tensor,
-    /// For each image a text that is false of it, `(B, E)`.
+    /// A mismatched caption for each image, `(B, E)`.
     mismatched: Tensor,
-    /// Texts of no image of the batch, `(M, E)`.
+    /// Mismatched captions of no image of the batch, `(M, E)`.
     others: Option<Tensor>,
 }
 
@@ -273,8 +272,8 @@ struct Forward {
 }
 
 impl Forward {
-    /// The condition of images: embedding and attribute code side by side, `(B, E + P)`. A mismatched text
-    /// is combined with the attribute code of the image.
+    /// The condition of images: embedding and attribute code, concatenated, `(B, E + P)`. A mismatched
+    /// caption has the attribute code of the image.
     fn condition(&self, embedding: &Tensor) -> Result<Tensor> {
         Ok(match &self.attribute_code {
             Some(code) => Tensor::cat(&[embedding, code], 1)?,
@@ -326,7 +325,7 @@ fn record(losses: &mut Losses, network: &str, terms: &LossTerms, total: &Tensor)
     losses.push((format!("Loss/{network}/total"), total.detach()));
 }
 
-/// Gradients of `loss`, after a check that it and they are finite.
+/// The gradients of `loss`, after a check that loss and gradients are finite.
 fn checked_gradients(loss: &Tensor, network: &str, parameters: &Parameters) -> Result<GradStore> {
     let value = loss.to_dtype(DType::F32)?.to_scalar::<f32>()?;
     if !value.is_finite() {

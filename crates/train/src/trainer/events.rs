@@ -6,26 +6,26 @@ use std::path::Path;
 
 use crate::schedule::Stage;
 
-/// An event of a run, for its watcher. Libraries never print: the command line shows events.
+/// An event of a run. The library never prints; the command line shows events.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// The run starts, or continues.
+    /// The run starts or continues.
     Started {
         /// The run folder.
         run: &'a Path,
-        /// The device, in words.
+        /// A description of the device.
         device: &'a str,
-        /// Images shown before; above 0 when the run continues.
+        /// Images shown before; above 0 if the run continues.
         images: u64,
-        /// Images that the schedule shows in all.
+        /// Number of images of the whole schedule.
         total_images: u64,
     },
     /// The run was restored from a checkpoint.
     Restored {
         /// The checkpoint.
         checkpoint: &'a Path,
-        /// The verification, in words.
+        /// A summary of the verification.
         verified: &'a str,
     },
     /// A step was taken.
@@ -44,9 +44,9 @@ pub enum Event<'a> {
     },
     /// A picture was written.
     Wrote(&'a Path),
-    /// A checkpoint is on the disk, verified.
+    /// A checkpoint was written and verified.
     Checkpointed(&'a Path),
-    /// The schedule is complete; the model file is written.
+    /// The schedule is complete and the model file is written.
     Finished {
         /// The run folder.
         run: &'a Path,
@@ -55,31 +55,31 @@ pub enum Event<'a> {
     },
 }
 
-/// The watcher of a run; a break, at any event, stops the run after the step, with a checkpoint.
+/// The callback of a run. A break at any event stops the run after the step, with a checkpoint.
 pub type Watch<'a> = dyn FnMut(&Event) -> ControlFlow<()> + 'a;
 
-/// Averages since the last tick, and the speed.
+/// Averages since the last tick, and the throughput.
 #[derive(Clone, Debug)]
 pub struct Tick {
     /// Steps taken so far.
     pub step: u64,
     /// Images shown so far.
     pub images: u64,
-    /// Images that the schedule shows in all.
+    /// Number of images of the whole schedule.
     pub total_images: u64,
     /// The stage of growth.
     pub stage: Stage,
     /// Mean of every term of both losses, by name.
     pub losses: BTreeMap<String, f64>,
-    /// Images per second, loading included.
+    /// Images per second, with loading.
     pub images_per_sec: f64,
 }
 
-/// How a call of [`Trainer::run`] ended.
+/// The outcome of [`Trainer::run`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The schedule is complete.
     Finished,
-    /// The watcher asked to stop; a checkpoint was written and the run can be resumed.
+    /// The callback stopped the run; a checkpoint was written and the run can be resumed.
     Stopped,
 }

@@ -1,9 +1,8 @@
-//! The training loop: batches in the order of the images shown, one step each, and the output that is
-//! due in between.
+//! The training loop: one step for each batch, and the output between steps.
 //!
-//! A run is a function of the number of images shown and of its seed, so that a run that stops anywhere
-//! continues to the same bits: a checkpoint needs the tensors, the progress and the open averages of the
-//! statistics.
+//! A run is a function of its seed and the number of images shown, so a resumed run gives the same bits as
+//! an uninterrupted one. A checkpoint contains the tensors, the progress and the incomplete averages of
+//! the statistics.
 
 mod events;
 mod output;
@@ -38,7 +37,7 @@ pub use events::{Event, Outcome, Tick, Watch};
 pub use progress::Progress;
 use progress::{Clock, crosses};
 
-/// A run: its networks, its data, its folder and its progress.
+/// A run: networks, data, folder and progress.
 #[derive(Debug)]
 pub struct Trainer {
     config: Config,
@@ -52,18 +51,18 @@ pub struct Trainer {
     run: RunDir,
     stats: JsonLines,
     progress: Progress,
-    /// The checkpoint that the run continues from and its verification, until the event is sent.
+    /// The restored checkpoint and its verification, until the event is sent.
     restored: Option<(PathBuf, String)>,
 }
 
 impl Trainer {
-    /// Claims a new run folder under `out` and initialises the networks.
+    /// Creates a run folder under `out` and initialises the networks.
     ///
-    /// Installs [`t2f_ops::Runtime`], as [`resume`](Self::resume) does, too.
+    /// Installs [`t2f_ops::Runtime`], as does [`resume`](Self::resume).
     ///
     /// # Errors
-    /// If the configuration is not valid, the data or a part cannot be opened, the device is not there, or
-    /// the folder cannot be written.
+    /// If the configuration is invalid, the data cannot be opened, a component cannot be built, the device is
+    /// not available, or the folder is not writable.
     pub fn create(config: Config, components: Components, out: impl AsRef<Path>) -> Result<Self> {
         let out = out.as_ref();
         Self::begin(config, components, |config, data| RunDir::claim(out, config, data))
@@ -93,20 +92,20 @@ impl Trainer {
         Ok(trainer)
     }
 
-    /// Continues a run from its newest checkpoint that verifies, or from its beginning if it stopped
-    /// before its first. `components` hold the parts from outside that it was made with.
+    /// Resumes a run from its newest intact checkpoint, or from its beginning if it has none yet.
+    /// `components` must contain the custom components of the run.
     ///
     /// # Errors
-    /// If the folder is no run, is in use, has lost its checkpoints, its configuration was edited to an
-    /// invalid one, the data is not the same, or a part from outside is missing.
+    /// If the folder is not a run folder, is in use or has lost its checkpoints; if the configuration is
+    /// invalid; if the data differs; or if a custom component is missing.
     pub fn resume(run: impl AsRef<Path>, components: Components) -> Result<Self> {
         let run = RunDir::open(run.as_ref())?;
         let config = run.config()?;
         Self::restore(run, config, components)
     }
 
-    /// As [`resume`](Self::resume), in a folder that is open, with a configuration that may differ
-    /// from the folder's in settings that change no result: the device, the output.
+    /// As [`resume`](Self::resume), for an open folder, with a configuration that may differ from the folder's
+    /// in the device and the output.
     ///
     /// # Errors
     /// As [`resume`](Self::resume).
@@ -124,8 +123,8 @@ impl Trainer {
         let data = splits.train.fingerprint();
         if progress.data != data {
             return Err(Error::Config(format!(
-                "the run was trained on data {}, and its configuration now opens data {data}; resuming would not \
-                 continue it",
+                "the data of the run has changed: its fingerprint is {data}, expected {}. Restore the data, or \
+                 start a new run",
                 progress.data
             )));
         }
@@ -142,7 +141,7 @@ impl Trainer {
         self.restored = Some((checkpoint.path().to_owned(), checkpoint.verified()));
     }
 
-    /// Sets the learning rates to what the schedule and the rollbacks so far leave of them.
+    /// Sets the factor of the learning rates by schedule and rollbacks.
     fn scale_rates(&mut self) {
         let rate = self.progress.rollbacks.last().map_or(1.0, |rollback| rollback.rate);
         let rate = rate * self.schedule.rate(self.progress.images);
@@ -174,11 +173,11 @@ impl Trainer {
         })
     }
 
-    /// After a divergence: returns to the last good checkpoint with both learning rates halved, and
-    /// commits that at once, so that a kill does not undo it.
+    /// Returns to the last intact checkpoint after a divergence, halves all learning rates, and commits this
+    /// state at once, so that a kill does not undo it.
     ///
     /// # Errors
-    /// If there is no checkpoint yet, or a file cannot be read or written.
+    /// If there is no checkpoint, or a file cannot be read or written.
     pub fn roll_back(&mut self, cause: &Error) -> Result<&Rollback> {
         let checkpoint = checkpoint::load_latest(&self.run.checkpoints())?;
         let from_step = self.progress.step;
@@ -192,7 +191,7 @@ impl Trainer {
         let committed = self.commit()?;
         self.remember(&Checkpoint::open(&committed)?);
         let last = self.progress.rollbacks.last();
-        last.ok_or_else(|| Error::State("a rollback that was just made is gone".into()))
+        last.ok_or_else(|| Error::State("the rollback is not recorded".into()))
     }
 
     /// The folder of the run.
@@ -200,12 +199,12 @@ impl Trainer {
         &self.run
     }
 
-    /// How far the run is.
+    /// The progress of the run.
     pub fn progress(&self) -> &Progress {
         &self.progress
     }
 
-    /// The pipeline on the averaged parameters, as they are now.
+    /// The pipeline on the current averaged parameters.
     pub fn pipeline_ema(&self) -> &Pipeline {
         self.state.pipeline_ema()
     }
@@ -215,12 +214,11 @@ impl Trainer {
         &self.device
     }
 
-    /// Trains until the schedule is complete or `watch` breaks; the run can then be resumed or, when
-    /// complete, generate.
+    /// Trains until the schedule is complete or `watch` breaks. A stopped run can be resumed.
     ///
     /// # Errors
-    /// If the training diverges (the message names the first bad tensor), the data fails, or a
-    /// file cannot be written. The last good checkpoint is kept.
+    /// If the training diverges (the message names the first tensor that is not finite), the data cannot be
+    /// read, or a file cannot be written. The last intact checkpoint is kept.
     pub fn run(&mut self, mut watch: impl FnMut(&Event) -> ControlFlow<()>) -> Result<Outcome> {
         let stop = Cell::new(false);
         let watch: &mut Watch = &mut |event| {
@@ -235,7 +233,7 @@ impl Trainer {
         self.require_room()?;
         let _ = watch(&Event::Started { run: self.run.path(), device: &device, images, total_images });
         if let Some((checkpoint, verified)) = self.restored.take() {
-            // A kill may have come between the checkpoint and its pointer, or its model.
+            // A kill may have come between the checkpoint and `LATEST` or the model.
             checkpoint::point_to(self.run.disk(), &checkpoint)?;
             self.save_model()?;
             let _ = watch(&Event::Restored { checkpoint: &checkpoint, verified: &verified });
@@ -253,7 +251,9 @@ impl Trainer {
             if shown > 0 && stage.level != self.schedule.at(shown - 1).level {
                 self.begin_level(stage, watch)?;
             }
-            let batch = batches.next().ok_or_else(|| Error::State("the loader ended early".into()))??;
+            let batch = batches
+                .next()
+                .ok_or_else(|| Error::State("the loader has ended before the schedule".into()))??;
             self.scale_rates();
             let losses = self.state.step(&batch, &stage, key, self.progress.step, shown);
             let losses = losses.map_err(|error| self.explained(error, Some(&batch)))?;
@@ -293,7 +293,7 @@ impl Trainer {
         Ok(())
     }
 
-    /// The batches that the schedule asks for from here on, prepared ahead on other threads.
+    /// The remaining batches of the schedule, prefetched on other threads.
     fn batches(&self, key: Key) -> Result<Prefetch> {
         let (schedule, mut shown) = (self.schedule.clone(), self.progress.images);
         let requests = std::iter::from_fn(move || {
@@ -318,7 +318,7 @@ impl Trainer {
     }
 }
 
-/// The parts of a trainer that do not depend on its folder.
+/// The fields of a trainer that do not depend on its folder.
 struct Parts {
     config: Config,
     components: Components,
@@ -329,13 +329,13 @@ struct Parts {
     progress: Progress,
 }
 
-/// Restores the networks and the controller of a checkpoint.
+/// Restores networks, optimisers and ADA controller from a checkpoint.
 fn load(state: &mut TrainState, checkpoint: &Checkpoint, progress: &Progress) -> Result<()> {
     let steps = OptimizerSteps { g: progress.g_steps.clone(), d: progress.d_steps.clone() };
     state.load(checkpoint, &steps, progress.augmented)
 }
 
-/// Learns the words of every training caption.
+/// Trains the tokenizer on every training caption.
 ///
 /// # Errors
 /// If a caption cannot be read.

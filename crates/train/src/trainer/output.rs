@@ -24,8 +24,7 @@ use crate::schedule::Stage;
 use crate::state::OptimizerSteps;
 
 impl Trainer {
-    /// Fails unless there is room for the checkpoints that are kept, the one being written, and
-    /// the model.
+    /// Checks that the disk has room for the kept checkpoints, the next one, and the model.
     pub(super) fn require_room(&self) -> Result<()> {
         let size = |tensors: BTreeMap<String, Tensor>| -> u64 {
             tensors.values().map(|t| (t.elem_count() * t.dtype().size_in_bytes()) as u64).sum()
@@ -71,8 +70,8 @@ impl Trainer {
         })
     }
 
-    /// `fakes_init.png` or `fakes<KIMG>.png`. The name has three decimals where another sheet may have the
-    /// same number of thousands: with a short period, or at the end of the run.
+    /// Writes a sample sheet, `fakes_init.png` or `fakes<KIMG>.png`. The name has three decimals if another
+    /// sheet may have the same number of thousands: with a short period, or at the end of the run.
     pub(super) fn write_fakes(&self) -> Result<PathBuf> {
         let (stage, images, period) = (self.stage(), self.progress.images, self.config.output.sample_kimg);
         // A sheet is written less than a batch after it was due.
@@ -127,7 +126,7 @@ impl Trainer {
         Ok(())
     }
 
-    /// Puts a checkpoint and the model on the disk.
+    /// Writes a checkpoint and the model.
     pub(super) fn commit(&mut self) -> Result<PathBuf> {
         self.stats.sync()?;
         let OptimizerSteps { g, d } = self.state.optimizer_steps();
@@ -142,8 +141,7 @@ impl Trainer {
         Ok(path)
     }
 
-    /// Writes `model.safetensors` from the averaged parameters: every checkpoint leaves a model that
-    /// generates.
+    /// Writes `model.safetensors` from the averaged parameters, with every checkpoint.
     pub(super) fn save_model(&self) -> Result<PathBuf> {
         let stage = self.stage();
         let growth = Growth { level: stage.level, alpha: stage.alpha };

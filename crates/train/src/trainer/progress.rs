@@ -1,4 +1,4 @@
-//! The progress of a run: everything in a checkpoint that is not a tensor.
+//! The progress of a run: the part of a checkpoint that is not a tensor.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -21,28 +21,28 @@ pub struct Progress {
     pub images: u64,
     /// Sums of the losses since the last tick.
     pub sums: BTreeMap<String, f64>,
-    /// How often each loss was added since the last tick.
+    /// The number of summands of each loss since the last tick.
     pub counts: BTreeMap<String, u64>,
-    /// Identity of the data trained on.
+    /// Fingerprint of the training data.
     pub data: String,
-    /// Updates of each parameter of the generator's side.
+    /// The number of updates of each parameter of `g_params`.
     #[serde(alias = "painter_steps")]
     pub g_steps: BTreeMap<String, u64>,
-    /// Updates of each parameter of the discriminator's side.
+    /// The number of updates of each parameter of `d_params`.
     #[serde(alias = "judge_steps")]
     pub d_steps: BTreeMap<String, u64>,
-    /// Images that could not be read during the run and were replaced by others.
+    /// The number of images that could not be read during the run and were replaced by others.
     #[serde(default)]
     pub substituted: u64,
-    /// The controller of the augmentation probability; absent in checkpoints of runs without one.
+    /// The ADA controller; absent in checkpoints of runs without one.
     #[serde(default)]
     pub augmented: Option<AdaController>,
-    /// Returns to a checkpoint, after a divergence each.
+    /// The rollbacks.
     #[serde(default)]
     pub rollbacks: Vec<Rollback>,
 }
 
-/// The replaced images that any run tolerates, and the tolerated share of the images shown.
+/// The tolerated number of replaced images, and the tolerated fraction of the images shown.
 const FEW_SUBSTITUTES: u64 = 8;
 const MOST_SUBSTITUTES: f64 = 0.01;
 
@@ -58,7 +58,7 @@ impl Progress {
         Ok(())
     }
 
-    /// Fails if too many images could not be read: the data is being lost.
+    /// Checks that not too many images were replaced.
     pub(super) fn count_substitutes(&mut self, substituted: usize) -> Result<()> {
         self.substituted += substituted as u64;
         let most = FEW_SUBSTITUTES.max((self.images as f64 * MOST_SUBSTITUTES) as u64);
@@ -66,20 +66,20 @@ impl Progress {
             return Ok(());
         }
         Err(Error::State(format!(
-            "{} of {} images shown could not be read and were replaced by others, at most {most} may be: \
+            "{} of {} images shown could not be read and were replaced by others, expected at most {most}: \
              files were lost or damaged since the run began; `data check` lists them",
             self.substituted, self.images
         )))
     }
 }
 
-/// Whether a multiple of `kimg` thousand lies in `(before, after]`.
+/// Whether `(before, after]` contains a multiple of `kimg` thousand.
 pub(super) fn crosses(before: u64, after: u64, kimg: f64) -> bool {
     let periods = |images: u64| (images as f64 / (kimg * 1000.0)).floor();
     periods(after) > periods(before)
 }
 
-/// Measures the pace between ticks.
+/// Measures the throughput between ticks.
 #[derive(Debug)]
 pub(super) struct Clock {
     since: Instant,

@@ -1,4 +1,4 @@
-//! `t2f bench generation`: from a caption to a face, as a user waits for it, beside PyTorch.
+//! `t2f bench generation`: the time from a caption to a face, compared with PyTorch.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -13,14 +13,14 @@ use super::worker::{Job, Worker, ourselves};
 use crate::cli::failure::failure;
 use crate::cli::terminal;
 
-/// What is drawn.
+/// The caption of every face.
 pub const CAPTION: &str = "a bald man with a beard and round glasses";
 /// Faces in a large batch.
 const BATCH: usize = 64;
 
-/// One way of drawing. Times are medians, in milliseconds.
+/// One row of the table. Times are medians, in milliseconds.
 #[derive(Debug, Serialize)]
-pub struct Drawing {
+pub struct Generation {
     what: String,
     ms: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -34,9 +34,9 @@ pub struct Drawing {
     ratio_spread: Option<[f64; 2]>,
 }
 
-/// Draws 64x64 faces with the wide network, untrained: one and many, in a process that starts and
-/// ends, and many in a process that is warm.
-pub fn measure(peer: Option<&Peer>, rounds: u32, threads: usize) -> anyhow::Result<Vec<Drawing>> {
+/// Generates 64x64 faces with the untrained wide network: one and many in a new process, and many in a warm
+/// process.
+pub fn measure(peer: Option<&Peer>, rounds: u32, threads: usize) -> anyhow::Result<Vec<Generation>> {
     let folder = tempfile::tempdir()?;
     let benchmark = Benchmark::wide(4, Loss::Ns);
     let (ours, theirs) = (folder.path().join("model.safetensors"), folder.path().join("model.pt"));
@@ -59,22 +59,22 @@ pub fn measure(peer: Option<&Peer>, rounds: u32, threads: usize) -> anyhow::Resu
         }
         let faces = if count == 1 { "one face".to_owned() } else { format!("{count} faces") };
         let what = format!("{faces}, process start to PNG");
-        rows.push(Drawing::new(
+        rows.push(Generation::new(
             what,
             &mine,
             Some((&"process".to_owned(), &other)).filter(|_| peer.is_some()),
         ));
     }
     let mut warm = Worker::ours(&Job::Generate(ours, BATCH), threads)?;
-    let mut others = peer.map(|peer| peer.painters(&theirs, BATCH)).transpose()?.unwrap_or_default();
+    let mut others = peer.map(|peer| peer.generators(&theirs, BATCH)).transpose()?.unwrap_or_default();
     let turns = row::measure(&mut warm, &mut others, rounds, Some(1))?;
     let best = turns[1..].iter().min_by(|a, b| quantile(&a.1.ms, 0.5).total_cmp(&quantile(&b.1.ms, 0.5)));
     let best = best.map(|(name, turns)| (name, &turns.ms));
-    rows.push(Drawing::new(format!("{BATCH} faces at once, warm"), &turns[0].1.ms, best));
+    rows.push(Generation::new(format!("{BATCH} faces at once, warm"), &turns[0].1.ms, best));
     Ok(rows)
 }
 
-impl Drawing {
+impl Generation {
     fn new(what: String, ours: &[f64], peer: Option<(&String, &Vec<f64>)>) -> Self {
         let ms = quantile(ours, 0.5);
         let best = peer.map(|(_, times)| quantile(times, 0.5));
@@ -101,7 +101,7 @@ impl Drawing {
     }
 }
 
-/// `t2f generate`, as a user types it.
+/// The command `t2f generate`.
 fn generate(model: &Path, count: usize, out: &Path, threads: usize) -> anyhow::Result<Command> {
     let mut command = Command::new(ourselves()?);
     command.arg("generate").arg("--model").arg(model).arg("--out").arg(out);
@@ -110,14 +110,14 @@ fn generate(model: &Path, count: usize, out: &Path, threads: usize) -> anyhow::R
     Ok(command)
 }
 
-/// Milliseconds from the start of a process to its end.
+/// The duration of a process, in milliseconds.
 fn timed(mut command: Command) -> anyhow::Result<f64> {
     let start = Instant::now();
     let ran = command.stdin(Stdio::null()).output()?;
     let ms = start.elapsed().as_secs_f64() * 1e3;
     if !ran.status.success() {
         let errors = String::from_utf8_lossy(&ran.stderr).trim().to_owned();
-        return Err(failure(format!("a program that draws failed: {errors}"), "run its command by hand"));
+        return Err(failure(format!("a generating process failed: {errors}"), "run its command by hand"));
     }
     Ok(ms)
 }

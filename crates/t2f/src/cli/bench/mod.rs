@@ -1,8 +1,8 @@
-//! `t2f bench`: how long a training step takes, in how much memory, beside PyTorch; what its parts
-//! take, what drawing a face takes, and what a run takes besides its steps.
+//! `t2f bench`: time and memory of a training step, compared with PyTorch; times of single operators, of
+//! generation, and of a whole run.
 //!
-//! Every program that is compared runs in a process of its own, waits for its turn, and is asked
-//! for a few steps at a time, so that whatever else the machine does meets all of them alike.
+//! Every program runs in its own process and takes a few steps in turn with the others, so that other load
+//! of the machine affects all of them equally.
 
 pub mod benchmark;
 mod generation;
@@ -27,7 +27,7 @@ use peer::Peer;
 use row::Row;
 use worker::{Job, Worker};
 
-/// Side of the images at which `--stock` measures, in pixels; candle's own backward is slow.
+/// Side of the images of `--stock`, in pixels; candle's own backward pass is slow.
 const STOCK_RESOLUTION: usize = 16;
 
 /// The options of `t2f bench`.
@@ -35,19 +35,19 @@ const STOCK_RESOLUTION: usize = 16;
 #[command(after_help = "\
 Examples:
   t2f bench                                     4x4 to 64x64, both losses, wide and narrow network
-  t2f bench --peer python3 --json bench.json    beside PyTorch, in turn
+  t2f bench --peer python3 --json bench.json    compare with PyTorch
   t2f bench --resolutions 16 --loss ns --network wide --stock
   t2f bench --peer python3 --variants shared,shared-cl --resolutions 8
   t2f bench operators --resolutions 64          each operator of the wide network
   t2f bench generation --peer python3           from a caption to a face
-  t2f bench run                                 to the first step; a whole run of the preset quick
+  t2f bench run                                 the first step and a whole run of the preset quick
 
-One step is everything between two batches: the discriminator's step, the generator's, Adam on
-both, the average; on random images and embeddings, with a level half faded in. `wide` is T2F's
-network (latent 256), `narrow` has the widths of the preset `quick`. With --peer the PyTorch twin
-in experiments/peer-pytorch takes the same step in turn, after a check that parameters, losses and
-gradients on the same weights are the same; the fastest of its variants counts. On a machine that
-does other work, too, compare the CPU times, and set OMP_WAIT_POLICY=passive for the twin.")]
+A step is everything between two batches: both updates with Adam, and the average, on random images
+and embeddings, with alpha 0.5. `wide` is T2F's network (latent size 256), `narrow` has the channels of
+the preset `quick`. With --peer the PyTorch twin in experiments/peer-pytorch takes the same steps in
+turn, after a check that parameters, losses and gradients on the same weights agree; its fastest
+variant is compared. On a machine with other load compare the CPU times, and set
+OMP_WAIT_POLICY=passive for the twin.")]
 pub struct Options {
     /// What to measure
     #[arg(value_enum, default_value = "steps", hide_default_value = true, value_name = "WHAT")]
@@ -58,19 +58,19 @@ pub struct Options {
     /// Losses [default: wgan-gp,ns]
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     loss: Vec<LossName>,
-    /// TrainState; narrow ends at 32x32 [default: wide,narrow]
+    /// Networks; narrow has at most 32x32 [default: wide,narrow]
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     network: Vec<Network>,
-    /// Turns of each program [default: 5]
+    /// Rounds, each with one turn of every program [default: 5]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
     rounds: Option<u32>,
-    /// Steps in a turn [default: those of half a second]
+    /// Steps in a turn [default: half a second of steps]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
     steps: Option<u32>,
-    /// Threads of each program [default: the machine's]
+    /// Threads of each program [default: all of the machine]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
     threads: Option<u32>,
-    /// A Python with PyTorch, to be measured beside
+    /// A Python with PyTorch to compare with
     #[arg(long, value_name = "PYTHON")]
     peer: Option<PathBuf>,
     /// The folder of the PyTorch twin
@@ -79,16 +79,16 @@ pub struct Options {
     /// Variants of the twin [default: all]
     #[arg(long, value_delimiter = ',', value_name = "LIST", requires = "peer")]
     variants: Vec<String>,
-    /// Measure candle without this project's operators, too, at 16x16
+    /// Also measure candle without the operators of t2f, at 16x16
     #[arg(long)]
     stock: bool,
-    /// For `run`: one setting of the run, by its path; may be repeated
+    /// A setting of `run`; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
-    /// Write everything as JSON, too
+    /// Also write the results as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Be the process that is measured
+    /// Run as a measured process
     #[arg(long, hide = true, value_name = "JOB", exclusive = true)]
     worker: Option<String>,
 }
@@ -99,15 +99,15 @@ enum What {
     Steps,
     /// The operators of the largest resolution's networks, one at a time
     Operators,
-    /// From a caption to a 64x64 face
+    /// Generation, from a caption to a 64x64 face
     Generation,
-    /// A run of the preset quick: its start, and how much of it is steps
+    /// A run of the preset quick: its start, and its time besides steps
     Run,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum LossName {
-    /// Wasserstein with gradient penalty, drift and mismatched texts
+    /// Wasserstein with gradient penalty, drift and mismatched captions
     WganGp,
     /// Non-saturating logistic, no penalty
     Ns,
@@ -129,7 +129,7 @@ fn level(text: &str) -> Result<usize, String> {
     }
 }
 
-/// What was given, or what no such option stands for.
+/// The given values, or the default for none.
 fn given_or<T: Copy>(given: &[T], default: &[T]) -> Vec<T> {
     if given.is_empty() { default.to_vec() } else { given.to_vec() }
 }
@@ -147,7 +147,7 @@ impl Options {
         self.rounds.unwrap_or(5)
     }
 
-    /// Fails if an option was given that changes nothing of what is measured.
+    /// Refuses options without effect on the chosen measurement.
     fn check(&self) -> anyhow::Result<()> {
         use What::{Generation, Operators, Run, Steps};
         let given: [(&str, bool, &[What]); 8] = [
@@ -165,11 +165,11 @@ impl Options {
         let name = |what: &What| what.to_possible_value().map(|value| value.get_name().to_owned());
         let places: Vec<String> = places.iter().filter_map(name).collect();
         let what = name(&self.what).unwrap_or_default();
-        let hint = format!("leave it out; it is for `t2f bench` of {}", places.join(", "));
-        Err(usage(format!("`{option}` changes nothing of `t2f bench {what}`"), hint))
+        let hint = format!("omit it, or use `t2f bench` with one of {}", places.join(", "));
+        Err(usage(format!("`{option}` has no effect on `t2f bench {what}`"), hint))
     }
 
-    /// What to measure, in the order of the table.
+    /// The benchmarks in the order of the table.
     fn benchmarks(&self) -> Vec<(&'static str, Benchmark)> {
         let mut all = Vec::new();
         for network in self.networks() {
@@ -222,7 +222,10 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 fn steps(options: &Options, threads: usize, peer: Option<&Peer>) -> anyhow::Result<()> {
     let benchmarks = options.benchmarks();
     if benchmarks.is_empty() {
-        return Err(usage("there is nothing to measure", "the narrow network ends at 32x32"));
+        return Err(usage(
+            "there is nothing to measure",
+            "the narrow network has at most 32x32: choose smaller `--resolutions`",
+        ));
     }
     let peak = worker::gemm_peak(threads)?;
     table::heading(threads, peak, peer);
@@ -244,7 +247,7 @@ fn steps(options: &Options, threads: usize, peer: Option<&Peer>) -> anyhow::Resu
         }
         table::line(&row);
         rows.push(row);
-        // Long measurements leave what they have if they are interrupted.
+        // An interrupted measurement keeps the rows so far.
         write_json(options, threads, peer, json!({ "rows": rows, "gemm_gflops": peak }))?;
     }
     table::summary(&rows);
@@ -253,7 +256,10 @@ fn steps(options: &Options, threads: usize, peer: Option<&Peer>) -> anyhow::Resu
 
 fn operators(options: &Options, threads: usize) -> anyhow::Result<Vec<OperatorTime>> {
     if options.benchmarks().is_empty() {
-        return Err(usage("there is nothing to measure", "the narrow network ends at 32x32"));
+        return Err(usage(
+            "there is nothing to measure",
+            "the narrow network has at most 32x32: choose smaller `--resolutions`",
+        ));
     }
     let level = options.levels().into_iter().max().unwrap_or(0);
     let benchmark = match options.networks().first() {
@@ -266,7 +272,7 @@ fn operators(options: &Options, threads: usize) -> anyhow::Result<Vec<OperatorTi
     Ok(times)
 }
 
-/// Writes what was measured, and on what, where `--json` says.
+/// Writes the results, processor and versions to the file of `--json`.
 fn write_json(
     options: &Options,
     threads: usize,

@@ -1,4 +1,4 @@
-//! The PyTorch twin: started with the Python that `--peer` names, checked, then measured.
+//! The PyTorch twin: started with the Python of `--peer`, checked, then measured.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 use super::worker::Worker;
 use crate::cli::failure::{failure, usage};
 
-/// The largest relative difference of losses that counts as the same work.
+/// The largest accepted relative difference of losses.
 const LOSS_TOLERANCE: f64 = 1e-4;
-/// The same for the norms of gradients, which leaky rectifiers at zero make less certain.
+/// The same for the norms of gradients, which are less certain because of leaky rectifiers at zero.
 const GRADIENT_TOLERANCE: f64 = 5e-3;
 
-/// A Python with PyTorch and the script that it runs.
+/// A Python with PyTorch, and the script of the twin.
 #[derive(Debug)]
 pub struct Peer {
     python: PathBuf,
@@ -27,14 +27,13 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Asks the twin which variants it has and checks that the wanted ones are among them; none
-    /// wanted means all.
+    /// Gets the variants of the twin and checks that the wanted ones are among them; an empty list means all.
     pub fn open(python: &Path, folder: &Path, threads: usize, wanted: &[String]) -> anyhow::Result<Self> {
         let script = folder.join("twin.py");
         if !script.is_file() {
             return Err(failure(
                 format!("there is no PyTorch twin in `{}`", folder.display()),
-                "run in the project's folder, or name the twin's with `--twin`",
+                "run in the repository, or name the folder with `--twin`",
             ));
         }
         let mut peer =
@@ -45,7 +44,7 @@ impl Peer {
         if let Some(unknown) = wanted.iter().find(|variant| !all.contains(variant)) {
             return Err(usage(
                 format!("the twin has no variant `{unknown}`"),
-                format!("its variants are {}", all.join(", ")),
+                format!("choose from {}", all.join(", ")),
             ));
         }
         if wanted.is_empty() {
@@ -54,22 +53,22 @@ impl Peer {
         Ok(peer)
     }
 
-    /// Makes sure that the twin's network has as many parameters, and on the same weights the same
+    /// Checks that the twin's networks have the same numbers of parameters, and on the same weights the same
     /// losses and gradients. Returns the relative difference of the losses.
     pub fn check(&self, benchmark: &Benchmark) -> anyhow::Result<f64> {
         let ours = benchmark.parity(&t2f_train::device::open("cpu")?)?;
         let mut job = serde_json::to_value(benchmark)?;
         job["mix"] = json!(ours.mix);
         let theirs: Parity = serde_json::from_value(self.ask(&["parity", &job.to_string()])?)
-            .context("the twin's answer to `parity`")?;
+            .context("the result of the twin's `parity`")?;
         let (loss, gradient) = (ours.loss_distance(&theirs), ours.gradient_distance(&theirs));
         if loss > LOSS_TOLERANCE || gradient > GRADIENT_TOLERANCE {
             return Err(failure(
                 format!(
-                    "the PyTorch twin computes something else (losses differ by {loss:.1e}, norms of \
-                     gradients by {gradient:.1e}): {theirs:?} instead of {ours:?}"
+                    "the PyTorch twin computes another step (losses differ by {loss:.1e}, norms of \
+                     gradients by {gradient:.1e}): {theirs:?}, expected {ours:?}"
                 ),
-                "the two are no longer the same network: correct experiments/peer-pytorch",
+                "correct experiments/peer-pytorch: it must implement the same networks and losses",
             ));
         }
         Ok(loss)
@@ -82,21 +81,21 @@ impl Peer {
         self.variants.iter().map(start).collect()
     }
 
-    /// Has the twin write an untrained model of the same sizes.
+    /// Writes an untrained model of the same sizes with the twin.
     pub fn write_model(&self, benchmark: &Benchmark, file: &Path) -> anyhow::Result<()> {
         let job = serde_json::to_string(benchmark)?;
         self.ask(&["model", &job, &file.to_string_lossy()]).map(drop)
     }
 
-    /// The command that draws so many faces from a model into a folder, at most 64 at once.
+    /// The command that generates `count` faces from a model into a folder, at most 64 at once.
     pub fn generate(&self, model: &Path, count: usize, out: &Path) -> Command {
         let mut command = self.command();
         command.arg("generate").arg(model).arg(count.to_string()).arg(out);
         command
     }
 
-    /// A waiting process for each way in which the twin draws a batch.
-    pub fn painters(&self, model: &Path, count: usize) -> anyhow::Result<Vec<Worker>> {
+    /// A waiting process for each variant of generation of the twin.
+    pub fn generators(&self, model: &Path, count: usize) -> anyhow::Result<Vec<Worker>> {
         let start = |variant: &&str| {
             let mut command = self.command();
             command.args(["draw", variant]).arg(model).arg(count.to_string());
@@ -111,20 +110,20 @@ impl Peer {
         command
     }
 
-    /// Runs the twin to its end; it prints one line of JSON.
+    /// Runs the twin to its end and parses its line of JSON.
     fn ask(&self, arguments: &[&str]) -> anyhow::Result<Value> {
         let ran = self.command().args(arguments).output().map_err(|error| {
             let python = self.python.display();
-            failure(format!("cannot start `{python}`: {error}"), "`--peer` names a Python with PyTorch")
+            failure(format!("cannot start `{python}`: {error}"), "give a Python with PyTorch as `--peer`")
         })?;
         if !ran.status.success() {
             let errors = String::from_utf8_lossy(&ran.stderr);
-            let last = errors.trim().lines().last().unwrap_or("it said nothing");
+            let last = errors.trim().lines().last().unwrap_or("it printed no error");
             return Err(failure(
                 format!("the PyTorch twin failed: {last}"),
-                "`--peer` names a Python in which `import torch` works",
+                "give a Python with PyTorch as `--peer`: `import torch` must work",
             ));
         }
-        serde_json::from_slice(&ran.stdout).context("the twin printed something that is not JSON")
+        serde_json::from_slice(&ran.stdout).context("the output of the twin is not JSON")
     }
 }

@@ -1,5 +1,4 @@
-//! One row of the table: turns of ours and of each variant, one after the other, and what follows
-//! from them.
+//! One row of the table, from turns of t2f and of each variant of the twin.
 
 use std::collections::BTreeMap;
 
@@ -8,23 +7,23 @@ use serde::Serialize;
 
 use super::worker::Worker;
 
-/// Seconds that a turn should take.
+/// The intended duration of a turn, in seconds.
 const TURN_S: f64 = 0.5;
-/// A variant that takes so many times as long as the fastest after warming up is not measured on.
+/// A variant is dropped after the warm-up if it takes this many times as long as the fastest.
 const HOPELESS: f64 = 1.6;
 
-/// What one program did in its turns.
+/// The measurements of one program.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Turns {
-    /// Median milliseconds of a step, a turn.
+    /// Median milliseconds of a step, for each turn.
     pub ms: Vec<f64>,
-    /// CPU milliseconds of a step, a turn.
+    /// CPU milliseconds of a step, for each turn.
     pub cpu_ms: Vec<f64>,
     /// Peak memory of its process.
     pub memory_mb: f64,
 }
 
-/// One line of the table, as JSON has it. Times are medians over turns.
+/// One row of the table and of the JSON. Times are medians over turns.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
     /// `wide` or `narrow`.
@@ -33,28 +32,28 @@ pub struct Row {
     pub resolution: usize,
     /// `wgan-gp` or `ns`.
     pub loss: Loss,
-    /// Milliseconds of our step.
+    /// Milliseconds of t2f's step.
     pub step_ms: f64,
-    /// CPU milliseconds of our step, all threads together.
+    /// CPU milliseconds of t2f's step, all threads together.
     pub step_cpu_ms: f64,
-    /// Images a second.
+    /// Images per second.
     pub images_per_s: f64,
-    /// Peak memory of our process.
+    /// Peak memory of t2f's process.
     pub memory_mb: f64,
-    /// Operations a second in 10⁹, counted as direct convolution.
+    /// 10⁹ operations per second, counted as direct convolution.
     pub gflops: f64,
-    /// The same as a share of the fastest matrix product. Above 1 where less arithmetic is done.
+    /// The same as a fraction of the fastest matrix product; above 1 with faster algorithms.
     pub gemm_share: f64,
-    /// The relative difference between our losses and the twin's on the same weights.
+    /// The relative difference of the losses of t2f and the twin on the same weights.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parity: Option<f64>,
-    /// Milliseconds of the step with nothing but candle's own operators.
+    /// Milliseconds of the step with candle's own operators.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub candle_ms: Option<f64>,
     /// Peak memory of that process.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub candle_memory_mb: Option<f64>,
-    /// What PyTorch did.
+    /// The PyTorch side.
     #[serde(flatten)]
     pub peer: Option<PeerRow>,
 }
@@ -78,11 +77,11 @@ pub struct PeerRow {
     pub cpu_ratio: f64,
     /// `memory_mb / peer_memory_mb`.
     pub memory_ratio: f64,
-    /// Milliseconds of each variant that was measured to the end.
+    /// Milliseconds of each variant that was not dropped.
     pub peer_ms: BTreeMap<String, f64>,
 }
 
-/// Warms all up, leaves the hopeless variants, and has the others take turns: A B C, A B C, ….
+/// Warms up all programs, drops slow variants, and measures the others in turn: A B C, A B C, ….
 pub fn measure(
     ours: &mut Worker,
     others: &mut Vec<Worker>,
@@ -117,7 +116,7 @@ pub fn measure(
 }
 
 impl Row {
-    /// A row from turns, ours first. `peak` is the fastest matrix product in 10⁹ operations a
+    /// A row from turns, those of t2f first. `peak` is the fastest matrix product in 10⁹ operations per
     /// second.
     pub fn new(
         network: &str,
@@ -167,7 +166,7 @@ impl PeerRow {
     }
 }
 
-/// The value below which a share of the values lie, between the two nearest ones.
+/// A quantile, interpolated between the two nearest values.
 pub fn quantile(values: &[f64], share: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
@@ -181,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_best_variant_counts_and_ratios_are_of_the_same_round() {
+    fn the_fastest_variant_is_compared_within_each_round() {
         let turns = |ms: &[f64], memory_mb| Turns { ms: ms.into(), cpu_ms: ms.into(), memory_mb };
         let all = vec![
             ("t2f".to_owned(), turns(&[10., 20., 10.], 100.)),
@@ -197,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn quantiles_lie_between_the_nearest_values() {
+    fn quantiles_are_interpolated() {
         assert_eq!(quantile(&[4., 1., 3., 2.], 0.5), 2.5);
         assert_eq!(quantile(&[5.], 0.25), 5.);
         assert!(quantile(&[], 0.5).is_nan());

@@ -1,4 +1,4 @@
-//! `t2f bench run`: how long a run takes to its first step, and how much of a whole run is steps.
+//! `t2f bench run`: the time to the first step, and the time of a whole run besides its steps.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -16,7 +16,7 @@ use super::row::quantile;
 use super::worker::{Job, Worker};
 use crate::cli::terminal;
 
-/// Measures both, prints them, and returns them for `--json`.
+/// Measures and prints both times, and returns them for `--json`.
 pub fn measure(overrides: &[String], rounds: u32, threads: usize) -> anyhow::Result<Value> {
     let out = tempfile::tempdir()?;
     let job = |first_step| Job::Run { overrides: overrides.to_vec(), out: out.path().into(), first_step };
@@ -32,7 +32,7 @@ pub fn measure(overrides: &[String], rounds: u32, threads: usize) -> anyhow::Res
     let run = Worker::ours(&job(false), threads)?;
     let whole_ms = start.elapsed().as_secs_f64() * 1e3;
     let number =
-        |name: &str| run.hello[name].as_f64().with_context(|| format!("the run did not say its {name}"));
+        |name: &str| run.hello[name].as_f64().with_context(|| format!("the run has not printed its {name}"));
     let (steps, steps_ms) = (number("steps")?, number("steps_ms")?);
     let overhead = whole_ms / steps_ms - 1.0;
     terminal::result(&format!(
@@ -46,8 +46,8 @@ pub fn measure(overrides: &[String], rounds: u32, threads: usize) -> anyhow::Res
     }))
 }
 
-/// Trains the preset `quick` in a folder. Says so after the first step and stops, or says at the
-/// end how long its steps took.
+/// Trains the preset `quick` in a folder. Prints a line and stops after the first step, or prints the time
+/// of the steps at the end.
 pub fn train(overrides: &[String], out: &Path, first_step: bool) -> anyhow::Result<()> {
     let config = Config::resolve(Some("quick"), None, overrides)?;
     config.check()?;
@@ -73,10 +73,10 @@ pub fn train(overrides: &[String], out: &Path, first_step: bool) -> anyhow::Resu
     Ok(())
 }
 
-/// Times from one step to the next, of each level while it fades in and after.
+/// Times between successive steps, for the fade-in and the stable phase of each level.
 #[derive(Default)]
 struct Steps {
-    /// When the last step ended, if nothing else happened since.
+    /// The time of the last step, unless another event came after it.
     last: Option<Instant>,
     stages: BTreeMap<(usize, bool), Vec<Option<f64>>>,
 }
@@ -92,8 +92,7 @@ impl Steps {
         self.stages.values().map(Vec::len).sum()
     }
 
-    /// The sum of the steps; one before which something was written counts as the mean of the
-    /// others of its stage.
+    /// The total time of the steps; a step after a write counts as the mean of the other steps of its stage.
     fn total_ms(&self) -> f64 {
         let of_stage = |times: &Vec<Option<f64>>| {
             let known: Vec<f64> = times.iter().copied().flatten().collect();

@@ -1,7 +1,7 @@
-//! The benchmark's step with nothing but candle: `conv2d` in NCHW, its `AdamW`, its backward.
+//! The benchmark's step with candle alone: `conv2d` in NCHW, `AdamW`, `backward`.
 //!
-//! What a user of candle would write, save that doubling and halving are reshapes, since candle's
-//! own doubling has a wrong gradient where its input has a second consumer (as in a fade-in).
+//! Doubling and halving are reshapes, since the gradient of candle's own doubling is wrong if its input has
+//! a second consumer, as in a fade-in.
 
 use std::collections::BTreeMap;
 
@@ -20,6 +20,7 @@ pub struct Stock {
     batch: Batch,
 }
 
+#[derive(Debug)]
 struct Batch {
     real: Tensor,       // (B, 3, R, R)
     embedding: Tensor,  // (B, E)
@@ -28,7 +29,7 @@ struct Batch {
     mix: Tensor,        // (B, 1, 1, 1)
 }
 
-/// Parameters by name; `frozen` ones get no gradient.
+/// Parameters by name; `frozen` ones have no gradient.
 #[derive(Clone, Debug, Default)]
 struct Weights {
     vars: BTreeMap<String, Var>,
@@ -48,7 +49,7 @@ impl Weights {
         match self.vars.get(name) {
             Some(var) if self.frozen => Ok(var.as_detached_tensor()),
             Some(var) => Ok(var.as_tensor().clone()),
-            None => candle_core::bail!("there is no parameter {name}"),
+            None => candle_core::bail!("the parameter {name} is missing"),
         }
     }
 
@@ -260,7 +261,7 @@ mod tests {
             let (fake, kl) = stock.generate().unwrap();
             let close = |loss: Tensor, ours: f64| {
                 let loss = f64::from(loss.to_dtype(DType::F32).unwrap().to_scalar::<f32>().unwrap());
-                assert!((loss - ours).abs() < 1e-4 * ours.abs().max(1.0), "{loss} instead of {ours}");
+                assert!((loss - ours).abs() < 1e-4 * ours.abs().max(1.0), "{loss}, expected {ours}");
             };
             close(stock.discriminator_loss(&fake.detach()).unwrap(), ours.discriminator_loss);
             close(stock.generator_loss(&fake, &kl).unwrap(), ours.generator_loss);

@@ -1,4 +1,4 @@
-//! What `t2f bench` prints and writes.
+//! The output of `t2f bench`.
 
 use crate::cli::bench::benchmark::operators::OperatorTime;
 
@@ -14,7 +14,10 @@ pub fn heading(threads: usize, peak: f64, peer: Option<&Peer>) {
         terminal::result(&format!("\n{ours}\n|---|---|---|---|---|---|---|---|"));
         return;
     };
-    terminal::result(&format!("PyTorch {}; its best variant; quartiles of the turns' ratios", peer.torch));
+    terminal::result(&format!(
+        "PyTorch {}; its fastest variant; quartiles of the ratios of turns",
+        peer.torch
+    ));
     terminal::result(&format!("\n{ours} PyTorch ms | variant | MB | ratio | of CPU time | of memory |"));
     terminal::result("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|");
 }
@@ -47,7 +50,7 @@ pub fn line(row: &Row) {
     }
 }
 
-/// The geometric means of the ratios, where there are any.
+/// The geometric means of the ratios, if any.
 pub fn summary(rows: &[Row]) {
     let peers: Vec<&PeerRow> = rows.iter().filter_map(|row| row.peer.as_ref()).collect();
     if peers.is_empty() {
@@ -86,7 +89,7 @@ pub fn operators(times: &[OperatorTime]) {
     }
 }
 
-/// The processor's name, where the system says it.
+/// The name of the processor, if the system reports it.
 pub fn processor() -> String {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));

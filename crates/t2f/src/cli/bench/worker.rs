@@ -1,8 +1,7 @@
-//! A process that does a job so many times when it is asked to: ours, or one that speaks the same
-//! way.
+//! A worker process that repeats a job on request: this program, or another one with the same protocol.
 //!
-//! It says that it is ready with a line of JSON, and answers each line `N` on standard input with
-//! a line `{"ms": [N times], "cpu_ms": …, "memory_mb": …}`. It ends with its input.
+//! When it is ready, it prints a line of JSON. For each line `N` on standard input it repeats the job N
+//! times and prints `{"ms": [N times], "cpu_ms": …, "memory_mb": …}`. It exits at the end of its input.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
@@ -22,36 +21,36 @@ use super::stock::Stock;
 use crate::cli::failure::failure;
 use crate::cli::terminal;
 
-/// What a process of ours does.
+/// The job of a worker process of this program.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Job {
-    /// Measures the fastest matrix product, once.
+    /// The fastest matrix product, once.
     Gemm,
-    /// Times each operator of a benchmark's networks, once.
+    /// Each operator of a benchmark's networks, once.
     Operators(Benchmark),
-    /// Takes training steps.
+    /// Training steps.
     Step(Benchmark),
-    /// Takes training steps with nothing but candle's own operators.
+    /// Training steps with candle's own operators.
     Stock(Benchmark),
-    /// Draws so many faces of one caption at once from a model file.
+    /// Generation of a batch of faces of one caption from a model file.
     Generate(PathBuf, usize),
-    /// Trains the preset `quick`, to the first step or to the end.
+    /// A run of the preset `quick`, to the first step or to the end.
     Run {
         /// Settings, as with `t2f train --set`.
         overrides: Vec<String>,
-        /// Where the run folder is made.
+        /// The parent of the run folder.
         out: PathBuf,
-        /// Whether the first step is all.
+        /// Whether the run stops after the first step.
         first_step: bool,
     },
 }
 
-/// A process waiting for its turn.
+/// A waiting worker process.
 #[derive(Debug)]
 pub struct Worker {
-    /// What it runs.
+    /// The name of the program or variant.
     pub name: String,
-    /// The line with which it said that it is ready.
+    /// The line that it has printed when ready.
     pub hello: Value,
     child: Child,
     input: ChildStdin,
@@ -59,19 +58,19 @@ pub struct Worker {
     errors: Option<JoinHandle<String>>,
 }
 
-/// The answer to one turn.
+/// The measurements of one turn.
 #[derive(Debug)]
 pub struct Turn {
     /// Milliseconds of each step.
     pub ms: Vec<f64>,
-    /// CPU milliseconds a step, all threads together.
+    /// CPU milliseconds per step, all threads together.
     pub cpu_ms: f64,
-    /// Peak resident memory of the process so far; 0 where the system does not say.
+    /// Peak resident memory of the process so far; 0 if the system does not report it.
     pub memory_mb: f64,
 }
 
 impl Worker {
-    /// This program, on a job.
+    /// Starts this program with a job.
     pub fn ours(job: &Job, threads: usize) -> anyhow::Result<Self> {
         let mut command = Command::new(ourselves()?);
         command.args(["bench", "--worker", &serde_json::to_string(job)?]);
@@ -80,7 +79,7 @@ impl Worker {
             command.env("CANDLE_NUM_THREADS", threads.to_string());
         }
         if matches!(job, Job::Stock(_)) {
-            command.env("CANDLE_GRAD_DO_NOT_DETACH", "1"); // or second derivatives are wrong
+            command.env("CANDLE_GRAD_DO_NOT_DETACH", "1"); // otherwise second derivatives are wrong
         }
         let name = if matches!(job, Job::Stock(_)) { "candle" } else { "t2f" };
         Self::start(name, &mut command)
@@ -96,7 +95,7 @@ impl Worker {
         let input = child.stdin.take().expect("standard input is a pipe");
         let output = BufReader::new(child.stdout.take().expect("standard output is a pipe"));
         let mut pipe = child.stderr.take().expect("standard error is a pipe");
-        // Read as it comes, or a talkative process would wait for a reader.
+        // A process blocks on a full pipe, so a thread reads it.
         let errors = std::thread::spawn(move || {
             let mut text = String::new();
             let _ = pipe.read_to_string(&mut text);
@@ -108,7 +107,7 @@ impl Worker {
         Ok(worker)
     }
 
-    /// Has it take `steps` steps.
+    /// Takes `steps` steps.
     pub fn take(&mut self, steps: u32) -> anyhow::Result<Turn> {
         if writeln!(self.input, "{steps}").and_then(|()| self.input.flush()).is_err() {
             return Err(self.ended());
@@ -116,7 +115,7 @@ impl Worker {
         let answer = self.answer()?;
         let number = |name: &str| answer[name].as_f64().unwrap_or(0.0);
         let ms: Vec<f64> = answer["ms"].as_array().into_iter().flatten().filter_map(Value::as_f64).collect();
-        anyhow::ensure!(ms.len() == steps as usize, "{} answered {answer} to {steps} steps", self.name);
+        anyhow::ensure!(ms.len() == steps as usize, "{} printed {answer}, expected {steps} times", self.name);
         Ok(Turn { ms, cpu_ms: number("cpu_ms"), memory_mb: number("memory_mb") })
     }
 
@@ -130,11 +129,11 @@ impl Worker {
         }
     }
 
-    /// Why it is gone.
+    /// The error of an ended process.
     fn ended(&mut self) -> anyhow::Error {
         let status = self.child.wait().map_or("unknown".into(), |status| status.to_string());
         let errors = self.errors.take().and_then(|reader| reader.join().ok()).unwrap_or_default();
-        let last = errors.trim().lines().last().unwrap_or("it said nothing").to_owned();
+        let last = errors.trim().lines().last().unwrap_or("it printed no error").to_owned();
         failure(
             format!("the process `{}` ended ({status}): {last}", self.name),
             "run its command by hand for the whole message",
@@ -151,14 +150,14 @@ impl Drop for Worker {
 
 /// The path of this program.
 pub fn ourselves() -> anyhow::Result<PathBuf> {
-    std::env::current_exe().context("this program does not know its path")
+    std::env::current_exe().context("the path of this program is unknown")
 }
 
-/// Works on a job until the input ends: what the process of [`Worker::ours`] does.
+/// Repeats a job until the input ends, in the process of [`Worker::ours`].
 pub fn serve(job: &str) -> anyhow::Result<()> {
-    // Opening the device settles threads and allocator, which is no business of stock candle.
+    // The job of stock candle opens no device of t2f.
     let device = || t2f_train::device::open("cpu");
-    match serde_json::from_str(job).context("`--worker` takes a job as JSON")? {
+    match serde_json::from_str(job).context("`--worker` is not a job in JSON")? {
         Job::Gemm => {
             terminal::result(&json!({ "gflops": operators::gemm_peak(&device()?)? }).to_string());
             Ok(())
@@ -191,7 +190,7 @@ pub fn serve(job: &str) -> anyhow::Result<()> {
 fn answer_turns(mut job: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<()> {
     terminal::result(&json!({ "ready": true }).to_string());
     for line in std::io::stdin().lines() {
-        let times: usize = line?.trim().parse().context("a number of turns was expected")?;
+        let times: usize = line?.trim().parse().context("standard input is not a number of steps")?;
         let cpu = cpu_ms();
         let mut ms = Vec::with_capacity(times);
         for _ in 0..times {
@@ -205,13 +204,13 @@ fn answer_turns(mut job: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<(
     Ok(())
 }
 
-/// Operations a second of the fastest large matrix product on so many threads, in 10⁹.
+/// Throughput of the fastest large matrix product on `threads` threads, in 10⁹ operations per second.
 pub fn gemm_peak(threads: usize) -> anyhow::Result<f64> {
     let worker = Worker::ours(&Job::Gemm, threads)?;
     worker.hello["gflops"].as_f64().context("the matrix product was not measured")
 }
 
-/// CPU time of this process so far, all threads together; 0 where the system does not say.
+/// CPU time of this process so far, all threads together; 0 if the system does not report it.
 fn cpu_ms() -> f64 {
     let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
     let nanoseconds = tasks.filter_map(|task| {
@@ -221,7 +220,7 @@ fn cpu_ms() -> f64 {
     nanoseconds.sum::<f64>() / 1e6
 }
 
-/// Peak resident memory of this process; 0 where the system does not say.
+/// Peak resident memory of this process; 0 if the system does not report it.
 fn memory_mb() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

@@ -1,8 +1,8 @@
-//! The benchmark of `t2f bench`: one training step of fixed networks on fixed random data, and a
-//! check that another program computes the same.
+//! The benchmark of `t2f bench`: one training step of fixed networks on fixed random data, and a check
+//! that another program computes the same step.
 //!
-//! The step is [`TrainState::step`], whole: both losses, both optimisers, the average. Only the text
-//! encoder is left out, whose place a table of random embeddings takes.
+//! The step is the whole of [`TrainState::step`]: both losses, both optimisers and the average. A table of
+//! random embeddings replaces the text encoder.
 
 pub mod operators;
 mod parity;
@@ -28,22 +28,22 @@ use t2f_train::state::TrainState;
 
 pub use parity::{Parity, formula};
 
-/// What is measured. The same fields, as JSON, tell another program what to measure.
+/// The networks and the data of the benchmark. The other program gets the same fields as JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Benchmark {
     /// Feature maps at each level, from 4x4 upwards.
     pub channels: Vec<usize>,
     /// Size of the generator's input.
     pub latent_size: usize,
-    /// How much of it is text code.
+    /// Size of the text code in it.
     pub code_size: usize,
-    /// Size of a text's embedding.
+    /// Size of a text embedding.
     pub embedding_size: usize,
-    /// Size to which the discriminator compresses it.
+    /// Size of the compressed embedding in the discriminator.
     pub compressed_size: usize,
-    /// Images a step.
+    /// Images per step.
     pub batch: usize,
-    /// The level that is trained: 0 is 4x4, each level doubles.
+    /// The trained level: 0 is 4x4, each level doubles.
     pub level: usize,
     /// Weight of its newest layers, in `(0, 1]`.
     pub alpha: f64,
@@ -51,13 +51,13 @@ pub struct Benchmark {
     pub loss: Loss,
 }
 
-/// The losses that are measured.
+/// The losses of the benchmark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Loss {
     /// Wasserstein with gradient penalty and drift, matching-aware.
     WganGp,
-    /// Non-saturating logistic, without penalty and without mismatched texts.
+    /// Non-saturating logistic, without penalty and without mismatched captions.
     Ns,
 }
 
@@ -80,8 +80,8 @@ impl Loss {
 }
 
 impl Benchmark {
-    /// T2F's network for 64x64 (its 2.conf): latent 256, compressed embedding 32, batch 16, half
-    /// faded in. Above 64x64 it has one level more for each doubling.
+    /// T2F's network for 64x64 (2.conf): latent size 256, compressed embedding 32, batch size 16, alpha 0.5.
+    /// Larger resolutions have one more level for each doubling.
     pub fn wide(level: usize, loss: Loss) -> Self {
         let levels = (level + 1).max(5);
         Self {
@@ -97,7 +97,7 @@ impl Benchmark {
         }
     }
 
-    /// The same with the widths of the preset `quick`, for up to 32x32.
+    /// The same with the channels of the preset `quick`, up to 32x32.
     pub fn narrow(level: usize, loss: Loss) -> Self {
         Self {
             channels: vec![96, 96, 64, 48],
@@ -117,7 +117,7 @@ impl Benchmark {
         Growth { level: self.level, alpha: self.alpha }
     }
 
-    /// The configuration of a run that takes this step.
+    /// The configuration of a run with this step.
     pub fn config(&self) -> Config {
         let gan = GanConfig {
             resolution: 4 << (self.channels.len().max(1) - 1),
@@ -136,16 +136,16 @@ impl Benchmark {
     /// The parameters of the networks.
     ///
     /// # Errors
-    /// If the sizes do not fit one another.
+    /// If the sizes contradict each other.
     pub fn parameter_table(&self) -> t2f_gan::Result<Vec<ParameterRow>> {
         let config = self.config();
         config.gan.parameter_table(&config.loss, self.embedding_size, &[])
     }
 
-    /// Networks with initial parameters and a batch, ready to be stepped.
+    /// Networks with initial parameters, and a batch.
     ///
     /// # Errors
-    /// If the sizes do not fit one another or the device fails.
+    /// If the sizes contradict each other or the device fails.
     pub fn training(&self, device: &Device) -> Result<Training> {
         let config = self.config();
         config.gan.check()?;
@@ -176,19 +176,18 @@ impl Benchmark {
         Ok(Training { state, batch, stage, key, steps: 0 })
     }
 
-    /// Writes a model file of networks that nobody has trained, with a text encoder: what drawing
-    /// is measured with.
+    /// Writes the model file of untrained networks with a text encoder, for the benchmark of generation.
     ///
     /// # Errors
-    /// If the sizes do not fit one another, or the file cannot be written.
+    /// If the sizes contradict each other, or the file cannot be written.
     pub fn write_model(&self, path: &Path) -> Result<()> {
         let mut config = self.config();
         config.text =
             TextConfig::Lstm(LstmConfig { hidden_size: self.embedding_size / 2, ..LstmConfig::default() });
         let captions = ["a bald man with a beard and round glasses", "a young woman with long blond hair"];
         let tokenizer = config.text.train_tokenizer(captions)?;
-        let drawn = Parameters::drawn(Key::new(config.seed));
-        let vb = drawn.builder(DType::F32, &Device::Cpu);
+        let parameters = Parameters::drawn(Key::new(config.seed));
+        let vb = parameters.builder(DType::F32, &Device::Cpu);
         Pipeline::new(&config, &Components::new(), &tokenizer, &[], vb)?;
         let provenance =
             Provenance { version: env!("CARGO_PKG_VERSION").into(), data: "none".into(), kimg: 0.0 };
@@ -196,19 +195,19 @@ impl Benchmark {
             config: &config,
             schema: &Schema::default(),
             tokenizer: &tokenizer,
-            tensors: drawn.tensors(),
+            tensors: parameters.tensors(),
             growth: Growth::stable(self.level),
             provenance,
         };
         file.save(path)
     }
 
-    /// Operations of a step in 10⁹, had every convolution been done directly, and each gradient
-    /// once: a product and a sum are two.
+    /// Operations of a step in 10⁹, for direct convolution and one computation of each gradient. A
+    /// multiplication and an addition are two operations.
     ///
-    /// A network's forward pass, its gradient of inputs and that of weights are as much work each.
-    /// The generator takes all three. The discriminator takes them for real and generated images,
-    /// and the first two in the generator's half; for the gradient penalty it takes each twice.
+    /// Forward pass, gradient of the inputs and gradient of the weights of a network have the same number of
+    /// operations. The generator has all three. The discriminator has them for real and for generated images,
+    /// the first two in the generator's update, and each twice for the gradient penalty.
     pub fn gflop(&self) -> f64 {
         let discriminator = match self.loss {
             Loss::WganGp => 3 + 3 + 6 + 2,
@@ -218,7 +217,7 @@ impl Benchmark {
         (3.0 * generator_pass + f64::from(discriminator) * discriminator_pass) / 1e9
     }
 
-    /// Operations of a forward pass of the generator and of the discriminator, direct convolution.
+    /// Operations of a forward pass of the generator and of the discriminator, for direct convolution.
     fn passes(&self) -> (f64, f64) {
         let c = |level: usize| self.channels[level] as f64;
         let conv = |side: usize, kernel: f64, inputs: f64, outputs: f64| {
@@ -238,7 +237,7 @@ impl Benchmark {
     }
 }
 
-/// Networks and the batch on which they are trained again and again.
+/// Networks and the batch of every step.
 #[derive(Debug)]
 pub struct Training {
     /// The networks, their optimisers and their average.
@@ -253,7 +252,7 @@ impl Training {
     /// Takes one step and returns the losses of discriminator and generator.
     ///
     /// # Errors
-    /// If one is not finite.
+    /// If a loss is not finite.
     pub fn step(&mut self) -> Result<(f32, f32)> {
         let shown = self.steps * self.batch.len() as u64;
         let losses = self.state.step(&self.batch, &self.stage, self.key, self.steps, shown)?;
@@ -266,7 +265,7 @@ impl Training {
     }
 }
 
-/// Row `i` of a table is the embedding of the caption `i`.
+/// A table whose row `i` is the embedding of the caption `i`.
 #[derive(Debug)]
 struct Table(Tensor);
 

@@ -1,4 +1,4 @@
-//! The operators that a step is made of, one at a time, and what they are measured against.
+//! Times of the single operators of a step, and of the largest matrix product.
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use t2f_ops::{ConvOptions, avg_pool2, conv2d, fade, minibatch_stddev, pixel_norm
 use super::Benchmark;
 use t2f_train::Result;
 
-/// Operations a second, in 10⁹, of the fastest large matrix product at hand: candle's or a 1x1
+/// Throughput of a large matrix product in 10⁹ operations per second: the faster one of candle's and a 1x1
 /// convolution of `t2f_ops`.
 ///
 /// # Errors
@@ -33,19 +33,19 @@ pub fn gemm_peak(device: &Device) -> Result<f64> {
     Ok(2.0 * (SIDE as f64).powi(3) / fastest / 1e9)
 }
 
-/// How long an operator takes.
+/// The times of an operator.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OperatorTime {
-    /// What it computes, with its channels and the side of its result.
+    /// Name, channels, and side of the result.
     pub name: String,
     /// Milliseconds of the forward pass.
     pub forward_ms: f64,
-    /// Milliseconds of the gradient of its input.
+    /// Milliseconds of the gradient of the input.
     pub input_gradient_ms: f64,
-    /// Milliseconds of the gradient of its weights, where it has any.
+    /// Milliseconds of the gradient of the weights, if any.
     pub weight_gradient_ms: Option<f64>,
-    /// Operations of the forward pass in 10⁹, done directly; each gradient has as many. 0 where
-    /// memory is the limit.
+    /// Operations of the forward pass in 10⁹, computed directly; each gradient has as many. 0 for operators
+    /// bound by memory.
     pub gflop: f64,
 }
 
@@ -59,8 +59,8 @@ struct Case {
     options: ConvOptions,
 }
 
-/// Times every distinct operator of the benchmark's networks, up to its level. Times are the least
-/// of several: other work on the machine only adds to them.
+/// Times of every distinct operator of the benchmark's networks up to its level. A time is the minimum of
+/// several, since other load only increases it.
 ///
 /// # Errors
 /// If the device fails.
@@ -161,7 +161,7 @@ fn pointwise(
     })
 }
 
-/// Least milliseconds of a call.
+/// The minimum time of a call, in milliseconds.
 fn least_ms(mut f: impl FnMut() -> candle_core::Result<()>) -> Result<f64> {
     f()?;
     let (begin, mut calls, mut least) = (Instant::now(), 0, f64::MAX);

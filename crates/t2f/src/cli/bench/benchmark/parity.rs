@@ -1,5 +1,5 @@
-//! A check that another program computes the same: both losses and their gradients on weights that
-//! [`formula`] gives, which is easily written in any language.
+//! A parity check with another program: both losses and their gradients on the weights of [`formula`],
+//! which is easy to implement in any language.
 
 use std::collections::BTreeMap;
 
@@ -14,29 +14,28 @@ use t2f_ops::rng::{self, Key};
 use super::Benchmark;
 use t2f_train::Result;
 
-/// What two programs must agree on before their times are compared.
+/// The values that must agree before the times of two programs are compared.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Parity {
-    /// Share of the real image in each image of the gradient penalty; the other program is given
-    /// these.
+    /// The weight of the real image in each image of the gradient penalty; an input of the other program.
     #[serde(default)]
     pub mix: Vec<f32>,
-    /// Scalars in the discriminator.
+    /// Number of parameters of the discriminator.
     pub discriminator_parameters: usize,
-    /// Scalars in generator and conditioning augmentation.
+    /// Number of parameters of generator and conditioning augmentation.
     pub generator_parameters: usize,
-    /// The discriminator's loss, penalties included.
+    /// The discriminator's loss with penalties.
     pub discriminator_loss: f64,
-    /// The generator's loss, divergence included.
+    /// The generator's loss with the KL divergence.
     pub generator_loss: f64,
-    /// Euclidean norm of the first's gradient.
+    /// Euclidean norm of the gradient of the discriminator's loss.
     pub discriminator_gradient: f64,
-    /// Euclidean norm of the second's gradient.
+    /// Euclidean norm of the gradient of the generator's loss.
     pub generator_gradient: f64,
 }
 
 impl Parity {
-    /// The larger relative difference of the two losses; infinite if parameter counts differ.
+    /// The larger relative difference of the two losses; infinite if the numbers of parameters differ.
     pub fn loss_distance(&self, other: &Self) -> f64 {
         let counts = |p: &Self| (p.discriminator_parameters, p.generator_parameters);
         if counts(self) != counts(other) {
@@ -48,8 +47,8 @@ impl Parity {
 
     /// The larger relative difference of the two norms of gradients.
     ///
-    /// In a large network it is well above rounding: where a value before a leaky rectifier is
-    /// within rounding of zero, two programs take different sides of it.
+    /// In a large network it is well above rounding errors: if the input of a leaky rectifier is zero within
+    /// rounding, two programs may use different slopes.
     pub fn gradient_distance(&self, other: &Self) -> f64 {
         let norms = |p: &Self| [p.discriminator_gradient, p.generator_gradient];
         largest_difference(norms(self), norms(other))
@@ -65,11 +64,11 @@ fn largest_difference(a: [f64; 2], b: [f64; 2]) -> f64 {
 }
 
 impl Benchmark {
-    /// Both losses, the norms of their gradients and the numbers of parameters, on the weights and
-    /// data that [`formula`] gives.
+    /// Both losses, the norms of their gradients and the numbers of parameters, on the weights and data of
+    /// [`formula`].
     ///
     /// # Errors
-    /// If the sizes do not fit one another or the device fails.
+    /// If the sizes contradict each other or the device fails.
     pub fn parity(&self, device: &Device) -> Result<Parity> {
         let config = self.config();
         let g_params = Parameters::drawn(Key::new(0));
@@ -134,16 +133,15 @@ impl Benchmark {
     }
 }
 
-/// Numbers that any program can compute from a name: the i-th (from 1) is the `i`-th output of
-/// splitmix64 (Steele et al., 2014) seeded with the 64-bit FNV-1a hash of the name; its upper 24
-/// bits, as `u` in `[0, 1)`, give `√3·(2u - 1)`, uniform with variance 1. A name that ends in
-/// `bias` gives a tenth of that.
+/// Pseudorandom numbers of a name: `√3·(2u - 1)`, uniform with variance 1, where `u` in `[0, 1)` is the
+/// upper 24 bits of the `i`-th output (from 1) of splitmix64 (Steele et al., 2014), seeded with the 64-bit
+/// FNV-1a hash of the name. Numbers of a name that ends in `bias` are a tenth of that.
 ///
 /// # Shapes
 /// The result has shape `dims`, in row-major order.
 ///
 /// # Errors
-/// If the device refuses the copy.
+/// If the copy to the device fails.
 pub fn formula(name: &str, dims: &[usize], device: &Device) -> candle_core::Result<Tensor> {
     let hash = name
         .bytes()
