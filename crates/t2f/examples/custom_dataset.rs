@@ -14,9 +14,8 @@ use t2f::metrics::request::GenerationRequest;
 use t2f::metrics::{Context, measure, select};
 use t2f::train::components::Components;
 use t2f::train::config::Config;
-use t2f::train::model::Model;
-use t2f::train::pipeline::Sampling;
 use t2f::train::trainer::Trainer;
+use t2f::train::{model::Model, pipeline::Sampling};
 
 const COLOURS: [(&str, [u8; 3]); 3] = [("red", [220, 0, 0]), ("green", [0, 180, 0]), ("blue", [0, 0, 220])];
 
