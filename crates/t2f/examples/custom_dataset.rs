@@ -1,5 +1,4 @@
-//! Trains with attribute prior and classifier on a data set of its own, and measures the agreement.
-//!
+//! Trains with attribute prior and classifier on a data set of its own, and measures the agreement:
 //! `cargo run --release --example custom_dataset -- [KEY=VALUE …]`
 #![allow(clippy::print_stdout)]
 

@@ -1,5 +1,4 @@
-//! Trains a generator and a discriminator of its own: two-layer perceptrons at one resolution.
-//!
+//! Trains a generator and a discriminator of its own: two-layer perceptrons at one resolution:
 //! `cargo run --release --example custom_generator -- [KEY=VALUE …]`
 #![allow(clippy::print_stdout)]
 
