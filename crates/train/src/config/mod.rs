@@ -155,7 +155,8 @@ impl Config {
 
     /// The configuration in the metadata of a model file, of this or an earlier version.
     pub(crate) fn of_json(value: serde_json::Value) -> Result<Self> {
-        let mut table = Table::try_from(value).map_err(|error| Error::Config(error.to_string()))?;
+        let table = Table::try_from(without_nulls(value));
+        let mut table = table.map_err(|error| Error::Config(error.to_string()))?;
         aliases::migrate(&mut table, None);
         Self::of_table(table, "the configuration in the file".into())
     }
@@ -311,6 +312,18 @@ impl Config {
             Some((key, size, most)) => Err(SettingError::new(*key, size, format!("at most {most}")).into()),
             None => Ok(()),
         }
+    }
+}
+
+/// The value without the entries that are null, which TOML leaves out.
+fn without_nulls(value: serde_json::Value) -> serde_json::Value {
+    use serde_json::Value as Json;
+    match value {
+        Json::Object(entries) => {
+            let entries = entries.into_iter().filter(|(_, value)| !value.is_null());
+            Json::Object(entries.map(|(key, value)| (key, without_nulls(value))).collect())
+        }
+        value => value,
     }
 }
 
