@@ -393,7 +393,7 @@ fn captions_of_any_kind_train_and_empty_ones_are_counted() {
     let splits = config.data.open(8).unwrap();
     assert_eq!(splits.report.images, 36);
     assert_eq!(splits.report.dropped_captions, 3);
-    let mut trainer = Trainer::create(config.clone(), Components::new(), &home.path().join("out")).unwrap();
+    let mut trainer = Trainer::create(config.clone(), Components::new(), home.path().join("out")).unwrap();
     run_whole(&mut trainer);
 
     let mut bytes = fs::read(&metadata).unwrap();

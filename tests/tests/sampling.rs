@@ -51,7 +51,7 @@ fn an_empty_caption_requires_caption_dropout() {
     let ran = run(home.path(), &["generate", "", "--out", "face.png"]);
     assert!(ran.code == 0 && home.path().join("face.png").exists(), "{}", ran.err);
     let mut trainer =
-        Trainer::create(config(&["loader.caption_dropout=0"]), Components::new(), &home.path().join("out"))
+        Trainer::create(config(&["loader.caption_dropout=0"]), Components::new(), home.path().join("out"))
             .unwrap();
     run_to(&mut trainer, 3);
     let model = trainer.run_dir().path().to_string_lossy().into_owned();
