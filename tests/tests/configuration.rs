@@ -31,8 +31,10 @@ fn rows() -> Vec<Row> {
     rows
 }
 
+/// The configuration that lines resolve to, without its record of them.
 fn resolved(lines: &[String]) -> Config {
-    Config::resolve(None, None, lines).unwrap_or_else(|error| panic!("{lines:?}: {error}"))
+    let config = Config::resolve(None, None, lines).unwrap_or_else(|error| panic!("{lines:?}: {error}"));
+    Config { overrides: Vec::new(), ..config }
 }
 
 #[test]

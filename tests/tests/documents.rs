@@ -1,7 +1,10 @@
 //! Documents: every relative link leads to a file and a heading, every path of the project in code marks
-//! exists, and the README stays short.
+//! exists, commands have the options that they are shown with, and the README stays short.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+use crate::program;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
@@ -121,6 +124,78 @@ fn paths_are_found_in_code_marks_outside_of_fences() {
     let text =
         "`crates/a.rs` crates/b.rs `run/c`\n```\n`docs/d`\n```\n`tests/NAME.rs` `docs/e.md` `docs/*.md`\n";
     assert_eq!(paths(text), ["crates/a.rs", "docs/e.md"]);
+}
+
+/// The commands of the program in code marks and in shell code, without their last comment.
+fn commands(text: &str) -> Vec<String> {
+    let (mut found, mut fence) = (Vec::new(), None);
+    for line in text.replace("\\\n", " ").lines() {
+        if let Some(language) = line.trim_start().strip_prefix("```") {
+            fence = if fence.is_none() { Some(language.to_owned()) } else { None };
+            continue;
+        }
+        let codes: Vec<&str> = match fence.as_deref() {
+            None => line.split('`').skip(1).step_by(2).collect(),
+            Some("sh") => vec![line],
+            Some(_) => Vec::new(),
+        };
+        found.extend(codes.into_iter().filter_map(command));
+    }
+    found
+}
+
+/// The command in a piece of code, as `t2f …`.
+fn command(code: &str) -> Option<String> {
+    let code = code.trim().replacen("cargo run --release -- ", "t2f ", 1);
+    let code = code.split(" # ").next().unwrap_or_default().trim();
+    code.starts_with("t2f ").then(|| code.to_owned())
+}
+
+/// The subcommand of a command, and the long options that it is given.
+fn options(command: &str) -> (Vec<&str>, Vec<&str>) {
+    let words: Vec<&str> = command.split_whitespace().skip(1).collect();
+    let names = if matches!(words[..], ["data" | "oracle", _, ..]) { 2 } else { 1 };
+    let is_name = |word: &&&str| word.chars().all(|letter| letter.is_ascii_lowercase());
+    let subcommand = words.iter().take(names).take_while(is_name).copied().collect();
+    let options = words.iter().filter(|word| word.starts_with("--"));
+    (subcommand, options.map(|word| word.split('=').next().unwrap_or(word)).collect())
+}
+
+#[test]
+fn every_documented_command_has_the_options_that_it_is_given() {
+    let (mut found, mut helps, mut checked) = (Vec::new(), BTreeMap::new(), 0);
+    documents(&root(), &mut found);
+    // The log states commands of their time.
+    for path in found.into_iter().filter(|path| !path.starts_with(root().join("docs/log"))) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        for command in commands(&text) {
+            let (subcommand, options) = options(&command);
+            let help = helps
+                .entry(subcommand.join(" "))
+                .or_insert_with(|| program::run(&root(), &[&subcommand[..], &["--help"]].concat()));
+            assert_eq!(help.code, 0, "{}: {command}: {}", path.display(), help.err);
+            for option in options.into_iter().filter(|option| *option != "--worker") {
+                let there = help.out.split_whitespace().any(|word| word.trim_end_matches(',') == option);
+                assert!(there, "{}: {command}: there is no {option}", path.display());
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked > 30, "{checked} options");
+}
+
+#[test]
+fn commands_are_found_in_fences_and_code_marks() {
+    let text = "a `t2f plot` `cargo test`\n```sh\nt2f data check --data x \\\n  --set a=b  # not --this\n\
+                cargo run --release -- bench operators --json=f\n```\nt2f train --out y\n```text\nt2f x\n```\n";
+    let found = commands(text);
+    let parsed: Vec<_> = found.iter().map(|command| options(command)).collect();
+    let expected = [
+        (vec!["plot"], vec![]),
+        (vec!["data", "check"], vec!["--data", "--set"]),
+        (vec!["bench"], vec!["--json"]),
+    ];
+    assert_eq!(parsed, expected);
 }
 
 #[test]

@@ -68,6 +68,9 @@ impl Dataset for Cached {
     fn fingerprint(&self) -> String {
         self.inner.fingerprint()
     }
+    fn earlier_fingerprint(&self) -> Option<String> {
+        self.inner.earlier_fingerprint()
+    }
 }
 
 #[cfg(test)]

@@ -16,6 +16,11 @@ use crate::splits::Splits;
 /// The most images of a part of the procedural faces: the list of their pixels is allocated at once.
 const MOST_IMAGES: usize = 100_000_000;
 
+/// The kinds of data set in one argument, `KIND` or `KIND:PATH,…`: each kind and the keys of its paths.
+/// A new kind is its file, its variant of [`DataConfig`] and its line here.
+pub const SOURCES: [(&str, &[&str]); 3] =
+    [("procedural", &[]), ("folder", &["path"]), ("lfw", &["images", "captions"])];
+
 /// The data set. `kind = "…"` in a configuration file chooses the variant.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]

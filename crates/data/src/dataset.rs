@@ -228,6 +228,12 @@ pub trait Dataset: Send + Sync {
         }
         format!("{}-{}", self.name(), &hash.finalize().to_hex()[..16])
     }
+
+    /// The fingerprint that version 0.1 gave the same content, if it differs: a run of that version
+    /// resumes on data with it.
+    fn earlier_fingerprint(&self) -> Option<String> {
+        None
+    }
 }
 
 impl fmt::Debug for dyn Dataset + '_ {

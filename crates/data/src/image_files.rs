@@ -192,19 +192,22 @@ pub(crate) fn open(
         .into_par_iter()
         .map(|index| cached.image(index).map(|image| (is_gray(&image), blake3::hash(&image.pixels))))
         .collect();
-    let mut parts: [(Vec<usize>, blake3::Hasher); 4] = Default::default();
+    // The second hash is without labels, as version 0.1 had it.
+    let mut parts: [(Vec<usize>, blake3::Hasher, blake3::Hasher); 4] = Default::default();
     for (index, (file, outcome)) in inner.images.iter().zip(outcomes).enumerate() {
         match outcome {
             Ok((gray, pixels)) => {
                 report.images += 1;
                 report.captions += file.captions.len();
                 report.gray += usize::from(gray);
-                let (indices, hash) = &mut parts[file.part as usize];
+                let (indices, hash, earlier) = &mut parts[file.part as usize];
                 indices.push(index);
-                hash.update(pixels.as_bytes());
-                file.captions.iter().for_each(|caption| {
-                    hash.update(caption.text.as_bytes()).update(b"\0");
-                });
+                for hash in [&mut *hash, earlier] {
+                    hash.update(pixels.as_bytes());
+                    file.captions.iter().for_each(|caption| {
+                        hash.update(caption.text.as_bytes()).update(b"\0");
+                    });
+                }
                 if !schema.is_empty() {
                     hash_labels(hash, schema, file)?;
                 }
@@ -219,13 +222,14 @@ pub(crate) fn open(
         }
     }
     let report = refuse_bad(name, report, total, allow_bad)?;
-    let [train, val, test, comb] = parts.map(|(indices, hash)| -> Result<Arc<dyn Dataset>> {
+    let [train, val, test, comb] = parts.map(|(indices, hash, earlier)| -> Result<Arc<dyn Dataset>> {
         let mut hash = hash;
+        let named = |hash: &blake3::Hasher| format!("{name}-{}", &hash.finalize().to_hex()[..16]);
+        let earlier = (!schema.is_empty()).then(|| named(&earlier));
         if !schema.is_empty() {
             hash.update(serde_json::json!(schema).to_string().as_bytes());
         }
-        let fingerprint = format!("{name}-{}", &hash.finalize().to_hex()[..16]);
-        Ok(Arc::new(Subset::named(cached.clone(), indices, fingerprint)?))
+        Ok(Arc::new(Subset::named(cached.clone(), indices, named(&hash), earlier)?))
     });
     let mut splits = Splits::new(train?, val?, test?)?;
     let comb = comb?;

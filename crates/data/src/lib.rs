@@ -61,7 +61,7 @@ mod visual;
 pub use attributes::{Attribute, Attributes, Claim, Claims, Observation, Schema};
 pub use batch::{Batch, Item};
 pub use cached::Cached;
-pub use config::{DataConfig, ProceduralConfig};
+pub use config::{DataConfig, ProceduralConfig, SOURCES};
 pub use dataset::{Caption, CaptionEdit, Dataset, Example};
 pub use error::{Error, Result};
 pub use export::export;

@@ -141,6 +141,7 @@ pub struct Subset {
     inner: Arc<dyn Dataset>,
     indices: Vec<usize>,
     fingerprint: String,
+    earlier: Option<String>,
 }
 
 impl Subset {
@@ -155,15 +156,20 @@ impl Subset {
             hash.update(&(index as u64).to_le_bytes());
         }
         let fingerprint = format!("{}-{}", inner.name(), &hash.finalize().to_hex()[..16]);
-        Self::named(inner, indices, fingerprint)
+        Self::named(inner, indices, fingerprint, None)
     }
 
-    /// As [`new`](Self::new), with a known fingerprint.
-    pub(crate) fn named(inner: Arc<dyn Dataset>, indices: Vec<usize>, fingerprint: String) -> Result<Self> {
+    /// As [`new`](Self::new), with a known fingerprint, and that of version 0.1 if it differs.
+    pub(crate) fn named(
+        inner: Arc<dyn Dataset>,
+        indices: Vec<usize>,
+        fingerprint: String,
+        earlier: Option<String>,
+    ) -> Result<Self> {
         for &index in &indices {
             check_index(inner.as_ref(), index)?;
         }
-        Ok(Self { inner, indices, fingerprint })
+        Ok(Self { inner, indices, fingerprint, earlier })
     }
 
     fn inner_index(&self, index: usize) -> Result<usize> {
@@ -182,5 +188,8 @@ impl Dataset for Subset {
     }
     fn fingerprint(&self) -> String {
         self.fingerprint.clone()
+    }
+    fn earlier_fingerprint(&self) -> Option<String> {
+        self.earlier.clone()
     }
 }

@@ -28,8 +28,8 @@ impl Estimate {
         Self { value, low: at(0.025), high: at(0.975) }
     }
 
-    /// A statistic of a sample and its interval. The argument of the statistic are the positions of the
-    /// members of a resample. `None` if the statistic of the whole sample is `None`; such resamples are
+    /// A statistic of a sample and its interval. The statistic takes the positions of the
+    /// members of a sample. `None` if the statistic of the whole sample is `None`; such resamples are
     /// left out.
     pub fn bootstrap(len: usize, key: Key, statistic: impl Fn(&[usize]) -> Option<f64>) -> Option<Self> {
         let value = statistic(&(0..len).collect::<Vec<_>>())?;

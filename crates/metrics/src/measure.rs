@@ -45,9 +45,8 @@ impl Running<'_> {
     }
 }
 
-/// Generates the images of the request once and computes each metric. The metrics are boxes or
-/// [`Arc`](std::sync::Arc)s. A metric that fails is left
-/// out with its reason and does not affect the others.
+/// Generates the images of the request once and computes each metric, a `Box` or an `Arc`. A metric
+/// that fails is left out with its reason and does not affect the others.
 ///
 /// # Errors
 /// If the generator fails.

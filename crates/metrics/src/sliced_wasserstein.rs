@@ -261,11 +261,11 @@ mod tests {
 
     #[test]
     fn the_filter_by_hand() {
-        // A bright pixel at the corner: mirrored, it is seen once by itself and not again.
+        // The mirror leaves out the border: a bright pixel in the corner has weight once.
         let corner = plane(4, |y, x| if (y, x) == (0, 0) { 256.0 } else { 0.0 }).filtered();
         assert_eq!(corner.values[..4], [36.0, 24.0, 6.0, 0.0]);
         assert_eq!(corner.values[4], 24.0);
-        // At column 1 it is seen again from the mirrored side: 1/16 + 4/16 .. of column 0.
+        // At column 1 its mirror image adds weight: 1/16 + 4/16 of column 0.
         let edge = plane(4, |_, x| if x == 1 { 16.0 } else { 0.0 }).filtered();
         assert_eq!(edge.values[..4], [8.0, 7.0, 4.0, 2.0]);
     }

@@ -15,6 +15,8 @@ use t2f::train::pipeline::Sampling;
 use t2f::train::trainer::Trainer;
 
 const PIXELS: usize = 3 * 4 * 4;
+const SETTINGS: &str = "gan.resolution=4 gan.channels=[8] schedule.fade_kimg=[0] schedule.stable_kimg=[4] \
+                        schedule.batch_sizes=[16]";
 
 #[derive(Debug)]
 struct Perceptron(Linear, Linear);
@@ -60,10 +62,8 @@ impl Discriminator for TinyDiscriminator {
 }
 
 fn main() -> anyhow::Result<()> {
-    let first =
-        ["gan.resolution=4", "gan.channels=[8]", "schedule.fade_kimg=[0]", "schedule.stable_kimg=[4]"];
     let overrides: Vec<String> =
-        first.map(String::from).into_iter().chain(std::env::args().skip(1)).collect();
+        SETTINGS.split(' ').map(String::from).chain(std::env::args().skip(1)).collect();
     let config = Config::resolve(Some("quick"), None, &overrides)?;
     let components = Components::new()
         .with_generator("tiny", |shape, vb| {

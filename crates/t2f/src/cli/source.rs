@@ -2,8 +2,7 @@
 
 use std::str::FromStr;
 
-/// The accepted values of `--data`.
-pub const ACCEPTED: &str = "expected procedural, folder:PATH or lfw:IMAGES,CAPTIONS";
+use t2f_data::SOURCES;
 
 /// A data set in one argument: its kind and its required paths.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,17 +25,30 @@ impl FromStr for Source {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (kind, rest) = text.split_once(':').unwrap_or((text, ""));
-        let path = |key, path: &str| (key, path.to_string());
-        let paths = match (kind, rest.split_once(',')) {
-            ("procedural", None) if rest.is_empty() => vec![],
-            ("folder", _) if !rest.is_empty() => vec![path("path", rest)],
-            ("lfw", Some((images, captions))) if !images.is_empty() && !captions.is_empty() => {
-                vec![path("images", images), path("captions", captions)]
-            }
-            _ => return Err(ACCEPTED.into()),
+        let (kind, keys) = *SOURCES.iter().find(|(name, _)| *name == kind).ok_or_else(accepted)?;
+        let values: Vec<&str> = match keys {
+            [] => rest.split_terminator(',').collect(),
+            keys => rest.splitn(keys.len(), ',').collect(),
         };
-        Ok(Self { kind: kind.into(), paths })
+        if values.len() != keys.len() || values.contains(&"") || (keys.is_empty() && text != kind) {
+            return Err(accepted());
+        }
+        let paths = keys.iter().zip(values).map(|(key, value)| (*key, value.to_owned()));
+        Ok(Self { kind: kind.into(), paths: paths.collect() })
     }
+}
+
+/// The accepted values of `--data`: `expected procedural, folder:PATH or lfw:IMAGES,CAPTIONS`.
+pub fn accepted() -> String {
+    let forms: Vec<String> = SOURCES
+        .iter()
+        .map(|(kind, keys)| match keys {
+            [] => (*kind).to_owned(),
+            keys => format!("{kind}:{}", keys.join(",").to_uppercase()),
+        })
+        .collect();
+    let (last, others) = forms.split_last().expect("there are kinds of data set");
+    format!("expected {} or {last}", others.join(", "))
 }
 
 #[cfg(test)]
@@ -58,7 +70,8 @@ mod tests {
     #[test]
     fn the_error_of_another_source_lists_the_accepted_ones() {
         for text in ["", "imagenet", "procedural:x", "folder", "folder:", "lfw", "lfw:images", "lfw:,x"] {
-            assert_eq!(text.parse::<Source>().unwrap_err(), ACCEPTED, "{text}");
+            let error = text.parse::<Source>().unwrap_err();
+            assert_eq!(error, "expected procedural, folder:PATH or lfw:IMAGES,CAPTIONS", "{text}");
         }
     }
 }

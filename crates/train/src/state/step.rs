@@ -69,7 +69,8 @@ impl TrainState {
         let (conditioned, latent) =
             self.pipeline.latent(&texts.embedding, &noise, attribute_code.as_ref())?;
         let fake = self.pipeline.generator().forward(&latent, at)?; // (B, 3, R, R)
-        Ok(Forward { real, fake, texts, inferred, labels, attribute_code, conditioned, at, key })
+        let p = self.ada.probability;
+        Ok(Forward { real, fake, texts, inferred, labels, attribute_code, conditioned, at, key, p })
     }
 
     /// Updates the discriminator and returns the gradient of the text embeddings, if they are not detached.
@@ -85,9 +86,8 @@ impl TrainState {
         let mismatched = self.matching_aware.then(|| forward.condition(&texts.mismatched)).transpose()?;
         let mut from_discriminator = None;
         for repeat in 0..self.n_critic {
-            let real = self.augmented(&forward.real, forward.key, "discriminator", repeat, "real")?;
-            let fake =
-                self.augmented(&forward.fake.detach(), forward.key, "discriminator", repeat, "fake")?;
+            let real = self.augmented(&forward.real, forward, "discriminator", repeat, "real")?;
+            let fake = self.augmented(&forward.fake.detach(), forward, "discriminator", repeat, "fake")?;
             let batch = DiscriminatorBatch {
                 real: &real,
                 fake: &fake,
@@ -129,8 +129,8 @@ impl TrainState {
         losses: &mut Losses,
     ) -> Result<()> {
         let d = self.frozen_discriminator.as_ref();
-        let augmented = self.augmented(&forward.fake, forward.key, "generator", 0, "fake")?;
-        let real = self.augmented(&forward.real, forward.key, "generator", 0, "real")?;
+        let augmented = self.augmented(&forward.fake, forward, "generator", 0, "fake")?;
+        let real = self.augmented(&forward.real, forward, "generator", 0, "real")?;
         let condition = forward.condition(&forward.texts.embedding.detach())?;
         let features = d.features(&augmented, forward.at)?;
         let score = d.score(&features, &condition)?;
@@ -163,13 +163,13 @@ impl TrainState {
     fn augmented(
         &self,
         images: &Tensor,
-        key: Key,
+        forward: &Forward,
         network: &str,
         repeat: u64,
         which: &str,
     ) -> Result<Tensor> {
-        let key = key.child("augment").child(network).at(repeat).child(which);
-        Ok(self.augment.apply(images, self.ada.probability, key)?)
+        let key = forward.key.child("augment").child(network).at(repeat).child(which);
+        Ok(self.augment.apply(images, forward.p, key)?)
     }
 
     /// Records the scores and updates the augmentation probability.
@@ -269,6 +269,8 @@ struct Forward {
     conditioned: Conditioned,
     at: Growth,
     key: Key,
+    /// The augmentation probability of the whole step; ADA changes that of the next step.
+    p: f64,
 }
 
 impl Forward {

@@ -119,8 +119,11 @@ impl Trainer {
         let device = crate::device::open(&config.device)?;
         let splits = components.data(&config)?;
         let checkpoint = checkpoint::load_latest(&run.checkpoints())?;
-        let progress: Progress = checkpoint.state()?;
+        let mut progress: Progress = checkpoint.state()?;
         let data = splits.train.fingerprint();
+        if splits.train.earlier_fingerprint().is_some_and(|earlier| earlier == progress.data) {
+            progress.data.clone_from(&data);
+        }
         if progress.data != data {
             return Err(Error::Config(format!(
                 "the data of the run has changed: its fingerprint is {data}, expected {}. Restore the data, or \
