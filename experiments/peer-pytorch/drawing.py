@@ -1,4 +1,4 @@
-"""From a caption to PNG files in PyTorch: text encoder, painter, files."""
+"""From a caption to PNG files in PyTorch: text encoder, pipeline, files."""
 
 import os
 import struct
@@ -7,25 +7,25 @@ import zlib
 import torch
 from torch import nn
 
-from network import Painter
+from network import Pipeline
 
 WORDS = 300
 CAPTION = "a bald man with a beard and round glasses"
 
 
 class Model(nn.Module):
-    """A bidirectional LSTM whose states' maximum is the embedding, and the painter."""
+    """A bidirectional LSTM whose states' maximum is the embedding, and the pipeline."""
 
     def __init__(self, shape):
         super().__init__()
         self.shape = shape
         self.words = nn.Embedding(WORDS, 128)
         self.lstm = nn.LSTM(128, shape["embedding_size"] // 2, bidirectional=True, batch_first=True)
-        self.painter = Painter(shape)
+        self.pipeline = Pipeline(shape)
 
     def forward(self, ids, noise):
         embedding = self.lstm(self.words(ids))[0].max(1).values
-        return self.painter(embedding, noise, self.shape["level"], 1.0)[0]
+        return self.pipeline(embedding, noise, self.shape["level"], 1.0)[0]
 
 
 def save(shape, file):

@@ -173,7 +173,7 @@ class Conditioning(nn.Module):
         return mu + (0.5 * log_variance).exp() * noise, kl
 
 
-class Painter(nn.Module):
+class Pipeline(nn.Module):
     """Conditioning augmentation and generator: what the generator's optimiser trains."""
 
     def __init__(self, shape):

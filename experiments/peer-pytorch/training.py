@@ -17,41 +17,41 @@ compile    as shared, through torch.compile, save where the penalty is different
 import torch
 import torch.nn.functional as F
 
-from network import Discriminator, Painter
+from network import Discriminator, Pipeline
 
 VARIANTS = ("faithful", "tuned", "tuned-cl", "shared", "shared-cl", "compile", "compile-cl")
 KL_WEIGHT, DRIFT, LAMBDA, DECAY = 2.0, 0.001, 10.0, 0.999
 
 
 class Losses:
-    """The two losses, on networks `paint` and `judge`; `judge_twice` is differentiated twice."""
+    """The two losses, on networks `pipeline` and `d`; `d_twice` is differentiated twice."""
 
-    def __init__(self, judge, features, score, judge_twice, benchmark):
-        self.judge, self.features, self.score, self.judge_twice = judge, features, score, judge_twice
+    def __init__(self, d, features, score, d_twice, benchmark):
+        self.d, self.features, self.score, self.d_twice = d, features, score, d_twice
         self.wgan = benchmark["loss"] == "wgan-gp"
         self.at = (benchmark["level"], benchmark["alpha"])
 
     def penalty(self, real, fake, embedding, mix):
         mixed = (fake + mix * (real - fake)).requires_grad_(True)
-        scores = self.judge_twice(mixed, embedding, *self.at)
+        scores = self.d_twice(mixed, embedding, *self.at)
         (gradient,) = torch.autograd.grad(scores.sum(), mixed, create_graph=True)
         norms = (gradient.square().flatten(1).sum(1) + 1e-12).sqrt()
         return LAMBDA * (norms - 1).square().mean()
 
     def discriminator(self, real, fake, embedding, wrong, mix, share_reals):
-        on_fake = self.judge(fake, embedding, *self.at)
+        on_fake = self.d(fake, embedding, *self.at)
         if not self.wgan:
-            return F.softplus(on_fake).mean() + F.softplus(-self.judge(real, embedding, *self.at)).mean()
+            return F.softplus(on_fake).mean() + F.softplus(-self.d(real, embedding, *self.at)).mean()
         if share_reals:
             features = self.features(real, *self.at)
             on_real, on_wrong = self.score(features, embedding), self.score(features, wrong)
         else:
-            on_real, on_wrong = self.judge(real, embedding, *self.at), self.judge(real, wrong, *self.at)
+            on_real, on_wrong = self.d(real, embedding, *self.at), self.d(real, wrong, *self.at)
         adversarial = 0.5 * on_fake.mean() + 0.5 * on_wrong.mean() - on_real.mean()
         return adversarial + DRIFT * on_real.square().mean() + self.penalty(real, fake, embedding, mix)
 
     def generator(self, fake, kl, embedding):
-        scores = self.judge(fake, embedding, *self.at)
+        scores = self.d(fake, embedding, *self.at)
         adversarial = -scores.mean() if self.wgan else F.softplus(-scores).mean()
         return adversarial + KL_WEIGHT * kl
 
@@ -62,22 +62,22 @@ class Training:
         y = self.benchmark = benchmark
         kind, _, layout = variant.partition("-")
         self.faithful, self.shared = kind == "faithful", kind in ("shared", "compile")
-        self.painter = Painter(y)
-        self.judge = Discriminator(y["channels"], y["embedding_size"], y["compressed_size"])
+        self.pipeline = Pipeline(y)
+        self.d = Discriminator(y["channels"], y["embedding_size"], y["compressed_size"])
         self.format = torch.channels_last if layout == "cl" else torch.contiguous_format
-        self.painter.to(memory_format=self.format)
-        self.judge.to(memory_format=self.format)
+        self.pipeline.to(memory_format=self.format)
+        self.d.to(memory_format=self.format)
         wrap = torch.compile if kind == "compile" else lambda f: f
-        self.paint = wrap(self.painter.forward)
+        self.generate = wrap(self.pipeline.forward)
         self.losses = Losses(
-            wrap(self.judge.forward), wrap(self.judge.features), wrap(self.judge.score), self.judge.forward, y
+            wrap(self.d.forward), wrap(self.d.features), wrap(self.d.score), self.d.forward, y
         )
         options = {"lr": 1e-3, "betas": (0.0, 0.99), "eps": 1e-8}
         if not self.faithful:
             options["fused"] = True
-        self.paint_adam = torch.optim.Adam(self.painter.parameters(), **options)
-        self.judge_adam = torch.optim.Adam(self.judge.parameters(), **options)
-        self.average = [p.detach().clone() for p in self.painter.parameters()]
+        self.g_optimizer = torch.optim.Adam(self.pipeline.parameters(), **options)
+        self.d_optimizer = torch.optim.Adam(self.d.parameters(), **options)
+        self.average = [p.detach().clone() for p in self.pipeline.parameters()]
         self.batch = y["batch"]
         side = 4 << y["level"]
         self.real = self.laid_out(torch.rand(self.batch, 3, side, side) * 2 - 1)
@@ -89,7 +89,7 @@ class Training:
 
     def draw(self):
         noise = torch.randn(self.batch, self.benchmark["latent_size"])
-        fake, kl = self.paint(self.embedding, noise, *self.losses.at)
+        fake, kl = self.generate(self.embedding, noise, *self.losses.at)
         return self.laid_out(fake), kl
 
     def step(self):
@@ -102,23 +102,23 @@ class Training:
             with torch.set_grad_enabled(self.faithful):
                 shown = self.draw()[0].detach()
         loss = self.losses.discriminator(self.real, shown, self.embedding, self.wrong, mix, self.shared)
-        self.judge_adam.zero_grad()
+        self.d_optimizer.zero_grad()
         loss.backward()
-        self.judge_adam.step()
+        self.d_optimizer.step()
 
         if not self.faithful:
-            self.judge.requires_grad_(False)
+            self.d.requires_grad_(False)
         if fake is None:
             fake, kl = self.draw()
         loss = self.losses.generator(fake, kl, self.embedding)
-        self.paint_adam.zero_grad()
+        self.g_optimizer.zero_grad()
         loss.backward()
-        self.paint_adam.step()
-        self.judge.requires_grad_(True)
+        self.g_optimizer.step()
+        self.d.requires_grad_(True)
         with torch.no_grad():
             if self.faithful:
-                for average, p in zip(self.average, self.painter.parameters()):
+                for average, p in zip(self.average, self.pipeline.parameters()):
                     average.copy_(DECAY * average + (1 - DECAY) * p)
             else:
-                torch._foreach_lerp_(self.average, list(self.painter.parameters()), 1 - DECAY)
+                torch._foreach_lerp_(self.average, list(self.pipeline.parameters()), 1 - DECAY)
         return loss.item()

@@ -27,7 +27,7 @@ import time
 import torch
 
 import drawing
-from network import Discriminator, Painter, load
+from network import Discriminator, Pipeline, load
 from training import VARIANTS, Losses, Training
 
 
@@ -56,10 +56,10 @@ def formula(name, shape):
 
 
 def parity(y):
-    painter = Painter(y)
-    judge = Discriminator(y["channels"], y["embedding_size"], y["compressed_size"])
-    load(painter, formula)
-    load(judge, lambda name, shape: formula(f"discriminator.{name}", shape))
+    pipeline = Pipeline(y)
+    d = Discriminator(y["channels"], y["embedding_size"], y["compressed_size"])
+    load(pipeline, formula)
+    load(d, lambda name, shape: formula(f"discriminator.{name}", shape))
     batch, side = y["batch"], 4 << y["level"]
     real = formula("real", (batch, 3, side, side)) / 3**0.5
     embedding = formula("embedding", (batch, y["embedding_size"]))
@@ -67,20 +67,20 @@ def parity(y):
     noise = formula("noise", (batch, y["latent_size"]))
     mix = torch.tensor(y["mix"]).view(batch, 1, 1, 1)
 
-    losses = Losses(judge, judge.features, judge.score, judge, y)
-    fake, kl = painter(embedding, noise, *losses.at)
-    on_judge = losses.discriminator(real, fake.detach(), embedding, wrong, mix, share_reals=True)
-    on_judge.backward()
-    norms = {"discriminator_gradient": gradient_norm(judge)}
-    on_painter = losses.generator(fake, kl, embedding)
-    on_painter.backward()
-    norms["generator_gradient"] = gradient_norm(painter)
+    losses = Losses(d, d.features, d.score, d, y)
+    fake, kl = pipeline(embedding, noise, *losses.at)
+    of_discriminator = losses.discriminator(real, fake.detach(), embedding, wrong, mix, share_reals=True)
+    of_discriminator.backward()
+    norms = {"discriminator_gradient": gradient_norm(d)}
+    of_generator = losses.generator(fake, kl, embedding)
+    of_generator.backward()
+    norms["generator_gradient"] = gradient_norm(pipeline)
     count = lambda network: sum(p.numel() for p in network.parameters())
     return {
-        "discriminator_parameters": count(judge),
-        "generator_parameters": count(painter),
-        "discriminator_loss": on_judge.item(),
-        "generator_loss": on_painter.item(),
+        "discriminator_parameters": count(d),
+        "generator_parameters": count(pipeline),
+        "discriminator_loss": of_discriminator.item(),
+        "generator_loss": of_generator.item(),
         **norms,
     }
 

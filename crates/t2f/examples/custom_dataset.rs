@@ -1,5 +1,4 @@
-//! Trains with attribute prior and classifier on a data set of its own, and measures the agreement.
-//!
+//! Trains with attribute prior and classifier on a data set of its own, and measures the agreement:
 //! `cargo run --release --example custom_dataset -- [KEY=VALUE …]`
 #![allow(clippy::print_stdout)]
 
@@ -14,9 +13,8 @@ use t2f::metrics::request::GenerationRequest;
 use t2f::metrics::{Context, measure, select};
 use t2f::train::components::Components;
 use t2f::train::config::Config;
-use t2f::train::model::Model;
-use t2f::train::pipeline::Sampling;
 use t2f::train::trainer::Trainer;
+use t2f::train::{model::Model, pipeline::Sampling};
 
 const COLOURS: [(&str, [u8; 3]); 3] = [("red", [220, 0, 0]), ("green", [0, 180, 0]), ("blue", [0, 0, 220])];
 

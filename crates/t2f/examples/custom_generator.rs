@@ -1,5 +1,4 @@
-//! Trains a generator and a discriminator of its own: two-layer perceptrons at one resolution.
-//!
+//! Trains a generator and a discriminator of its own: two-layer perceptrons at one resolution:
 //! `cargo run --release --example custom_generator -- [KEY=VALUE …]`
 #![allow(clippy::print_stdout)]
 
@@ -10,9 +9,8 @@ use candle_nn::{Linear, Module, VarBuilder, linear};
 use t2f::gan::{Discriminator, Generator, Growth, Result};
 use t2f::train::components::Components;
 use t2f::train::config::Config;
-use t2f::train::model::Model;
-use t2f::train::pipeline::Sampling;
 use t2f::train::trainer::Trainer;
+use t2f::train::{model::Model, pipeline::Sampling};
 
 const PIXELS: usize = 3 * 4 * 4;
 const SETTINGS: &str = "gan.resolution=4 gan.channels=[8] schedule.fade_kimg=[0] schedule.stable_kimg=[4] \
