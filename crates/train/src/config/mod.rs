@@ -155,6 +155,7 @@ impl Config {
 
     /// The configuration in the metadata of a model file, of this or an earlier version.
     pub(crate) fn of_json(value: serde_json::Value) -> Result<Self> {
+        let value = without_nulls(value);
         let mut table = Table::try_from(value).map_err(|error| Error::Config(error.to_string()))?;
         aliases::migrate(&mut table, None);
         Self::of_table(table, "the configuration in the file".into())
@@ -311,6 +312,17 @@ impl Config {
             Some((key, size, most)) => Err(SettingError::new(*key, size, format!("at most {most}")).into()),
             None => Ok(()),
         }
+    }
+}
+
+/// The value without the entries that are null: settings that are not set, which TOML leaves out.
+fn without_nulls(value: serde_json::Value) -> serde_json::Value {
+    match value {
+        serde_json::Value::Object(entries) => {
+            let set = entries.into_iter().filter(|(_, value)| !value.is_null());
+            set.map(|(key, value)| (key, without_nulls(value))).collect()
+        }
+        other => other,
     }
 }
 
