@@ -155,8 +155,8 @@ impl Config {
 
     /// The configuration in the metadata of a model file, of this or an earlier version.
     pub(crate) fn of_json(value: serde_json::Value) -> Result<Self> {
-        let table = Table::try_from(without_nulls(value));
-        let mut table = table.map_err(|error| Error::Config(error.to_string()))?;
+        let value = without_nulls(value);
+        let mut table = Table::try_from(value).map_err(|error| Error::Config(error.to_string()))?;
         aliases::migrate(&mut table, None);
         Self::of_table(table, "the configuration in the file".into())
     }
@@ -315,15 +315,14 @@ impl Config {
     }
 }
 
-/// The value without the entries that are null, which TOML leaves out.
+/// The value without the entries that are null: settings that are not set, which TOML leaves out.
 fn without_nulls(value: serde_json::Value) -> serde_json::Value {
-    use serde_json::Value as Json;
     match value {
-        Json::Object(entries) => {
-            let entries = entries.into_iter().filter(|(_, value)| !value.is_null());
-            Json::Object(entries.map(|(key, value)| (key, without_nulls(value))).collect())
+        serde_json::Value::Object(entries) => {
+            let set = entries.into_iter().filter(|(_, value)| !value.is_null());
+            set.map(|(key, value)| (key, without_nulls(value))).collect()
         }
-        value => value,
+        other => other,
     }
 }
 
