@@ -75,7 +75,7 @@ pub struct Tick {
     pub images_per_sec: f64,
 }
 
-/// The outcome of [`Trainer::run`].
+/// The outcome of [`Trainer::run`](super::Trainer::run).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The schedule is complete.
