@@ -211,7 +211,7 @@ fn data_commands_preview_check_and_export_procedural_faces() {
     assert!(lines[0]["captions"][0].as_str().is_some_and(|text| !text.is_empty()));
     assert!(folder.path().join("faces/test/000001.png").exists());
     let again = run(folder.path(), &export);
-    assert!(again.code == 1 && again.err.contains("holds files already"), "{}", again.err);
+    assert!(again.code == 1 && again.err.contains("the folder is not empty"), "{}", again.err);
 
     let all = run(folder.path(), &["data", "export", "--out", "all", "--count", "6", "--resolution", "16"]);
     assert_eq!(all.code, 0, "{}", all.err);

@@ -34,9 +34,9 @@ Examples:
   t2f train -n --preset faces-64 --set seed=1         resolve and check, train nothing
   t2f train --resume runs/00000-procedural-quick
 
-The order is preset, --config, --data, --device, --set; for each setting the last one wins. Ctrl-C or
-SIGTERM finishes the step, writes a checkpoint and exits; the run can be resumed. A second one exits
-at once. SIGUSR1 writes a checkpoint and continues.")]
+The order is preset, --config, --data, --device, --set; for each setting the last one wins. Ctrl-C
+or SIGTERM finishes the step, writes a checkpoint and exits; the run can be resumed. A second one
+exits at once. SIGUSR1 writes a checkpoint and continues.")]
 pub struct Options {
     /// A named configuration to start from [default: quick, unless there is --config]
     #[arg(long, value_name = "NAME")]
