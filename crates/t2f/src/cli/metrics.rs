@@ -38,12 +38,13 @@ Examples:
   t2f metrics RUN --oracle oracle.safetensors
 
 The group attributes is agreement, composition, edits, paraphrase and diversity. These metrics
-require data with attributes and an oracle, a classifier of the attributes: the oracle of procedural
-faces is embedded, and `t2f oracle train` trains one for other data. agreement compares one image of
-each caption with the claims of the caption: AAn = (aa - aa_shuffled) / (aa_real - aa_shuffled).
+require data with attributes and an oracle, a classifier of the attributes: the oracle of
+procedural faces is embedded, and `t2f oracle train` trains one for other data. agreement compares
+one image of each caption with the claims of the caption: AAn = (aa - aa_shuffled) / (aa_real -
+aa_shuffled).
 The group features uses features of the oracle, and of Inception if its weights are given.
-Keys that end in _real are values of real images. Rows are appended to metric-<name>.jsonl of a run;
-docs/metrics.md has the formulas.")]
+Keys that end in _real are values of real images. Rows are appended to metric-<name>.jsonl of a
+run; docs/metrics.md has the formulas.")]
 pub struct Options {
     /// A run folder or a model.safetensors [default: the embedded model]
     #[arg(value_name = "MODEL")]

@@ -28,11 +28,11 @@ Examples:
   t2f oracle train --data folder:celeba --gate 0.95 --images 20000 --epochs 20
   t2f oracle train                                   the oracle of procedural faces
 
-An oracle is trained on images that the training of a generator does not see: on the validation part
-of the data, or on new procedural faces of the full distribution. Its quality is measured on the test
-part, or on other new faces. Give the same `--data` and `--set data.split.…` as to `t2f train`. An
-attribute is scored if its accuracy reaches `--gate` and if it makes at most a tenth of the errors of
-a constant answer.")]
+An oracle is trained on images that the training of a generator does not see: on the validation
+part of the data, or on new procedural faces of the full distribution. Its quality is measured on
+the test part, or on other new faces. Give the same `--data` and `--set data.split.…` as to `t2f
+train`. An attribute is scored if its accuracy reaches `--gate` and if it makes at most a tenth of
+the errors of a constant answer.")]
 pub struct Options {
     #[command(flatten)]
     chosen: ChosenData,

@@ -45,9 +45,9 @@ Examples:
 A step is everything between two batches: both updates with Adam, and the average, on random
 images and embeddings, with alpha 0.5. `wide` is T2F's network (latent size 256), `narrow` has the
 channels of the preset `quick`. With --peer the PyTorch twin in experiments/peer-pytorch takes the
-same steps in turn, after a check that parameters, losses and gradients on the same weights
-agree; its fastest variant is compared. On a machine with other load compare the CPU times, and
-set OMP_WAIT_POLICY=passive for the twin.")]
+same steps in turn, after a check that parameters, losses and gradients on the same weights agree;
+its fastest variant is compared. On a machine with other load compare the CPU times, and set
+OMP_WAIT_POLICY=passive for the twin.")]
 pub struct Options {
     /// What to measure
     #[arg(value_enum, default_value = "steps", hide_default_value = true, value_name = "WHAT")]
