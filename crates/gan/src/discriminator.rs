@@ -39,6 +39,35 @@ use crate::growth::Growth;
 /// assert_eq!(discriminator.forward(&images, &condition, Growth::stable(1))?.dims(), [4]);
 /// # t2f_gan::Result::Ok(())
 /// ```
+///
+/// ```
+/// use candle_core::{DType, Device, Tensor};
+/// use t2f_gan::{Discriminator, Growth, Result};
+///
+/// /// Scores the mean colour, and its product with the condition.
+/// #[derive(Debug)]
+/// struct MeanColour(Tensor); // (E, 3)
+///
+/// impl Discriminator for MeanColour {
+///     fn features(&self, images: &Tensor, _at: Growth) -> Result<Tensor> {
+///         Ok(images.mean((2, 3))?.reshape(((), 1, 1, 3))?)
+///     }
+///     fn score(&self, features: &Tensor, condition: &Tensor) -> Result<Tensor> {
+///         let colours = features.flatten_from(1)?; // (B, 3)
+///         Ok(colours.mul(&condition.matmul(&self.0)?)?.add(&colours)?.sum(1)?)
+///     }
+///     fn feature_channels(&self) -> usize {
+///         3
+///     }
+/// }
+///
+/// let d = MeanColour(Tensor::zeros((5, 3), DType::F32, &Device::Cpu)?);
+/// let images = Tensor::ones((2, 3, 4, 4), DType::F32, &Device::Cpu)?;
+/// let condition = Tensor::zeros((2, 5), DType::F32, &Device::Cpu)?;
+/// let scores = d.forward(&images, &condition, Growth { level: 0, alpha: 1.0 })?;
+/// assert_eq!(scores.to_vec1::<f32>()?, [3.0, 3.0]);
+/// # t2f_gan::Result::Ok(())
+/// ```
 pub trait Discriminator: Send + Sync + std::fmt::Debug {
     /// All that does not depend on the condition, minibatch statistics included.
     ///

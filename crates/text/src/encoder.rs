@@ -14,6 +14,32 @@ use crate::tokenizer::{PAD_ID, Tokenizer, UNKNOWN_ID};
 ///
 /// An encoder owns its tokenizer and its parameters. The `VarBuilder` that builds it decides whether the
 /// parameters are trainable.
+///
+/// ```
+/// use candle_core::{Device, Tensor};
+/// use t2f_text::{Result, TextEncoder};
+///
+/// /// The lengths of a caption, in words and in letters.
+/// #[derive(Debug)]
+/// struct Lengths;
+///
+/// impl TextEncoder for Lengths {
+///     fn encode(&self, captions: &[String]) -> Result<Tensor> {
+///         let row = |text: &String| [text.split_whitespace().count() as f32, text.chars().count() as f32];
+///         let rows: Vec<[f32; 2]> = captions.iter().map(row).collect();
+///         Ok(Tensor::new(rows, &Device::Cpu)?)
+///     }
+///     fn embedding_size(&self) -> usize {
+///         2
+///     }
+///     fn unknown_words(&self, _caption: &str) -> Result<Vec<String>> {
+///         Ok(Vec::new())
+///     }
+/// }
+///
+/// assert_eq!(Lengths.encode(&["a bald man".into()])?.dims(), [1, Lengths.embedding_size()]);
+/// # t2f_text::Result::Ok(())
+/// ```
 pub trait TextEncoder: Send + Sync + std::fmt::Debug {
     /// The embeddings of captions.
     ///
