@@ -21,12 +21,12 @@ pub enum Error {
         len: usize,
     },
     /// A file that cannot be used.
-    #[error("{}: {reason}", path.display())]
+    #[error("{}: {source}", path.display())]
     File {
         /// The file or folder.
         path: PathBuf,
         /// The fault, and what was expected.
-        reason: String,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A setting out of range, or settings that do not fit one another.
     #[error(transparent)]
@@ -77,7 +77,10 @@ pub enum Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    pub(crate) fn file(path: impl Into<PathBuf>, reason: impl std::fmt::Display) -> Self {
-        Self::File { path: path.into(), reason: reason.to_string() }
+    pub(crate) fn file(
+        path: impl Into<PathBuf>,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::File { path: path.into(), source: source.into() }
     }
 }

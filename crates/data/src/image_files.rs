@@ -214,7 +214,7 @@ pub(crate) fn open(
             }
             Err(error) => {
                 let reason = match error {
-                    Error::File { reason, .. } => reason,
+                    Error::File { source, .. } => source.to_string(),
                     other => other.to_string(),
                 };
                 report.bad.push(BadFile { path: file.path.clone(), reason });

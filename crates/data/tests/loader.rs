@@ -33,7 +33,7 @@ impl Dataset for Plain {
     }
     fn image(&self, index: usize) -> Result<Image> {
         if self.broken && index % 2 == 1 {
-            return Err(Error::File { path: index.to_string().into(), reason: "gone".into() });
+            return Err(Error::File { path: index.to_string().into(), source: "gone".into() });
         }
         Ok(Image::filled(8, 8, [index as u8, 0, 255]))
     }

@@ -29,4 +29,4 @@ mod error;
 pub mod json_lines;
 pub mod tensors;
 
-pub use error::{Error, Result};
+pub use error::{Cause, Error, Result};

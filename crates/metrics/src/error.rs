@@ -35,7 +35,7 @@ pub enum Error {
 
 impl Error {
     /// An error about a file.
-    pub fn file(path: impl Into<std::path::PathBuf>, error: impl std::fmt::Display) -> Self {
+    pub fn file(path: impl Into<std::path::PathBuf>, error: impl Into<t2f_files::Cause>) -> Self {
         Self::File(t2f_files::Error::new(path, error))
     }
 }

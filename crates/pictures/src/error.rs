@@ -25,7 +25,7 @@ pub enum Error {
 }
 
 impl Error {
-    pub(crate) fn file(path: impl Into<std::path::PathBuf>, error: impl std::fmt::Display) -> Self {
+    pub(crate) fn file(path: impl Into<std::path::PathBuf>, error: impl Into<t2f_files::Cause>) -> Self {
         Self::File(t2f_files::Error::new(path, error))
     }
 }

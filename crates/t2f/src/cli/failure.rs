@@ -41,8 +41,8 @@ pub fn because(
 pub fn report(error: &anyhow::Error) -> String {
     let mut parts: Vec<String> = Vec::new();
     for cause in error.chain().map(|cause| cause.to_string().trim().replace('\n', " ")) {
-        // A transparent error repeats its cause.
-        if parts.last() != Some(&cause) {
+        // A transparent error repeats its cause, an error about a file ends with it.
+        if parts.last().is_none_or(|last| !last.ends_with(&cause)) {
             parts.push(cause);
         }
     }
