@@ -40,8 +40,8 @@ Examples:
 The group attributes is agreement, composition, edits, paraphrase and diversity. These metrics
 require data with attributes and an oracle, a classifier of the attributes: the oracle of
 procedural faces is embedded, and `t2f oracle train` trains one for other data. agreement compares
-one image of each caption with the claims of the caption: AAn = (aa - aa_shuffled) / (aa_real -
-aa_shuffled).
+one image of each caption with the claims of the caption:
+AAn = (aa - aa_shuffled) / (aa_real - aa_shuffled).
 The group features uses features of the oracle, and of Inception if its weights are given.
 Keys that end in _real are values of real images. Rows are appended to metric-<name>.jsonl of a
 run; docs/metrics.md has the formulas.")]
