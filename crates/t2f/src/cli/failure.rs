@@ -71,6 +71,13 @@ mod tests {
     }
 
     #[test]
+    fn an_error_about_a_file_is_reported_once() {
+        let cause = t2f_files::Error::new("x.png", std::io::Error::other("disk full"));
+        let error = because(t2f_train::Error::from(cause), "cannot write", "free some space");
+        assert_eq!(report(&error), "error: cannot write: x.png: disk full\nhint: free some space");
+    }
+
+    #[test]
     fn each_cause_is_printed_once() {
         let cause = std::io::Error::other("disk full");
         let error = because(cause, "cannot write `x.png`", "free some space").context("generate");
