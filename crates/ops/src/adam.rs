@@ -1,6 +1,7 @@
-//! Adam over named parameters, with state that can be saved.
+//! Adam on named parameters, with a state that can be saved.
 //!
-//! candle's optimiser hides its moments and its step count, so a run on it cannot be resumed.
+//! The moments and the step count of candle's optimizer are private, so that a run with it cannot be
+//! resumed.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,7 @@ use candle_core::{CpuStorage, Error, InplaceOp2, InplaceOp3, Layout, Result, Ten
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// The four numbers of Adam (arXiv:1412.6980, algorithm 1).
+/// The settings of Adam (arXiv:1412.6980, algorithm 1).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdamConfig {
@@ -60,8 +61,8 @@ impl Slot {
     }
 }
 
-/// Does something to each of many tensors, which have nothing to do with one another, on all
-/// threads: most are too small to be worth a task of their own.
+/// Calls `of` for each of many independent tensors, on all threads. Most are too small for a task of
+/// their own.
 ///
 /// # Errors
 /// The first that `of` returned, in the order of the items.
@@ -73,16 +74,16 @@ pub fn each<T: Send, E: Send>(
     all.into_iter().collect()
 }
 
-/// Adam, one slot of state a parameter, in name order.
+/// Adam, with one state for each parameter, in name order.
 #[derive(Debug)]
 pub struct Adam {
-    /// What the learning rate is multiplied by.
+    /// The factor of the learning rate.
     scale: f64,
     slots: BTreeMap<String, Slot>,
 }
 
 impl Adam {
-    /// State for every parameter registered so far, all zero.
+    /// A state of zeros for every parameter registered so far.
     ///
     /// # Errors
     /// If the device is out of memory.
@@ -90,7 +91,7 @@ impl Adam {
         Self::by_name(parameters, |_| config)
     }
 
-    /// As [`new`](Self::new), with the four numbers chosen by a parameter's name.
+    /// As [`new`](Self::new), with the settings chosen by the name of a parameter.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -112,7 +113,7 @@ impl Adam {
     /// `w ← w - lr · (m / (1-β₁ᵗ)) / (√(v / (1-β₂ᵗ)) + ε)`,
     ///
     /// where `t` counts the updates of that parameter. A parameter without a gradient, such as one
-    /// of a level not grown yet, is left as it is.
+    /// of a level that is not in use yet, does not change.
     ///
     /// # Errors
     /// If the device fails.
@@ -124,7 +125,7 @@ impl Adam {
         })
     }
 
-    /// Changes the step size and keeps the moments: for schedules.
+    /// Changes the learning rate and keeps the moments, for schedules.
     pub fn set_lr(&mut self, lr: f64) {
         self.slots.values_mut().for_each(|slot| slot.config.lr = lr);
     }
@@ -134,7 +135,7 @@ impl Adam {
         self.scale = scale;
     }
 
-    /// Forgets the moments, as ProGAN does when a level begins.
+    /// Resets the moments, as ProGAN does when a level begins.
     ///
     /// # Errors
     /// If the device fails.
@@ -156,12 +157,12 @@ impl Adam {
         self.slots.iter().flat_map(of).collect()
     }
 
-    /// How often each parameter was updated.
+    /// The number of updates of each parameter.
     pub fn steps(&self) -> BTreeMap<String, u64> {
         self.slots.iter().map(|(name, slot)| (name.clone(), slot.steps)).collect()
     }
 
-    /// Puts saved moments and counts back.
+    /// Restores saved moments and counts.
     ///
     /// # Errors
     /// If one is missing, left over, or of another shape; the message lists them, and nothing is
@@ -210,7 +211,7 @@ impl Step {
     }
 }
 
-/// Elements that one task works on: enough to pay for handing it out.
+/// Elements of one task: enough to outweigh the cost of the task.
 const CHUNK: usize = 1 << 15;
 
 impl InplaceOp3 for Step {
@@ -349,7 +350,7 @@ mod tests {
         set.tensors().into_values().map(flat).collect()
     }
 
-    /// The loop of the paper's algorithm 1 on plain numbers.
+    /// Algorithm 1 of the paper on plain numbers.
     fn by_hand(mut w: f64, config: AdamConfig, steps: i32) -> f64 {
         let (mut m, mut v) = (0.0, 0.0);
         for t in 1..=steps {
