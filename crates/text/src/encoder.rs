@@ -26,8 +26,8 @@ use crate::tokenizer::{PAD_ID, Tokenizer, UNKNOWN_ID};
 /// impl TextEncoder for Lengths {
 ///     fn encode(&self, captions: &[String]) -> Result<Tensor> {
 ///         let row = |text: &String| [text.split_whitespace().count() as f32, text.chars().count() as f32];
-///         let rows: Vec<[f32; 2]> = captions.iter().map(row).collect();
-///         Ok(Tensor::new(rows, &Device::Cpu)?)
+///         let rows: Vec<f32> = captions.iter().flat_map(row).collect();
+///         Ok(Tensor::from_vec(rows, (captions.len(), 2), &Device::Cpu)?)
 ///     }
 ///     fn embedding_size(&self) -> usize {
 ///         2
