@@ -39,6 +39,7 @@ mod face2text;
 mod file_index;
 mod files_config;
 mod fit;
+mod formats;
 mod forward;
 mod image;
 mod image_files;
