@@ -13,8 +13,8 @@ use t2f_ops::rng::{self, Key};
 
 use super::facts::Fact::{self, *};
 use super::hair;
-use super::person::Person;
-use super::words::{ABSENCES, ENTRIES, Entry, FRINGE, HAIR, HAIRLINE, Slot};
+use super::person::{GIRL, Person};
+use super::words::{ABSENCES, AGE, ENTRIES, Entry, FRINGE, HAIR, HAIRLINE, Slot};
 use crate::attributes::{Attributes, Claims};
 use crate::dataset::Caption;
 
@@ -67,7 +67,8 @@ pub(super) fn caption(attributes: &Attributes, seed: u64, name: &str, number: us
     };
     let sexed = rng::unit(&mut rng) < SEX_RATE;
     let man = attributes.value(Male as usize).map(|value| value == 1);
-    let person = Person::new(man.filter(|_| sexed), &mut rng);
+    let new = |man, rng: &mut _| Person::new(man, is(Young, true), style == Style::Traits, rng);
+    let person = new(man.filter(|_| sexed), &mut rng);
     let mut writer = Writer {
         is: &is,
         rng,
@@ -77,12 +78,11 @@ pub(super) fn caption(attributes: &Attributes, seed: u64, name: &str, number: us
         said: 0,
         claims: Claims::default(),
     };
+    writer.name_person();
     writer.gather();
-    if writer.claims.is_empty() && writer.person.man.is_none() {
-        writer.person = Person::new(man, &mut writer.rng);
-    }
-    if let Some(man) = writer.person.man {
-        writer.claims.add(Male as usize, &[usize::from(man)]);
+    if writer.claims.is_empty() {
+        writer.person = new(man, &mut writer.rng);
+        writer.name_person();
     }
     if writer.claims.is_empty() {
         return None;
@@ -100,6 +100,17 @@ impl<R: Rng> Writer<'_, R> {
         options[rng::below(&mut self.rng, options.len())]
     }
 
+    /// Claims what the noun and the pronouns state.
+    fn name_person(&mut self) {
+        if let Some(man) = self.person.man {
+            self.claims.add(Male as usize, &[usize::from(man)]);
+        }
+        if self.person.noun == GIRL {
+            self.said |= AGE;
+            self.claims.add(Young as usize, &[1]);
+        }
+    }
+
     /// Whether an entry is true and natural, and about nothing that was said.
     fn fits(&self, entry: &Entry) -> bool {
         let facts = entry.claims.iter().chain(entry.only_if);
@@ -112,19 +123,19 @@ impl<R: Rng> Writer<'_, R> {
             self.absence();
         }
         let verbosity = match self.style {
-            Style::Traits => 0.8,
-            Style::Sentence => 0.9,
-            Style::Sentences => 2.0,
+            Style::Traits => 1.0,
+            Style::Sentence => 1.1,
+            Style::Sentences => 2.8,
         };
         for rate in [verbosity, 4.0, 8.0] {
-            self.hair(1.0 - 0.4f64.powf(rate));
+            self.hair(1.0 - 0.38f64.powf(rate));
             for entry in ENTRIES {
                 if self.fits(entry) && self.chance(1.0 - (1.0 - entry.rate).powf(rate)) {
                     self.say(entry);
                 }
             }
             // A caption without any phrase is drawn again at a higher rate.
-            if !self.claims.is_empty() {
+            if self.said != 0 {
                 break;
             }
         }
@@ -146,12 +157,11 @@ impl<R: Rng> Writer<'_, R> {
             return;
         }
         let Some(phrase) = hair::phrase(self.is, &mut self.rng) else { return };
-        let place = if self.room(phrase.slot) { phrase.slot } else { Slot::With };
-        if place != phrase.slot && !phrase.text.ends_with("hair") {
-            return;
-        }
         self.said |= HAIR | if phrase.fringe { FRINGE } else { 0 };
-        self.put(place, &phrase.text);
+        match self.room(phrase.slot) {
+            true => self.put(phrase.slot, &phrase.text),
+            false => self.put(Slot::With, &phrase.noun),
+        }
         self.claim(&phrase.claims);
     }
 
@@ -246,9 +256,14 @@ impl<R: Rng> Writer<'_, R> {
 
     /// The noun with its adjectives.
     fn noun(&self) -> String {
-        let mut words: Vec<&str> = self.content.adjectives.iter().map(|(_, word)| word.as_str()).collect();
-        words.push(&self.person.noun);
-        words.join(" ")
+        let mut words = String::new();
+        let mut adjectives = self.content.adjectives.iter().peekable();
+        while let Some((rank, word)) = adjectives.next() {
+            // Two adjectives of one kind: *a smiling, bearded young man*.
+            let comma = *rank < 4 && adjectives.peek().is_some_and(|(next, _)| *next < 4);
+            words += &format!("{word}{}", if comma { ", " } else { " " });
+        }
+        words + &self.person.noun
     }
 
     fn list(&mut self, phrases: &[String]) -> String {
@@ -256,9 +271,10 @@ impl<R: Rng> Writer<'_, R> {
             [] => String::new(),
             [only] => only.clone(),
             [first, last] => {
-                // *Eyes with bags under them with …* and *a hat but no glasses and …* need a comma.
-                let joint = if first.contains(" but ") { ", and " } else { " and " };
-                format!("{first}{joint}{last}")
+                // *Lipstick and a lot of makeup, and a necklace*.
+                let compound =
+                    [" and ", " but "].iter().any(|word| first.contains(word) || last.contains(word));
+                format!("{first}{}{last}", if compound { ", and " } else { " and " })
             }
             [rest @ .., last] => format!("{}{}{last}", rest.join(", "), self.pick(&[" and ", ", and "])),
         }
@@ -318,9 +334,8 @@ impl<R: Rng> Writer<'_, R> {
                     parts.push(format!("{} {worn}", self.pick(&["is wearing", "wears"])));
                 }
                 parts.extend(does.map(|does| singular(does)));
-                let long = parts.len() > 1 || with.contains(',');
                 let text = self.list(&parts);
-                format!("{}{near} {text}{}", subject.replace("{}", &noun), after(long))
+                format!("{}{near} {text}{}", subject.replace("{}", &noun), after(true))
             }
             // Wearing glasses, this young man has dark hair.
             3 if !with.is_empty() && !worn.is_empty() && does.is_none() => {
@@ -344,14 +359,19 @@ impl<R: Rng> Writer<'_, R> {
                     text += self.pick(if with.is_empty() {
                         &[" wearing ", " wearing ", " who is wearing "]
                     } else {
-                        &[" wearing ", ", wearing ", " and wearing "]
+                        &[" wearing ", ", wearing "]
                     });
                     text += &worn;
                 }
                 let long = !with.is_empty() || !worn.is_empty();
                 text += &after(long);
                 if let Some(does) = does {
-                    let who = if long || content.after.is_some() { ", who " } else { " who " };
+                    let long = long || content.after.is_some() || !near.is_empty();
+                    let who = match (text.contains(" who has "), long) {
+                        (true, _) if worn.is_empty() && content.after.is_none() => " and ",
+                        (_, true) => ", who ",
+                        _ => " who ",
+                    };
                     text += &format!("{who}{}", singular(does));
                 }
                 text
@@ -398,7 +418,8 @@ impl<R: Rng> Writer<'_, R> {
         let mut later = std::mem::take(&mut rest.says);
         let cut = if self.chance(0.5) { rest.with.len() } else { rest.with.len().div_ceil(2) };
         let (one, other) = rest.with.split_at(cut);
-        for (features, also) in [(one, first > 0), (other, true)] {
+        let second = first > 0 || !one.is_empty() && !other.is_empty();
+        for (features, also) in [(one, second && other.is_empty()), (other, second)] {
             if !features.is_empty() {
                 let has = self.pick(if also { &["{he} {has}", "{he} also {has}"] } else { &["{he} {has}"] });
                 later.push(format!("{has} {}", self.list(features)));

@@ -60,6 +60,8 @@ const ADJECTIVAL: [&str; 4] = ["raven", "brunette", "salt-and-pepper", "golden"]
 pub(super) struct Phrase {
     pub(super) slot: Slot,
     pub(super) text: String,
+    /// The same as a noun phrase.
+    pub(super) noun: String,
     pub(super) claims: Vec<(Fact, bool)>,
     pub(super) fringe: bool,
 }
@@ -89,12 +91,8 @@ pub(super) fn phrase(is: &dyn Fn(Fact, bool) -> bool, rng: &mut impl Rng) -> Opt
     if fringe {
         claims.push((Bangs, true));
         let joint = ["with", "and"][rng::below(rng, 2)];
-        return Some(Phrase {
-            slot: Slot::With,
-            text: format!("{noun} {joint} {{a-fringe}}"),
-            claims,
-            fringe,
-        });
+        let noun = format!("{noun} {joint} {{a-fringe}}");
+        return Some(Phrase { slot: Slot::With, text: noun.clone(), noun, claims, fringe });
     }
     let plain = words.iter().all(|word| !ADJECTIVAL.contains(word));
     let (slot, text) = match (rng::below(rng, 20), colour, texture) {
@@ -113,9 +111,9 @@ pub(super) fn phrase(is: &dyn Fn(Fact, bool) -> bool, rng: &mut impl Rng) -> Opt
             claims.push((WavyHair, false));
             (Slot::With, format!("{colour} hair that is straight, not wavy"))
         }
-        _ => (Slot::With, noun),
+        _ => (Slot::With, noun.clone()),
     };
-    Some(Phrase { slot, text, claims, fringe })
+    Some(Phrase { slot, text, noun, claims, fringe })
 }
 
 /// `brown`, `wavy`, `brown and wavy` or `wavy and brown`.

@@ -3,6 +3,9 @@
 use rand_core::Rng;
 use t2f_ops::rng;
 
+/// A noun that also states the age.
+pub(super) const GIRL: &str = "girl";
+
 /// The words for a person in one caption.
 #[derive(Debug)]
 pub(super) struct Person {
@@ -16,10 +19,15 @@ pub(super) struct Person {
 
 impl Person {
     /// A person of a known sex, or one whose sex the caption leaves open.
-    pub(super) fn new(man: Option<bool>, rng: &mut impl Rng) -> Self {
+    ///
+    /// *Male* and *female* are nouns of lists alone, and a *girl* is young.
+    pub(super) fn new(man: Option<bool>, young: bool, list: bool, rng: &mut impl Rng) -> Self {
         let nouns: &[&str] = match man {
-            Some(true) => &["man", "man", "man", "man", "guy", "male", "gentleman"],
-            Some(false) => &["woman", "woman", "woman", "woman", "lady", "female", "girl"],
+            Some(true) if list => &["man", "man", "male", "guy"],
+            Some(true) => &["man", "man", "man", "man", "guy", "gentleman"],
+            Some(false) if list => &["woman", "woman", "female", "lady"],
+            Some(false) if young => &["woman", "woman", "woman", "woman", "lady", GIRL],
+            Some(false) => &["woman", "woman", "woman", "woman", "lady"],
             None => &["person", "person", "person", "individual"],
         };
         Self {
