@@ -61,8 +61,8 @@ pub(super) fn caption(attributes: &Attributes, seed: u64, name: &str, number: us
     let is = |fact: Fact, value: bool| attributes.value(fact as usize) == Some(usize::from(value));
     let mut rng = Key::new(seed).child("captions of attributes").child(name).at(number as u64).rng();
     let style = match rng::below(&mut rng, 20) {
-        0..=5 => Style::Traits,
-        6..=13 => Style::Sentence,
+        0..=4 => Style::Traits,
+        5..=12 => Style::Sentence,
         _ => Style::Sentences,
     };
     let sexed = rng::unit(&mut rng) < SEX_RATE;
@@ -352,15 +352,21 @@ impl<R: Rng> Writer<'_, R> {
             _ => {
                 let mut text = format!("{}{}{near}", self.opening(), with_article(&noun));
                 if !with.is_empty() {
-                    text += self.pick(&[" with ", " with ", " with ", " who has "]);
+                    // *Whose hair is wavy, with full lips*.
+                    text += if near.starts_with(" whose") {
+                        ", with "
+                    } else {
+                        self.pick(&[" with ", " with ", " with ", " who has "])
+                    };
                     text += &with;
                 }
                 if !worn.is_empty() {
-                    text += self.pick(if with.is_empty() {
-                        &[" wearing ", " wearing ", " who is wearing "]
-                    } else {
-                        &[" wearing ", ", wearing "]
-                    });
+                    let open: &[&str] = match content.with.len() {
+                        0 => &[" wearing ", " wearing ", " who is wearing "],
+                        1 => &[" wearing ", ", wearing "],
+                        _ => &[", wearing "],
+                    };
+                    text += self.pick(open);
                     text += &worn;
                 }
                 let long = !with.is_empty() || !worn.is_empty();
@@ -512,13 +518,6 @@ mod tests {
             (face, caption)
         };
         (0..count).map(of).collect()
-    }
-
-    #[test]
-    fn read_them() {
-        for (_, caption) in captions(400).iter().step_by(4) {
-            println!("{}", caption.text);
-        }
     }
 
     #[test]

@@ -687,16 +687,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         ],
     )
     .only_if(&[(Bald, false)]),
-    entry(
-        FRINGE,
-        0.2,
-        &[(Bangs, true)],
-        &[
-            (With, "{a-fringe}"),
-            (With, "{a-fringe} over {his} forehead"),
-            (With, "hair that falls over {his} forehead"),
-        ],
-    ),
+    entry(FRINGE, 0.2, &[(Bangs, true)], &[(With, "{a-fringe}"), (With, "{a-fringe} over {his} forehead")]),
 ];
 
 /// The phrases of absences; each caption has at most one of them, by weight.
