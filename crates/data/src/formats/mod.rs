@@ -4,10 +4,19 @@
 //! returns a [`Listing`](crate::listing::Listing). No format reads pixels.
 
 pub(crate) mod celeba;
+pub(crate) mod celeba_dialog;
+pub(crate) mod coco;
 mod collection;
 mod face2text;
+pub(crate) mod face2text_v2;
+pub(crate) mod ffhq;
 pub(crate) mod file_index;
+pub(crate) mod flickr8k;
 pub(crate) mod folder;
+mod grid;
 mod labels;
+mod layout;
 pub(crate) mod lfw;
+mod lfw_attributes;
+mod parts;
 mod table;

@@ -105,7 +105,7 @@ pub(super) fn schema() -> &'static Schema {
 
 /// A published name in this project's spelling: small letters, hyphens for spaces and underscores, no
 /// apostrophes.
-pub(super) fn spelled(name: &str) -> String {
+pub(crate) fn spelled(name: &str) -> String {
     let letters = name.trim().chars().filter(|letter| *letter != '\'');
     letters
         .map(|letter| if matches!(letter, '_' | ' ') { '-' } else { letter.to_ascii_lowercase() })
