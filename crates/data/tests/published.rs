@@ -1,31 +1,16 @@
 //! Published data sets: each layout as its authors publish it, with drawn images.
 
+mod layouts;
+
 use std::fmt::Write as _;
-use std::path::Path;
 
 use serde_json::json;
 use t2f_data::{
-    CelebaConfig, CelebaDialogConfig, CocoConfig, DataConfig, Dataset, Face2TextConfig, FfhqConfig,
-    Flickr8kConfig, Image, LfwConfig, SplitConfig, Splits,
+    CelebaConfig, CocoConfig, DataConfig, Dataset, Face2TextConfig, FfhqConfig, Flickr8kConfig, LfwConfig,
+    SplitConfig, Splits,
 };
 
-/// The published names of the attributes of CelebA, as the file has them.
-const CELEBA: &str = "5_o_Clock_Shadow Arched_Eyebrows Attractive Bags_Under_Eyes Bald Bangs Big_Lips Big_Nose \
-    Black_Hair Blond_Hair Blurry Brown_Hair Bushy_Eyebrows Chubby Double_Chin Eyeglasses Goatee Gray_Hair \
-    Heavy_Makeup High_Cheekbones Male Mouth_Slightly_Open Mustache Narrow_Eyes No_Beard Oval_Face Pale_Skin \
-    Pointy_Nose Receding_Hairline Rosy_Cheeks Sideburns Smiling Straight_Hair Wavy_Hair Wearing_Earrings \
-    Wearing_Hat Wearing_Lipstick Wearing_Necklace Wearing_Necktie Young ";
-
-/// Writes a file and the folders above it.
-fn write(path: &Path, bytes: impl AsRef<[u8]>) {
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    std::fs::write(path, bytes).unwrap();
-}
-
-/// A drawn image.
-fn image(number: usize) -> Vec<u8> {
-    Image::filled(32, 40, [number as u8, 100, 200]).encode_png().unwrap()
-}
+use layouts::{CELEBA, celeba, cells, coco, dialog, face2text, ffhq, flickr8k, image, lfw, write};
 
 fn open(config: DataConfig) -> Splits {
     config.open(16).unwrap_or_else(|error| panic!("{error}"))
@@ -41,43 +26,6 @@ fn sizes(splits: &Splits) -> [usize; 3] {
 
 fn texts(part: &dyn Dataset, index: usize) -> Vec<String> {
     part.captions(index).unwrap().into_iter().map(|caption| caption.text).collect()
-}
-
-/// The attributes of an image of CelebA that the tests make: men have odd numbers, and so on.
-fn cells(number: usize) -> Vec<bool> {
-    let names: Vec<&str> = CELEBA.split_whitespace().collect();
-    (0..names.len())
-        .map(|at| match names[at] {
-            "Male" => number % 2 == 1,
-            "Young" | "No_Beard" => true,
-            "Bald" | "5_o_Clock_Shadow" | "Goatee" | "Mustache" => false,
-            _ => (number * 7 + at * 3) % 5 == 0,
-        })
-        .collect()
-}
-
-/// CelebA in the archives' folders: `count` images, 12 rows with CRLF, the published count, partition and
-/// identities.
-fn celeba(root: &Path, count: usize) -> DataConfig {
-    let mut table = format!("202599\r\n{CELEBA}\r\n");
-    let (mut partition, mut identity) = (String::new(), String::new());
-    for number in 1..=12 {
-        let name = format!("{number:06}.jpg");
-        table += &name;
-        for cell in cells(number) {
-            table += if cell { "  1" } else { " -1" };
-        }
-        table += "\r\n";
-        writeln!(partition, "{name} {}", [0, 0, 0, 0, 1, 2][number % 6]).unwrap();
-        writeln!(identity, "{name} {}", number.div_ceil(3) + 2880).unwrap();
-        if number <= count {
-            write(&root.join("Img/img_align_celeba").join(name), image(number));
-        }
-    }
-    write(&root.join("Anno/list_attr_celeba.txt"), table);
-    write(&root.join("Anno/identity_CelebA.txt"), identity);
-    write(&root.join("Eval/list_eval_partition.txt"), partition);
-    DataConfig::Celeba(CelebaConfig { path: root.into(), ..CelebaConfig::default() })
 }
 
 #[test]
@@ -183,29 +131,6 @@ fn errors_about_celeba_name_the_file_the_line_and_the_column() {
     }
 }
 
-/// CelebA-Dialog of CelebA-HQ: one entry is missing, one caption is null.
-fn dialog(root: &Path) -> DataConfig {
-    let mut captions = serde_json::Map::new();
-    let mut grades = String::from("img_name Bangs Eyeglasses No_Beard Smiling Young\n");
-    for number in 0..40 {
-        write(&root.join(format!("image/{number}.jpg")), image(number));
-        writeln!(grades, "{number}.jpg {} 0 {} 1 2", number % 6, (number + 1) % 6).unwrap();
-        let entry = json!({
-            "overall_caption": format!("This is caption {number}."),
-            "attribute_wise_captions": {
-                "Bangs": format!("She has bangs of grade {}.", number % 6),
-                "Smiling": if number == 3 { json!(null) } else { json!("She smiles.") },
-            },
-        });
-        if number != 5 {
-            captions.insert(format!("{number}.jpg"), entry);
-        }
-    }
-    write(&root.join("text/captions_hq.json"), json!(captions).to_string());
-    write(&root.join("classification_label/combined_annotation_hq.txt"), grades);
-    DataConfig::CelebaDialog(CelebaDialogConfig { path: root.into(), ..CelebaDialogConfig::default() })
-}
-
 #[test]
 fn celeba_dialog_has_captions_grades_and_claims() {
     let folder = tempfile::tempdir().unwrap();
@@ -248,17 +173,7 @@ fn the_lists_of_celeba_dialog_are_its_parts() {
 fn face2text_has_its_three_parts_and_the_attributes_of_celeba() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
-    celeba(root, 12);
-    let entry =
-        |number: usize, text: &str| json!({"filename": format!("{number:06}.jpg"), "description": text});
-    let parts = [("train", 1..=6), ("dev", 7..=8), ("test", 9..=9)];
-    for (name, numbers) in parts {
-        let entries: Vec<_> = numbers.flat_map(|n| [entry(n, "A person."), entry(n, "Smiling.")]).collect();
-        write(&root.join(format!("texts/clean_{name}_2.1.json")), json!(entries).to_string());
-    }
-    let raw = json!([{"response_id": 1, "filename": "000001.jpg", "user_id": 2, "description": "A person."},
-        {"response_id": 2, "filename": "000004.jpg", "user_id": 2, "description": "A man."}]);
-    write(&root.join("texts/raw_2.1.json"), raw.to_string());
+    face2text(root);
     let config = |captions: &str| {
         let captions = root.join(captions);
         DataConfig::Face2Text(Face2TextConfig { images: root.into(), captions, ..Face2TextConfig::default() })
@@ -277,11 +192,7 @@ fn face2text_has_its_three_parts_and_the_attributes_of_celeba() {
 fn ffhq_has_no_captions_and_its_two_parts() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
-    for number in [0, 1, 2, 59_999, 60_000, 69_999] {
-        let name = format!("thumbnails128x128/{:05}/{number:05}.png", number / 1000 * 1000);
-        write(&root.join(name), image(number % 200));
-    }
-    let config = DataConfig::Ffhq(FfhqConfig { path: root.into(), ..FfhqConfig::default() });
+    let config = ffhq(root);
     let splits = open(config.clone());
     assert_eq!((sizes(&splits), splits.report.captions), ([4, 2, 0], 0));
     let entry = |category: &str| json!({"category": category, "image": {"file_path": "images1024x1024/…"}});
@@ -301,20 +212,7 @@ fn ffhq_has_no_captions_and_its_two_parts() {
 fn coco_has_a_part_for_each_of_its_files() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
-    for (part, numbers) in [("train", 9..15), ("val", 42..45)] {
-        let (mut images, mut captions) = (Vec::new(), Vec::new());
-        for number in numbers {
-            let name = format!("COCO_{part}2014_{number:012}.jpg");
-            write(&root.join(format!("{part}2014/{name}")), image(number));
-            images.push(json!({"license": 5, "file_name": name, "height": 40, "width": 32, "id": number}));
-            for text in ["A man.", "A man with a hat. "] {
-                captions.push(json!({"image_id": number, "id": number * 10, "caption": text}));
-            }
-        }
-        captions.push(json!({"image_id": 1, "id": 1, "caption": "An image that is not listed."}));
-        let file = json!({"info": {"year": 2014}, "images": images, "licenses": [], "annotations": captions});
-        write(&root.join(format!("annotations/captions_{part}2014.json")), file.to_string());
-    }
+    coco(root);
     let config = |captions: &str| {
         let (images, captions) = (root.into(), root.join(captions));
         DataConfig::Coco(CocoConfig { images, captions, ..CocoConfig::default() })
@@ -336,23 +234,7 @@ fn coco_has_a_part_for_each_of_its_files() {
 fn flickr8k_has_the_parts_of_its_lists() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
-    let (mut tokens, mut table) = (String::new(), String::from("image,caption\n"));
-    for number in 0..12 {
-        let name = format!("{number}_693b08cb0e.jpg");
-        write(&root.join("Flicker8k_Dataset").join(&name), image(number));
-        for caption in 0..5 {
-            writeln!(tokens, "{name}#{caption}\tA girl , {caption} times .").unwrap();
-            writeln!(table, "{name},\"A girl , {caption} times .\"").unwrap();
-        }
-    }
-    let list = |numbers: std::ops::Range<usize>| -> String {
-        numbers.map(|number| format!("{number}_693b08cb0e.jpg\n")).collect()
-    };
-    write(&root.join("Flickr8k_text/Flickr8k.token.txt"), tokens);
-    write(&root.join("kaggle/captions.txt"), table);
-    for (name, numbers) in [("train", 0..6), ("dev", 6..8), ("test", 8..11)] {
-        write(&root.join(format!("Flickr8k_text/Flickr_8k.{name}Images.txt")), list(numbers));
-    }
+    flickr8k(root);
     let config = |captions: &str| {
         let (images, captions) = (root.join("Flicker8k_Dataset"), root.join(captions));
         DataConfig::Flickr8k(Flickr8kConfig { images, captions, ..Flickr8kConfig::default() })
@@ -371,26 +253,12 @@ fn flickr8k_has_the_parts_of_its_lists() {
 fn lfw_has_attributes_with_or_without_captions() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
-    let mut rows = String::from("# lfw_attributes_v1.0\n");
-    let mut captions = Vec::new();
-    for person in 0..20 {
-        for number in 1..=2 {
-            let name = format!("Some_Body_{person}/Some_Body_{person}_{number:04}.jpg");
-            write(&root.join("lfw_funneled").join(&name), image(person));
-            let scores: Vec<String> =
-                (0..73).map(|at| if (person + at) % 2 == 0 { "1.25" } else { "-0.5" }.to_owned()).collect();
-            writeln!(rows, "Some Body {person}\t{number}\t{}", scores.join("\t")).unwrap();
-            captions
-                .push(json!({"image": name.replace("jpg", "bmp"), "descriptions": [{"text": "A person."}]}));
-        }
-    }
-    write(&root.join("lfw_attributes.txt"), rows);
-    write(&root.join("clean.json"), json!(captions).to_string());
+    let DataConfig::Lfw(whole) = lfw(root) else { unreachable!() };
     let mut config = LfwConfig { images: root.into(), ..LfwConfig::default() };
     assert!(reason(DataConfig::Lfw(config.clone())).contains("data.attributes"));
-    config.attributes = Some(root.join("lfw_attributes.txt"));
+    config.attributes = whole.attributes;
     let bare = open(DataConfig::Lfw(config.clone()));
-    config.captions = root.join("clean.json");
+    config.captions = whole.captions;
     let captioned = open(DataConfig::Lfw(config));
     for (splits, captions) in [(&bare, 0), (&captioned, 40)] {
         assert_eq!((splits.report.images, splits.report.captions, splits.schema().len()), (40, captions, 73));
