@@ -88,6 +88,7 @@ impl Collection {
                 return Ok(());
             }
         };
+        let path = path.as_ref();
         let place = *self.places.entry(path.into()).or_insert_with(|| {
             let (part, captions) = (part(&index.relative(path)), Vec::new());
             self.images.push(ImageFile { path: path.into(), part, captions, attributes: None });
