@@ -142,6 +142,24 @@ pub trait Dataset: Send + Sync {
         None
     }
 
+    /// Whether the images have captions. Default true. A data set without captions gives every image one
+    /// empty caption, and a run trains without the losses that compare captions.
+    fn has_captions(&self) -> bool {
+        true
+    }
+
+    /// The path of an image under the root of its data set, with forward slashes. Default `None`: the
+    /// image has no file.
+    fn file_name(&self, _index: usize) -> Option<&str> {
+        None
+    }
+
+    /// The person of an image, where known: no group lies in two parts that the data set draws. Default
+    /// `None`.
+    fn group(&self, _index: usize) -> Option<&str> {
+        None
+    }
+
     /// A hard negative: caption number `caption` of the image with one claim made false. `key`
     /// decides which. Default `None`: the data set cannot make one.
     ///

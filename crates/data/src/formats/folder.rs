@@ -27,18 +27,17 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::collection::Collection;
+use super::file_index::{FileIndex, nearest};
+use super::labels::{RawLabels, Vocabulary};
+use super::table;
 use crate::attributes::Schema;
-use crate::collection::Collection;
 use crate::dataset::Caption;
 use crate::error::{Error, Result};
-use crate::file_index::{FileIndex, nearest};
 use crate::files_config::FilesConfig;
-use crate::image_files::{Part, check_set, open, part_of};
-use crate::labels::{RawLabels, Vocabulary};
+use crate::listing::{Format, Listing, Part, Reading, check_set};
 use crate::notes::Notes;
 use crate::split_config::SplitConfig;
-use crate::splits::Splits;
-use crate::table;
 use crate::text_file;
 
 /// The file of the schema, beside the metadata.
@@ -99,9 +98,8 @@ struct Row {
     labels: RawLabels,
 }
 
-impl FolderConfig {
-    pub(crate) fn open(&self, resolution: usize) -> Result<Splits> {
-        self.split.check()?;
+impl Format for FolderConfig {
+    fn list(&self) -> Result<Listing> {
         check_set("data.path", &self.path, "the folder of the metadata file")?;
         if !self.path.is_dir() {
             return Err(Error::file(&self.path, format!("no such folder; {}", nearest(&self.path))));
@@ -129,9 +127,15 @@ impl FolderConfig {
         for metadata in metadata {
             self.collect(metadata, &vocabulary, &mut collection)?;
         }
-        open("folder", collection.finish(), resolution, self.crop, &self.files)
+        Ok(collection.finish("folder"))
     }
 
+    fn reading(&self) -> Reading<'_> {
+        Reading { crop: self.crop, files: &self.files, split: &self.split }
+    }
+}
+
+impl FolderConfig {
     /// The schema in `schema.json`, of the whole folder or of its parts.
     fn declared_schema(&self, metadata: &[Metadata]) -> Result<Option<Schema>> {
         let mut folders = vec![self.path.as_path()];
@@ -188,8 +192,7 @@ impl FolderConfig {
             let mut caption =
                 |(number, text)| Caption { text, claims: vocabulary.claims(&labels, number, &at, notes) };
             let captions = texts.into_iter().enumerate().map(&mut caption).collect();
-            let part = |found: &str| part.unwrap_or_else(|| part_of(&found.to_lowercase(), &self.split));
-            let added = collection.add(&index, &file_name, captions, attributes, part);
+            let added = collection.add(&index, &file_name, captions, attributes, |_| (part, None));
             added.map_err(|reason| Error::file(&file, format!("line {line}: {reason}")))?;
         }
         Ok(())
