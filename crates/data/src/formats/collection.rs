@@ -33,6 +33,8 @@ pub(crate) struct Collection {
     /// The attributes, by image, that rows contradict one another in.
     disputed: HashSet<(usize, usize)>,
     missing: HashSet<PathBuf>,
+    /// Whether images without captions stay.
+    captionless: bool,
 }
 
 impl Collection {
@@ -51,12 +53,23 @@ impl Collection {
             later: HashMap::new(),
             disputed: HashSet::new(),
             missing: HashSet::new(),
+            captionless: false,
         }
     }
 
     /// Counts the files of a folder before its rows are added.
     pub(crate) fn expect(&mut self, index: &FileIndex) {
         self.files += index.len();
+    }
+
+    /// Keeps images without captions: the data set has none.
+    pub(crate) fn keep_captionless(&mut self) {
+        self.captionless = true;
+    }
+
+    /// Adds files that cannot be used.
+    pub(crate) fn bad(&mut self, files: Vec<BadFile>) {
+        self.report.bad.extend(files);
     }
 
     /// Counts captions that were dropped before.
@@ -157,9 +170,10 @@ impl Collection {
         }
     }
 
-    /// The images that have a caption, and the result of the check so far.
+    /// The images that have a caption, or all images of a data set without captions, and the result of the
+    /// check so far.
     pub(crate) fn finish(mut self, name: &'static str) -> Listing {
-        self.records.retain(|record| !record.captions.is_empty());
+        self.records.retain(|record| self.captionless || !record.captions.is_empty());
         self.report.uncaptioned = self.files.saturating_sub(self.records.len());
         self.report.notes = self.notes.lines();
         Listing { name, schema: self.schema, records: self.records, report: self.report }

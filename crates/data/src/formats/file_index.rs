@@ -14,9 +14,8 @@ use crate::error::{Error, Result};
 
 /// The extensions of images. The content decides how a file is read, and a file of another extension is
 /// read where a caption file names it.
-const IMAGES: [&str; 14] = [
-    "jpg", "jpeg", "png", "jpe", "jfif", "jif", "jfi", "webp", "bmp", "dib", "gif", "tif", "tiff", "pjpeg",
-];
+const IMAGES: [&str; 14] =
+    ["jpg", "jpeg", "png", "jpe", "jfif", "jif", "jfi", "webp", "bmp", "dib", "gif", "tif", "tiff", "pjpeg"];
 /// Of two images that differ in the extension alone, one with one of these is preferred.
 const USUAL: usize = 3;
 /// The most files that a message lists.
@@ -110,6 +109,14 @@ impl FileIndex {
         paths
     }
 
+    /// The image in the folder of a file that is called like the file, without the endings of both.
+    pub(crate) fn image_beside(&self, file: &Path) -> Option<&Path> {
+        let relative = Path::new(&self.relative(file)).with_extension("").to_string_lossy().into_owned();
+        let key = key(&relative);
+        let found = self.ending(&key).iter().take_while(|entry| *entry.key == *key).find(|entry| entry.image);
+        found.map(|entry| entry.path.as_path())
+    }
+
     /// The file that a caption file calls `name`: by its path under the root, or by the end of that
     /// path where it is unique. A folder in the name must match: `b/0.png` may be `a/b/0.png` and is
     /// never `0.png`.
@@ -162,7 +169,8 @@ impl FileIndex {
         let ends = self.ending(&key(&named.to_string_lossy()));
         let images: Vec<&Entry> = ends.iter().filter(|entry| entry.image).collect();
         let folder = self.root.join(folder);
-        let within: Vec<&Entry> = images.iter().filter(|entry| entry.path.starts_with(&folder)).copied().collect();
+        let within: Vec<&Entry> =
+            images.iter().filter(|entry| entry.path.starts_with(&folder)).copied().collect();
         match if within.is_empty() { images } else { within }.as_slice() {
             [] => Err(self.missing(name)),
             several => self.one(several, name).map(|entry| Cow::Borrowed(entry.path.as_path())),
@@ -229,7 +237,8 @@ impl FileIndex {
     /// the name, or the only one with a usual extension.
     fn one<'e>(&self, several: &[&'e Entry], name: &str) -> std::result::Result<&'e Entry, String> {
         let only = |wanted: &dyn Fn(&str) -> bool| {
-            let mut found = several.iter().filter(|entry| extension(&entry.path.to_string_lossy()).is_some_and(wanted));
+            let mut found =
+                several.iter().filter(|entry| extension(&entry.path.to_string_lossy()).is_some_and(wanted));
             found.next().filter(|_| found.next().is_none()).copied()
         };
         if let [entry] = several {
@@ -238,7 +247,8 @@ impl FileIndex {
         let same = extension(name).and_then(|end| only(&|other| other.eq_ignore_ascii_case(end)));
         let usual = || only(&|other| IMAGES[..USUAL].iter().any(|known| known.eq_ignore_ascii_case(other)));
         same.or_else(usual).ok_or_else(|| {
-            let mut names: Vec<String> = several.iter().map(|entry| entry.path.display().to_string()).collect();
+            let mut names: Vec<String> =
+                several.iter().map(|entry| entry.path.display().to_string()).collect();
             names.sort();
             let more = names.len().saturating_sub(FEW);
             names.truncate(FEW);

@@ -16,8 +16,9 @@ const SEPARATORS: [char; 4] = [',', ';', '\t', '|'];
 /// On failure, the reason with its line.
 pub(crate) fn parse(text: &str) -> Result<Vec<Record>, String> {
     let (separator, text, skipped) = separator(text);
-    let text = normalize(text, separator)
-        .map_err(|line| format!("line {}: a quote opens a field, expected a quote that closes it", line + skipped))?;
+    let text = normalize(text, separator).map_err(|line| {
+        format!("line {}: a quote opens a field, expected a quote that closes it", line + skipped)
+    })?;
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
@@ -78,7 +79,8 @@ fn separator(text: &str) -> (char, &str, usize) {
         return (separator, rest, 1);
     }
     let plain = first.split('"').step_by(2);
-    let count = |separator: &char| plain.clone().map(|piece| piece.matches(*separator).count()).sum::<usize>();
+    let count =
+        |separator: &char| plain.clone().map(|piece| piece.matches(*separator).count()).sum::<usize>();
     // Of equal counts the last is the maximum.
     let most = SEPARATORS.iter().rev().max_by_key(|separator| count(separator));
     (*most.unwrap_or(&','), text, 0)
@@ -164,7 +166,9 @@ mod tests {
             let reason = parse(table).unwrap_err();
             assert!(reason.starts_with(wanted) && reason.contains("expected 2 as in the header"), "{reason}");
         }
-        assert!(parse("a;b\nc;d;e\n").unwrap_err().ends_with("put a field with a semicolon in double quotes"));
+        assert!(
+            parse("a;b\nc;d;e\n").unwrap_err().ends_with("put a field with a semicolon in double quotes")
+        );
     }
 
     #[test]
