@@ -10,6 +10,7 @@ use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::formats::folder::FolderConfig;
 use crate::formats::lfw::LfwConfig;
+use crate::formats::text_folder::{MmCelebaHqConfig, TextFilesConfig};
 use crate::image_files;
 use crate::listing::{Format, Listing, Reading};
 use crate::procedural::{ProceduralFaces, Split};
@@ -20,8 +21,13 @@ const MOST_IMAGES: usize = 100_000_000;
 
 /// The kinds of data set in one argument, `KIND` or `KIND:PATH,…`: each kind and the keys of its paths.
 /// A new kind is its file, its variant of [`DataConfig`] and its line here.
-pub const SOURCES: [(&str, &[&str]); 3] =
-    [("procedural", &[]), ("folder", &["path"]), ("lfw", &["images", "captions"])];
+pub const SOURCES: [(&str, &[&str]); 5] = [
+    ("procedural", &[]),
+    ("folder", &["path"]),
+    ("lfw", &["images", "captions"]),
+    ("text-files", &["path"]),
+    ("mm-celeba-hq", &["path"]),
+];
 
 /// The data set. `kind = "…"` in a configuration file chooses the variant.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,8 +37,12 @@ pub enum DataConfig {
     Procedural(ProceduralConfig),
     /// LFW (or CelebA) images with Face2Text captions.
     Lfw(LfwConfig),
-    /// A folder of images with a metadata file.
+    /// A folder of images, with metadata, with text files or with neither.
     Folder(FolderConfig),
+    /// A folder of images with a text file each.
+    TextFiles(TextFilesConfig),
+    /// MM-CelebA-HQ.
+    MmCelebaHq(MmCelebaHqConfig),
 }
 
 impl Default for DataConfig {
@@ -70,6 +80,8 @@ impl DataConfig {
             Self::Procedural(config) => return Err(config),
             Self::Lfw(config) => config,
             Self::Folder(config) => config,
+            Self::TextFiles(config) => config,
+            Self::MmCelebaHq(config) => config,
         })
     }
 

@@ -66,6 +66,7 @@ pub use files_config::{Cache, FilesConfig};
 pub use fit::Fit;
 pub use formats::folder::FolderConfig;
 pub use formats::lfw::LfwConfig;
+pub use formats::text_folder::{MmCelebaHqConfig, TextFilesConfig};
 pub use image::{Image, contact_sheet};
 pub use loader::Loader;
 pub use loader_config::{CaptionDropout, LoaderConfig};

@@ -54,7 +54,9 @@ pub(crate) fn find(
     let metadata: Vec<&Path> = files.iter().copied().filter(called).collect();
     if !metadata.is_empty() {
         let chosen = nearest_to_root(index, metadata, notes);
-        return Ok(chosen.into_iter().map(|path| Metadata::new(index, path)).collect());
+        let mut files: Vec<Metadata> = chosen.into_iter().map(|path| Metadata::new(index, path)).collect();
+        files.sort_by_key(|file| file.part);
+        return Ok(files);
     }
     let depth = |path: &Path| index.relative(path).matches('/').count();
     for level in [0, 1] {

@@ -19,3 +19,4 @@ pub(crate) mod sources;
 mod split_names;
 mod table;
 mod text_files;
+pub(crate) mod text_folder;

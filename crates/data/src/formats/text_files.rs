@@ -21,7 +21,7 @@ use crate::preflight::BadFile;
 use crate::text_file;
 
 /// The folders of images and of texts.
-const FOLDERS: [&str; 19] = [
+const FOLDERS: [&str; 20] = [
     "images",
     "image",
     "imgs",
@@ -39,6 +39,7 @@ const FOLDERS: [&str; 19] = [
     "captions",
     "celeba-caption",
     "celeba_caption",
+    "celeba-hq-img",
     "descriptions",
     "sentences",
 ];
