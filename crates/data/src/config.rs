@@ -8,6 +8,7 @@ use t2f_ops::setting::SettingError;
 use crate::cached::Cached;
 use crate::dataset::Dataset;
 use crate::error::Result;
+use crate::files_config::FilesConfig;
 use crate::formats::folder::FolderConfig;
 use crate::formats::lfw::LfwConfig;
 use crate::formats::text_folder::{MmCelebaHqConfig, TextFilesConfig};
@@ -83,6 +84,15 @@ impl DataConfig {
             Self::TextFiles(config) => config,
             Self::MmCelebaHq(config) => config,
         })
+    }
+
+    /// The settings of the image files; `None` for the procedural faces.
+    pub fn files_mut(&mut self) -> Option<&mut FilesConfig> {
+        match self {
+            Self::Procedural(_) => None,
+            Self::Lfw(config) => Some(&mut config.files),
+            Self::Folder(config) => Some(&mut config.files),
+        }
     }
 
     /// The limit of memory for the images of a part, in bytes.

@@ -1,6 +1,7 @@
 //! The extension point of this crate: images, captions and attributes by index.
 
 use std::fmt;
+use std::path::Path;
 
 use t2f_ops::rng::{self, Key};
 
@@ -151,6 +152,11 @@ pub trait Dataset: Send + Sync {
     /// The path of an image under the root of its data set, with forward slashes. Default `None`: the
     /// image has no file.
     fn file_name(&self, _index: usize) -> Option<&str> {
+        None
+    }
+
+    /// The file of an image. Default `None`: the image has no file of its own.
+    fn file(&self, _index: usize) -> Option<&Path> {
         None
     }
 

@@ -25,6 +25,9 @@ macro_rules! forward_dataset {
         fn file_name(&self, index: usize) -> Option<&str> {
             self.inner.file_name(self.$at(index).ok()?)
         }
+        fn file(&self, index: usize) -> Option<&std::path::Path> {
+            self.inner.file(self.$at(index).ok()?)
+        }
         fn group(&self, index: usize) -> Option<&str> {
             self.inner.group(self.$at(index).ok()?)
         }

@@ -146,6 +146,12 @@ impl Dataset for ImageFiles {
     fn file_name(&self, index: usize) -> Option<&str> {
         Some(&self.records.get(index)?.name)
     }
+    fn file(&self, index: usize) -> Option<&Path> {
+        match &self.records.get(index)?.location {
+            Location::File(path) => Some(path),
+            Location::Range { .. } => None,
+        }
+    }
     fn group(&self, index: usize) -> Option<&str> {
         self.records.get(index)?.group.as_deref()
     }
