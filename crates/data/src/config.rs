@@ -92,6 +92,8 @@ impl DataConfig {
             Self::Procedural(_) => None,
             Self::Lfw(config) => Some(&mut config.files),
             Self::Folder(config) => Some(&mut config.files),
+            Self::TextFiles(config) => Some(&mut config.files),
+            Self::MmCelebaHq(config) => Some(&mut config.files),
         }
     }
 
