@@ -21,7 +21,7 @@ fn put(home: &Path, name: &str, bytes: &[u8]) {
 
 /// An image of one colour, which `shade` tells from others.
 fn picture(shade: usize) -> Vec<u8> {
-    Image::filled(16, 16, [20 * shade as u8, 200, 10]).encode_png().unwrap()
+    Image::filled(16, 16, [(20 * shade % 251) as u8, 200, 10]).encode_png().unwrap()
 }
 
 /// A folder with these files; those named `*.png` and `*.jpg` are images, numbered in the order of names.
