@@ -17,6 +17,7 @@ use crate::formats::ffhq::FfhqConfig;
 use crate::formats::flickr8k::Flickr8kConfig;
 use crate::formats::folder::FolderConfig;
 use crate::formats::lfw::LfwConfig;
+use crate::formats::text_folder::{MmCelebaHqConfig, TextFilesConfig};
 use crate::image_files;
 use crate::listing::{Format, Listing, Reading};
 use crate::procedural::{ProceduralFaces, Split};
@@ -27,11 +28,13 @@ const MOST_IMAGES: usize = 100_000_000;
 
 /// The kinds of data set in one argument, `KIND` or `KIND:PATH,…`: each kind and the keys of its paths.
 /// A new kind is its file, its variant of [`DataConfig`] and its line here.
-pub const SOURCES: [(&str, &[&str]); 9] = [
+pub const SOURCES: [(&str, &[&str]); 11] = [
     ("procedural", &[]),
     ("folder", &["path"]),
+    ("text-files", &["path"]),
     ("lfw", &["images", "captions"]),
     ("celeba", &["path"]),
+    ("mm-celeba-hq", &["path"]),
     ("celeba-dialog", &["path"]),
     ("face2text", &["images", "captions"]),
     ("ffhq", &["path"]),
@@ -47,7 +50,7 @@ pub enum DataConfig {
     Procedural(ProceduralConfig),
     /// LFW (or CelebA) images with Face2Text captions.
     Lfw(LfwConfig),
-    /// A folder of images with a metadata file.
+    /// A folder of images, with metadata, with text files or with neither.
     Folder(FolderConfig),
     /// CelebA with captions generated from its attributes.
     Celeba(CelebaConfig),
@@ -62,6 +65,10 @@ pub enum DataConfig {
     Coco(CocoConfig),
     /// Flickr8k or Flickr30k with captions.
     Flickr8k(Flickr8kConfig),
+    /// A folder of images with a text file each.
+    TextFiles(TextFilesConfig),
+    /// MM-CelebA-HQ.
+    MmCelebaHq(MmCelebaHqConfig),
 }
 
 impl Default for DataConfig {
@@ -105,6 +112,8 @@ impl DataConfig {
             Self::Ffhq(config) => config,
             Self::Coco(config) => config,
             Self::Flickr8k(config) => config,
+            Self::TextFiles(config) => config,
+            Self::MmCelebaHq(config) => config,
         })
     }
 
@@ -120,6 +129,8 @@ impl DataConfig {
             Self::Ffhq(config) => Some(&mut config.files),
             Self::Coco(config) => Some(&mut config.files),
             Self::Flickr8k(config) => Some(&mut config.files),
+            Self::TextFiles(config) => Some(&mut config.files),
+            Self::MmCelebaHq(config) => Some(&mut config.files),
         }
     }
 

@@ -73,6 +73,7 @@ pub use formats::ffhq::FfhqConfig;
 pub use formats::flickr8k::Flickr8kConfig;
 pub use formats::folder::FolderConfig;
 pub use formats::lfw::LfwConfig;
+pub use formats::text_folder::{MmCelebaHqConfig, TextFilesConfig};
 pub use image::{Image, contact_sheet};
 pub use loader::Loader;
 pub use loader_config::{CaptionDropout, LoaderConfig};

@@ -1,7 +1,7 @@
 //! Rows of captions become images: the rows that name one file are one image.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::file_index::FileIndex;
 use crate::attributes::{Attributes, NOT_VISIBLE, Observation, Schema};
@@ -33,6 +33,8 @@ pub(crate) struct Collection {
     /// The attributes, by image, that rows contradict one another in.
     disputed: HashSet<(usize, usize)>,
     missing: HashSet<PathBuf>,
+    /// Whether images without captions stay.
+    captionless: bool,
 }
 
 impl Collection {
@@ -51,12 +53,23 @@ impl Collection {
             later: HashMap::new(),
             disputed: HashSet::new(),
             missing: HashSet::new(),
+            captionless: false,
         }
     }
 
     /// Counts the files of a folder before its rows are added.
     pub(crate) fn expect(&mut self, index: &FileIndex) {
         self.files += index.len();
+    }
+
+    /// Keeps images without captions: the data set has none.
+    pub(crate) fn keep_captionless(&mut self) {
+        self.captionless = true;
+    }
+
+    /// Adds files that cannot be used.
+    pub(crate) fn bad(&mut self, files: Vec<BadFile>) {
+        self.report.bad.extend(files);
     }
 
     /// Counts captions that were dropped before.
@@ -73,6 +86,19 @@ impl Collection {
         &mut self,
         index: &FileIndex,
         name: &str,
+        captions: Vec<Caption>,
+        attributes: Option<RowAttributes>,
+        place: impl FnOnce(&str) -> (Option<Part>, Option<String>),
+    ) -> Result<(), String> {
+        self.add_from(index, index.root(), name, captions, attributes, place)
+    }
+
+    /// As [`add`](Self::add), for a row of a caption file in `folder`.
+    pub(crate) fn add_from(
+        &mut self,
+        index: &FileIndex,
+        folder: &Path,
+        name: &str,
         mut captions: Vec<Caption>,
         attributes: Option<RowAttributes>,
         place: impl FnOnce(&str) -> (Option<Part>, Option<String>),
@@ -80,16 +106,17 @@ impl Collection {
         let all = captions.len();
         captions.retain(|caption| self.filter.passes(&caption.text));
         self.dropped(all - captions.len());
-        let path = match index.find(name) {
+        let path = match index.find_from(folder, name) {
             Ok(path) => path,
             Err(reason) => {
-                let path = index.root().join(name);
+                let path = folder.join(name);
                 if self.missing.insert(path.clone()) {
                     self.report.bad.push(BadFile { path, reason });
                 }
                 return Ok(());
             }
         };
+        let path = path.as_ref();
         let at = *self.places.entry(path.into()).or_insert_with(|| {
             let name = index.relative(path);
             let ((part, group), location) = (place(&name), Location::File(path.into()));
@@ -143,9 +170,10 @@ impl Collection {
         }
     }
 
-    /// The images that have a caption, and the result of the check so far.
+    /// The images that have a caption, or all images of a data set without captions, and the result of the
+    /// check so far.
     pub(crate) fn finish(mut self, name: &'static str) -> Listing {
-        self.records.retain(|record| !record.captions.is_empty());
+        self.records.retain(|record| self.captionless || !record.captions.is_empty());
         self.report.uncaptioned = self.files.saturating_sub(self.records.len());
         self.report.notes = self.notes.lines();
         Listing { name, schema: self.schema, records: self.records, report: self.report }

@@ -106,13 +106,13 @@ impl LfwConfig {
     fn labelled(&self, index: &FileIndex, attributes: &LfwAttributes) -> Result<Listing> {
         let (mut records, mut seen) = (Vec::new(), HashSet::new());
         for (name, labels) in attributes.iter() {
-            let Ok(path) = index.find(name) else { continue };
-            if !seen.insert(path) {
+            let Ok(path) = index.find_from(index.root(), name) else { continue };
+            if !seen.insert(path.clone()) {
                 continue;
             }
-            let name = index.relative(path);
+            let name = index.relative(&path);
             let group = Some(person(&name, ""));
-            let (location, captions) = (Location::File(path.into()), Vec::new());
+            let (location, captions) = (Location::File(path.into_owned()), Vec::new());
             records.push(Record {
                 location,
                 name,

@@ -5,8 +5,11 @@
 
 pub(crate) mod celeba;
 pub(crate) mod celeba_dialog;
+mod cells;
+mod class_folders;
 pub(crate) mod coco;
 mod collection;
+mod columns;
 mod face2text;
 pub(crate) mod face2text_v2;
 pub(crate) mod ffhq;
@@ -18,5 +21,12 @@ mod labels;
 mod layout;
 pub(crate) mod lfw;
 mod lfw_attributes;
+mod metadata;
 mod parts;
+mod python;
+mod rows;
+pub(crate) mod sources;
+mod split_names;
 mod table;
+mod text_files;
+pub(crate) mod text_folder;

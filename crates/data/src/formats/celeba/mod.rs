@@ -10,6 +10,7 @@ mod person;
 mod tables;
 mod words;
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
@@ -91,8 +92,8 @@ impl Format for CelebaConfig {
         let mut missing = None;
         let mut found = Vec::new();
         for Labelled { name, attributes } in labelled {
-            match index.find(&name) {
-                Ok(path) if seen.insert(path) => found.push((name, path, attributes)),
+            match index.find_from(index.root(), &name) {
+                Ok(path) if seen.insert(path.clone()) => found.push((name, path, attributes)),
                 Ok(_) => notes.add("a further row of one image is ignored".into(), name),
                 Err(reason) => missing = missing.or(Some((name, reason))),
             }
@@ -106,12 +107,12 @@ impl Format for CelebaConfig {
             let count = rows - seen.len();
             notes.add(format!("{count} of {rows} images with attributes are not there"), name);
         }
-        let outcome = |(name, path, attributes): (String, &Path, _)| {
+        let outcome = |(name, path, attributes): (String, Cow<'_, Path>, _)| {
             let (part, group) = people.of(&name);
             let captions = (0..self.captions_per_image)
                 .filter_map(|number| captions::caption(&attributes, self.seed, &name, number))
                 .collect();
-            let (location, name) = (Location::File(path.into()), index.relative(path));
+            let (location, name) = (Location::File(path.to_path_buf()), index.relative(&path));
             Record { location, name, part, group, captions, attributes: Some(attributes) }
         };
         let mut records: Vec<Record> = found.into_par_iter().map(outcome).collect();
