@@ -36,7 +36,7 @@ pub fn cells(number: usize) -> Vec<bool> {
             "Male" => number % 2 == 1,
             "Young" | "No_Beard" => true,
             "Bald" | "5_o_Clock_Shadow" | "Goatee" | "Mustache" => false,
-            _ => (number * 7 + at * 3) % 5 == 0,
+            _ => (number * 7 + at * 3).is_multiple_of(5),
         })
         .collect()
 }
