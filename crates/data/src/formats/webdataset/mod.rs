@@ -109,6 +109,10 @@ impl Gathered<'_> {
         for (entry, reason) in shard.bad {
             self.all.bad.push(BadFile { path: file.join(entry), reason });
         }
+        if shard.unmarked {
+            let remark = "an archive has no mark of its end: it may be cut off";
+            self.all.notes.add(remark.into(), file.display().to_string());
+        }
         if let Some(reason) = shard.fault {
             self.all.bad.push(BadFile { path: file.to_path_buf(), reason });
         }
