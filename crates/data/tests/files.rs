@@ -5,7 +5,7 @@ use std::path::Path;
 use t2f_data::procedural::{Factor, ProceduralFaces, Split, schema};
 use t2f_data::{
     Cache, CaptionFilter, DataConfig, Dataset, Error, FilesConfig, FolderConfig, Image, LfwConfig,
-    Observation, ProceduralConfig, Result, SplitConfig, Splits, export,
+    Observation, PreflightReport, ProceduralConfig, Result, SplitConfig, Splits, export,
 };
 use t2f_ops::rng::{Key, unit};
 

@@ -149,6 +149,9 @@ pub(crate) struct Columns<'c> {
     blank: bool,
     /// The first row without a column of captions.
     lacking: Option<Lacking>,
+    /// The rows that took their person from a column, and the file and columns of the first row without it.
+    grouped: BTreeMap<String, usize>,
+    ungrouped: Option<(PathBuf, String)>,
     /// The words of the column `split` that are no part.
     unknown_parts: BTreeMap<String, usize>,
     known_parts: usize,
@@ -162,6 +165,8 @@ impl<'c> Columns<'c> {
             left: BTreeMap::new(),
             blank: false,
             lacking: None,
+            grouped: BTreeMap::new(),
+            ungrouped: None,
             unknown_parts: BTreeMap::new(),
             known_parts: 0,
         }
@@ -205,7 +210,7 @@ impl<'c> Columns<'c> {
             labels = RawLabels::read(cells, texts.len(), &place(file, line), notes);
         }
         let (part, unknown_part) = self.part(cells);
-        let (images, group) = (Vec::new(), self.group(cells)?);
+        let (images, group) = (Vec::new(), self.group(file, cells));
         Ok(Row { line, images, texts, labels, part, unknown_part, group, file: None })
     }
 
@@ -317,24 +322,36 @@ impl<'c> Columns<'c> {
         (part, part.is_none())
     }
 
-    fn group(&self, cells: &Cells) -> std::result::Result<Option<String>, String> {
-        let cell = match self.named.group {
-            Some("") => None,
-            Some(column) => Some(get(cells, column).ok_or_else(|| {
-                format!(
-                    "no `{column}` among {}; `data.group_column` names the column of the person",
-                    names(cells)
-                )
-            })?),
-            None => GROUPS.iter().find_map(|column| cells.get(*column)),
+    fn group(&mut self, file: &Path, cells: &Cells) -> Option<String> {
+        let (column, cell) = match self.named.group {
+            Some("") => return None,
+            Some(column) => (column, get(cells, column)),
+            None => GROUPS.iter().find_map(|column| Some((*column, Some(cells.get(*column)?))))?,
         };
-        Ok(match cell {
-            Some(Value::String(text)) if !text.trim().is_empty() && !is_null(text) => {
-                Some(text.trim().to_owned())
+        if cell.is_none() && self.grouped.is_empty() && self.ungrouped.is_none() {
+            self.ungrouped = Some((file.into(), names(cells)));
+        }
+        let group = match cell? {
+            Value::String(text) if !text.trim().is_empty() && !is_null(text) => text.trim().to_owned(),
+            Value::Number(number) => number.to_string(),
+            _ => return None,
+        };
+        *self.grouped.entry(column.into()).or_default() += 1;
+        Some(group)
+    }
+
+    /// Checks that a row has the column of the person, if the configuration names it.
+    ///
+    /// # Errors
+    /// If no row has it; the error has the columns of the first row.
+    pub(crate) fn check_group(&self) -> Result<()> {
+        match (&self.ungrouped, self.named.group) {
+            (Some((file, names)), Some(column)) if self.grouped.is_empty() => {
+                let reason = format!("no `{column}`, which `data.group_column` names, among {names}");
+                Err(Error::file(file, reason))
             }
-            Some(Value::Number(number)) => Some(number.to_string()),
-            _ => None,
-        })
+            _ => Ok(()),
+        }
     }
 
     /// Whether the column `split` names the parts.
@@ -383,6 +400,9 @@ impl<'c> Columns<'c> {
             notes.add(remark, String::new());
         } else if self.lacking.is_some() {
             notes.add("no captions: no row has a column of captions".into(), String::new());
+        }
+        if !self.grouped.is_empty() {
+            notes.add(format!("groups: column {}", quoted(&self.grouped)), String::new());
         }
         if !self.unknown_parts.is_empty() {
             let words = quoted(&self.unknown_parts);

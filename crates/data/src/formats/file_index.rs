@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
 use unicode_normalization::UnicodeNormalization;
@@ -18,6 +20,10 @@ const IMAGES: [&str; 14] =
     ["jpg", "jpeg", "png", "jpe", "jfif", "jif", "jfi", "webp", "bmp", "dib", "gif", "tif", "tiff", "pjpeg"];
 /// Of two images that differ in the extension alone, one with one of these is preferred.
 const USUAL: usize = 3;
+/// The bytes that tell the kind of an image.
+const BEGIN: u64 = 64;
+/// The most files that end alike among which the one with the extension of a name is looked for.
+const ALIKE: usize = 64;
 /// The most files that a message lists.
 const FEW: usize = 4;
 
@@ -61,7 +67,8 @@ impl FileIndex {
                 if kind.is_dir() || kind.is_symlink() && path.is_dir() {
                     folders.push(path);
                 } else {
-                    index.insert(path);
+                    let regular = kind.is_file() || kind.is_symlink() && path.is_file();
+                    index.insert(path, regular);
                 }
             }
         }
@@ -69,9 +76,12 @@ impl FileIndex {
         Ok(index)
     }
 
-    fn insert(&mut self, path: PathBuf) {
+    fn insert(&mut self, path: PathBuf, regular: bool) {
         let relative = self.relative(&path);
-        let image = is_image(&relative);
+        let image = match extension(&relative) {
+            Some(_) => is_image(&relative),
+            None => regular && begins_as_image(&path),
+        };
         self.images += usize::from(image);
         self.entries.push(Entry { key: key(&relative).into(), path, image });
     }
@@ -81,10 +91,14 @@ impl FileIndex {
         &self.root
     }
 
-    /// The path of a file under the root, with forward slashes.
+    /// The path of a file under the root, with forward slashes. A file elsewhere has its whole path, without
+    /// the leading slash: the path is relative in any case.
     pub(crate) fn relative(&self, path: &Path) -> String {
-        let path = path.strip_prefix(&self.root).unwrap_or(path);
-        path.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/")
+        if let Ok(path) = path.strip_prefix(&self.root) {
+            return path.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/");
+        }
+        let names = path.components().filter(|component| matches!(component, Component::Normal(_)));
+        names.map(|name| name.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
     }
 
     /// The number of images.
@@ -122,6 +136,7 @@ impl FileIndex {
     /// never `0.png`.
     ///
     /// On failure, the reason: no such file, or several.
+    #[cfg(test)]
     pub(crate) fn find(&self, name: &str) -> std::result::Result<Cow<'_, Path>, String> {
         self.find_from(&self.root, name)
     }
@@ -167,13 +182,16 @@ impl FileIndex {
             }
         }
         let ends = self.ending(&key(&named.to_string_lossy()));
-        let images: Vec<&Entry> = ends.iter().filter(|entry| entry.image).collect();
         let folder = self.root.join(folder);
-        let within: Vec<&Entry> =
-            images.iter().filter(|entry| entry.path.starts_with(&folder)).copied().collect();
-        match if within.is_empty() { images } else { within }.as_slice() {
+        let within = ends.iter().filter(|entry| entry.image && entry.path.starts_with(&folder));
+        let mut found: Vec<&Entry> = within.take(ALIKE).collect();
+        if found.is_empty() {
+            found = ends.iter().filter(|entry| entry.image).take(ALIKE).collect();
+        }
+        match found.as_slice() {
             [] => Err(self.missing(name)),
-            several => self.one(several, name).map(|entry| Cow::Borrowed(entry.path.as_path())),
+            several if several.len() == ALIKE => Err(ambiguous(several)),
+            several => Self::one(several, name).map(|entry| Cow::Borrowed(entry.path.as_path())),
         }
     }
 
@@ -210,11 +228,16 @@ impl FileIndex {
 
     /// An existing file, by its path under the root if it is there.
     fn known(&self, path: PathBuf) -> Cow<'_, Path> {
-        let real = path.canonicalize().unwrap_or_else(|_| path.clone());
+        // The folder without links and `..`, and the name of the file as it is.
+        let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
+        let real = match (folder, path.file_name()) {
+            (Some(folder), Some(name)) => folder.join(name),
+            _ => path.clone(),
+        };
         let relative = path.strip_prefix(&self.root).or_else(|_| real.strip_prefix(&self.real));
         match relative.map(|relative| self.at(&clean(relative), "")) {
             Ok(Ok(Some(entry))) => Cow::Borrowed(&entry.path),
-            _ => Cow::Owned(path),
+            _ => Cow::Owned(real),
         }
     }
 
@@ -230,12 +253,12 @@ impl FileIndex {
             return Ok(Some(exact));
         }
         let found = if images.is_empty() { others } else { images };
-        if found.is_empty() { Ok(None) } else { self.one(&found, name).map(Some) }
+        if found.is_empty() { Ok(None) } else { Self::one(&found, name).map(Some) }
     }
 
     /// The only file of several that a name can mean: the only one, or the only one with the extension of
     /// the name, or the only one with a usual extension.
-    fn one<'e>(&self, several: &[&'e Entry], name: &str) -> std::result::Result<&'e Entry, String> {
+    fn one<'e>(several: &[&'e Entry], name: &str) -> std::result::Result<&'e Entry, String> {
         let only = |wanted: &dyn Fn(&str) -> bool| {
             let mut found =
                 several.iter().filter(|entry| extension(&entry.path.to_string_lossy()).is_some_and(wanted));
@@ -246,15 +269,7 @@ impl FileIndex {
         }
         let same = extension(name).and_then(|end| only(&|other| other.eq_ignore_ascii_case(end)));
         let usual = || only(&|other| IMAGES[..USUAL].iter().any(|known| known.eq_ignore_ascii_case(other)));
-        same.or_else(usual).ok_or_else(|| {
-            let mut names: Vec<String> =
-                several.iter().map(|entry| entry.path.display().to_string()).collect();
-            names.sort();
-            let more = names.len().saturating_sub(FEW);
-            names.truncate(FEW);
-            let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-            format!("ambiguous: it may be any of {}{more}", names.join(", "))
-        })
+        same.or_else(usual).ok_or_else(|| ambiguous(several))
     }
 
     /// The files whose keys begin with `key`, those that equal it first.
@@ -280,6 +295,16 @@ impl FileIndex {
         }
         reason
     }
+}
+
+/// The reason why a name is none of several files.
+fn ambiguous(several: &[&Entry]) -> String {
+    let mut names: Vec<String> = several.iter().map(|entry| entry.path.display().to_string()).collect();
+    names.sort();
+    let more = names.len().saturating_sub(FEW);
+    names.truncate(FEW);
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    format!("ambiguous: it may be any of {}{more}", names.join(", "))
 }
 
 /// The separator of the components of a key, before every letter in order.
@@ -333,6 +358,13 @@ pub(crate) fn is_image(path: &str) -> bool {
     extension(path).is_some_and(|end| IMAGES.iter().any(|known| end.eq_ignore_ascii_case(known)))
 }
 
+/// Whether a file begins as an image of a known kind.
+fn begins_as_image(path: &Path) -> bool {
+    let mut begin = Vec::with_capacity(BEGIN as usize);
+    let read = File::open(path).and_then(|file| file.take(BEGIN).read_to_end(&mut begin));
+    read.is_ok() && image::guess_format(&begin).is_ok()
+}
+
 /// For messages about a missing path: the nearest existing folder and its files.
 pub(crate) fn nearest(path: &Path) -> String {
     let Some(folder) =
@@ -362,7 +394,11 @@ mod tests {
         for name in names {
             let file = home.path().join(name);
             std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-            std::fs::write(file, b"").unwrap();
+            std::fs::write(
+                file,
+                if name.ends_with("photo") { &b"\xff\xd8\xff\xe0\0\x10JFIF"[..] } else { b"" },
+            )
+            .unwrap();
         }
         (FileIndex::scan(home.path()).unwrap(), home)
     }
@@ -442,16 +478,19 @@ mod tests {
         assert_eq!(from("train", "b.png"), Path::new("train/deep/b.png"));
         let inner = FileIndex::scan(&root.join("train")).unwrap();
         assert_eq!(inner.find("train/a.png").unwrap(), root.join("train/a.png"));
-        assert_eq!(inner.find("../test/a.png").unwrap(), root.join("test/a.png"));
+        let outer = inner.find("../test/a.png").unwrap();
+        assert_eq!(outer, root.canonicalize().unwrap().join("test/a.png"));
+        assert!(inner.relative(&outer).ends_with("test/a.png") && !inner.relative(&outer).starts_with('/'));
         assert_eq!(index.find("outside.txt").unwrap(), root.join("outside.txt"));
     }
 
     #[test]
     fn images_and_other_files_are_counted_and_listed_in_order() {
-        let (index, home) = index(&["b.jfif", "c.JPE", "a/d.webp", "e.Tiff", "f", "g.txt", ".hidden.png"]);
-        assert_eq!(index.len(), 4);
+        let (index, home) =
+            index(&["b.jfif", "c.JPE", "a/d.webp", "e.Tiff", "f", "g.txt", ".hidden.png", "photo"]);
+        assert_eq!(index.len(), 5);
         let names = |paths: Vec<&Path>| paths.iter().map(|path| index.relative(path)).collect::<Vec<_>>();
-        assert_eq!(names(index.images()), ["a/d.webp", "b.jfif", "c.JPE", "e.Tiff"]);
+        assert_eq!(names(index.images()), ["a/d.webp", "b.jfif", "c.JPE", "e.Tiff", "photo"]);
         assert_eq!(names(index.others()), ["f", "g.txt"]);
         // A file without an extension is an image if a caption file names it.
         assert_eq!(index.find("f").unwrap(), home.path().join("f"));

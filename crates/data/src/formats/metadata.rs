@@ -89,6 +89,7 @@ pub(crate) fn read(
         let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
         sources.push(Source { folder, file: path, part, rows: read });
     }
+    columns.check_group()?;
     // Where some rows name a part, rows of an unknown one must not be drawn into any.
     if columns.has_parts() {
         sources.iter_mut().for_each(|source| source.rows.retain(|row| !row.unknown_part));
@@ -170,7 +171,7 @@ fn find_tables(
     let mut found: Vec<&Path> = Vec::new();
     let mut refused = Vec::new();
     for path in tables {
-        match first_row(path, named) {
+        match first_row(path, index, named) {
             Ok(()) => found.push(path),
             Err(reason) => refused.push((path, reason)),
         }
@@ -201,17 +202,25 @@ fn find_tables(
     Ok(found.into_iter().map(|path| Metadata::new(index, path)).collect())
 }
 
-/// Checks that the first row of a table names an image.
+/// Checks that the first row of a table names an image. An object in JSON may be anything, and its name must
+/// be that of an image of the folder.
 ///
 /// On failure, the reason.
-fn first_row(path: &Path, named: Named<'_>) -> std::result::Result<(), String> {
+fn first_row(path: &Path, index: &FileIndex, named: Named<'_>) -> std::result::Result<(), String> {
     let columns = Columns::new(named);
     let mut outcome = None;
     let stop = || Error::file(path, "read");
     let read = rows::read(path, &mut |line, cells, table| {
-        outcome = Some(
-            columns.images(&cells, table).map(|_| ()).map_err(|reason| format!("line {line}: {reason}")),
-        );
+        let images = columns.images(&cells, table).map_err(|reason| format!("line {line}: {reason}"));
+        let known = |names: &Vec<String>| {
+            let folder = path.parent().unwrap_or(index.root());
+            ending(path) != "json" || names.iter().any(|name| index.find_from(folder, name).is_ok())
+        };
+        outcome = Some(match images {
+            Ok(names) if known(&names) => Ok(()),
+            Ok(names) => Err(format!("no image is called `{}`", names.join("`, `"))),
+            Err(reason) => Err(reason),
+        });
         Err(stop())
     });
     match (outcome, read) {
@@ -227,8 +236,12 @@ fn is_table(path: &Path) -> bool {
 
 /// The place of its ending among those of tables.
 fn preference(path: &Path) -> usize {
-    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let ending = ending(path);
     ENDINGS.iter().position(|known| *known == ending).unwrap_or(ENDINGS.len())
+}
+
+fn ending(path: &Path) -> String {
+    path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default()
 }
 
 fn stem(path: &Path) -> String {
