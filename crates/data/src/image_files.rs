@@ -10,7 +10,7 @@ use t2f_ops::setting::SettingError;
 use crate::attributes::{Attributes, Observation, Schema};
 use crate::cached::Cached;
 use crate::dataset::{Caption, CaptionEdit, Dataset, captions_with_equal_claims, check_index};
-use crate::decode::decode;
+use crate::decode::{Decoding, decode};
 use crate::error::{Error, Result};
 use crate::files_config::FilesConfig;
 use crate::fit::fit;
@@ -106,8 +106,9 @@ impl Dataset for ImageFiles {
         }
         let bytes = read(path)?;
         let FilesConfig { background, max_megapixels, .. } = self.files;
-        let image = decode(&bytes, u64::from(max_megapixels) * 1_000_000, background)
-            .and_then(|image| fit(&image, self.resolution, self.files.fit, self.crop, background))
+        let decoding = Decoding { max_pixels: u64::from(max_megapixels) * 1_000_000, background };
+        let image = decode(&bytes, &decoding)
+            .and_then(|decoded| fit(&decoded.image, self.resolution, self.files.fit, self.crop, background))
             .map_err(|reason| Error::file(path, reason))?;
         if let Some(cache) = &self.cache {
             cache.store(path, &image);
