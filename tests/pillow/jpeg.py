@@ -343,8 +343,9 @@ def encode(planes, options):
     ]
     out = bytearray(b"\xff\xd8")
 
-    def segment(marker, data, first=False):
-        out.extend(b"" if first else options.junk)
+    def segment(marker, data):
+        # Pillow knows a file by its first three bytes.
+        out.extend(options.junk if len(out) > 2 else b"")
         out.extend(b"\xff" * options.fill + bytes([0xFF, marker]) + struct.pack(">H", len(data) + 2) + data)
 
     def quantization():
@@ -354,8 +355,8 @@ def encode(planes, options):
             data = struct.pack(">64H", *values) if wide else bytes(values)
             segment(0xDB, bytes([wide << 4 | c]) + data)
 
-    for i, (marker, data) in enumerate(options.segments):
-        segment(marker, data, i == 0)
+    for marker, data in options.segments:
+        segment(marker, data)
     if not options.late_tables:
         quantization()
     start = 0xC2 if options.progressive else 0xC1 if options.extended or options.wide_tables else 0xC0

@@ -9,8 +9,12 @@ use crate::error::{Error, Result};
 
 /// The extensions of images, and those that a caption file may have instead (Face2Text v0.1 calls
 /// `.jpg` files `.bmp`).
-const READABLE: [&str; 3] = ["jpg", "jpeg", "png"];
-const NAMED: [&str; 7] = ["jpg", "jpeg", "png", "bmp", "gif", "webp", "tif"];
+const READABLE: [&str; 12] =
+    ["jpg", "jpeg", "jpe", "jfif", "png", "apng", "webp", "bmp", "dib", "gif", "tif", "tiff"];
+const NAMED: [&str; 17] = [
+    "jpg", "jpeg", "jpe", "jfif", "png", "apng", "webp", "bmp", "dib", "gif", "tif", "tiff", "avif", "heic",
+    "heif", "jp2", "jxl",
+];
 
 /// The images under a folder, by name without extension, case folded, composed (NFC).
 pub(crate) struct FileIndex {

@@ -133,9 +133,7 @@ mod tests {
         assert!(of(half).unwrap_err().contains("not a whole JPEG"));
         let closed = [half, b"\xff\xd9"].concat();
         assert!(of(&closed).unwrap_err().contains("not a whole JPEG"));
-        let cut = of(&whole[..whole.len() - 2]).unwrap();
-        let far = cut.pixels.iter().zip(&image.pixels).map(|(a, b)| a.abs_diff(*b)).max();
-        assert!(far <= Some(3), "{far:?}");
+        assert_eq!(of(&whole[..whole.len() - 2]).unwrap(), image);
         let padded = [whole.as_slice(), &[0; 64]].concat();
         assert_eq!(of(&padded).unwrap(), image);
     }

@@ -31,7 +31,7 @@ pub(super) struct Plane {
 }
 
 impl Plane {
-    fn new(frame: &Frame, index: usize) -> Self {
+    fn new(frame: &Frame, index: usize, with_samples: bool) -> Self {
         let component = frame.components[index];
         let (h, v) = frame.max();
         let (width, height) =
@@ -43,7 +43,7 @@ impl Plane {
             stride: 8 * across,
             width,
             height,
-            samples: if frame.progressive { Vec::new() } else { vec![0; size] },
+            samples: if with_samples && !frame.progressive { vec![0; size] } else { Vec::new() },
             blocks: (width.div_ceil(8), height.div_ceil(8)),
             table: None,
             coefficients: if frame.progressive { vec![0; size] } else { Vec::new() },
@@ -121,8 +121,23 @@ impl Tables {
 
 /// Decodes every scan. On failure, the reason.
 pub(super) fn decode(headers: &Headers) -> Result<Vec<Plane>, String> {
+    let mut planes = planes(headers, true)?;
+    if headers.frame.progressive {
+        planes.iter_mut().for_each(Plane::transform_all);
+    }
+    Ok(planes)
+}
+
+/// Reads every scan without its pixels. On failure, the reason: blocks are missing or damaged.
+pub(super) fn check(headers: &Headers) -> Result<(), String> {
+    planes(headers, false).map(|_| ())
+}
+
+/// The components after every scan: the coefficients of a progressive file, the samples of another one.
+fn planes(headers: &Headers, with_samples: bool) -> Result<Vec<Plane>, String> {
     let frame = &headers.frame;
-    let mut planes: Vec<Plane> = (0..frame.components.len()).map(|index| Plane::new(frame, index)).collect();
+    let count = frame.components.len();
+    let mut planes: Vec<Plane> = (0..count).map(|index| Plane::new(frame, index, with_samples)).collect();
     let (mut tables, mut scans) = (Tables::default(), headers.scans.iter());
     for segment in &headers.segments {
         tables.read(segment.marker, segment.body)?;
@@ -137,12 +152,9 @@ pub(super) fn decode(headers: &Headers) -> Result<Vec<Plane>, String> {
             }
         }
         decode_scan(frame, scan, &tables, segment.data, &mut planes).map_err(|fault| match fault {
-            Fault::Incomplete => "not a whole JPEG: the pixels end early".to_owned(),
-            Fault::Damaged => "not a whole JPEG: the coded data are damaged".to_owned(),
+            Fault::Incomplete => "not a whole JPEG: the pixels end early",
+            Fault::Damaged => "not a whole JPEG: the coded data are damaged",
         })?;
-    }
-    if frame.progressive {
-        planes.iter_mut().for_each(Plane::transform_all);
     }
     Ok(planes)
 }
@@ -188,7 +200,9 @@ fn decode_scan(
                     state.progressive(scan, place, tables, block)?;
                 } else {
                     let block = state.sequential(place, tables)?;
-                    plane.transform(x, y, &block);
+                    if !plane.samples.is_empty() {
+                        plane.transform(x, y, &block);
+                    }
                 }
             }
         }

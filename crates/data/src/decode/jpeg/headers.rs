@@ -133,8 +133,12 @@ impl Scan {
         for entry in list.chunks_exact(2) {
             let index = frame.components.iter().position(|it| it.id == entry[0]).ok_or_else(damaged)?;
             let (dc, ac) = (usize::from(entry[1] >> 4), usize::from(entry[1] & 15));
-            if dc > 3 || ac > 3 || scan.components.iter().any(|&(other, ..)| other == index) {
+            if dc > 3 || ac > 3 {
                 return Err(damaged());
+            }
+            // T.81, B.2.3: in the order of the frame, each once.
+            if scan.components.last().is_some_and(|&(last, ..)| last >= index) {
+                return Err("a JPEG with a scan whose components are out of order".into());
             }
             scan.components.push((index, dc, ac));
         }
@@ -162,6 +166,8 @@ impl Scan {
 pub(super) struct Headers<'a> {
     pub(super) frame: Frame,
     pub(super) colours: Colours,
+    /// The colour transform of Adobe's segment.
+    pub(super) adobe: Option<u8>,
     pub(super) segments: Vec<Segment<'a>>,
     pub(super) scans: Vec<Scan>,
     /// Whether bytes lie between segments.
@@ -199,8 +205,10 @@ impl<'a> Headers<'a> {
             marked.filter_map(move |it| it.body.strip_prefix(name))
         };
         let exif = app(1, b"Exif\0\0").map(<[u8]>::to_vec).reduce(|all, next| [all, next].concat());
+        let adobe = adobe_transform(head);
         Ok(Self {
-            colours: colours(&frame, app(0, b"JFIF\0").next().is_some(), adobe_transform(head)),
+            colours: colours(&frame, app(0, b"JFIF\0").next().is_some(), adobe),
+            adobe,
             exif,
             xmp: app(1, b"http://ns.adobe.com/xap/1.0/\0").next(),
             profile: profile(app(2, b"ICC_PROFILE\0").collect()),
