@@ -225,7 +225,7 @@ def jpeg_damage():
             changed[start + (6 if at == 5 else 7)] = 0
         yield File("jpeg damaged", f"header_{at}", bytes(changed), True, expected)
     no_scan = data[:data.index(b"\xff\xda")] + b"\xff\xd9"
-    yield File("jpeg damaged", "no_scan", no_scan, True, "without pixels")
+    yield File("jpeg damaged", "no_scan", no_scan, True, "scans are missing")
     luma = encode(planes, Options(**usual, scans=[Scan([0])]))
     yield File("jpeg damaged", "luma_only", luma, True, "scans are missing")
 

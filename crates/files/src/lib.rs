@@ -27,6 +27,7 @@
 pub mod disk;
 mod error;
 pub mod json_lines;
+pub mod mapped;
 pub mod tensors;
 
 pub use error::{Cause, Error, Result};

@@ -185,7 +185,7 @@ impl<'a> Headers<'a> {
     pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, String> {
         let Segments { list: segments, stray, ended } = segments(bytes);
         let mut frames = segments.iter().filter(|it| is_frame(it.marker));
-        let frame = frames.next().ok_or("a JPEG without a frame header")?;
+        let frame = frames.next().ok_or("not a whole JPEG: the frame header is missing")?;
         let frame = Frame::parse(frame.marker, frame.body)?;
         if frames.next().is_some() {
             return Err("a JPEG with a second frame header".into());
@@ -193,7 +193,7 @@ impl<'a> Headers<'a> {
         let scans = segments.iter().filter(|it| it.marker == SOS).map(|it| Scan::parse(&frame, it.body));
         let scans: Vec<Scan> = scans.collect::<Result<_, _>>()?;
         if scans.is_empty() {
-            return Err("a JPEG without pixels".into());
+            return Err("not a whole JPEG: the scans are missing".into());
         }
         if scans.len() > MOST_SCANS {
             return Err(format!("a JPEG of {} scans: expected at most {MOST_SCANS}", scans.len()));

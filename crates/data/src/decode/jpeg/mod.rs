@@ -1,9 +1,12 @@
 //! JPEG files, as libjpeg and Pillow show them.
 //!
-//! Most files take a fast library. It is wrong without an error for some others, which the headers
-//! tell: those of several sequential scans, unusual sampling factors or component orders, stray bytes
-//! between segments, and CMYK. These take the decoder of this module, which has the results of
-//! libjpeg bit for bit, and accepts no file of which a block is missing.
+//! Files of the usual forms take `zune-jpeg`, after a check that every block is there: that library
+//! accepts files that end within a row of blocks. Of files of the other forms (several sequential scans,
+//! unusual sampling factors, stray bytes, contradicting colour spaces, chroma of two columns) it shows
+//! many wrong without an error, and `jpeg-decoder` shows some wrong and takes zeros for missing data.
+//! They and CMYK take the decoder of this module, whose results are those of libjpeg bit for bit.
+//!
+//! Arithmetic coding, 12 bits, lossless and hierarchical files are refused by name.
 
 mod bits;
 mod coefficients;
