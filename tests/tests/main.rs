@@ -10,6 +10,7 @@ mod corrupt;
 mod diverge;
 mod documents;
 mod fuzz;
+mod generate;
 mod globals;
 mod kills;
 mod licences;
