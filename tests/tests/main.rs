@@ -11,6 +11,7 @@ mod diverge;
 mod documents;
 mod formats;
 mod fuzz;
+mod generate;
 mod globals;
 mod kills;
 mod licences;

@@ -98,17 +98,7 @@ impl RunDir {
     /// # Errors
     /// If the file cannot be read, or was edited or damaged without that line.
     pub fn config(&self) -> Result<Config> {
-        let path = self.path.join("config.toml");
-        let config = Config::from_file(&path)?;
-        let text = fs::read_to_string(&path).map_err(|error| Error::file(&path, error))?;
-        if is_sealed(&text) || text.trim_end().ends_with(EDITED) {
-            return Ok(config);
-        }
-        let message = format!(
-            "was edited or damaged: the hash in its last line does not match. If the edit is intended, replace the \
-            last line by `{EDITED}`"
-        );
-        Err(Error::file(path, message))
+        read_config(&self.path)
     }
 
     /// `checkpoints/`.
@@ -138,6 +128,21 @@ impl RunDir {
     pub fn model(&self) -> PathBuf {
         self.path.join("model.safetensors")
     }
+}
+
+/// As [`RunDir::config`], of a folder that another process may use.
+pub(crate) fn read_config(run: &Path) -> Result<Config> {
+    let path = run.join("config.toml");
+    let config = Config::from_file(&path)?;
+    let text = fs::read_to_string(&path).map_err(|error| Error::file(&path, error))?;
+    if is_sealed(&text) || text.trim_end().ends_with(EDITED) {
+        return Ok(config);
+    }
+    let message = format!(
+        "was edited or damaged: the hash in its last line does not match. If the edit is intended, replace the \
+        last line by `{EDITED}`"
+    );
+    Err(Error::file(path, message))
 }
 
 fn sealed(text: &str) -> String {

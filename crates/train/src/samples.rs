@@ -32,7 +32,19 @@ impl Samples {
             .iter()
             .map(|&i| Ok(part.captions(i)?.first().map(|caption| caption.text.clone()).unwrap_or_default()))
             .collect::<Result<Vec<_>>>()?;
+        let scripts = sheet::undrawn(&captions);
+        if !scripts.is_empty() {
+            tracing::warn!(
+                "sample sheets have […] in place of text that is not drawn ({}); the captions are in the data set",
+                scripts.join(", ")
+            );
+        }
         Ok(Self { captions, indices: order, seeds: (0..count as u64).collect() })
+    }
+
+    /// The captions.
+    pub fn captions(&self) -> &[String] {
+        &self.captions
     }
 
     /// The real images of the captions.

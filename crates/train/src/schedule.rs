@@ -65,7 +65,8 @@ impl ScheduleConfig {
         whole
     }
 
-    fn in_epochs(&self) -> bool {
+    /// Whether the phases are given in epochs, so that they depend on the size of the data set.
+    pub(crate) fn in_epochs(&self) -> bool {
         self.epochs.is_some() || self.fade_in_percentage.is_some()
     }
 
@@ -194,6 +195,12 @@ impl Schedule {
         let into = images.saturating_sub(phase.start) + phase.batch_size as u64;
         let alpha = if into < phase.fade { into as f64 / phase.fade as f64 } else { 1.0 };
         Stage { level, resolution: 4 << level, alpha, batch_size: phase.batch_size }
+    }
+
+    /// The stage of the last batch of the first `images` images.
+    pub fn last(&self, images: u64) -> Stage {
+        let size = self.at(images.saturating_sub(1)).batch_size as u64;
+        self.at(images.saturating_sub(size))
     }
 
     /// The factor of the learning rates for the batch that begins after `images` images: 1, with a linear

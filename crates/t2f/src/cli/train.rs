@@ -20,7 +20,7 @@ use crate::cli::signals::Signals;
 use crate::cli::source::Source;
 use crate::cli::terminal::{self, program, quoted};
 
-/// The caption of the suggested command at the end of a run.
+/// The caption of the suggested command at the end of a run, if the model knows its words.
 const TRY: &str = "a bald man with a beard and round glasses";
 
 /// The options of `t2f train`.
@@ -192,7 +192,8 @@ fn drive(mut trainer: Trainer, options: &Options) -> anyhow::Result<()> {
     }
     match outcome {
         Outcome::Finished => {
-            terminal::result(&format!("{} generate --model {} \"{TRY}\"", program(), path(&run)))
+            let caption = in_quotes(&trainer.example_caption(TRY));
+            terminal::result(&format!("{} generate --model {} {caption}", program(), path(&run)));
         }
         Outcome::Stopped => {
             display.note("stopped as asked; to resume:");
@@ -230,6 +231,12 @@ fn train(
             outcome => return outcome,
         }
     }
+}
+
+/// A caption as a word of a command line.
+fn in_quotes(caption: &str) -> String {
+    let plain = |c: char| !c.is_control() && !"\"$`\\!".contains(c);
+    if caption.chars().all(plain) { format!("\"{caption}\"") } else { quoted(caption) }
 }
 
 fn path(run: &Path) -> String {

@@ -212,6 +212,28 @@ impl Trainer {
         self.state.pipeline_ema()
     }
 
+    /// A caption for a first generation: `preferred` if the model knows all its words, otherwise a caption of
+    /// the sample sheets or of the training part, the first short one of which it knows all words.
+    pub fn example_caption(&self, preferred: &str) -> String {
+        const FEW: usize = 200;
+        const SHORT: usize = 100;
+        let text = self.state.pipeline_ema().text();
+        let known = |caption: &String| text.unknown_words(caption).is_ok_and(|unknown| unknown.is_empty());
+        let preferred = preferred.to_owned();
+        if known(&preferred) {
+            return preferred;
+        }
+        let train = (0..self.splits.train.len().min(FEW)).flat_map(|index| {
+            let captions = self.splits.train.captions(index).unwrap_or_default();
+            captions.into_iter().map(|caption| caption.text.clone()).collect::<Vec<_>>()
+        });
+        let captions = self.samples.captions().iter().cloned().chain(train);
+        let captions = captions.filter(|caption| !caption.trim().is_empty() && known(caption));
+        let captions: Vec<String> = captions.collect();
+        let short = captions.iter().find(|caption| caption.chars().count() <= SHORT);
+        short.or(captions.first()).cloned().unwrap_or(preferred)
+    }
+
     /// The device of the networks.
     pub fn device(&self) -> &Device {
         &self.device
@@ -315,9 +337,7 @@ impl Trainer {
 
     /// The stage of the last batch shown.
     pub fn stage(&self) -> Stage {
-        let shown = self.progress.images;
-        let size = self.schedule.at(shown.saturating_sub(1)).batch_size as u64;
-        self.schedule.at(shown.saturating_sub(size))
+        self.schedule.last(self.progress.images)
     }
 }
 
