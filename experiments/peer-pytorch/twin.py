@@ -1,4 +1,4 @@
-"""The PyTorch side of `t2f bench --peer`. Needs torch and nothing else.
+"""The PyTorch side of `t2f bench --peer`. Needs torch; `load` also needs Pillow and numpy.
 
     python twin.py parity '{"channels": [8, 8], …, "mix": [0.5, …]}'
         losses, norms of their gradients and parameter counts on weights that `formula` gives,
@@ -16,6 +16,8 @@
         draws COUNT faces from it into PNGs
     python twin.py draw eager|eager-cl|compile|compile-cl FILE COUNT
         as `step`, with the times of drawing COUNT faces
+    python twin.py load '{"list": FILE, "from": "files" or "cached", "resolution": 64, "batch": 32, "images": 2048}'
+        as `step`, with the times of loading so many images of the files in a list
 """
 
 import json
@@ -132,6 +134,10 @@ def main():
             say({"wrote": path})
         case ["generate", path, count, folder]:
             drawing.generate(path, int(count), folder)
+        case ["load", job]:
+            import loading  # Pillow is needed here alone
+
+            serve(loading.Loading(json.loads(job), int(os.environ.get("OMP_NUM_THREADS", os.cpu_count()))))
         case ["draw", variant, path, count]:
             serve(drawing.Drawing(drawing.load(path), variant, int(count)))
         case _:

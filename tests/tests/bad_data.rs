@@ -438,7 +438,7 @@ fn missing_data_is_reported_with_a_hint() {
     fs::create_dir(home.path().join("faces")).unwrap();
     for (data, parts) in [
         ("folder:fases", ["no such folder", "faces"]),
-        ("folder:faces", ["neither metadata.jsonl nor metadata.csv", "hint: "]),
+        ("folder:faces", ["no image and no metadata file", "hint: "]),
         ("lfw:faces,clean.json", ["no captions there", "procedural"]),
     ] {
         let ran = run(home.path(), &["train", "--data", data]);

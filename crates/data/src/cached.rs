@@ -37,7 +37,8 @@ impl Cached {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    fn keep(&self, index: usize, image: &Image) {
+    /// Keeps an image that was read elsewhere, if the limit allows.
+    pub(crate) fn keep(&self, index: usize, image: &Image) {
         let size = image.pixels.len();
         let claimed = self.bytes.fetch_add(size, Ordering::Relaxed);
         if claimed + size > self.limit || self.images[index].set(image.pixels.clone().into()).is_err() {

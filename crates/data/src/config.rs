@@ -8,8 +8,12 @@ use t2f_ops::setting::SettingError;
 use crate::cached::Cached;
 use crate::dataset::Dataset;
 use crate::error::Result;
-use crate::image_folder::FolderConfig;
-use crate::lfw::LfwConfig;
+use crate::files_config::FilesConfig;
+use crate::formats::folder::FolderConfig;
+use crate::formats::lfw::LfwConfig;
+use crate::formats::text_folder::{MmCelebaHqConfig, TextFilesConfig};
+use crate::image_files;
+use crate::listing::{Format, Listing, Reading};
 use crate::procedural::{ProceduralFaces, Split};
 use crate::splits::Splits;
 
@@ -18,8 +22,13 @@ const MOST_IMAGES: usize = 100_000_000;
 
 /// The kinds of data set in one argument, `KIND` or `KIND:PATH,…`: each kind and the keys of its paths.
 /// A new kind is its file, its variant of [`DataConfig`] and its line here.
-pub const SOURCES: [(&str, &[&str]); 3] =
-    [("procedural", &[]), ("folder", &["path"]), ("lfw", &["images", "captions"])];
+pub const SOURCES: [(&str, &[&str]); 5] = [
+    ("procedural", &[]),
+    ("folder", &["path"]),
+    ("lfw", &["images", "captions"]),
+    ("text-files", &["path"]),
+    ("mm-celeba-hq", &["path"]),
+];
 
 /// The data set. `kind = "…"` in a configuration file chooses the variant.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,8 +38,12 @@ pub enum DataConfig {
     Procedural(ProceduralConfig),
     /// LFW (or CelebA) images with Face2Text captions.
     Lfw(LfwConfig),
-    /// A folder of images with a metadata file.
+    /// A folder of images, with metadata, with text files or with neither.
     Folder(FolderConfig),
+    /// A folder of images with a text file each.
+    TextFiles(TextFilesConfig),
+    /// MM-CelebA-HQ.
+    MmCelebaHq(MmCelebaHqConfig),
 }
 
 impl Default for DataConfig {
@@ -62,29 +75,71 @@ impl Default for ProceduralConfig {
 }
 
 impl DataConfig {
+    /// The format of a data set of files, or the settings of the procedural faces.
+    fn format(&self) -> std::result::Result<&dyn Format, &ProceduralConfig> {
+        Ok(match self {
+            Self::Procedural(config) => return Err(config),
+            Self::Lfw(config) => config,
+            Self::Folder(config) => config,
+            Self::TextFiles(config) => config,
+            Self::MmCelebaHq(config) => config,
+        })
+    }
+
+    /// The settings of the image files; `None` for the procedural faces.
+    pub fn files_mut(&mut self) -> Option<&mut FilesConfig> {
+        match self {
+            Self::Procedural(_) => None,
+            Self::Lfw(config) => Some(&mut config.files),
+            Self::Folder(config) => Some(&mut config.files),
+            Self::TextFiles(config) => Some(&mut config.files),
+            Self::MmCelebaHq(config) => Some(&mut config.files),
+        }
+    }
+
     /// The limit of memory for the images of a part, in bytes.
     pub fn memory(&self) -> usize {
-        let mib = match self {
-            Self::Procedural(config) => config.memory_mib,
-            Self::Lfw(config) => config.files.memory_mib,
-            Self::Folder(config) => config.files.memory_mib,
+        let mib = match self.format() {
+            Ok(format) => format.reading().files.memory_mib,
+            Err(procedural) => procedural.memory_mib,
         };
         mib.saturating_mul(1 << 20)
     }
 
-    /// Opens the data set with images of `resolution` pixels a side and splits it.
+    /// Opens the data set with images of `resolution` pixels a side and splits it. Every image is read
+    /// once, from its file or from the cache.
     ///
     /// # Errors
-    /// If a setting is out of range, or the files are missing or have another form than the kind expects.
+    /// If a setting is out of range, the files are missing or have another form than the kind expects,
+    /// or too many images cannot be used.
     pub fn open(&self, resolution: usize) -> Result<Splits> {
+        self.open_with(resolution, image_files::open)
+    }
+
+    /// As [`open`](Self::open), without reading an image: it takes a moment, images that cannot be used
+    /// are found when they are read, and fingerprints do not cover the content.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), except for images that cannot be used.
+    pub fn open_unread(&self, resolution: usize) -> Result<Splits> {
+        self.open_with(resolution, image_files::open_unread)
+    }
+
+    fn open_with(
+        &self,
+        resolution: usize,
+        open: impl Fn(Listing, usize, &Reading<'_>) -> Result<Splits>,
+    ) -> Result<Splits> {
         if !(4..=1024).contains(&resolution) || !resolution.is_power_of_two() {
             let error = SettingError::new("resolution", resolution, "a power of two from 4 to 1024");
             return Err(error.into());
         }
-        match self {
-            Self::Procedural(config) => config.open(resolution),
-            Self::Lfw(config) => config.open(resolution),
-            Self::Folder(config) => config.open(resolution),
+        match self.format() {
+            Ok(format) => {
+                format.reading().split.check()?;
+                open(format.list()?, resolution, &format.reading())
+            }
+            Err(procedural) => procedural.open(resolution),
         }
     }
 }

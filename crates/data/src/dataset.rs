@@ -1,6 +1,7 @@
 //! The extension point of this crate: images, captions and attributes by index.
 
 use std::fmt;
+use std::path::Path;
 
 use t2f_ops::rng::{self, Key};
 
@@ -139,6 +140,29 @@ pub trait Dataset: Send + Sync {
 
     /// The attributes of an image, in the order of the schema. Default `None`: not known.
     fn attributes(&self, _index: usize) -> Option<Attributes> {
+        None
+    }
+
+    /// Whether the images have captions. Default true. A data set without captions gives every image one
+    /// empty caption, and a run trains without the losses that compare captions.
+    fn has_captions(&self) -> bool {
+        true
+    }
+
+    /// The path of an image under the root of its data set, with forward slashes. Default `None`: the
+    /// image has no file.
+    fn file_name(&self, _index: usize) -> Option<&str> {
+        None
+    }
+
+    /// The file of an image. Default `None`: the image has no file of its own.
+    fn file(&self, _index: usize) -> Option<&Path> {
+        None
+    }
+
+    /// The person of an image, where known: no group lies in two parts that the data set draws. Default
+    /// `None`.
+    fn group(&self, _index: usize) -> Option<&str> {
         None
     }
 

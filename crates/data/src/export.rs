@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
-use crate::image_folder::SCHEMA_FILE;
+use crate::formats::sources::SCHEMA_FILE;
 
 /// A row of `metadata.jsonl`.
 #[derive(Serialize)]

@@ -19,6 +19,18 @@ macro_rules! forward_dataset {
         fn attributes(&self, index: usize) -> Option<$crate::attributes::Attributes> {
             self.inner.attributes(self.$at(index).ok()?)
         }
+        fn has_captions(&self) -> bool {
+            self.inner.has_captions()
+        }
+        fn file_name(&self, index: usize) -> Option<&str> {
+            self.inner.file_name(self.$at(index).ok()?)
+        }
+        fn file(&self, index: usize) -> Option<&std::path::Path> {
+            self.inner.file(self.$at(index).ok()?)
+        }
+        fn group(&self, index: usize) -> Option<&str> {
+            self.inner.group(self.$at(index).ok()?)
+        }
         fn hard_negative(
             &self,
             index: usize,

@@ -110,7 +110,9 @@ impl Loader {
             });
             substituted += skipped;
         }
-        for (at, place) in (position..position + size as u64).enumerate() {
+        // Without captions there is none of another image.
+        let captioned = if self.dataset.has_captions() { size } else { 0 };
+        for (at, place) in (position..position + captioned as u64).enumerate() {
             let index = items[at].index;
             items[at].mismatched = match self.hard_negative(place, index, chosen[at])? {
                 Some(negative) => negative.text,

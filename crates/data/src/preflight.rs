@@ -22,6 +22,8 @@ pub struct PreflightReport {
     pub dropped_captions: usize,
     /// The number of images without colour.
     pub gray: usize,
+    /// The number of images that have fewer pixels in use than the resolution.
+    pub enlarged: usize,
     /// The number of images without a caption, which are not used.
     pub uncaptioned: usize,
     /// The files that are not used.

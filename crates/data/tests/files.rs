@@ -4,8 +4,8 @@ use std::path::Path;
 
 use t2f_data::procedural::{Factor, ProceduralFaces, Split, schema};
 use t2f_data::{
-    CaptionFilter, DataConfig, Dataset, Error, FilesConfig, FolderConfig, Image, LfwConfig, Observation,
-    ProceduralConfig, Result, SplitConfig, Splits, export,
+    Cache, CaptionFilter, DataConfig, Dataset, Error, FilesConfig, FolderConfig, Image, LfwConfig,
+    Observation, PreflightReport, ProceduralConfig, Result, SplitConfig, Splits, export,
 };
 use t2f_ops::rng::{Key, unit};
 
@@ -158,19 +158,22 @@ fn a_cache_gives_the_same_pixels_and_survives_damage() {
     let folder = tempfile::tempdir().unwrap();
     let cache = folder.path().join("cache");
     let config = LfwConfig {
-        files: FilesConfig { cache: Some(cache.clone()), ..FilesConfig::default() },
+        files: FilesConfig { cache: Cache::Folder(cache.clone()), ..FilesConfig::default() },
         ..lfw(folder.path(), 3)
     };
     let first = open(&config).unwrap();
     for entry in std::fs::read_dir(&cache).unwrap() {
-        std::fs::write(entry.unwrap().path(), b"damaged").unwrap();
+        // A file that is mapped is replaced, never shortened.
+        let pack = entry.unwrap().path();
+        std::fs::remove_file(&pack).unwrap();
+        std::fs::write(&pack, b"damaged").unwrap();
     }
     for _ in 0..2 {
         let again = open(&config).unwrap();
         assert_eq!(again.train.fingerprint(), first.train.fingerprint());
         assert_eq!(again.train.image(0).unwrap(), first.train.image(0).unwrap());
     }
-    assert_eq!(std::fs::read_dir(&cache).unwrap().count(), 6);
+    assert_eq!(std::fs::read_dir(&cache).unwrap().count(), 1, "one pack for one data set");
 }
 
 #[test]
@@ -250,6 +253,11 @@ fn folder_reason(metadata: (&str, &str)) -> String {
     let home = tempfile::tempdir().unwrap();
     let config = folder(home.path(), &["0.png", "1.png"], metadata);
     open_folder(&config).expect_err("an error").to_string()
+}
+
+/// The remarks of a report, except the one about the column of the captions.
+fn remarks(report: &PreflightReport) -> Vec<&str> {
+    report.notes.iter().map(String::as_str).filter(|note| !note.starts_with("captions: ")).collect()
 }
 
 fn texts(part: &dyn Dataset) -> Vec<Vec<String>> {
@@ -421,7 +429,7 @@ fn a_wrong_row_is_named_by_its_line_in_the_file() {
         ("\n[1]", "line 2, column"),
         ("\n{\"file_name\":5,\"text\":\"x\"}", "line 2: `file_name` is 5: expected text"),
         ("\n\n{\"text\":\"x\"}", "line 3: no `file_name` among [text]"),
-        ("\n{\"file_name\":\"0.png\"}", "line 2: no text in `captions`"),
+        ("\n{\"file_name\":\"0.png\",\"words\":\"a man\"}", "line 2: no text in `captions`"),
     ] {
         let message = folder_reason(("metadata.jsonl", rows));
         assert!(message.contains(&format!("metadata.jsonl: {wanted}")), "{message}");
@@ -446,7 +454,7 @@ fn files_that_are_not_regular_or_too_long_are_unusable_and_never_read() {
     std::fs::File::create(file("long.png")).unwrap().set_len((256 << 20) + 1).unwrap();
     let report = open_folder(&FolderConfig { files: allow_bad(), ..config }).unwrap().report;
     let reasons: Vec<&str> = report.bad.iter().map(|bad| bad.reason.as_str()).collect();
-    let irregular = "not a regular file: expected JPEG or PNG";
+    let irregular = "not a regular file: expected an image";
     assert_eq!(reasons, [irregular, irregular, "268435457 bytes: expected at most 256 MiB"]);
     assert_eq!(report.images, 2, "links to files are followed");
 }
@@ -509,13 +517,17 @@ fn data_without_a_single_caption_says_so() {
 }
 
 #[test]
-fn a_picture_of_a_kind_that_is_not_read_is_told_from_one_that_is_not_there() {
+fn a_file_that_is_no_image_is_told_from_one_that_is_not_there() {
     let home = tempfile::tempdir().unwrap();
-    let table = "file_name,text\n0.png,x\n1.webp,y\n2.webp,z\n";
-    let config = folder(home.path(), &["0.png", "1.webp"], ("metadata.csv", table));
-    let bad = open_folder(&FolderConfig { files: allow_bad(), ..config }).unwrap().report.bad;
-    assert_eq!(bad[0].reason, "exists, but only JPEG and PNG files are read");
-    assert!(bad[1].reason.contains("no such image"), "{bad:?}");
+    let table = "file_name,text\n0.png,x\nnotes.txt,y\n2.webp,z\n";
+    let config = folder(home.path(), &["0.png"], ("metadata.csv", table));
+    std::fs::write(home.path().join("notes.txt"), "words").unwrap();
+    let report = open_folder(&FolderConfig { files: allow_bad(), ..config }).unwrap().report;
+    let reason = |name: &str| {
+        report.bad.iter().find(|bad| bad.path.ends_with(name)).map(|bad| bad.reason.as_str()).unwrap()
+    };
+    assert!(reason("2.webp").contains("no such image") && !reason("notes.txt").contains("no such image"));
+    assert_eq!((report.images, report.bad.len()), (1, 2));
 }
 
 #[test]
@@ -620,7 +632,7 @@ fn attributes_of_any_schema_are_read_and_exported() {
         ["-1", "25 to 27", "black", "false"]
     );
     assert!(splits.train.captions(7).unwrap()[0].claims.holds(&seventh));
-    assert!(splits.report.notes.is_empty(), "{:?}", splits.report.notes);
+    assert_eq!(remarks(&splits.report), [""; 0]);
     let copy = tempfile::tempdir().unwrap();
     export(splits.train.as_ref(), copy.path()).unwrap();
     let config =
@@ -636,7 +648,7 @@ fn attributes_of_any_schema_are_read_and_exported() {
 #[test]
 fn columns_of_others_never_stop_a_data_set_and_are_named() {
     let row = |labels: serde_json::Value| vec![labels.clone(), labels];
-    let notes = |labels| labelled(&row(labels)).0.report.notes;
+    let silent = |labels| remarks(&labelled(&row(labels)).0.report).is_empty();
     for (labels, wanted) in [
         (
             serde_json::json!({"attributes": ["young", "man"]}),
@@ -648,7 +660,7 @@ fn columns_of_others_never_stop_a_data_set_and_are_named() {
     ] {
         let (splits, _home) = labelled(&row(labels));
         assert!(splits.schema().is_empty() && splits.train.len() == 2);
-        let notes = &splits.report.notes;
+        let notes = remarks(&splits.report);
         assert!(notes.len() == 1 && notes[0].starts_with(wanted), "{notes:?}");
         assert!(
             notes[0].contains("(2 rows, the first: ") && notes[0].contains("metadata.jsonl, line 1"),
@@ -658,15 +670,15 @@ fn columns_of_others_never_stop_a_data_set_and_are_named() {
     // Factors and words of the procedural faces, but not all of them, are a schema of their own.
     let (splits, _home) = labelled(&row(serde_json::json!({"attributes": {"hair": "long", "sex": "woman"}})));
     assert_eq!(splits.schema().names().collect::<Vec<_>>(), ["hair", "sex"]);
-    assert!(notes(serde_json::json!({"attributes": {"Male": 1}})).is_empty());
-    assert!(notes(serde_json::json!({"attributes": null, "claims": null})).is_empty());
+    assert!(silent(serde_json::json!({"attributes": {"Male": 1}})));
+    assert!(silent(serde_json::json!({"attributes": null, "claims": null})));
     let rows: Vec<serde_json::Value> = (0..40)
         .map(|i| serde_json::json!({"attributes": {"name": format!("person {i}"), "sex": "man"}}))
         .collect();
     let (splits, _home) = labelled(&rows);
     assert_eq!(splits.schema().names().collect::<Vec<_>>(), ["sex"]);
     assert_eq!(
-        splits.report.notes,
+        remarks(&splits.report),
         ["attribute `name` is ignored: 40 different words in 40 rows are free text"]
     );
 }
@@ -681,7 +693,7 @@ fn rows_of_one_file_add_to_its_attributes_and_contradictions_leave_them_unknown(
     let splits = open_folder(&folder(home.path(), &["0.png"], ("metadata.jsonl", rows))).unwrap();
     let face = splits.train.attributes(0).unwrap();
     assert_eq!((face.get(0), face.get(1)), (Observation::Unknown, Observation::Value(0)));
-    let notes = splits.report.notes;
+    let notes = remarks(&splits.report);
     assert!(
         notes.len() == 1 && notes[0].contains("`hair`") && notes[0].contains("0.png, lines 1 and 3"),
         "{notes:?}"
@@ -706,7 +718,7 @@ fn a_declared_schema_is_that_of_every_part_and_contradictions_are_errors() {
         (splits.schema(), splits.train.attributes(0))
     );
     assert_eq!(splits.train.attributes(0).unwrap().value(0), Some(1));
-    assert!(splits.report.notes[0].starts_with("attribute `hat` is not in the schema (2 rows"));
+    assert!(remarks(&splits.report)[0].starts_with("attribute `hat` is not in the schema (2 rows"));
     std::fs::write(home.path().join("test/schema.json"), json.replace("red", "blond")).unwrap();
     let message = open_folder(&config).unwrap_err().to_string();
     assert!(
@@ -731,7 +743,7 @@ fn a_table_holds_labels_as_json() {
     let splits = open_folder(&folder(home.path(), &["0.png", "1.png"], ("metadata.csv", table))).unwrap();
     assert_eq!(splits.schema().names().collect::<Vec<_>>(), ["sex"]);
     let man = splits.train.attributes(0).unwrap();
-    assert!(splits.train.captions(0).unwrap()[0].claims.holds(&man) && splits.report.notes.is_empty());
+    assert!(splits.train.captions(0).unwrap()[0].claims.holds(&man) && remarks(&splits.report).is_empty());
     assert_eq!(splits.train.attributes(1), None);
 }
 

@@ -28,6 +28,7 @@ pub mod disk;
 mod error;
 pub mod home;
 pub mod json_lines;
+pub mod mapped;
 pub mod tensors;
 
 pub use error::{Cause, Error, Result};

@@ -327,6 +327,12 @@ impl LossConfig {
         self.attributes.weight = 0.0;
     }
 
+    /// Turns off the losses that compare captions, for data without captions.
+    pub fn without_captions(&mut self) {
+        self.adversarial.matching_aware = false;
+        self.contrast.weight = 0.0;
+    }
+
     /// Builds the attribute prior, where there is one.
     ///
     /// # Errors

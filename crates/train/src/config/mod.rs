@@ -288,8 +288,8 @@ impl Config {
         self.optimizer.text = Some(*self.optimizer.text());
     }
 
-    /// Adapts the configuration to a data set: turns off the settings that require attributes if there are
-    /// none, and writes out the defaults, so that a later version with other defaults can resume the run.
+    /// Adapts the configuration to a data set: turns off the settings that require attributes or captions if
+    /// there are none, and writes out the defaults, so that a later version with other defaults can resume the run.
     ///
     /// # Errors
     /// If there are fewer than two training images, or if unusable files leave fewer images than a batch.
@@ -304,6 +304,15 @@ impl Config {
                  are set to 0; the preset face2text is made for such data"
             );
             self.loss.without_attributes();
+        }
+        if !splits.train.has_captions()
+            && (self.loss.adversarial.matching_aware || self.loss.contrast.weight > 0.0)
+        {
+            tracing::warn!(
+                "the images have no captions: the training is unconditional, `loss.adversarial.matching_aware` is \
+                 set to false and `loss.contrast.weight` to 0"
+            );
+            self.loss.without_captions();
         }
         self.write_out();
         let schedule = Schedule::new(&self.schedule, self.gan.max_level(), splits.train.len())?;

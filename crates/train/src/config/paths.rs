@@ -9,13 +9,16 @@ use toml::{Table, Value};
 use super::keys::get;
 use crate::error::{Error, Result};
 
-/// The keys of paths below `data` that are not in `--data`.
-const OTHERS: [&str; 1] = ["files.cache"];
+/// The keys of paths below `data` that are not in `--data` for every kind.
+const OTHERS: [&str; 3] = ["files.cache", "images", "attributes"];
+
+/// Words for `files.cache` that stand for no path.
+const WORDS: [&str; 2] = ["auto", "off"];
 
 /// The keys of paths below `data` for a kind of data set.
 fn keys(kind: &str) -> impl Iterator<Item = &'static str> {
     let of_kind = SOURCES.iter().find(|(name, _)| *name == kind).map_or(&[][..], |(_, keys)| keys);
-    of_kind.iter().copied().chain(OTHERS)
+    of_kind.iter().copied().chain(OTHERS.into_iter().filter(|other| !of_kind.contains(other)))
 }
 
 /// Replaces every path of a `[data]` table, alone or in a list.
@@ -27,7 +30,9 @@ fn replace_each(data: &mut Table, kind: &str, replace: impl Fn(&str, &str) -> Re
             value => vec![value],
         };
         for value in values {
-            if let Value::String(path) = value {
+            if let Value::String(path) = value
+                && !(key == "files.cache" && WORDS.contains(&path.as_str()))
+            {
                 *path = replace(key, path)?;
             }
         }

@@ -6,6 +6,7 @@
 
 pub mod benchmark;
 mod generation;
+mod loading;
 mod peer;
 mod row;
 mod run;
@@ -20,9 +21,11 @@ use crate::cli::bench::benchmark::{Benchmark, Loss};
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use serde_json::json;
+use t2f_train::config::Config;
 
 use crate::cli::failure::usage;
 use crate::cli::json_file;
+use crate::cli::source::Source;
 use peer::Peer;
 use row::Row;
 use worker::{Job, Worker};
@@ -40,6 +43,7 @@ Examples:
   t2f bench --peer python3 --variants shared,shared-cl --resolutions 8
   t2f bench operators --resolutions 64          each operator of the wide network
   t2f bench generation --peer python3           from a caption to a face
+  t2f bench loading --data folder:my-faces --peer python3     batches of image files
   t2f bench run                                 the first step and a whole run of the preset quick
 
 A step is everything between two batches: both updates with Adam, and the average, on random
@@ -85,6 +89,9 @@ pub struct Options {
     /// A setting of `run`; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
+    /// The image files of `loading`, as for `t2f data`
+    #[arg(long, value_name = "SOURCE")]
+    data: Option<Source>,
     /// Also write the results as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -101,6 +108,8 @@ enum What {
     Operators,
     /// Generation, from a caption to a 64x64 face
     Generation,
+    /// Batches of image files, decoded or cached
+    Loading,
     /// A run of the preset quick: its start, and its time besides steps
     Run,
 }
@@ -149,14 +158,15 @@ impl Options {
 
     /// Refuses options without effect on the chosen measurement.
     fn check(&self) -> anyhow::Result<()> {
-        use What::{Generation, Operators, Run, Steps};
-        let given: [(&str, bool, &[What]); 8] = [
+        use What::{Generation, Loading, Operators, Run, Steps};
+        let given: [(&str, bool, &[What]); 9] = [
             ("--resolutions", !self.resolutions.is_empty(), &[Steps, Operators]),
             ("--loss", !self.loss.is_empty(), &[Steps]),
             ("--network", !self.network.is_empty(), &[Steps, Operators]),
-            ("--rounds", self.rounds.is_some(), &[Steps, Generation, Run]),
+            ("--rounds", self.rounds.is_some(), &[Steps, Generation, Loading, Run]),
             ("--steps", self.steps.is_some(), &[Steps]),
-            ("--peer", self.peer.is_some(), &[Steps, Generation]),
+            ("--peer", self.peer.is_some(), &[Steps, Generation, Loading]),
+            ("--data", self.data.is_some(), &[Loading]),
             ("--stock", self.stock, &[Steps]),
             ("--set", !self.overrides.is_empty(), &[Run]),
         ];
@@ -203,7 +213,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let available = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = options.threads.map_or(available, |threads| threads as usize);
     let peer = match (&options.peer, options.what) {
-        (Some(python), What::Steps | What::Generation) => {
+        (Some(python), What::Steps | What::Generation | What::Loading) => {
             Some(Peer::open(python, &options.twin, threads, &options.variants)?)
         }
         _ => None,
@@ -214,6 +224,12 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         What::Operators => json(json!({ "operators": operators(options, threads)? })),
         What::Generation => {
             json(json!({ "generation": generation::measure(peer.as_ref(), options.rounds(), threads)? }))
+        }
+        What::Loading => {
+            let overrides: Vec<String> = options.data.iter().flat_map(Source::overrides).collect();
+            let data = Config::resolve(None, None, &overrides)?.data;
+            let rows = loading::measure(&data, peer.as_ref(), options.rounds(), threads)?;
+            json(json!({ "loading": rows }))
         }
         What::Run => json(json!({ "run": run::measure(&options.overrides, options.rounds(), threads)? })),
     }

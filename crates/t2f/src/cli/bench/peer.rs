@@ -104,6 +104,20 @@ impl Peer {
         ["eager", "eager-cl", "compile", "compile-cl"].iter().map(start).collect()
     }
 
+    /// A waiting process that loads batches of the files in a list.
+    pub fn loader(
+        &self,
+        list: &Path,
+        from: super::loading::From,
+        resolution: usize,
+        batch: usize,
+        images: usize,
+    ) -> anyhow::Result<Worker> {
+        let job =
+            json!({ "list": list, "from": from, "resolution": resolution, "batch": batch, "images": images });
+        Worker::start("DataLoader", self.command().args(["load", &job.to_string()]))
+    }
+
     fn command(&self) -> Command {
         let mut command = Command::new(&self.python);
         command.arg(&self.script).env("OMP_NUM_THREADS", self.threads.to_string());

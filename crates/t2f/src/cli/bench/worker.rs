@@ -34,6 +34,8 @@ pub enum Job {
     Stock(Benchmark),
     /// Generation of a batch of faces of one caption from a model file.
     Generate(PathBuf, usize),
+    /// Batches of image files.
+    Load(Box<super::loading::Load>),
     /// A run of the preset `quick`, to the first step or to the end.
     Run {
         /// Settings, as with `t2f train --set`.
@@ -174,6 +176,10 @@ pub fn serve(job: &str) -> anyhow::Result<()> {
         Job::Stock(benchmark) => {
             let mut training = Stock::new(&benchmark)?;
             answer_turns(|| training.step().map_err(anyhow::Error::new))
+        }
+        Job::Load(job) => {
+            let mut loading = super::loading::Loading::new(*job)?;
+            answer_turns(|| loading.step())
         }
         Job::Run { overrides, out, first_step } => super::run::train(&overrides, &out, first_step),
         Job::Generate(path, count) => {

@@ -1,20 +1,32 @@
-//! Tables of comma-separated values (RFC 4180) in the dialects that people write.
+//! Tables of separated values (RFC 4180) in the dialects that people write.
 //!
-//! The `csv` crate splits records. This module adds the lines of old Macs (a lone CR), spaces before an
-//! opening quote, an error about a quote that nothing closes, and the line of each record in the file.
+//! The `csv` crate splits records. This module finds the separator (comma, semicolon, tab or bar), and
+//! adds the lines of old Macs (a lone CR), spaces around fields, an error about a quote that nothing
+//! closes, and the line of each record in the file.
 
 /// A record with the line on which it begins, from 1.
 pub(crate) type Record = (usize, Vec<String>);
 
-/// The records of a table, the header first, all with equally many fields; blank lines are left out.
+/// The separators, the preferred one first.
+const SEPARATORS: [char; 4] = [',', ';', '\t', '|'];
+
+/// The records of a table, the header first, all with equally many fields; blank lines are left out,
+/// and fields have no spaces around them.
 ///
 /// On failure, the reason with its line.
 pub(crate) fn parse(text: &str) -> Result<Vec<Record>, String> {
-    let text = normalize(text)?;
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
+    let (separator, text, skipped) = separator(text);
+    let text = normalize(text, separator).map_err(|line| {
+        format!("line {}: a quote opens a field, expected a quote that closes it", line + skipped)
+    })?;
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(separator as u8)
+        .from_reader(text.as_bytes());
     let mut records: Vec<Record> = Vec::new();
     let mut record = csv::StringRecord::new();
-    let (mut line, mut read) = (1, 0);
+    let (mut line, mut read) = (1 + skipped, 0);
     loop {
         let start = reader.position().byte() as usize;
         if !reader.read_record(&mut record).map_err(|error| error.to_string())? {
@@ -24,25 +36,60 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Record>, String> {
         let begin = start + text[start..].bytes().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
         line += text[read..begin].matches('\n').count();
         read = begin;
+        record.trim();
         if record.iter().all(str::is_empty) {
             continue;
         }
         let wanted = records.first().map_or(record.len(), |(_, header)| header.len());
-        if record.len() != wanted {
+        // Some programs end every row, but not the header, with a separator.
+        let surplus = record.len().saturating_sub(wanted);
+        if record.len() < wanted || record.iter().rev().take(surplus).any(|field| !field.is_empty()) {
+            let called = name(separator);
             return Err(format!(
-                "line {line}: {} fields, expected {wanted} as in the header; put a field with a comma in double \
-                 quotes",
+                "line {line}: {} fields, expected {wanted} as in the header; put a field with a {called} in \
+                 double quotes",
                 record.len()
             ));
         }
-        records.push((line, record.iter().map(str::to_owned).collect()));
+        records.push((line, record.iter().take(wanted).map(str::to_owned).collect()));
     }
+}
+
+fn name(separator: char) -> &'static str {
+    match separator {
+        ';' => "semicolon",
+        '\t' => "tab",
+        '|' => "bar",
+        _ => "comma",
+    }
+}
+
+/// The separator, the text without the line `sep=;` that declares it in spreadsheets, and whether there
+/// was such a line.
+///
+/// Without the line it is the separator that the header has most often outside of quotes.
+fn separator(text: &str) -> (char, &str, usize) {
+    let header = text.trim_start_matches(['\n', '\r']);
+    let (first, rest) = header.split_once(['\n', '\r']).unwrap_or((header, ""));
+    // After CR LF the line feed is left.
+    let rest = if header[first.len()..].starts_with("\r\n") { &rest[1..] } else { rest };
+    if let Some(declared) = first.strip_prefix("sep=")
+        && let Some(separator) = SEPARATORS.into_iter().find(|known| declared == known.to_string())
+    {
+        return (separator, rest, 1);
+    }
+    let plain = first.split('"').step_by(2);
+    let count =
+        |separator: &char| plain.clone().map(|piece| piece.matches(*separator).count()).sum::<usize>();
+    // Of equal counts the last is the maximum.
+    let most = SEPARATORS.iter().rev().max_by_key(|separator| count(separator));
+    (*most.unwrap_or(&','), text, 0)
 }
 
 /// The text with LF for a lone CR, and without spaces before a quote that opens a field.
 ///
-/// On failure, the reason: a quote opens a field and nothing closes it.
-fn normalize(text: &str) -> Result<String, String> {
+/// On failure, the line where a quote opens a field that nothing closes.
+fn normalize(text: &str, separator: char) -> Result<String, usize> {
     let mut result = String::with_capacity(text.len());
     // Whether a quote is open and its line, and the place in the result where the field begins.
     let (mut open, mut opened, mut line, mut field) = (false, 0, 1, 0);
@@ -61,14 +108,11 @@ fn normalize(text: &str) -> Result<String, String> {
             _ => {}
         }
         result.push(if ends { '\n' } else { letter });
-        if !open && (ends || letter == ',') {
+        if !open && (ends || letter == separator) {
             field = result.len();
         }
     }
-    if open {
-        return Err(format!("line {opened}: a quote opens a field, expected a quote that closes it"));
-    }
-    Ok(result)
+    if open { Err(opened) } else { Ok(result) }
 }
 
 #[cfg(test)]
@@ -100,6 +144,20 @@ mod tests {
     }
 
     #[test]
+    fn the_separator_is_that_of_the_header() {
+        let expected = [["file_name", "text"], ["a.png", "a man, smiling; old | bald"]];
+        for separator in [",", ";", "\t", "|", ", ", " ; ", "\t "] {
+            let table = format!("file_name{separator}text\na.png{separator}\"a man, smiling; old | bald\"\n");
+            assert_eq!(fields(&table), expected, "{separator:?}");
+        }
+        assert_eq!(fields("sep=;\r\na,b;c\r\nd;e"), [["a,b", "c"], ["d", "e"]]);
+        assert_eq!(fields("\"a;b;c\",d\ne,f"), [["a;b;c", "d"], ["e", "f"]]);
+        assert_eq!(fields("name\na"), [["name"], ["a"]]);
+        assert_eq!(parse("sep=;\n\na;b\nc;d").unwrap()[1].0, 4);
+        assert_eq!(fields("a;b\nc;d;\n"), [["a", "b"], ["c", "d"]]);
+    }
+
+    #[test]
     fn a_record_that_would_lose_text_is_an_error_with_its_line() {
         let open = parse("a,b\nc,\"d\ne,f\n").unwrap_err();
         assert!(open.starts_with("line 2: a quote opens"), "{open}");
@@ -108,6 +166,9 @@ mod tests {
             let reason = parse(table).unwrap_err();
             assert!(reason.starts_with(wanted) && reason.contains("expected 2 as in the header"), "{reason}");
         }
+        assert!(
+            parse("a;b\nc;d;e\n").unwrap_err().ends_with("put a field with a semicolon in double quotes")
+        );
     }
 
     #[test]

@@ -18,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
+use super::python;
 use crate::attributes::{Attribute, Attributes, Claims, MOST_VALUES, NOT_VISIBLE, Observation, Schema};
 use crate::notes::Notes;
 use crate::procedural;
@@ -76,11 +77,14 @@ impl RawLabels {
     }
 }
 
-/// The value, or the JSON in its text, as a table of text has it; empty text is null.
+/// The value, or the JSON or literal of Python in its text, as a table of text has it; empty text is null.
 fn unquoted(value: &Value) -> Value {
     match value {
         Value::String(text) if text.trim().is_empty() => Value::Null,
-        Value::String(text) => serde_json::from_str(text).unwrap_or_else(|_| value.clone()),
+        Value::String(text) => match serde_json::from_str(text) {
+            Ok(value) => value,
+            Err(_) => python::literal(text).unwrap_or_else(|| value.clone()),
+        },
         value => value.clone(),
     }
 }

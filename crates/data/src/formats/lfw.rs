@@ -4,16 +4,15 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::collection::Collection;
+use super::face2text;
+use super::file_index::{FileIndex, nearest};
 use crate::attributes::Schema;
-use crate::collection::Collection;
 use crate::dataset::Caption;
 use crate::error::{Error, Result};
-use crate::face2text;
-use crate::file_index::{FileIndex, nearest};
 use crate::files_config::FilesConfig;
-use crate::image_files::{check_set, open, part_of};
+use crate::listing::{Format, Listing, Reading, check_set};
 use crate::split_config::SplitConfig;
-use crate::splits::Splits;
 
 /// The folders of the archives, the best aligned first.
 const ROOTS: [&str; 4] = ["lfw-deepfunneled", "lfw_deepfunneled", "lfw_funneled", "lfw"];
@@ -52,9 +51,8 @@ impl Default for LfwConfig {
     }
 }
 
-impl LfwConfig {
-    pub(crate) fn open(&self, resolution: usize) -> Result<Splits> {
-        self.split.check()?;
+impl Format for LfwConfig {
+    fn list(&self) -> Result<Listing> {
         check_set("data.images", &self.images, "the folder of the images of LFW")?;
         check_set("data.captions", &self.captions, "Face2Text's `clean.json`, or its folder")?;
         let (described, empty) = face2text::read(&self.captions)?;
@@ -71,14 +69,15 @@ impl LfwConfig {
         collection.dropped(empty);
         for entry in described {
             let captions = entry.captions.into_iter().map(Caption::unlabelled).collect();
-            let part = |file: &str| {
-                let person = person(file, &entry.image);
-                part_of(&person, &self.split)
-            };
-            let added = collection.add(&index, &entry.image, captions, None, part);
+            let place = |file: &str| (None, Some(person(file, &entry.image)));
+            let added = collection.add(&index, &entry.image, captions, None, place);
             added.map_err(|reason| Error::file(&self.captions, reason))?;
         }
-        open("lfw", collection.finish(), resolution, self.crop, &self.files)
+        Ok(collection.finish("lfw"))
+    }
+
+    fn reading(&self) -> Reading<'_> {
+        Reading { crop: self.crop, files: &self.files, split: &self.split }
     }
 }
 

@@ -1,12 +1,13 @@
 //! Rows of captions become images: the rows that name one file are one image.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::file_index::FileIndex;
 use crate::attributes::{Attributes, NOT_VISIBLE, Observation, Schema};
 use crate::dataset::Caption;
-use crate::file_index::FileIndex;
-use crate::image_files::{ImageFile, Part};
+use crate::listing::{Listing, Part, Record};
+use crate::location::Location;
 use crate::notes::Notes;
 use crate::preflight::{BadFile, PreflightReport};
 use crate::visual::CaptionFilter;
@@ -23,7 +24,7 @@ pub(crate) struct Collection {
     report: PreflightReport,
     pub(crate) notes: Notes,
     files: usize,
-    images: Vec<ImageFile>,
+    records: Vec<Record>,
     places: HashMap<PathBuf, usize>,
     /// The first line that gives attributes of an image.
     lines: HashMap<usize, usize>,
@@ -32,6 +33,8 @@ pub(crate) struct Collection {
     /// The attributes, by image, that rows contradict one another in.
     disputed: HashSet<(usize, usize)>,
     missing: HashSet<PathBuf>,
+    /// Whether images without captions stay.
+    captionless: bool,
 }
 
 impl Collection {
@@ -44,12 +47,13 @@ impl Collection {
             report: PreflightReport::default(),
             notes: Notes::default(),
             files: 0,
-            images: Vec::new(),
+            records: Vec::new(),
             places: HashMap::new(),
             lines: HashMap::new(),
             later: HashMap::new(),
             disputed: HashSet::new(),
             missing: HashSet::new(),
+            captionless: false,
         }
     }
 
@@ -58,44 +62,70 @@ impl Collection {
         self.files += index.len();
     }
 
+    /// Keeps images without captions: the data set has none.
+    pub(crate) fn keep_captionless(&mut self) {
+        self.captionless = true;
+    }
+
+    /// Adds files that cannot be used.
+    pub(crate) fn bad(&mut self, files: Vec<BadFile>) {
+        self.report.bad.extend(files);
+    }
+
     /// Counts captions that were dropped before.
     pub(crate) fn dropped(&mut self, captions: usize) {
         self.report.dropped_captions += captions;
     }
 
-    /// Adds the captions and attributes of a row about the file `name`. `part` gives the part of a
-    /// file from its path under the folder of the index; it is called once for each file.
+    /// Adds the captions and attributes of a row about the file `name`. `place` gives the published part
+    /// and the group of a file from its path under the folder of the index; it is called once for each
+    /// file.
     ///
     /// On failure, the reason: another row of the file contradicts this one.
     pub(crate) fn add(
         &mut self,
         index: &FileIndex,
         name: &str,
+        captions: Vec<Caption>,
+        attributes: Option<RowAttributes>,
+        place: impl FnOnce(&str) -> (Option<Part>, Option<String>),
+    ) -> Result<(), String> {
+        self.add_from(index, index.root(), name, captions, attributes, place)
+    }
+
+    /// As [`add`](Self::add), for a row of a caption file in `folder`.
+    pub(crate) fn add_from(
+        &mut self,
+        index: &FileIndex,
+        folder: &Path,
+        name: &str,
         mut captions: Vec<Caption>,
         attributes: Option<RowAttributes>,
-        part: impl FnOnce(&str) -> Part,
+        place: impl FnOnce(&str) -> (Option<Part>, Option<String>),
     ) -> Result<(), String> {
         let all = captions.len();
         captions.retain(|caption| self.filter.passes(&caption.text));
         self.dropped(all - captions.len());
-        let path = match index.find(name) {
+        let path = match index.find_from(folder, name) {
             Ok(path) => path,
             Err(reason) => {
-                let path = index.root().join(name);
+                let path = folder.join(name);
                 if self.missing.insert(path.clone()) {
                     self.report.bad.push(BadFile { path, reason });
                 }
                 return Ok(());
             }
         };
-        let place = *self.places.entry(path.into()).or_insert_with(|| {
-            let (part, captions) = (part(&index.relative(path)), Vec::new());
-            self.images.push(ImageFile { path: path.into(), part, captions, attributes: None });
-            self.images.len() - 1
+        let path = path.as_ref();
+        let at = *self.places.entry(path.into()).or_insert_with(|| {
+            let name = index.relative(path);
+            let ((part, group), location) = (place(&name), Location::File(path.into()));
+            self.records.push(Record { location, name, part, group, captions: Vec::new(), attributes: None });
+            self.records.len() - 1
         });
-        self.images[place].captions.append(&mut captions);
+        self.records[at].captions.append(&mut captions);
         match attributes {
-            Some(attributes) => self.merge(place, name, attributes),
+            Some(attributes) => self.merge(at, name, attributes),
             None => Ok(()),
         }
     }
@@ -103,8 +133,8 @@ impl Collection {
     /// Adds the attributes of a row to those of earlier rows of the file.
     fn merge(&mut self, place: usize, name: &str, (line, new): RowAttributes) -> Result<(), String> {
         let first = *self.lines.entry(place).or_insert(line);
-        let Some(mut known) = self.images[place].attributes.take() else {
-            self.images[place].attributes = Some(new);
+        let Some(mut known) = self.records[place].attributes.take() else {
+            self.records[place].attributes = Some(new);
             return Ok(());
         };
         for (attribute, here) in new.iter().enumerate() {
@@ -129,7 +159,7 @@ impl Collection {
             self.disputed.insert((place, attribute));
             known = known.with(attribute, Observation::Unknown);
         }
-        self.images[place].attributes = Some(known);
+        self.records[place].attributes = Some(known);
         Ok(())
     }
 
@@ -140,11 +170,12 @@ impl Collection {
         }
     }
 
-    /// The images that have a caption, the schema, and the result of the check so far.
-    pub(crate) fn finish(mut self) -> (Vec<ImageFile>, Schema, PreflightReport) {
-        self.images.retain(|image| !image.captions.is_empty());
-        self.report.uncaptioned = self.files.saturating_sub(self.images.len());
+    /// The images that have a caption, or all images of a data set without captions, and the result of the
+    /// check so far.
+    pub(crate) fn finish(mut self, name: &'static str) -> Listing {
+        self.records.retain(|record| self.captionless || !record.captions.is_empty());
+        self.report.uncaptioned = self.files.saturating_sub(self.records.len());
         self.report.notes = self.notes.lines();
-        (self.images, self.schema, self.report)
+        Listing { name, schema: self.schema, records: self.records, report: self.report }
     }
 }
