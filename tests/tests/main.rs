@@ -2,6 +2,7 @@
 
 mod bad_data;
 mod bench;
+mod changes;
 mod cli;
 mod commit;
 mod compatibility;
@@ -24,6 +25,7 @@ mod resume;
 mod room;
 mod run;
 mod sampling;
+mod settings;
 mod shipped;
 mod signals;
 mod structure;

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use t2f_data::attributes::Schema;
 use t2f_files::tensors;
-use t2f_gan::Growth;
 use t2f_text::Tokenizer;
 
 use crate::checkpoint::{self, Checkpoint};
@@ -66,17 +65,25 @@ pub(crate) fn model_bytes(checkpoint: &Checkpoint, components: &Components) -> R
     let wrong = |key: &str| Error::file(checkpoint.path(), format!("its state has no `{key}`"));
     let images = progress.get("images").and_then(Value::as_u64).ok_or_else(|| wrong("images"))?;
     let data = progress.get("data").and_then(Value::as_str).ok_or_else(|| wrong("data"))?;
-    // Only a schedule in epochs depends on the number of images.
-    let count = match config.schedule.in_epochs() {
-        true => components.data(&config)?.train.len(),
-        false => 0,
+    let stage = match progress.get("last").filter(|last| !last.is_null()) {
+        // After a change of the schedule.
+        Some(last) => {
+            serde_json::from_value(last.clone()).map_err(|error| Error::file(checkpoint.path(), error))?
+        }
+        None => {
+            // Only a schedule in epochs depends on the number of images.
+            let count = match config.schedule.in_epochs() {
+                true => components.data(&config)?.train.len(),
+                false => 0,
+            };
+            Schedule::new(&config.schedule, config.gan.max_level(), count)?.before(images)
+        }
     };
-    let stage = Schedule::new(&config.schedule, config.gan.max_level(), count)?.last(images);
     let file = ModelFile {
         schema: &schema(&run, &config, components)?,
         tokenizer: &Tokenizer::from_json(checkpoint.text("tokenizer.json")?)?,
         tensors: state::averaged(checkpoint)?,
-        growth: Growth { level: stage.level, alpha: stage.alpha },
+        growth: stage.growth(),
         provenance: Provenance {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             data: data.to_owned(),

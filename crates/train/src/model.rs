@@ -101,6 +101,15 @@ impl Model {
         })
     }
 
+    /// The configuration in a model file.
+    pub(crate) fn config_of(file: &Path) -> Result<Config> {
+        let bytes = std::fs::read(file).map_err(|error| Error::file(file, error))?;
+        let (_, json) = tensors::from_bytes(&bytes).map_err(Error::State)?;
+        let metadata: Metadata =
+            serde_json::from_str(&json).map_err(|error| Error::file(file, error.to_string()))?;
+        Config::of_json(metadata.config)
+    }
+
     /// Generates an image for each caption and seed. Equal captions, seeds and sampling give equal images.
     ///
     /// # Errors

@@ -46,7 +46,7 @@ impl RunDir {
         let overrides: String = config.overrides.iter().map(|line| format!("{line}\n")).collect();
         run.write("overrides.txt", overrides.as_bytes())?;
         // Last, since a folder with this file is a run.
-        run.write("config.toml", sealed(&config.to_toml()?).as_bytes())?;
+        run.write_config(config)?;
         run.disk.sync(out).map_err(|error| Error::file(out, error))?;
         Ok(run)
     }
@@ -99,6 +99,16 @@ impl RunDir {
     /// If the file cannot be read, or was edited or damaged without that line.
     pub fn config(&self) -> Result<Config> {
         read_config(&self.path)
+    }
+
+    /// Replaces `config.toml`.
+    pub(crate) fn write_config(&self, config: &Config) -> Result<PathBuf> {
+        self.write("config.toml", sealed(&config.to_toml()?).as_bytes())
+    }
+
+    /// Whether `config.toml` has intended edits.
+    pub(crate) fn is_edited(&self) -> bool {
+        fs::read_to_string(self.path.join("config.toml")).is_ok_and(|text| !is_sealed(&text))
     }
 
     /// `checkpoints/`.
