@@ -213,7 +213,7 @@ fn drive(mut trainer: Trainer, options: &Options) -> anyhow::Result<()> {
     display
         .log_to(opened.map_err(|error| because(error, format!("cannot write `{}`", log.display()), hint))?);
     for note in trainer.notes() {
-        display.note(&format!("warning: {note}"));
+        display.note(&format!("note: {note}"));
     }
     let outcome = train(&mut trainer, &signals, &mut display, options.rollback);
     display.finish();
