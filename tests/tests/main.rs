@@ -9,6 +9,7 @@ mod configuration;
 mod corrupt;
 mod diverge;
 mod documents;
+mod formats;
 mod fuzz;
 mod globals;
 mod kills;
