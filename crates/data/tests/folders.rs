@@ -8,6 +8,8 @@ use t2f_data::{
     TextFilesConfig,
 };
 
+mod layouts;
+
 const CAPTIONS: [&str; 4] = ["a man, old", "a woman; smiling", "a \"tall\" boy", "a girl"];
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 /// Everything without a published part is for training.
@@ -513,4 +515,15 @@ fn a_folder_that_cannot_be_read_says_what_is_there_and_what_is_expected() {
     }));
     let named = FolderConfig { image_column: Some("photo".into()), ..config(&home) };
     assert_eq!(texts(open(named).unwrap().train.as_ref()), [["x"]]);
+}
+
+#[test]
+fn published_layouts_with_a_text_file_for_each_image_are_read() {
+    let home = tempfile::tempdir().unwrap();
+    let splits = layouts::mm_celeba_hq(home.path()).open(16).unwrap();
+    assert_eq!((splits.train.len(), splits.val.len(), splits.test.len()), (9, 0, 3));
+    assert_eq!(splits.report.captions, 120);
+    let home = tempfile::tempdir().unwrap();
+    let splits = layouts::img2dataset(home.path()).open(16).unwrap();
+    assert_eq!((splits.report.images, splits.report.captions, splits.report.bad.len()), (16, 16, 0));
 }
