@@ -456,6 +456,12 @@ fn is_reserved(name: &str) -> bool {
     ) || LABELS.contains(&name)
 }
 
+/// Whether a column has a meaning of its own.
+pub(crate) fn is_known(name: &str) -> bool {
+    let known = IMAGES.contains(&name) || CAPTIONS.contains(&name) || GROUPS.contains(&name);
+    !LABELS.contains(&name) && (known || is_reserved(name))
+}
+
 /// Whether a cell may hold a description.
 fn has_words(cell: &Value) -> bool {
     match cell {

@@ -1,7 +1,9 @@
 //! `t2f data`: checks a data set, shows and counts it, converts it.
 
 mod check;
+mod conversion;
 mod export;
+mod import;
 mod preview;
 mod stats;
 
@@ -30,14 +32,16 @@ pub enum Command {
     Preview(preview::Preview),
     /// Count captions, words, attributes and groups
     Stats(stats::Stats),
-    /// Write images and captions as a folder (Hugging Face's `imagefolder` layout)
+    /// Copy a published data set into a folder of its own, after a check of every image
+    Import(import::Import),
+    /// Write a data set in another format: folder, csv, text-files, webdataset or parquet
     Export(export::Export),
 }
 
 /// The data set of a command.
 #[derive(Debug, Args)]
 pub struct ChosenData {
-    /// The data set: procedural, folder:PATH or lfw:IMAGES,CAPTIONS [default: procedural]
+    /// The data set: procedural, or KIND:PATHS such as folder:PATH or webdataset:PATH [default: procedural]
     #[arg(long, value_name = "SOURCE")]
     data: Option<Source>,
     /// A configuration; only the section [data] is used
@@ -151,6 +155,7 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
         Command::Check(options) => check::run(options),
         Command::Preview(options) => preview::run(options),
         Command::Stats(options) => stats::run(options),
+        Command::Import(options) => import::run(options),
         Command::Export(options) => export::run(options),
     }
 }
