@@ -2,6 +2,7 @@
 
 mod bad_data;
 mod bench;
+mod changes;
 mod cli;
 mod commit;
 mod compatibility;
@@ -11,6 +12,7 @@ mod diverge;
 mod documents;
 mod formats;
 mod fuzz;
+mod generate;
 mod globals;
 mod kills;
 mod licences;
@@ -23,6 +25,7 @@ mod resume;
 mod room;
 mod run;
 mod sampling;
+mod settings;
 mod shipped;
 mod signals;
 mod structure;

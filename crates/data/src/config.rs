@@ -17,8 +17,11 @@ use crate::formats::ffhq::FfhqConfig;
 use crate::formats::flickr8k::Flickr8kConfig;
 use crate::formats::folder::FolderConfig;
 use crate::formats::lfw::LfwConfig;
+use crate::formats::parquet::ParquetConfig;
 use crate::formats::text_folder::{MmCelebaHqConfig, TextFilesConfig};
+use crate::formats::webdataset::WebdatasetConfig;
 use crate::image_files;
+use crate::licences::{self, Terms};
 use crate::listing::{Format, Listing, Reading};
 use crate::procedural::{ProceduralFaces, Split};
 use crate::splits::Splits;
@@ -28,7 +31,7 @@ const MOST_IMAGES: usize = 100_000_000;
 
 /// The kinds of data set in one argument, `KIND` or `KIND:PATH,…`: each kind and the keys of its paths.
 /// A new kind is its file, its variant of [`DataConfig`] and its line here.
-pub const SOURCES: [(&str, &[&str]); 11] = [
+pub const SOURCES: [(&str, &[&str]); 13] = [
     ("procedural", &[]),
     ("folder", &["path"]),
     ("text-files", &["path"]),
@@ -40,6 +43,8 @@ pub const SOURCES: [(&str, &[&str]); 11] = [
     ("ffhq", &["path"]),
     ("coco", &["images", "captions"]),
     ("flickr8k", &["images", "captions"]),
+    ("webdataset", &["path"]),
+    ("parquet", &["path"]),
 ];
 
 /// The data set. `kind = "…"` in a configuration file chooses the variant.
@@ -69,6 +74,10 @@ pub enum DataConfig {
     TextFiles(TextFilesConfig),
     /// MM-CelebA-HQ.
     MmCelebaHq(MmCelebaHqConfig),
+    /// The tars of a WebDataset.
+    Webdataset(WebdatasetConfig),
+    /// Parquet files with a column of images.
+    Parquet(ParquetConfig),
 }
 
 impl Default for DataConfig {
@@ -114,6 +123,8 @@ impl DataConfig {
             Self::Flickr8k(config) => config,
             Self::TextFiles(config) => config,
             Self::MmCelebaHq(config) => config,
+            Self::Webdataset(config) => config,
+            Self::Parquet(config) => config,
         })
     }
 
@@ -131,7 +142,22 @@ impl DataConfig {
             Self::Flickr8k(config) => Some(&mut config.files),
             Self::TextFiles(config) => Some(&mut config.files),
             Self::MmCelebaHq(config) => Some(&mut config.files),
+            Self::Webdataset(config) => Some(&mut config.files),
+            Self::Parquet(config) => Some(&mut config.files),
         }
+    }
+
+    /// The name of the kind, as in `kind = "…"`.
+    pub fn kind(&self) -> String {
+        let tagged = serde_json::to_value(self).ok();
+        let kind = tagged.as_ref().and_then(|config| config.get("kind")?.as_str());
+        kind.unwrap_or_default().to_owned()
+    }
+
+    /// The terms of the published data set that the kind reads; `None` where the images are the user's or
+    /// ours.
+    pub fn terms(&self) -> Option<Terms> {
+        licences::terms(&self.kind())
     }
 
     /// The limit of memory for the images of a part, in bytes.

@@ -160,6 +160,15 @@ pub trait Dataset: Send + Sync {
         None
     }
 
+    /// The bytes of the encoded images at these indices, as their files have them. Default `None`: the
+    /// images have no files.
+    ///
+    /// # Errors
+    /// If an index is out of range or a file cannot be read.
+    fn encoded(&self, _indices: &[usize]) -> Result<Option<Vec<Vec<u8>>>> {
+        Ok(None)
+    }
+
     /// The person of an image, where known: no group lies in two parts that the data set draws. Default
     /// `None`.
     fn group(&self, _index: usize) -> Option<&str> {

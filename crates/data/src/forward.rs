@@ -28,6 +28,10 @@ macro_rules! forward_dataset {
         fn file(&self, index: usize) -> Option<&std::path::Path> {
             self.inner.file(self.$at(index).ok()?)
         }
+        fn encoded(&self, indices: &[usize]) -> $crate::Result<Option<Vec<Vec<u8>>>> {
+            let indices: $crate::Result<Vec<usize>> = indices.iter().map(|index| self.$at(*index)).collect();
+            self.inner.encoded(&indices?)
+        }
         fn group(&self, index: usize) -> Option<&str> {
             self.inner.group(self.$at(index).ok()?)
         }

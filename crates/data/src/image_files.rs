@@ -149,8 +149,17 @@ impl Dataset for ImageFiles {
     fn file(&self, index: usize) -> Option<&Path> {
         match &self.records.get(index)?.location {
             Location::File(path) => Some(path),
-            Location::Range { .. } => None,
+            _ => None,
         }
+    }
+    fn encoded(&self, indices: &[usize]) -> Result<Option<Vec<Vec<u8>>>> {
+        indices.iter().try_for_each(|index| check_index(self, *index))?;
+        let locations: Vec<&Location> = indices.iter().map(|index| &self.records[*index].location).collect();
+        let read = location::runs(&locations).into_iter().flat_map(|run| location::read_run(&locations[run]));
+        let named = |(index, bytes): (&usize, std::result::Result<Vec<u8>, String>)| {
+            bytes.map_err(|reason| Error::file(path_of(&self.records[*index]), reason))
+        };
+        Ok(Some(indices.iter().zip(read).map(named).collect::<Result<_>>()?))
     }
     fn group(&self, index: usize) -> Option<&str> {
         self.records.get(index)?.group.as_deref()

@@ -1,7 +1,9 @@
 //! `t2f data`: checks a data set, shows and counts it, converts it.
 
 mod check;
+mod conversion;
 mod export;
+mod import;
 mod preview;
 mod stats;
 
@@ -10,6 +12,7 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand, ValueEnum};
 use t2f_data::{DataConfig, Dataset, PreflightReport, Splits};
+use t2f_text::{TextConfig, Vocabulary};
 use t2f_train::config::Config;
 
 use crate::cli::failure::{because, usage};
@@ -30,14 +33,16 @@ pub enum Command {
     Preview(preview::Preview),
     /// Count captions, words, attributes and groups
     Stats(stats::Stats),
-    /// Write images and captions as a folder (Hugging Face's `imagefolder` layout)
+    /// Copy a published data set into a folder of its own, after a check of every image
+    Import(import::Import),
+    /// Write a data set in another format: folder, csv, text-files, webdataset or parquet
     Export(export::Export),
 }
 
 /// The data set of a command.
 #[derive(Debug, Args)]
 pub struct ChosenData {
-    /// The data set: procedural, folder:PATH or lfw:IMAGES,CAPTIONS [default: procedural]
+    /// The data set: procedural, or KIND:PATHS such as folder:PATH or webdataset:PATH [default: procedural]
     #[arg(long, value_name = "SOURCE")]
     data: Option<Source>,
     /// A configuration; only the section [data] is used
@@ -105,6 +110,22 @@ fn cannot_open(error: t2f_data::Error) -> anyhow::Error {
     )
 }
 
+/// The words of all captions, as the default text encoder reads them; `None` without captions.
+fn vocabulary(splits: &Splits) -> anyhow::Result<Option<Vocabulary>> {
+    if !splits.train.has_captions() {
+        return Ok(None);
+    }
+    let texts = |part: &dyn Dataset| -> t2f_data::Result<Vec<String>> {
+        let captions: Vec<_> = (0..part.len()).map(|index| part.captions(index)).collect::<Result<_, _>>()?;
+        Ok(captions.into_iter().flatten().map(|caption| caption.text).collect())
+    };
+    let mut others = Vec::new();
+    for (_, part) in Part::value_variants()[1..].iter().filter_map(|part| part.of(splits)) {
+        others.extend(texts(part.as_ref())?);
+    }
+    Ok(Some(TextConfig::default().vocabulary(texts(splits.train.as_ref())?, others)?))
+}
+
 /// A resolution of a network.
 pub fn resolution(text: &str) -> Result<usize, String> {
     match text.parse::<usize>() {
@@ -151,6 +172,7 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
         Command::Check(options) => check::run(options),
         Command::Preview(options) => preview::run(options),
         Command::Stats(options) => stats::run(options),
+        Command::Import(options) => import::run(options),
         Command::Export(options) => export::run(options),
     }
 }

@@ -1,12 +1,16 @@
-//! The places of encoded images: files, and ranges of files that hold many.
+//! The places of encoded images: files, and parts of files that hold many.
+
+pub(crate) mod cells;
 
 use std::collections::HashMap;
 use std::fs::{File, Metadata};
 use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
+
+use self::cells::Column;
 
 /// The longest encoded image that is read, in MiB: 64 megapixels of RGB take 183 without compression.
 const MOST_MIB: u64 = 256;
@@ -15,19 +19,27 @@ const MOST_MIB: u64 = 256;
 const RUN: usize = 64;
 
 /// Where the bytes of an image are.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Location {
     /// A file of its own.
     File(PathBuf),
     /// A part of a file, such as an entry of a tar.
-    #[allow(dead_code)] // made by the reader of tar shards
     Range {
         /// The file.
-        file: PathBuf,
+        file: Arc<Path>,
         /// The first byte.
         offset: u64,
         /// The number of bytes.
         length: u64,
+    },
+    /// A cell of a Parquet file.
+    Cell {
+        /// The column.
+        column: Arc<Column>,
+        /// The row group.
+        group: u32,
+        /// The row within the group.
+        row: u32,
     },
 }
 
@@ -38,7 +50,9 @@ impl Location {
     /// The file that holds the image.
     pub(crate) fn file(&self) -> &Path {
         match self {
-            Self::File(file) | Self::Range { file, .. } => file,
+            Self::File(file) => file,
+            Self::Range { file, .. } => file,
+            Self::Cell { column, .. } => &column.file,
         }
     }
 
@@ -53,12 +67,16 @@ impl Location {
             // A pipe may never end.
             return Err("not a regular file: expected an image".into());
         }
-        match *self {
+        match self {
             Self::File(_) => {
                 check_length(metadata.len())?;
                 std::fs::read(file).map_err(words)
             }
-            Self::Range { offset, length, .. } => {
+            Self::Cell { column, group, row } => {
+                let mut cells = column.read(*group as usize, &[*row as usize]);
+                cells.pop().unwrap_or_else(|| Err("no such row".into()))
+            }
+            &Self::Range { offset, length, .. } => {
                 check_length(length)?;
                 if offset.saturating_add(length) > metadata.len() {
                     let all = metadata.len();
@@ -82,8 +100,14 @@ impl Location {
         let mut hash = blake3::Hasher::new();
         hash.update(path.as_os_str().as_encoded_bytes()).update(b"\0");
         hash.update(&size.to_le_bytes()).update(&time.to_le_bytes());
-        if let Self::Range { offset, length, .. } = self {
-            hash.update(&offset.to_le_bytes()).update(&length.to_le_bytes());
+        match self {
+            Self::File(_) => {}
+            Self::Range { offset, length, .. } => {
+                hash.update(&offset.to_le_bytes()).update(&length.to_le_bytes());
+            }
+            Self::Cell { group, row, .. } => {
+                hash.update(b"cell").update(&group.to_le_bytes()).update(&row.to_le_bytes());
+            }
         }
         Some(first_half(hash.finalize()))
     }
@@ -147,6 +171,9 @@ pub(crate) fn runs(locations: &[&Location]) -> Vec<Range<usize>> {
                 && match (locations[run.start], location) {
                     (Location::File(_), Location::File(_)) => true,
                     (Location::Range { file, .. }, Location::Range { file: here, .. }) => file == here,
+                    (Location::Cell { .. }, Location::Cell { .. }) => {
+                        same_group(locations[run.start], location)
+                    }
                     _ => false,
                 }
         };
@@ -158,8 +185,31 @@ pub(crate) fn runs(locations: &[&Location]) -> Vec<Range<usize>> {
     runs
 }
 
-/// The bytes of the images of a run, in order.
+/// Whether two cells lie in one row group.
+fn same_group(one: &Location, other: &Location) -> bool {
+    match (one, other) {
+        (Location::Cell { column, group, .. }, Location::Cell { column: there, group: other, .. }) => {
+            Arc::ptr_eq(column, there) && group == other
+        }
+        _ => false,
+    }
+}
+
+/// The bytes of the images of a run, in order. The cells of a row group whose rows ascend are read in one
+/// pass.
 pub(crate) fn read_run(locations: &[&Location]) -> Vec<Result<Vec<u8>, String>> {
+    let row = |location: &Location| match location {
+        Location::Cell { row, .. } => *row as usize,
+        _ => 0,
+    };
+    if let [Location::Cell { column, group, .. }, ..] = locations {
+        let together =
+            locations.windows(2).all(|two| same_group(two[0], two[1]) && row(two[0]) < row(two[1]));
+        if together {
+            let rows: Vec<usize> = locations.iter().map(|location| row(location)).collect();
+            return column.read(*group as usize, &rows);
+        }
+    }
     locations.iter().map(|location| location.read()).collect()
 }
 
@@ -172,7 +222,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("all");
         std::fs::write(&file, b"0123456789").unwrap();
-        let range = |offset, length| Location::Range { file: file.clone(), offset, length };
+        let range = |offset, length| Location::Range { file: file.as_path().into(), offset, length };
         assert_eq!(range(2, 3).read().unwrap(), b"234");
         assert!(range(8, 3).read().unwrap_err().contains("ends at byte 10"));
         let whole = Location::File(file.clone());
@@ -189,7 +239,7 @@ mod tests {
     #[test]
     fn runs_cover_every_location_once_and_keep_containers_together() {
         let file = |name: &str| Location::File(name.into());
-        let range = |name: &str, offset| Location::Range { file: name.into(), offset, length: 1 };
+        let range = |name: &str, offset| Location::Range { file: Path::new(name).into(), offset, length: 1 };
         let mut all: Vec<Location> = (0..100).map(|i| file(&i.to_string())).collect();
         all.extend((0..3).map(|i| range("a", i)));
         all.extend((0..70).map(|i| range("b", i)));
