@@ -67,8 +67,11 @@ fn known(splits: &Splits) -> BTreeMap<(&'static str, String), Known> {
 
 fn write(splits: &Splits, folder: &Path, form: Form) {
     let parts = parts(splits);
-    let parts: Vec<(&str, &dyn Dataset)> =
-        parts.iter().filter(|(_, part)| !part.is_empty()).map(|(name, part)| (*name, part.as_ref())).collect();
+    let parts: Vec<(&str, &dyn Dataset)> = parts
+        .iter()
+        .filter(|(_, part)| !part.is_empty())
+        .map(|(name, part)| (*name, part.as_ref()))
+        .collect();
     let mut steps = Vec::new();
     convert(&parts, folder, form, Pixels::Original, |done| steps.push(done)).unwrap();
     let all: usize = parts.iter().map(|(_, part)| part.len()).sum();
@@ -81,7 +84,9 @@ fn open(folder: &Path, form: Form) -> Splits {
         Form::Webdataset { .. } => {
             DataConfig::Webdataset(WebdatasetConfig { path, files, ..WebdatasetConfig::default() })
         }
-        Form::Parquet { .. } => DataConfig::Parquet(ParquetConfig { path, files, ..ParquetConfig::default() }),
+        Form::Parquet { .. } => {
+            DataConfig::Parquet(ParquetConfig { path, files, ..ParquetConfig::default() })
+        }
         _ => DataConfig::Folder(FolderConfig { path, files, ..FolderConfig::default() }),
     };
     config.open(8).unwrap()
@@ -190,7 +195,8 @@ fn rendered_faces_are_converted_with_their_claims() {
 fn shards_have_so_many_images_and_nothing_is_overwritten() {
     let home = tempfile::tempdir().unwrap();
     let faces = ProceduralFaces::new(Split::Train, 3, 7, 8);
-    let written = |form| convert(&[("train", &faces as &dyn Dataset)], home.path(), form, Pixels::Square, |_| {});
+    let written =
+        |form| convert(&[("train", &faces as &dyn Dataset)], home.path(), form, Pixels::Square, |_| {});
     let list = |folder: &str| -> Vec<String> {
         let entries = std::fs::read_dir(home.path().join(folder)).unwrap();
         let mut names: Vec<String> =

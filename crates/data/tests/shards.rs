@@ -52,7 +52,8 @@ fn attribute<'s>(dataset: &'s dyn Dataset, index: usize, name: &str) -> Option<&
 #[test]
 fn shards_of_parts_have_text_json_and_labels() {
     let home = tempfile::tempdir().unwrap();
-    let json = br#"{"caption": "from json", "split": "train", "Person": "ann", "attributes": {"hair": "red"}}"#;
+    let json =
+        br#"{"caption": "from json", "split": "train", "Person": "ann", "attributes": {"hair": "red"}}"#;
     write_tar(
         &home.path().join("train/0.tar"),
         &[
@@ -77,7 +78,11 @@ fn shards_of_parts_have_text_json_and_labels() {
     assert_eq!(train.image(1).unwrap().pixel(0, 0), [2, 10, 20]);
     assert_eq!(train.encoded(&[1, 0]).unwrap().unwrap(), [png(2), png(1)]);
     assert_eq!(train.file_name(0), Some("0.png"));
-    assert!(splits.report.notes.iter().any(|note| note.contains("without an image")), "{:?}", splits.report.notes);
+    assert!(
+        splits.report.notes.iter().any(|note| note.contains("without an image")),
+        "{:?}",
+        splits.report.notes
+    );
 }
 
 #[test]
@@ -104,7 +109,8 @@ fn equal_keys_of_several_shards_are_told_apart_and_patterns_choose_shards() {
     let splits = webdataset(home.path().join("s-{00..01}.tar")).unwrap();
     assert_eq!(splits.report.images, 2);
     let parts = [&splits.train, &splits.val, &splits.test];
-    let names = parts.iter().flat_map(|part| (0..part.len()).map(|at| part.file_name(at).unwrap().to_owned()));
+    let names =
+        parts.iter().flat_map(|part| (0..part.len()).map(|at| part.file_name(at).unwrap().to_owned()));
     let mut names: Vec<String> = names.collect();
     names.sort();
     assert_eq!(names, ["s-00/x/0.png", "s-01/x/0.png"]);
@@ -130,7 +136,11 @@ fn a_cut_shard_is_reported_and_its_whole_samples_are_used() {
     let report = webdataset(&shard).unwrap().report;
     assert_eq!((report.images, report.bad.len()), (3, 1));
     assert!(report.bad[0].path.ends_with("0.tar"), "{:?}", report.bad);
-    assert!(report.bad[0].reason.contains(&format!("the archive ends at byte {end}, within `3.png`")), "{:?}", report.bad);
+    assert!(
+        report.bad[0].reason.contains(&format!("the archive ends at byte {end}, within `3.png`")),
+        "{:?}",
+        report.bad
+    );
     std::fs::write(&shard, b"\x1f\x8b\x08\x00packed").unwrap();
     let message = webdataset(&shard).unwrap_err().to_string();
     assert!(message.contains("0.tar: compressed") && message.contains("gunzip --keep"), "{message}");
@@ -159,7 +169,13 @@ fn write_cells<T: DataType>(
 }
 
 /// A Parquet file in row groups of two, as `datasets` writes it with `writer_batch_size=2`.
-fn write_parquet(path: &Path, message: &str, huggingface: Option<&str>, compression: Compression, cells: &[(i16, Cells<'_>)]) {
+fn write_parquet(
+    path: &Path,
+    message: &str,
+    huggingface: Option<&str>,
+    compression: Compression,
+    cells: &[(i16, Cells<'_>)],
+) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     let metadata = huggingface.map(|text| vec![KeyValue::new("huggingface".into(), text.to_owned())]);
     let properties =
@@ -197,7 +213,10 @@ fn write_parquet(path: &Path, message: &str, huggingface: Option<&str>, compress
                         }
                     }
                     let mut column = group.next_column().unwrap().unwrap();
-                    column.typed::<ByteArrayType>().write_batch(&values, Some(&levels), Some(&repeats)).unwrap();
+                    column
+                        .typed::<ByteArrayType>()
+                        .write_batch(&values, Some(&levels), Some(&repeats))
+                        .unwrap();
                     column.close().unwrap();
                 }
             }
@@ -285,10 +304,19 @@ fn binary_columns_and_paths_are_images_too() {
     );
     let message = parquet(&binary).unwrap_err().to_string();
     assert!(message.contains("data.caption_column") && message.contains("txt"), "{message}");
-    let config = ParquetConfig { path: binary, files: files(), caption_column: Some("txt".into()), ..ParquetConfig::default() };
+    let config = ParquetConfig {
+        path: binary,
+        files: files(),
+        caption_column: Some("txt".into()),
+        ..ParquetConfig::default()
+    };
     let splits = parquet_with(config).unwrap();
     assert_eq!((splits.report.images, splits.report.captions), (3, 3));
-    assert!(splits.report.notes.iter().any(|note| note.contains("`thumbnail` not used")), "{:?}", splits.report.notes);
+    assert!(
+        splits.report.notes.iter().any(|note| note.contains("`thumbnail` not used")),
+        "{:?}",
+        splits.report.notes
+    );
 
     // Images that are not embedded: the bytes are null, the path is relative to the file.
     let paths = home.path().join("paths/all.parquet");
@@ -321,7 +349,8 @@ fn files_that_cannot_be_read_are_refused_by_name() {
     let message = parquet(&file).unwrap_err().to_string();
     assert!(message.contains("x.parquet: no Parquet file"), "{message}");
     let one = png(1);
-    let cells = [(1, Cells::Bytes(vec![Some(b"a"), Some(b"b")])), (1, Cells::Bytes(vec![Some(one.as_slice()); 2]))];
+    let cells =
+        [(1, Cells::Bytes(vec![Some(b"a"), Some(b"b")])), (1, Cells::Bytes(vec![Some(one.as_slice()); 2]))];
     write_parquet(
         &file,
         "message m { optional binary text (STRING); optional binary image; }",
@@ -330,13 +359,15 @@ fn files_that_cannot_be_read_are_refused_by_name() {
         &cells,
     );
     assert_eq!(parquet(&file).unwrap().report.images, 2);
-    let config = ParquetConfig { path: file.clone(), image_column: Some("photo".into()), ..ParquetConfig::default() };
+    let config =
+        ParquetConfig { path: file.clone(), image_column: Some("photo".into()), ..ParquetConfig::default() };
     let message = parquet_with(config).unwrap_err().to_string();
     assert!(message.contains("no column `photo`, the columns are [text, image]"), "{message}");
     // No damage is a panic, and none changes an image in silence.
     let whole = std::fs::read(&file).unwrap();
     for at in (0..whole.len()).step_by(3) {
-        for damaged in [whole[..at].to_vec(), [&whole[..at], &[whole[at] ^ 0x55], &whole[at + 1..]].concat()] {
+        for damaged in [whole[..at].to_vec(), [&whole[..at], &[whole[at] ^ 0x55], &whole[at + 1..]].concat()]
+        {
             std::fs::write(&file, damaged).unwrap();
             let _ = parquet(&file).map(|splits| splits.train.image(0));
         }

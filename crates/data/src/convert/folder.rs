@@ -44,11 +44,19 @@ impl Rows {
                 let json = |value: serde_json::Result<String>| value.unwrap_or_default();
                 let cell = |column: &&str| match *column {
                     "file_name" => item.file_name.clone(),
-                    "captions" => item.captions.as_ref().map(|list| json(serde_json::to_string(list))).unwrap_or_default(),
-                    "claims" => item.claims.as_ref().map(|list| json(serde_json::to_string(list))).unwrap_or_default(),
-                    "attributes" => {
-                        item.attributes.as_ref().map(|names| json(serde_json::to_string(names))).unwrap_or_default()
+                    "captions" => item
+                        .captions
+                        .as_ref()
+                        .map(|list| json(serde_json::to_string(list)))
+                        .unwrap_or_default(),
+                    "claims" => {
+                        item.claims.as_ref().map(|list| json(serde_json::to_string(list))).unwrap_or_default()
                     }
+                    "attributes" => item
+                        .attributes
+                        .as_ref()
+                        .map(|names| json(serde_json::to_string(names)))
+                        .unwrap_or_default(),
                     _ => item.group.clone().unwrap_or_default(),
                 };
                 Ok(rows.write_record(columns.iter().map(cell))?)

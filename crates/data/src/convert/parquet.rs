@@ -170,7 +170,12 @@ impl Columns {
     ) -> std::result::Result<(), ParquetError> {
         let all = vec![2; rows.len()];
         write_column(group, &rows.iter().map(|row| row.bytes.as_slice()).collect::<Vec<_>>(), &all, None)?;
-        write_column(group, &rows.iter().map(|row| row.file_name.as_bytes()).collect::<Vec<_>>(), &all, None)?;
+        write_column(
+            group,
+            &rows.iter().map(|row| row.file_name.as_bytes()).collect::<Vec<_>>(),
+            &all,
+            None,
+        )?;
         if self.captions {
             let (mut texts, mut levels, mut repeats) = (Vec::new(), Vec::new(), Vec::new());
             for row in rows {

@@ -47,8 +47,10 @@ pub(crate) fn lines(captions: &[String]) -> String {
 /// Whether an image has more than lines of text hold. An image without captions has JSON too, so that its
 /// folder is not taken for its label.
 fn needs_json(item: &Item) -> bool {
-    let claims = item.claims.iter().flatten().any(|claims| claims.as_array().is_some_and(|list| !list.is_empty()));
-    let is_line = |caption: &String| !caption.is_empty() && lines(std::slice::from_ref(caption)).trim_end() == caption;
+    let claims =
+        item.claims.iter().flatten().any(|claims| claims.as_array().is_some_and(|list| !list.is_empty()));
+    let is_line =
+        |caption: &String| !caption.is_empty() && lines(std::slice::from_ref(caption)).trim_end() == caption;
     claims
         || item.attributes.is_some()
         || item.group.is_some()

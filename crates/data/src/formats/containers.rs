@@ -68,12 +68,14 @@ pub(crate) fn find(path: &Path, ending: &str) -> Result<Vec<Container>> {
     let mut found = Vec::new();
     for name in names {
         let before = found.len();
-        let matches = glob::glob(&name).map_err(|error| Error::file(path, format!("{error}, in the pattern")))?;
+        let matches =
+            glob::glob(&name).map_err(|error| Error::file(path, format!("{error}, in the pattern")))?;
         for file in matches.flatten().filter(|file| file.is_file()) {
             found.push(Container { relative: relative(&base, &file), path: file });
         }
         if found.len() == before {
-            let reason = format!("no such file, which {} calls; {}", path.display(), nearest(Path::new(&name)));
+            let reason =
+                format!("no such file, which {} calls; {}", path.display(), nearest(Path::new(&name)));
             return Err(Error::file(name, reason));
         }
     }
@@ -148,7 +150,8 @@ fn choices(inner: &str) -> std::result::Result<Vec<String>, String> {
     if let Some((first, last)) = inner.split_once("..")
         && let (Ok(from), Ok(to)) = (first.parse::<usize>(), last.parse::<usize>())
     {
-        let width = if first.starts_with('0') || last.starts_with('0') { first.len().max(last.len()) } else { 0 };
+        let width =
+            if first.starts_with('0') || last.starts_with('0') { first.len().max(last.len()) } else { 0 };
         if from.abs_diff(to) >= MOST {
             return Err(format!("`{{{inner}}}` stands for more than {MOST} names"));
         }

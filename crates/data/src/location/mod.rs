@@ -203,7 +203,8 @@ pub(crate) fn read_run(locations: &[&Location]) -> Vec<Result<Vec<u8>, String>> 
         _ => 0,
     };
     if let [Location::Cell { column, group, .. }, ..] = locations {
-        let together = locations.windows(2).all(|two| same_group(two[0], two[1]) && row(two[0]) < row(two[1]));
+        let together =
+            locations.windows(2).all(|two| same_group(two[0], two[1]) && row(two[0]) < row(two[1]));
         if together {
             let rows: Vec<usize> = locations.iter().map(|location| row(location)).collect();
             return column.read(*group as usize, &rows);

@@ -124,7 +124,8 @@ impl Gathered<'_> {
         let Table { groups, column, image } = table;
         if let Some((name, others)) = image.as_ref().filter(|(_, others)| !others.is_empty()) {
             let others = others.join("`, `");
-            let remark = format!("images: column `{name}`; `{others}` not used: `data.image_column` names another");
+            let remark =
+                format!("images: column `{name}`; `{others}` not used: `data.image_column` names another");
             self.all.notes.add(remark, container.path.display().to_string());
         }
         let image = image.map(|(name, _)| folded(&name));
@@ -134,7 +135,9 @@ impl Gathered<'_> {
                 line += 1;
                 let wrong = |reason| Error::file(&container.path, format!("row {line}: {reason}"));
                 let path = match &image {
-                    Some(image) => cells.remove(image).and_then(|cell| Some(cell.get("path")?.as_str()?.to_owned())),
+                    Some(image) => {
+                        cells.remove(image).and_then(|cell| Some(cell.get("path")?.as_str()?.to_owned()))
+                    }
                     None => self.columns.images(&cells, false).map_err(wrong)?.into_iter().next(),
                 };
                 let location = match &column {
@@ -163,7 +166,10 @@ impl Gathered<'_> {
     /// The file of an image, from a path relative to the Parquet file or to the folder of the data set.
     fn file(&self, table: &Path, path: Option<&str>) -> std::result::Result<PathBuf, BadFile> {
         let Some(path) = path else {
-            return Err(BadFile { path: table.into(), reason: "a row has neither an image nor its path".into() });
+            return Err(BadFile {
+                path: table.into(),
+                reason: "a row has neither an image nor its path".into(),
+            });
         };
         let beside = table.parent().unwrap_or(Path::new("")).join(path);
         let found = [beside.clone(), self.config.path.join(path)].into_iter().find(|path| path.is_file());

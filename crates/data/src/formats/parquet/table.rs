@@ -9,8 +9,8 @@ use parquet::basic::{ConvertedType, LogicalType, Type as PhysicalType};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
-use parquet::record::{Field, Row};
 use parquet::record::reader::RowIter;
+use parquet::record::{Field, Row};
 use parquet::schema::types::{Type, TypePtr};
 use serde_json::{Map, Number, Value};
 
@@ -126,11 +126,13 @@ fn bytes_of(fields: &[TypePtr]) -> Option<&TypePtr> {
 /// Whether a column holds bytes that are no text.
 fn is_binary(field: &TypePtr) -> bool {
     let info = field.get_basic_info();
-    let text = matches!(info.converted_type(), ConvertedType::UTF8 | ConvertedType::ENUM | ConvertedType::JSON | ConvertedType::DECIMAL)
-        || matches!(
-            info.logical_type_ref(),
-            Some(LogicalType::String | LogicalType::Enum | LogicalType::Json | LogicalType::Decimal { .. })
-        );
+    let text = matches!(
+        info.converted_type(),
+        ConvertedType::UTF8 | ConvertedType::ENUM | ConvertedType::JSON | ConvertedType::DECIMAL
+    ) || matches!(
+        info.logical_type_ref(),
+        Some(LogicalType::String | LogicalType::Enum | LogicalType::Json | LogicalType::Decimal { .. })
+    );
     field.is_primitive()
         && field.get_physical_type() == PhysicalType::BYTE_ARRAY
         && !text
@@ -214,7 +216,8 @@ fn cells(row: Row, classes: &HashMap<String, Vec<String>>) -> Cells {
 /// The JSON of a value.
 fn value(field: Field) -> Value {
     // The shortest decimal of a number of 32 bits is the one that was written.
-    let number = |text: String| text.parse().ok().and_then(Number::from_f64).map_or(Value::Null, Value::Number);
+    let number =
+        |text: String| text.parse().ok().and_then(Number::from_f64).map_or(Value::Null, Value::Number);
     match field {
         Field::Null => Value::Null,
         Field::Bool(value) => value.into(),

@@ -79,7 +79,8 @@ impl Format for WebdatasetConfig {
             group: self.group_column.as_deref(),
             attributes: self.attributes,
         };
-        let mut gathered = Gathered { columns: Columns::new(named), named, all: Samples::default(), texts: 0 };
+        let mut gathered =
+            Gathered { columns: Columns::new(named), named, all: Samples::default(), texts: 0 };
         for (container, shard) in shards.iter().zip(read) {
             let shard = shard.map_err(|reason| Error::file(&container.path, reason))?;
             gathered.add(container, shard)?;
@@ -126,7 +127,10 @@ impl Gathered<'_> {
     fn sample(&mut self, file: &Arc<Path>, part: Option<Part>, raw: Raw) -> Result<()> {
         let notes = &mut self.all.notes;
         let Some((ending, offset, length)) = raw.image.clone() else {
-            notes.add("a sample without an image is ignored".into(), file.join(&raw.key).display().to_string());
+            notes.add(
+                "a sample without an image is ignored".into(),
+                file.join(&raw.key).display().to_string(),
+            );
             return Ok(());
         };
         let entry = file.join(format!("{}.{}", raw.key, if raw.json.is_some() { "json" } else { &ending }));
@@ -187,11 +191,17 @@ fn cells(json: Option<&str>, entry: &Path, notes: &mut Notes) -> Cells {
         None => Map::new(),
         Some(Ok(Value::Object(cells))) => folded_cells(cells),
         Some(Ok(_)) => {
-            notes.add("the JSON of a sample is ignored: expected an object".into(), entry.display().to_string());
+            notes.add(
+                "the JSON of a sample is ignored: expected an object".into(),
+                entry.display().to_string(),
+            );
             Map::new()
         }
         Some(Err(error)) => {
-            notes.add("the JSON of a sample is ignored: it cannot be read".into(), format!("{}: {error}", entry.display()));
+            notes.add(
+                "the JSON of a sample is ignored: it cannot be read".into(),
+                format!("{}: {error}", entry.display()),
+            );
             Map::new()
         }
     }
@@ -202,7 +212,7 @@ fn add_text(cells: &mut Cells, text: Option<&str>, named: Named<'_>) -> bool {
     let Some(text) = text else { return false };
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let lines: Vec<Value> = lines.map(Value::from).collect();
-    let has = |name: &str| cells.get(name).is_some_and(|cell| !cell.is_null() && *cell != Value::from(""));
+    let has = |name: &str| cells.get(name).is_some_and(|cell| !cell.is_null() && cell.as_str() != Some(""));
     let column = match named.caption {
         None if has("captions") || has("caption") => return false,
         None => "captions",

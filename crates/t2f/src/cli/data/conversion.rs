@@ -61,8 +61,7 @@ impl Conversion<'_> {
         {
             bar.set_style(style.progress_chars("━╸─"));
         }
-        let written =
-            convert(&parts, self.out, self.form, self.pixels, |done| bar.set_position(done as u64));
+        let written = convert(&parts, self.out, self.form, self.pixels, |done| bar.set_position(done as u64));
         bar.finish_and_clear();
         written.map_err(|error| because(error, "cannot export", "name another folder with `--out`"))?;
         for (name, part) in &parts {
@@ -85,7 +84,8 @@ impl Conversion<'_> {
         }
         if let Some(terms) = self.terms {
             let Terms { name, terms, address } = terms;
-            let text = format!("Images and captions of the data set `{name}`.\n\n{terms}\n\nSource: {address}\n");
+            let text =
+                format!("Images and captions of the data set `{name}`.\n\n{terms}\n\nSource: {address}\n");
             picture::write_whole(&self.out.join("LICENSE.txt"), text.as_bytes())?;
         }
         let crop = serde_json::to_value(self.config)?["crop"].as_f64();

@@ -37,13 +37,21 @@ pub fn run(options: &Import) -> anyhow::Result<()> {
     let config = options.chosen.config()?;
     if !conversion::has_files(&config) {
         let message = format!("`{}` has no files to import", config.kind());
-        return Err(usage(message, "name a data set with `--data`; `t2f data export` renders procedural faces"));
+        return Err(usage(
+            message,
+            "name a data set with `--data`; `t2f data export` renders procedural faces",
+        ));
     }
     let terms = conversion::accepted(&config, options.accept_license.as_deref())?;
     let splits = config.open(CHECKED).map_err(cannot_open)?;
     let parts: Vec<_> = Part::value_variants().iter().filter_map(|part| part.of(&splits)).collect();
-    let conversion =
-        Conversion { config: &config, form: Form::Folder, pixels: Pixels::Original, terms, out: &options.out };
+    let conversion = Conversion {
+        config: &config,
+        form: Form::Folder,
+        pixels: Pixels::Original,
+        terms,
+        out: &options.out,
+    };
     conversion.run(&splits, &parts)?;
     let folder = format!("folder:{}", options.out.display());
     terminal::note(&format!("`--data {}` reads it", terminal::quoted(&folder)));
