@@ -9,6 +9,12 @@ use crate::cached::Cached;
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::files_config::FilesConfig;
+use crate::formats::celeba::CelebaConfig;
+use crate::formats::celeba_dialog::CelebaDialogConfig;
+use crate::formats::coco::CocoConfig;
+use crate::formats::face2text_v2::Face2TextConfig;
+use crate::formats::ffhq::FfhqConfig;
+use crate::formats::flickr8k::Flickr8kConfig;
 use crate::formats::folder::FolderConfig;
 use crate::formats::lfw::LfwConfig;
 use crate::formats::parquet::ParquetConfig;
@@ -25,12 +31,18 @@ const MOST_IMAGES: usize = 100_000_000;
 
 /// The kinds of data set in one argument, `KIND` or `KIND:PATH,…`: each kind and the keys of its paths.
 /// A new kind is its file, its variant of [`DataConfig`] and its line here.
-pub const SOURCES: [(&str, &[&str]); 7] = [
+pub const SOURCES: [(&str, &[&str]); 13] = [
     ("procedural", &[]),
     ("folder", &["path"]),
-    ("lfw", &["images", "captions"]),
     ("text-files", &["path"]),
+    ("lfw", &["images", "captions"]),
+    ("celeba", &["path"]),
     ("mm-celeba-hq", &["path"]),
+    ("celeba-dialog", &["path"]),
+    ("face2text", &["images", "captions"]),
+    ("ffhq", &["path"]),
+    ("coco", &["images", "captions"]),
+    ("flickr8k", &["images", "captions"]),
     ("webdataset", &["path"]),
     ("parquet", &["path"]),
 ];
@@ -45,6 +57,19 @@ pub enum DataConfig {
     Lfw(LfwConfig),
     /// A folder of images, with metadata, with text files or with neither.
     Folder(FolderConfig),
+    /// CelebA with captions generated from its attributes.
+    Celeba(CelebaConfig),
+    /// CelebA-Dialog: captions and graded attributes.
+    CelebaDialog(CelebaDialogConfig),
+    /// CelebA images with Face2Text v2.1 captions.
+    #[serde(rename = "face2text")]
+    Face2Text(Face2TextConfig),
+    /// FFHQ, without captions.
+    Ffhq(FfhqConfig),
+    /// COCO with captions.
+    Coco(CocoConfig),
+    /// Flickr8k or Flickr30k with captions.
+    Flickr8k(Flickr8kConfig),
     /// A folder of images with a text file each.
     TextFiles(TextFilesConfig),
     /// MM-CelebA-HQ.
@@ -90,6 +115,12 @@ impl DataConfig {
             Self::Procedural(config) => return Err(config),
             Self::Lfw(config) => config,
             Self::Folder(config) => config,
+            Self::Celeba(config) => config,
+            Self::CelebaDialog(config) => config,
+            Self::Face2Text(config) => config,
+            Self::Ffhq(config) => config,
+            Self::Coco(config) => config,
+            Self::Flickr8k(config) => config,
             Self::TextFiles(config) => config,
             Self::MmCelebaHq(config) => config,
             Self::Webdataset(config) => config,
@@ -103,6 +134,12 @@ impl DataConfig {
             Self::Procedural(_) => None,
             Self::Lfw(config) => Some(&mut config.files),
             Self::Folder(config) => Some(&mut config.files),
+            Self::Celeba(config) => Some(&mut config.files),
+            Self::CelebaDialog(config) => Some(&mut config.files),
+            Self::Face2Text(config) => Some(&mut config.files),
+            Self::Ffhq(config) => Some(&mut config.files),
+            Self::Coco(config) => Some(&mut config.files),
+            Self::Flickr8k(config) => Some(&mut config.files),
             Self::TextFiles(config) => Some(&mut config.files),
             Self::MmCelebaHq(config) => Some(&mut config.files),
             Self::Webdataset(config) => Some(&mut config.files),

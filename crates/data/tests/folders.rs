@@ -311,7 +311,7 @@ fn lists_in_a_table_are_captions_and_the_column_is_named() {
     let note = splits.report.notes.iter().find(|note| note.starts_with("captions: ")).unwrap();
     assert!(
         note.starts_with(
-            "captions: columns `captions` in 2 rows, `text` in 1 rows; `prompt`, `text` not used"
+            "captions: columns `captions` in 2 rows, `text` in 1 rows; `prompt`, `text` are not used"
         ),
         "{note}"
     );

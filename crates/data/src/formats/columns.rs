@@ -395,7 +395,9 @@ impl<'c> Columns<'c> {
             }
             if !self.left.is_empty() {
                 let left = quoted(&self.left);
-                remark.push_str(&format!("; {left} not used: `data.caption_column` names another column"));
+                let be = if self.left.len() == 1 { "is" } else { "are" };
+                remark
+                    .push_str(&format!("; {left} {be} not used: `data.caption_column` names another column"));
             }
             notes.add(remark, String::new());
         } else if self.lacking.is_some() {

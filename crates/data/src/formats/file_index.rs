@@ -158,7 +158,8 @@ impl FileIndex {
     fn find_spelled(&self, folder: &Path, name: &str) -> std::result::Result<Cow<'_, Path>, String> {
         let name = name.trim();
         let slashes = name.strip_prefix("file://").unwrap_or(name).replace('\\', "/");
-        if slashes.starts_with('/') || slashes.as_bytes().get(1) == Some(&b':') {
+        let drive = matches!(slashes.as_bytes(), [letter, b':', b'/', ..] if letter.is_ascii_alphabetic());
+        if slashes.starts_with('/') || drive {
             return self.find_absolute(folder, Path::new(&slashes), name);
         }
         let folder = folder.strip_prefix(&self.root).unwrap_or(Path::new(""));
@@ -440,7 +441,8 @@ mod tests {
 
     #[test]
     fn paths_are_found_however_they_are_spelled() {
-        let (index, home) = index(&["im/x.png", "im/50% grey.png", "train/a b.jpg", "test/a b.jpg", "x.png"]);
+        let (index, home) =
+            index(&["im/x.png", "im/50% grey.png", "train/a b.jpg", "test/a b.jpg", "x.png", "1:2.png"]);
         let root = home.path();
         let absolute = |name: &str| root.join(name).to_string_lossy().into_owned();
         for (name, file) in [
@@ -454,6 +456,7 @@ mod tests {
             ("/data/of/another/machine/im/x.png", "im/x.png"),
             ("C:\\faces\\im\\x.png", "im/x.png"),
             ("/data/of/another/machine/x.png", "x.png"),
+            ("1:2.png", "1:2.png"),
             ("im/50% grey.png", "im/50% grey.png"),
             ("im/50%25%20grey.png", "im/50% grey.png"),
             ("train/a%20b.jpg", "train/a b.jpg"),

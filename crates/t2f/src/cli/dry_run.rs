@@ -9,7 +9,7 @@ use t2f_train::schedule::Schedule;
 use t2f_train::state::TrainState;
 use t2f_train::trainer::train_tokenizer;
 
-use crate::cli::terminal::result;
+use crate::cli::terminal::{result, warn};
 
 /// Prints the resolved configuration of a run as TOML, with comments on data, networks, memory and
 /// schedule.
@@ -57,6 +57,9 @@ pub fn describe(mut config: Config) -> t2f_train::Result<()> {
             kimg(end),
             stage.batch_size
         ));
+    }
+    for note in splits.report.notes.iter().cloned().chain(schedule.remark()) {
+        warn(&note);
     }
     Ok(())
 }
