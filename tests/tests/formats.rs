@@ -45,3 +45,9 @@ fn data_sets_with_captions_alone_train() {
 fn a_data_set_without_captions_trains() {
     trains(layouts::ffhq);
 }
+
+#[test]
+fn data_sets_with_a_text_file_for_each_image_train() {
+    trains(layouts::mm_celeba_hq);
+    trains(layouts::img2dataset);
+}

@@ -8,6 +8,8 @@ use t2f_data::{
     TextFilesConfig,
 };
 
+mod layouts;
+
 const CAPTIONS: [&str; 4] = ["a man, old", "a woman; smiling", "a \"tall\" boy", "a girl"];
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 /// Everything without a published part is for training.
@@ -388,6 +390,31 @@ fn a_text_file_for_each_image_has_its_captions() {
 }
 
 #[test]
+fn texts_that_cannot_be_read_and_json_without_captions_do_not_stop_a_folder() {
+    let mut files = text_files("NAME.png", "NAME.txt");
+    files.extend(
+        NAMES.map(|name| (format!("{name}.json"), json!({"url": "a.org", "sha256": "ab"}).to_string())),
+    );
+    let home = folder_of(&files);
+    let all = open(config(&home)).unwrap();
+    assert_eq!((all.report.images, all.report.captions), (4, 8));
+    put(home.path(), "b.txt", b"caf\xe9");
+    std::fs::remove_file(home.path().join("c.txt")).unwrap();
+    put(home.path(), "z.txt", b"of no image");
+    let files = FilesConfig { allow_bad: true, ..FilesConfig::default() };
+    let report = open(FolderConfig { files, ..config(&home) }).unwrap().report;
+    assert_eq!((report.images, report.bad.len()), (2, 1));
+    assert!(
+        report.bad[0].path.ends_with("b.txt") && report.bad[0].reason.contains("not UTF-8 text at byte 3")
+    );
+    assert!(
+        report.notes.contains(&"text files without an image are ignored: 1".to_owned()),
+        "{:?}",
+        report.notes
+    );
+}
+
+#[test]
 fn lists_of_names_are_the_parts_of_mm_celeba_hq() {
     let mut files = text_files("image/images/NAME.jpg", "text/celeba-caption/NAME.txt");
     files.push(("train/filenames.pickle".into(), "(lp0\nS'a'\np1\naS'b'\np2\naS'c'\np3\na.".into()));
@@ -476,6 +503,9 @@ fn a_folder_that_cannot_be_read_says_what_is_there_and_what_is_expected() {
             && message.contains("data.metadata"),
         "{message}"
     );
+    let home = images("", "metadata.csv", "a.png,a man\nb.png,a boy\n");
+    let message = message_of(&home);
+    assert!(message.contains("expected a header such as `file_name,text`"), "{message}");
     let home = images("", "faces.csv", "photo,text\na.png,x\n");
     let splits = open(FolderConfig { files: FilesConfig::default(), ..config(&home) }).unwrap();
     assert!(splits.report.notes.iter().any(|note| {
@@ -485,4 +515,15 @@ fn a_folder_that_cannot_be_read_says_what_is_there_and_what_is_expected() {
     }));
     let named = FolderConfig { image_column: Some("photo".into()), ..config(&home) };
     assert_eq!(texts(open(named).unwrap().train.as_ref()), [["x"]]);
+}
+
+#[test]
+fn published_layouts_with_a_text_file_for_each_image_are_read() {
+    let home = tempfile::tempdir().unwrap();
+    let splits = layouts::mm_celeba_hq(home.path()).open(16).unwrap();
+    assert_eq!((splits.train.len(), splits.val.len(), splits.test.len()), (9, 0, 3));
+    assert_eq!(splits.report.captions, 120);
+    let home = tempfile::tempdir().unwrap();
+    let splits = layouts::img2dataset(home.path()).open(16).unwrap();
+    assert_eq!((splits.report.images, splits.report.captions, splits.report.bad.len()), (16, 16, 0));
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::cells::{self, is_null};
+use super::file_index::is_image;
 use super::labels::RawLabels;
 use super::rows::{Cells, folded};
 use super::split_names::part_of_word;
@@ -222,10 +223,11 @@ impl<'c> Columns<'c> {
                 None => return Err(format!("no `{column}` among {}", names(cells))),
             },
             None => image_column(cells).ok_or_else(|| {
-                format!(
-                    "no `file_name` among {}; `data.image_column` names the column of the files",
-                    names(cells)
-                )
+                let next = match cells.keys().any(|name| is_image(name)) {
+                    true => "expected a header such as `file_name,text` in the first line",
+                    false => "`data.image_column` names the column of the files",
+                };
+                format!("no `file_name` among {}; {next}", names(cells))
             })?,
         };
         let texts = |cell: &Value| match cell {
@@ -400,8 +402,6 @@ impl<'c> Columns<'c> {
                     .push_str(&format!("; {left} {be} not used: `data.caption_column` names another column"));
             }
             notes.add(remark, String::new());
-        } else if self.lacking.is_some() {
-            notes.add("no captions: no row has a column of captions".into(), String::new());
         }
         if !self.grouped.is_empty() {
             notes.add(format!("groups: column {}", quoted(&self.grouped)), String::new());

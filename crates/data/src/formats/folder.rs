@@ -105,14 +105,17 @@ impl Format for FolderConfig {
         let mut columns = Columns::new(named);
         let files = metadata::find(&index, self.metadata.as_deref(), named, &mut notes)?;
         let texts = if files.is_empty() { text_files::find(&index, &mut notes)? } else { None };
-        let captioned = !files.is_empty() || texts.is_some();
+        let (has_metadata, has_texts) = (!files.is_empty(), texts.is_some());
         let sources = match texts {
-            _ if !files.is_empty() => metadata::read(files, &mut columns, &mut notes)?,
+            _ if has_metadata => metadata::read(files, &mut columns, &mut notes)?,
             Some(texts) => vec![text_files::read(texts, &index, &mut columns, &mut notes, &mut bad)?],
             None if index.len() == 0 => return Err(Error::file(&self.path, unusable(&self.path))),
             None => vec![class_folders::read(&index, named, &mut notes)],
         };
-        let captionless = if captioned { columns.captionless()? } else { true };
+        let captionless = if has_metadata { columns.captionless()? } else { !has_texts };
+        if has_metadata && captionless {
+            notes.add("no captions: no row has a column of captions".into(), String::new());
+        }
         columns.remark(&mut notes);
         sources::listing("folder", Sources { index, sources, notes, bad, captionless }, self.files.filter)
     }

@@ -116,6 +116,9 @@ fn rows_of_object(mut entries: Cells) -> std::result::Result<Vec<Cells>, String>
         |value: &Value| value.as_array().is_some_and(|list| list.first().is_some_and(Value::is_object));
     let lists: Vec<String> =
         entries.iter().filter(|(_, value)| listed(value)).map(|(name, _)| name.clone()).collect();
+    if lists.len() > 1 {
+        return Err(format!("lists of rows in [{}]: expected one list of rows", lists.join(", ")));
+    }
     if let [name] = lists.as_slice()
         && let Some(Value::Array(rows)) = entries.remove(name)
     {
@@ -310,6 +313,7 @@ mod tests {
             ("m.json", "[{\"a\":1},\n5]", "line 2: a number, 5: expected a row"),
             ("m.json", "[{\"a\":1}\n", "the list ends without `]`"),
             ("m.json", "{\"a\": 5}", "`a` is a number, 5: expected rows"),
+            ("m.json", "{\"a\": [{}], \"b\": [{}]}", "lists of rows in [a, b]: expected one list of rows"),
         ] {
             let message = rows(name, text).unwrap_err();
             assert!(message.contains(&format!("{name}: ")) && message.contains(wanted), "{message}");

@@ -113,7 +113,7 @@ pub(crate) fn find(index: &FileIndex, notes: &mut Notes) -> Result<Option<Texts>
     }
     notes.add(format!("captions: text files, {}", layouts.join("; ")), String::new());
     if alone > 0 {
-        notes.add(format!("{alone} text files have no image and are ignored"), String::new());
+        notes.add(format!("text files without an image are ignored: {alone}"), String::new());
     }
     if !parts.is_empty() {
         notes.add("parts: filenames.pickle".into(), String::new());

@@ -113,5 +113,6 @@ fn list(
     };
     let mut columns = Columns::new(Named { attributes, ..Named::default() });
     let sources = vec![text_files::read(texts, &index, &mut columns, &mut notes, &mut bad)?];
+    columns.remark(&mut notes);
     sources::listing(name, Sources { index, sources, notes, bad, captionless: false }, files.filter)
 }

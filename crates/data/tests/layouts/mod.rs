@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::json;
 use t2f_data::{
     CelebaConfig, CelebaDialogConfig, CocoConfig, DataConfig, Face2TextConfig, FfhqConfig, Flickr8kConfig,
-    Image, LfwConfig,
+    Image, LfwConfig, MmCelebaHqConfig, TextFilesConfig,
 };
 
 const CELEBA: &str = "5_o_Clock_Shadow Arched_Eyebrows Attractive Bags_Under_Eyes Bald Bangs Big_Lips Big_Nose \
@@ -177,4 +177,36 @@ pub fn lfw(root: &Path) -> DataConfig {
     let (images, captions) = (root.into(), root.join("clean.json"));
     let attributes = Some(root.join("lfw_attributes.txt"));
     DataConfig::Lfw(LfwConfig { images, captions, attributes, ..LfwConfig::default() })
+}
+
+/// MM-CelebA-HQ: twelve images with ten captions each, nine for training and three for tests by pickled lists.
+pub fn mm_celeba_hq(root: &Path) -> DataConfig {
+    let pickled = |numbers: std::ops::Range<usize>| {
+        let names: String = numbers.map(|number| format!("V{number}\na")).collect();
+        format!("(lp0\n{names}.")
+    };
+    for number in 0..12 {
+        write(&root.join(format!("image/images/{number}.jpg")), image(number));
+        let lines: String = (0..10).map(|line| format!("The person {line} has hair {number}.\n")).collect();
+        write(&root.join(format!("text/celeba-caption/{number}.txt")), lines);
+    }
+    write(&root.join("train/filenames.pickle"), pickled(0..9));
+    write(&root.join("test/filenames.pickle"), pickled(9..12));
+    DataConfig::MmCelebaHq(MmCelebaHqConfig { path: root.into(), ..MmCelebaHqConfig::default() })
+}
+
+/// The files of img2dataset: two shards of eight images.
+pub fn img2dataset(root: &Path) -> DataConfig {
+    for number in 0..16 {
+        let file =
+            |end: &str| root.join(format!("{:05}/{:05}{:04}.{end}", number / 8, number / 8, number % 8));
+        let caption = format!("a face number {number}");
+        write(&file("jpg"), image(number));
+        write(&file("txt"), &caption);
+        let row = json!({"caption": caption, "url": "https://a.org/b.jpg", "key": "0", "status": "success",
+            "error_message": null, "width": 32, "height": 40, "exif": "{}", "sha256": "0"});
+        write(&file("json"), row.to_string());
+    }
+    write(&root.join("00000_stats.json"), json!({"count": 8, "successes": 8}).to_string());
+    DataConfig::TextFiles(TextFilesConfig { path: root.into(), ..TextFilesConfig::default() })
 }

@@ -19,7 +19,7 @@ use crate::cli::dry_run;
 use crate::cli::failure::because;
 use crate::cli::progress::{Display, Status};
 use crate::cli::signals::Signals;
-use crate::cli::source::Source;
+use crate::cli::source::{self, Source};
 use crate::cli::terminal::{self, program, quoted};
 
 /// The caption of the suggested command at the end of a run, if the model knows its words.
@@ -55,8 +55,7 @@ pub struct Options {
     /// A setting of the configuration; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
-    /// The data set: procedural, folder:PATH or lfw:IMAGES,CAPTIONS
-    #[arg(long, value_name = "SOURCE")]
+    #[arg(long, value_name = "SOURCE", help = source::help())]
     data: Option<Source>,
     /// The parent of the run folder
     #[arg(short, long, default_value = "runs", value_name = "FOLDER")]
@@ -145,28 +144,11 @@ fn place(error: &Error, options: &Options) -> Option<String> {
 /// The hint for an error at the start of a run.
 fn advice(error: &Error, options: &Options) -> String {
     let unknown = options.preset.as_ref().filter(|name| !Config::presets().any(|preset| preset == *name));
+    if let Some(form) = missing_path(error, options) {
+        return format!("give `--data {form}`; datasets/ in the repository documents each layout");
+    }
     match error {
         Error::Device { .. } => "use `--device auto` for an available device".into(),
-        Error::Data(DataError::Setting(setting))
-            if ["data.images", "data.captions"].contains(&&*setting.key) =>
-        {
-            "give `--data lfw:IMAGES,CAPTIONS`; see datasets/lfw-face2text".into()
-        }
-        Error::Data(DataError::Setting(setting)) if setting.key == "data.path" => {
-            "give `--data folder:PATH`; see datasets/image-folder".into()
-        }
-        Error::Data(DataError::File { .. } | DataError::Dataset { .. } | DataError::Refused { .. })
-            if options.resume.is_some() =>
-        {
-            "if the data moved, give its place with `--data`".into()
-        }
-        Error::Data(DataError::File { .. } | DataError::Dataset { .. } | DataError::Refused { .. }) => {
-            format!(
-                "datasets/ in the repository documents each layout; `{} data check` with the same `--data` lists the \
-             faults",
-                program()
-            )
-        }
         Error::Fixed(_) => format!("`{} train` without `--resume` starts a new run", program()),
         Error::File { .. } if options.resume.is_some() => {
             format!("give a run folder that is not in use; `{} train` starts a new run", program())
@@ -184,6 +166,15 @@ fn advice(error: &Error, options: &Options) -> String {
         | Error::Text(_) => "docs/configuration.md lists every key with its range".into(),
         _ => format!("check the configuration with `{} train -n`", program()),
     }
+}
+
+/// The form of `--data` for a data set whose path is not set.
+fn missing_path(error: &Error, options: &Options) -> Option<String> {
+    let Error::Data(DataError::Setting(setting)) = error else { return None };
+    let quick = options.config.is_none().then_some("quick");
+    let preset = options.preset.as_deref().or(quick);
+    let config = Config::resolve(preset, options.config.as_deref(), &overrides(options)).ok()?;
+    source::form(&config.data, &setting.key)
 }
 
 /// The overrides of `--data`, `--device` and `--set`, in this order.
@@ -213,7 +204,7 @@ fn drive(mut trainer: Trainer, options: &Options) -> anyhow::Result<()> {
     display
         .log_to(opened.map_err(|error| because(error, format!("cannot write `{}`", log.display()), hint))?);
     for note in trainer.notes() {
-        display.note(&format!("warning: {note}"));
+        display.note(&format!("note: {note}"));
     }
     let outcome = train(&mut trainer, &signals, &mut display, options.rollback);
     display.finish();

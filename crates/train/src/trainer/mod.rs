@@ -249,7 +249,11 @@ impl Trainer {
 
     /// Remarks on the data and on the schedule, a line each.
     pub fn notes(&self) -> Vec<String> {
-        self.splits.report.notes.iter().cloned().chain(self.schedule.remark()).collect()
+        let notes = self.splits.report.notes.iter().cloned();
+        notes
+            .chain(cut_captions(&self.config, &self.splits, &self.tokenizer))
+            .chain(self.schedule.remark())
+            .collect()
     }
 
     /// The pipeline on the current averaged parameters.
@@ -405,6 +409,29 @@ struct Parts {
 fn load(state: &mut TrainState, checkpoint: &Checkpoint, progress: &Progress) -> Result<()> {
     let steps = OptimizerSteps { g: progress.g_steps.clone(), d: progress.d_steps.clone() };
     state.load(checkpoint, &steps, progress.augmented)
+}
+
+/// A note about training captions of files that are longer than `text.max_length`.
+pub fn cut_captions(config: &Config, splits: &Splits, tokenizer: &Tokenizer) -> Option<String> {
+    let max_length = config.text.max_length();
+    let cut = |index: usize| -> Option<(usize, usize)> {
+        let captions = splits.train.captions(index).ok()?;
+        // A caption has at most as many words as letters.
+        let long = captions.iter().filter(|caption| caption.text.chars().count() > max_length);
+        let words = long.filter_map(|caption| tokenizer.cut_words(&caption.text, max_length).ok());
+        let cut: Vec<usize> = words.map(|words| words.len()).filter(|words| *words > 0).collect();
+        Some((cut.len(), cut.iter().sum()))
+    };
+    // Captions of the procedural faces are short, and rendered on demand.
+    let len = if splits.report.captions > 0 { splits.train.len() } else { 0 };
+    let counts = (0..len).into_par_iter().filter_map(cut);
+    let (captions, words) = counts.reduce(|| (0, 0), |one, other| (one.0 + other.0, one.1 + other.1));
+    (captions > 0).then(|| {
+        format!(
+            "{captions} captions have more than {max_length} words: {words} words at their ends are not read; \
+             `text.max_length` changes it"
+        )
+    })
 }
 
 /// Trains the tokenizer on every training caption.
