@@ -97,10 +97,11 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     warn_of_cut_words(&model, &captions);
     let plan = SeedPlan::new(&captions, &options.seeds.0);
     if plan.repeated() > 0 {
-        let repeated = plan.repeated();
-        terminal::note(&format!(
-            "note: captions or seeds are repeated; {repeated} pictures have the next free seed instead"
-        ));
+        let have = match plan.repeated() {
+            1 => "1 picture has".to_owned(),
+            repeated => format!("{repeated} pictures have"),
+        };
+        terminal::note(&format!("note: captions or seeds are repeated; {have} the next free seed instead"));
     }
     let studio = Studio { options, model: &model, count, signals: listen(count)? };
     if options.grid {
