@@ -222,6 +222,7 @@ fn a_checkpoint_gives_the_model_that_the_run_wrote_with_it() {
         for (path, hash) in [
             (first.clone(), &early),
             (first.join("g_ema.safetensors"), &early),
+            (first.join("average.safetensors"), &early), // its name in version 0.1
             (last.clone(), &late),
             (checkpoints.clone(), &late),
         ] {
