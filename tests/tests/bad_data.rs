@@ -155,7 +155,7 @@ fn every_row_of_the_table_of_bad_files() {
         ("gray.jpg", encoded(&rgb.grayscale(), ImageFormat::Jpeg), Ok([dark, light])),
         ("clear.png", png(DynamicImage::ImageRgba8(clear)), Ok([red, [255; 3]])),
         ("cmyk.jpg", four_components(0), Ok([[64; 3]; 2])),
-        ("ycck.jpg", four_components(2), Err("YCCK")),
+        ("ycck.jpg", four_components(2), Ok([[64; 3]; 2])),
         ("bomb.png", bomb(30_000), Err("30000x30000 pixels: expected at most 64 megapixels")),
         ("wide.jpg", jpeg(90, 20), Err("more than 4 times longer than wide")),
         ("landscape.jpg", jpeg(48, 32), Ok([red, blue])),

@@ -9,7 +9,7 @@ use crate::program::{Ran, run};
 #[test]
 fn help_of_every_command_has_examples() {
     let here = Path::new(".");
-    let commands: [&[&str]; 10] = [
+    let commands: [&[&str]; 11] = [
         &[],
         &["bench"],
         &["train"],
@@ -19,6 +19,7 @@ fn help_of_every_command_has_examples() {
         &["data"],
         &["data", "preview"],
         &["data", "check"],
+        &["data", "import"],
         &["data", "export"],
     ];
     for command in commands {
@@ -87,9 +88,9 @@ fn errors_state_the_accepted_values() {
 fn options_that_exclude_each_other_are_both_named() {
     let folder = tempfile::tempdir().unwrap();
     let cases: [(&[&str], [&str; 2]); 4] = [
-        (&["train", "--resume", "r", "--data", "procedural"], ["--resume", "--data"]),
+        (&["train", "--resume", "r", "--out", "elsewhere"], ["--resume", "--out"]),
         (&["train", "--resume", "r", "--preset", "quick"], ["--resume", "--preset"]),
-        (&["train", "--resume", "r", "--set", "seed=1"], ["--resume", "--set"]),
+        (&["train", "--resume", "r", "--config", "my.toml"], ["--resume", "--config"]),
         (&["generate", "--model", "m", "--seeds", "0-3", "--out", "x.png", "a"], ["--out x.png", "--seeds"]),
     ];
     for (arguments, names) in cases {

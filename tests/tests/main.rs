@@ -2,15 +2,18 @@
 
 mod bad_data;
 mod bench;
+mod changes;
 mod cli;
 mod commit;
 mod compatibility;
 mod configuration;
+mod conversion;
 mod corrupt;
 mod diverge;
 mod documents;
 mod formats;
 mod fuzz;
+mod generate;
 mod globals;
 mod kills;
 mod licences;
@@ -23,6 +26,7 @@ mod resume;
 mod room;
 mod run;
 mod sampling;
+mod settings;
 mod shipped;
 mod signals;
 mod structure;

@@ -134,7 +134,11 @@ fn the_same_caption_and_seed_give_the_same_bytes_and_others_do_not() {
 
     fs::write(folder.path().join("captions.txt"), "# two\na woman\n\na qwertyuiop man\n").unwrap();
     let many = generate("faces", &["--captions", "captions.txt", "--seeds", "0,2-3"]);
-    assert_eq!(fs::read_dir(folder.path().join("faces")).unwrap().count(), 6);
+    assert_eq!(
+        fs::read_dir(folder.path().join("faces")).unwrap().count(),
+        7,
+        "six pictures and metadata.jsonl"
+    );
     assert!(many.err.contains("warning") && many.err.contains("\"qwertyuiop\""), "{}", many.err);
     generate("grid.png", &["--captions", "captions.txt", "--seeds", "0-3", "--grid", "--truncation", "0.5"]);
     assert!(bytes("grid.png").starts_with(b"\x89PNG"));

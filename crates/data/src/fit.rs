@@ -20,6 +20,25 @@ pub enum Fit {
     Stretch,
 }
 
+impl Fit {
+    /// Whether an image of `width` by `height` pixels, of which the central `crop` is used, has fewer
+    /// pixels a side than the square of `side` pixels that it becomes.
+    ///
+    /// ```
+    /// use t2f_data::Fit;
+    ///
+    /// assert!(Fit::Crop.enlarges((100, 60), 64, 1.0));
+    /// assert!(!Fit::Pad.enlarges((100, 60), 64, 1.0));
+    /// ```
+    pub fn enlarges(self, (width, height): (usize, usize), side: usize, crop: f64) -> bool {
+        let kept = match self {
+            Self::Crop | Self::Stretch => width.min(height),
+            Self::Pad => width.max(height),
+        };
+        (kept as f64 * crop).round() < side as f64
+    }
+}
+
 /// The largest ratio of the sides of a portrait.
 const MOST_ELONGATED: f64 = 4.0;
 
@@ -113,6 +132,15 @@ mod tests {
     fn a_square_of_the_right_side_does_not_change() {
         let image = striped(16, 16);
         assert_eq!(fit(&image, 16, Fit::Crop, 1.0, [0; 3]).unwrap(), image);
+    }
+
+    #[test]
+    fn an_image_with_fewer_pixels_than_the_square_is_enlarged() {
+        assert!(!Fit::Crop.enlarges((64, 64), 64, 1.0));
+        assert!(Fit::Crop.enlarges((64, 64), 64, 0.9));
+        assert!(Fit::Stretch.enlarges((200, 63), 64, 1.0));
+        assert!(Fit::Pad.enlarges((63, 20), 64, 1.0));
+        assert!(!Fit::Pad.enlarges((64, 20), 64, 1.0));
     }
 
     #[test]

@@ -2,13 +2,13 @@
 
 use t2f_ops::setting::SettingError;
 
-use crate::decode::decode;
+use crate::decode::{Decoding, decode};
 use crate::files_config::FilesConfig;
 use crate::fit::fit;
 use crate::image::Image;
 
 /// Every change of decoding or fitting that alters pixels increases it.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// The settings that the pixels of a data set depend on.
 #[derive(Clone, Debug)]
@@ -56,10 +56,11 @@ impl Squares {
     /// On failure, the reason, without the path.
     pub(crate) fn square(&self, bytes: &[u8]) -> Result<Square, String> {
         let FilesConfig { background, max_megapixels, .. } = self.files;
-        let image = decode(bytes, u64::from(max_megapixels) * 1_000_000, background)?;
-        let kept = image.width.min(image.height) as f64 * self.crop;
-        let enlarged = kept < self.side as f64;
-        let image = fit(&image, self.side, self.files.fit, self.crop, background)?;
-        Ok(Square { image, enlarged, warnings: Vec::new() })
+        let decoding = Decoding { max_pixels: u64::from(max_megapixels) * 1_000_000, background };
+        let decoded = decode(bytes, &decoding)?;
+        let size = (decoded.image.width, decoded.image.height);
+        let enlarged = self.files.fit.enlarges(size, self.side, self.crop);
+        let image = fit(&decoded.image, self.side, self.files.fit, self.crop, background)?;
+        Ok(Square { image, enlarged, warnings: decoded.warnings })
     }
 }

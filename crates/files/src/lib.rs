@@ -1,5 +1,5 @@
 //! Files that survive a kill or a power cut: atomic replacement, checksummed JSON lines, and
-//! safetensors with a hash over the whole file.
+//! safetensors with a hash over the whole file; and `~` in paths.
 //!
 //! Content is bytes, names and tensors; runs, models and metrics are defined in other crates.
 //!
@@ -26,6 +26,7 @@
 
 pub mod disk;
 mod error;
+pub mod home;
 pub mod json_lines;
 pub mod mapped;
 pub mod tensors;

@@ -18,7 +18,7 @@ use crate::error::Result;
 use t2f_files::json_lines;
 
 use chart::Chart;
-pub use chart::{CurveOptions, RunRows};
+pub use chart::{CurveOptions, Missing, RunRows, missing};
 pub use rows::{KIMG, StatsRow};
 pub use scale::Scale;
 

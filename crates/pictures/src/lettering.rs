@@ -1,8 +1,13 @@
 //! Text in pictures, with one embedded font: measuring, wrapping and rendering. System fonts are not used.
+//!
+//! Characters without a glyph in the font, and scripts that are written from right to left, which need an
+//! order and shapes that this module does not have, are not drawn; see [`drawable`].
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use ab_glyph::{Font, FontRef, PxScale, ScaleFont};
+use unicode_script::{Script, UnicodeScript};
 
 use t2f_data::Image;
 
@@ -93,9 +98,111 @@ impl Lettering {
     }
 }
 
+/// The mark in place of characters that are not drawn.
+const UNDRAWN: &str = "[…]";
+
+/// Scripts from right to left.
+const RIGHT_TO_LEFT: [Script; 13] = [
+    Script::Adlam,
+    Script::Arabic,
+    Script::Hanifi_Rohingya,
+    Script::Hebrew,
+    Script::Mandaic,
+    Script::Mende_Kikakui,
+    Script::Nko,
+    Script::Old_Hungarian,
+    Script::Phoenician,
+    Script::Samaritan,
+    Script::Syriac,
+    Script::Thaana,
+    Script::Yezidi,
+];
+
+/// Text as it is drawn: one space between words, without invisible characters, and with `[…]` in place of
+/// words that cannot be drawn.
+pub(crate) fn drawable(text: &str) -> String {
+    let mut drawn = String::with_capacity(text.len());
+    let mut space = false;
+    for c in text.chars().filter(|&c| !is_invisible(c)) {
+        if c.is_whitespace() {
+            space = true;
+            continue;
+        }
+        // A mark on a character that is not drawn is not drawn either.
+        let marks = c.script() == Script::Inherited && !space && drawn.ends_with(UNDRAWN);
+        if marks || !is_drawn(c) {
+            // Words that are not drawn share a mark.
+            if !drawn.ends_with(UNDRAWN) {
+                drawn.push_str(if space && !drawn.is_empty() { " " } else { "" });
+                drawn.push_str(UNDRAWN);
+            }
+        } else {
+            drawn.push_str(if space && !drawn.is_empty() { " " } else { "" });
+            drawn.push(c);
+        }
+        space = false;
+    }
+    drawn
+}
+
+/// The scripts of the characters that [`drawable`] leaves out; emoji and signs of no script are `symbols`.
+pub(crate) fn undrawn_scripts(text: &str) -> BTreeSet<&'static str> {
+    let undrawn = text.chars().filter(|&c| !c.is_whitespace() && !is_invisible(c) && !is_drawn(c));
+    let name = |c: char| match c.script() {
+        Script::Common | Script::Inherited | Script::Unknown => "symbols",
+        script => script.full_name(),
+    };
+    undrawn.map(name).collect()
+}
+
+fn is_drawn(c: char) -> bool {
+    FACE.glyph_id(c).0 != 0 && !RIGHT_TO_LEFT.contains(&c.script())
+}
+
+/// Whether a character has no glyph by its nature: controls, joiners, marks of order, variation selectors.
+fn is_invisible(c: char) -> bool {
+    (c.is_control() && !c.is_whitespace())
+        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{e0000}'..='\u{e0fff}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn characters_that_cannot_be_drawn_are_replaced_and_named() {
+        for (text, drawn, scripts) in [
+            ("a bald man, né Zoë", "a bald man, né Zoë", &[][..]),
+            ("лысый мужчина", "лысый мужчина", &[]),
+            ("赤い髪の男", "[…]", &["Han", "Hiragana"]),
+            ("a 红 hat", "a […] hat", &["Han"]),
+            ("رجل بشعر أحمر", "[…]", &["Arabic"]),
+            ("איש a קירח", "[…] a […]", &["Hebrew"]),
+            ("ผู้หญิง ผมแดง", "[…]", &["Thai"]),
+            ("be\u{ad}ard\u{200b}\u{feff}", "beard", &[]),
+            ("  ", "", &[]),
+        ] {
+            assert_eq!(drawable(text), drawn);
+            assert_eq!(undrawn_scripts(text).into_iter().collect::<Vec<_>>(), scripts, "{text}");
+        }
+        assert!(undrawn_scripts("👩🏽\u{200d}🦰 smiling").contains("symbols"));
+        assert!(drawable("👩🏽\u{200d}🦰 smiling").ends_with("] smiling"));
+    }
+
+    #[test]
+    fn nothing_that_is_drawn_is_a_box() {
+        let letters = Lettering::new(12.0);
+        let draw = |text: &str| {
+            let mut page = Image::filled(60, 20, [255; 3]);
+            letters.draw(&mut page, &drawable(text), 0, 0, [0; 3]);
+            page
+        };
+        let mark = draw("[…]");
+        for text in ["赤", "رجل", "ผู้", "𓂀"] {
+            assert_eq!(draw(text), mark, "{text}");
+        }
+    }
 
     #[test]
     fn wrapped_lines_fit_and_keep_every_word_in_order() {

@@ -2,13 +2,16 @@
 //!
 //! [`contact_sheet`] prints a caption below every tile (real images, samples of a run);
 //! [`caption_grid`] has a row for each caption and a column for each seed. Tiles are enlarged by whole
-//! factors to the same size, so the sheets of a run have the same size at every level.
+//! factors to the same size, so the sheets of a run have the same size at every level. Text that the
+//! built-in font cannot draw is replaced by `[…]`; [`undrawn`] names its scripts.
+
+use std::collections::BTreeSet;
 
 use t2f_data::Image;
 
 use crate::canvas::{Rgb, enlarged, paste};
 use crate::error::{Error, Result};
-use crate::lettering::Lettering;
+use crate::lettering::{Lettering, drawable, undrawn_scripts};
 
 const PAPER: Rgb = [255, 255, 255];
 const INK: Rgb = [34, 34, 34];
@@ -66,7 +69,7 @@ impl Layout {
     fn head(&self, page: &mut Image) -> usize {
         if let Some(title) = &self.title {
             let letters = Lettering::new(self.letters + 2.0);
-            letters.draw(page, title, Self::GAP, Self::GAP, INK);
+            letters.draw(page, &drawable(title), Self::GAP, Self::GAP, INK);
         }
         Self::GAP + self.head_height()
     }
@@ -91,7 +94,7 @@ pub fn contact_sheet(tiles: &[Tile], layout: &Layout) -> Result<Image> {
         .iter()
         .map(|tile| match tile.caption.trim() {
             "" => Vec::new(),
-            caption => letters.wrapped(caption, cell, layout.max_lines),
+            caption => letters.wrapped(&drawable(caption), cell, layout.max_lines),
         })
         .collect();
     let row_heights: Vec<usize> = texts
@@ -130,6 +133,61 @@ fn even_columns(tiles: usize) -> usize {
     [ideal, ideal - 1, ideal + 1].into_iter().min_by_key(|&columns| empty(columns)).unwrap_or(ideal)
 }
 
+/// The scripts of these captions that sheets do not draw, in alphabetical order: scripts that the built-in
+/// font lacks, and those from right to left. Signs and emoji are `symbols`.
+pub fn undrawn<S: AsRef<str>>(captions: impl IntoIterator<Item = S>) -> Vec<&'static str> {
+    let scripts = captions.into_iter().flat_map(|caption| undrawn_scripts(caption.as_ref()));
+    scripts.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// The measures of a caption grid, in pixels.
+struct Grid {
+    cell: usize,
+    margin: usize,
+    heading_height: usize,
+    width: usize,
+    height: usize,
+}
+
+impl Grid {
+    /// A grid of rows with these captions, each [`drawable`], and of columns of pictures of at most `side`
+    /// pixels.
+    fn new<S: AsRef<str>>(
+        captions: &[S],
+        columns: usize,
+        side: usize,
+        headings: bool,
+        layout: &Layout,
+    ) -> Self {
+        let letters = Lettering::new(layout.letters);
+        let cell = side.max(layout.tile);
+        let widest = captions.iter().map(|caption| letters.width(caption.as_ref())).max().unwrap_or(0);
+        let margin = widest.min(180) + if widest > 0 { 2 * Layout::GAP } else { Layout::GAP };
+        let heading_height = if headings { letters.line_height() + 4 } else { 0 };
+        let rows_height = captions.len().saturating_mul(cell + Layout::GAP);
+        Self {
+            cell,
+            margin,
+            heading_height,
+            width: margin.saturating_add(columns.saturating_mul(cell + Layout::GAP)),
+            height: (Layout::GAP + layout.head_height() + heading_height).saturating_add(rows_height),
+        }
+    }
+}
+
+/// Width and height of a [`caption_grid`] with headings, in pixels, without its pictures: for a row of each
+/// caption and a number of columns of pictures with sides of `side` pixels.
+pub fn caption_grid_size<S: AsRef<str>>(
+    captions: &[S],
+    columns: usize,
+    side: usize,
+    layout: &Layout,
+) -> (usize, usize) {
+    let captions: Vec<String> = captions.iter().map(|caption| drawable(caption.as_ref())).collect();
+    let grid = Grid::new(&captions, columns, side, true, layout);
+    (grid.width, grid.height)
+}
+
 /// A grid with a row for each caption, printed to the left, and a heading for each column.
 ///
 /// # Errors
@@ -140,16 +198,13 @@ pub fn caption_grid(rows: &[Row], headings: &[String], layout: &Layout) -> Resul
         return Err(Error::Empty("a grid without pictures".into()));
     }
     let letters = Lettering::new(layout.letters);
-    let cell = layout.cell(rows.iter().flat_map(|row| &row.images));
-    let widest = rows.iter().map(|row| letters.width(&row.caption)).max().unwrap_or(0);
-    let margin = widest.min(180) + if widest > 0 { 2 * Layout::GAP } else { Layout::GAP };
+    let side = layout.cell(rows.iter().flat_map(|row| &row.images));
+    let captions: Vec<String> = rows.iter().map(|row| drawable(&row.caption)).collect();
+    let Grid { cell, margin, heading_height, width, height } =
+        Grid::new(&captions, columns, side, !headings.is_empty(), layout);
     let max_lines = (cell / letters.line_height()).max(1);
-    let heading_height = if headings.is_empty() { 0 } else { letters.line_height() + 4 };
 
-    let width = margin + columns * (cell + Layout::GAP);
-    let rows_height = rows.len() * (cell + Layout::GAP);
-    let mut page =
-        Image::filled(width, Layout::GAP + layout.head_height() + heading_height + rows_height, PAPER);
+    let mut page = Image::filled(width, height, PAPER);
     let mut top = layout.head(&mut page);
     for (column, heading) in headings.iter().take(columns).enumerate() {
         let indent = cell.saturating_sub(letters.width(heading)) / 2;
@@ -157,8 +212,8 @@ pub fn caption_grid(rows: &[Row], headings: &[String], layout: &Layout) -> Resul
         letters.draw(&mut page, heading, left, top, FAINT);
     }
     top += heading_height;
-    for row in rows {
-        let lines = letters.wrapped(&row.caption, margin.saturating_sub(2 * Layout::GAP).max(1), max_lines);
+    for (row, caption) in rows.iter().zip(&captions) {
+        let lines = letters.wrapped(caption, margin.saturating_sub(2 * Layout::GAP).max(1), max_lines);
         let text_height = lines.len() * letters.line_height();
         let first = top + cell.saturating_sub(text_height) / 2;
         for (i, line) in lines.iter().enumerate() {
@@ -218,8 +273,23 @@ mod tests {
         let grid = |rows: &[Row]| caption_grid(rows, &headings, &Layout::default()).unwrap();
         let (one, two) = (grid(&[row("a man", 3)]), grid(&[row("a man", 3), row("a woman", 3)]));
         assert_eq!(two.height - one.height, 128 + Layout::GAP);
+        assert_eq!(
+            (two.width, two.height),
+            caption_grid_size(&["a man", "a woman"], 3, 16, &Layout::default())
+        );
         let blue = one.pixels.chunks(3).filter(|pixel| *pixel == [0, 0, 255]).count();
         assert_eq!(blue, 3 * 128 * 128);
+    }
+
+    #[test]
+    fn captions_in_any_script_give_a_grid_of_the_stated_size() {
+        let captions = ["رجل", "赤い髪の男", "a bald man with a long beard and a very wide hat", ""];
+        assert_eq!(undrawn(captions), ["Arabic", "Han", "Hiragana"]);
+        let image = Image::filled(200, 200, [0; 3]);
+        let row = |caption: &str| Row { caption: caption.into(), images: vec![image.clone(); 2] };
+        let headings = ["seed 0".to_owned(), "seed 1".to_owned()];
+        let grid = caption_grid(&captions.map(row), &headings, &Layout::default()).unwrap();
+        assert_eq!((grid.width, grid.height), caption_grid_size(&captions, 2, 200, &Layout::default()));
     }
 
     #[test]

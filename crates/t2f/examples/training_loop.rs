@@ -44,7 +44,7 @@ fn main() -> anyhow::Result<()> {
         state.scale_rates(schedule.rate(images));
         let losses = state.step(&batch, &stage, key, step, images)?;
         (step, images) = (step + 1, images + batch.len() as u64);
-        at = Growth { level: stage.level, alpha: stage.alpha };
+        at = stage.growth();
         if step % 100 == 0 {
             let total = |name: &str| losses.iter().find(|(other, _)| other == name).map(|(_, loss)| loss);
             println!("{images:>7} images, {at:?}, G {:?}", total("Loss/G/total"));

@@ -5,10 +5,11 @@ use candle_nn::{Init, VarBuilder};
 use serde::{Deserialize, Serialize};
 use t2f_ops::setting::SettingError;
 
-use crate::compat::Compat;
+use crate::config::{LstmConfig, Pooling};
 use crate::error::{Error, Result};
 use crate::lstm::Lstm;
 use crate::tokenizer::{PAD_ID, Tokenizer, UNKNOWN_ID};
+use crate::vocabulary::Vocabulary;
 
 /// A text encoder: captions to embeddings.
 ///
@@ -58,6 +59,15 @@ pub trait TextEncoder: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// If the tokenizer fails.
     fn unknown_words(&self, caption: &str) -> Result<Vec<String>>;
+
+    /// The words at the end of a caption that are not read, in order, since the caption has more than the
+    /// maximum length. An encoder without a maximum returns none, the default.
+    ///
+    /// # Errors
+    /// If the tokenizer fails.
+    fn cut_words(&self, _caption: &str) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
 }
 
 /// The text encoder, `[text]`; `kind` selects it.
@@ -68,64 +78,9 @@ pub enum TextConfig {
     Lstm(LstmConfig),
 }
 
-/// The settings of the LSTM encoder, `[text]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct LstmConfig {
-    /// Size of a word vector; default 128, at least 1.
-    pub embedding_size: usize,
-    /// Size of the hidden state of a direction; default 128, at least 1. E is twice that with two directions.
-    pub hidden_size: usize,
-    /// Number of layers; default 1, at least 1.
-    pub layers: usize,
-    /// Whether the LSTM has a backward direction; default true.
-    pub bidirectional: bool,
-    /// Pooling of the states of a caption; default `max`.
-    pub pooling: Pooling,
-    /// Maximum number of words of a caption; default 100 (T2F's `captions_length`), at least 1. Later words
-    /// are ignored.
-    pub max_length: usize,
-    /// Minimum number of occurrences of a word in the training captions; default 1.
-    pub min_frequency: usize,
-    /// Maximum number of ids; default 10000, at least 3.
-    pub vocabulary_size: usize,
-    /// Another program whose encoding is reproduced, with its fault. Default none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub compat: Option<Compat>,
-}
-
-/// Pooling of states into one vector; padding is excluded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Pooling {
-    /// The maximum of each feature over the words (InferSent, arXiv:1705.02364).
-    #[default]
-    Max,
-    /// The mean over the words.
-    Mean,
-    /// The forward state after the last word, and the backward state after the first.
-    Last,
-}
-
 impl Default for TextConfig {
     fn default() -> Self {
         Self::Lstm(LstmConfig::default())
-    }
-}
-
-impl Default for LstmConfig {
-    fn default() -> Self {
-        Self {
-            embedding_size: 128,
-            hidden_size: 128,
-            layers: 1,
-            bidirectional: true,
-            pooling: Pooling::Max,
-            max_length: 100,
-            min_frequency: 1,
-            vocabulary_size: 10_000,
-            compat: None,
-        }
     }
 }
 
@@ -155,6 +110,26 @@ impl TextConfig {
     pub fn train_tokenizer<S: AsRef<str>>(&self, captions: impl IntoIterator<Item = S>) -> Result<Tokenizer> {
         let Self::Lstm(config) = self;
         Tokenizer::train(captions, config.min_frequency, config.vocabulary_size, config.compat)
+    }
+
+    /// The maximum number of words of a caption.
+    pub fn max_length(&self) -> usize {
+        let Self::Lstm(config) = self;
+        config.max_length
+    }
+
+    /// Counts the words of the training captions (`train`) and of those of the other parts (`others`), as
+    /// the encoder reads them.
+    ///
+    /// # Errors
+    /// If `vocabulary_size` is below 3.
+    pub fn vocabulary<S: AsRef<str>, T: AsRef<str>>(
+        &self,
+        train: impl IntoIterator<Item = S>,
+        others: impl IntoIterator<Item = T>,
+    ) -> Result<Vocabulary> {
+        let Self::Lstm(config) = self;
+        Vocabulary::count(config, train, others)
     }
 
     /// Builds the encoder on parameters from `vb`.
@@ -288,6 +263,10 @@ impl TextEncoder for LstmEncoder {
 
     fn unknown_words(&self, caption: &str) -> Result<Vec<String>> {
         self.tokenizer.unknown_words(caption)
+    }
+
+    fn cut_words(&self, caption: &str) -> Result<Vec<String>> {
+        self.tokenizer.cut_words(caption, self.config.max_length)
     }
 }
 

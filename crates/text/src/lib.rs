@@ -23,13 +23,19 @@
 //! ```
 
 mod compat;
+mod config;
 mod encoder;
 mod error;
 mod lstm;
+mod normalization;
+mod segmentation;
 mod tokenizer;
+mod vocabulary;
 
 pub use compat::Compat;
-pub use encoder::{LstmConfig, LstmEncoder, Pooling, TextConfig, TextEncoder};
+pub use config::{LstmConfig, Pooling};
+pub use encoder::{LstmEncoder, TextConfig, TextEncoder};
 pub use error::{Error, Result};
 pub use lstm::Lstm;
 pub use tokenizer::Tokenizer;
+pub use vocabulary::Vocabulary;

@@ -6,10 +6,15 @@ use t2f_ops::setting::SettingError;
 use tokenizers::models::wordlevel::WordLevel;
 use tokenizers::normalizers::Lowercase;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
-use tokenizers::{SplitDelimiterBehavior, Tokenizer as Inner};
+use tokenizers::{DecoderWrapper, ModelWrapper, PostProcessorWrapper, SplitDelimiterBehavior, TokenizerImpl};
 
 use crate::compat::Compat;
 use crate::error::{Error, Result};
+use crate::normalization::Normalization;
+use crate::segmentation::Segmentation;
+
+/// The library's tokenizer, with two parts of this crate.
+type Inner = TokenizerImpl<ModelWrapper, Normalization, Segmentation, PostProcessorWrapper, DecoderWrapper>;
 
 const PAD: &str = "<pad>";
 const UNKNOWN: &str = "<unk>";
@@ -25,8 +30,17 @@ const T2F_WORDS: &str = r"[a-zA-Z]+|[^\sa-zA-Z]";
 /// Lower-cased words, numbers and single other characters. Id 0 is `<pad>`, 1 is `<unk>`, words
 /// follow by frequency.
 ///
-/// Unlike T2F's split, digits stay together (`20`, not `2 0`) and letters of every script count as
-/// letters; [`Compat::T2f`] has T2F's split.
+/// - Text is normalized: invisible characters are removed without a split of the word; full and half width
+///   forms, ligatures and other presentation forms are replaced by their letters; letters and marks are
+///   composed (NFC).
+/// - Chinese, Japanese, Thai, Lao, Khmer and Burmese, which have no spaces between words, are segmented by
+///   ICU's dictionaries and models.
+/// - Unlike T2F's split, digits stay together (`20`, not `2 0`) and letters of every script count as
+///   letters. [`Compat::T2f`] has T2F's split, and lower case alone.
+///
+/// The JSON states these steps, so a tokenizer of an earlier version, which has lower case alone, keeps its
+/// behaviour. The steps `RemoveInvisible`, `FoldPresentationForms` and `IcuWords` are of this crate; other
+/// programs refuse them.
 #[derive(Clone)]
 pub struct Tokenizer(Inner);
 
@@ -58,11 +72,7 @@ impl Tokenizer {
         compat: Option<Compat>,
     ) -> Result<Self> {
         Self::check(vocabulary_size)?;
-        let pattern = match compat {
-            None => WORDS,
-            Some(Compat::T2f) => T2F_WORDS,
-        };
-        let splitter = with_vocabulary(pattern, [])?;
+        let splitter = with_vocabulary(compat, [])?;
         // Words contain no spaces, and there are few different runs between spaces: each is split once.
         let mut runs = HashMap::<String, usize>::new();
         for caption in captions {
@@ -85,7 +95,7 @@ impl Tokenizer {
             .collect();
         words.sort_by(|(a, m), (b, n)| n.cmp(m).then(a.cmp(b)));
         words.truncate(vocabulary_size - 2);
-        with_vocabulary(pattern, words.into_iter().map(|(word, _)| word))
+        with_vocabulary(compat, words.into_iter().map(|(word, _)| word))
     }
 
     /// Reads a tokenizer from JSON, the format of the `tokenizers` crate; see [`to_json`](Self::to_json).
@@ -96,7 +106,7 @@ impl Tokenizer {
         let wrong = |error: &dyn std::fmt::Display| Error::Tokenizer(format!("not a tokenizer: {error}"));
         // The library panics on a decoder that is not JSON, so invalid JSON is refused first.
         serde_json::from_str::<serde::de::IgnoredAny>(json).map_err(|error| wrong(&error))?;
-        let inner: Inner = json.parse().map_err(|error| wrong(&error))?;
+        let inner: Inner = serde_json::from_str(json).map_err(|error| wrong(&error))?;
         for (token, id) in [(PAD, PAD_ID), (UNKNOWN, UNKNOWN_ID)] {
             if inner.token_to_id(token) != Some(id) {
                 return Err(Error::Tokenizer(format!("the id of {token} must be {id}")));
@@ -135,15 +145,32 @@ impl Tokenizer {
     pub fn unknown_words(&self, caption: &str) -> Result<Vec<String>> {
         let mut unknown: Vec<String> = Vec::new();
         for word in self.words(caption)? {
-            if self.0.token_to_id(&word).is_none() && !unknown.contains(&word) {
+            if !self.knows(&word) && !unknown.contains(&word) {
                 unknown.push(word);
             }
         }
         Ok(unknown)
     }
 
-    /// The normalised words of a caption.
-    fn words(&self, caption: &str) -> Result<Vec<String>> {
+    /// The words of a caption after the first `max_length`, in order.
+    ///
+    /// # Errors
+    /// If the tokenizer fails.
+    pub fn cut_words(&self, caption: &str, max_length: usize) -> Result<Vec<String>> {
+        let mut words = self.words(caption)?;
+        Ok(words.split_off(max_length.min(words.len())))
+    }
+
+    /// Whether a word, as [`words`](Self::words) returns it, is in the vocabulary.
+    pub(crate) fn knows(&self, word: &str) -> bool {
+        self.0.token_to_id(word).is_some()
+    }
+
+    /// The normalized words of a caption, in order.
+    ///
+    /// # Errors
+    /// If the tokenizer fails.
+    pub fn words(&self, caption: &str) -> Result<Vec<String>> {
         use tokenizers::{
             NormalizedString, Normalizer, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer,
         };
@@ -161,18 +188,27 @@ impl Tokenizer {
     }
 }
 
-/// A tokenizer of these words. It splits text into the matches of `pattern` and drops the rest.
-fn with_vocabulary(pattern: &str, words: impl IntoIterator<Item = String>) -> Result<Tokenizer> {
+/// A tokenizer of these words.
+fn with_vocabulary(compat: Option<Compat>, words: impl IntoIterator<Item = String>) -> Result<Tokenizer> {
     let error = |error: tokenizers::Error| Error::Tokenizer(error.to_string());
     let all = [PAD.to_owned(), UNKNOWN.to_owned()].into_iter().chain(words);
     let vocabulary = all.enumerate().map(|(id, word)| (word, id as u32)).collect();
     let model =
         WordLevel::builder().vocab(vocabulary).unk_token(UNKNOWN.to_owned()).build().map_err(error)?;
-    let mut inner = Inner::new(model);
-    inner.with_normalizer(Some(Lowercase)).map_err(error)?;
-    let pattern = SplitPattern::Regex(pattern.to_owned());
-    inner
-        .with_pre_tokenizer(Some(Split::new(pattern, SplitDelimiterBehavior::Removed, true).map_err(error)?));
+    let mut inner = Inner::new(model.into());
+    // The matches of the pattern are kept, the rest is dropped.
+    let split = |pattern: &str| {
+        let pattern = SplitPattern::Regex(pattern.to_owned());
+        Split::new(pattern, SplitDelimiterBehavior::Removed, true).map_err(error)
+    };
+    let (normalization, segmentation) = match compat {
+        None => (Normalization::captions(), Segmentation::captions(split(WORDS)?)),
+        Some(Compat::T2f) => {
+            (Normalization::Library(Lowercase.into()), Segmentation::Library(split(T2F_WORDS)?.into()))
+        }
+    };
+    inner.with_normalizer(Some(normalization)).map_err(error)?;
+    inner.with_pre_tokenizer(Some(segmentation));
     Ok(Tokenizer(inner))
 }
 
@@ -209,6 +245,76 @@ mod tests {
         assert_eq!(words(None), ["a", "20", "-", "year", "-", "old", "'", "s", "café"]);
         let original = ["a", "2", "0", "-", "year", "-", "old", "'", "s", "caf", "é"];
         assert_eq!(words(Some(Compat::T2f)), original);
+    }
+
+    /// A tokenizer as version 0.1 wrote it.
+    const EARLIER: &str = r#"{"version":"1.0","truncation":null,"padding":null,"added_tokens":[],"normalizer":{"type":"Lowercase"},"pre_tokenizer":{"type":"Split","pattern":{"Regex":"\\p{L}[\\p{L}\\p{M}]*|\\p{N}+|[^\\s\\p{L}\\p{N}]"},"behavior":"Removed","invert":true},"post_processor":null,"decoder":null,"model":{"type":"WordLevel","vocab":{"<pad>":0,"<unk>":1,"a":2,"man":3},"unk_token":"<unk>"}}"#;
+
+    #[test]
+    fn a_tokenizer_of_version_0_1_keeps_its_words_and_its_bytes() {
+        let earlier = Tokenizer::from_json(EARLIER).unwrap();
+        assert_eq!(earlier.to_json().unwrap(), EARLIER);
+        let words = earlier.words("A be\u{ad}ard ﬁne 红头发的女人 cafe\u{301}").unwrap();
+        assert_eq!(words, ["a", "be", "\u{ad}", "ard", "ﬁne", "红头发的女人", "cafe\u{301}"]);
+        let t2f = Tokenizer::train(["a ﬁne man"], 1, 100, Some(Compat::T2f)).unwrap();
+        assert_eq!(t2f.words("be\u{ad}ard ﬁne").unwrap(), ["be", "\u{ad}", "ard", "ﬁ", "ne"]);
+    }
+
+    #[test]
+    fn a_new_tokenizer_states_its_steps() {
+        let json: serde_json::Value = serde_json::from_str(&trained().to_json().unwrap()).unwrap();
+        let steps = |value: &serde_json::Value| -> Vec<String> {
+            value.as_array().unwrap().iter().map(|step| step["type"].as_str().unwrap().to_owned()).collect()
+        };
+        let normalizers = ["RemoveInvisible", "FoldPresentationForms", "NFC", "Lowercase"];
+        assert_eq!(steps(&json["normalizer"]["normalizers"]), normalizers);
+        assert_eq!(steps(&json["pre_tokenizer"]["pretokenizers"]), ["Split", "IcuWords"]);
+        let unknown = trained().to_json().unwrap().replace("IcuWords", "OtherWords");
+        assert!(Tokenizer::from_json(&unknown).is_err());
+    }
+
+    /// Captions, each with a phrase of it, in languages without spaces.
+    const UNSPACED: [(&str, &str); 6] = [
+        ("一个红头发的女人戴着眼镜", "红头发的女人"),
+        ("赤い髪の男が笑っている", "赤い髪の男"),
+        ("ผู้หญิงผมแดงสวมแว่นตา", "ผู้หญิงผมแดง"),
+        ("ຜູ້ຍິງຜົມແດງ", "ຜູ້ຍິງ"),
+        ("ស្ត្រីសក់ក្រហម", "ស្ត្រី"),
+        ("ဆံပင်နီသော အမျိုးသမီး", "အမျိုးသမီး"),
+    ];
+
+    #[test]
+    fn languages_without_spaces_are_segmented_into_words() {
+        for (caption, phrase) in UNSPACED {
+            let tokenizer = Tokenizer::train([caption], 1, 100, None).unwrap();
+            let words = tokenizer.words(caption).unwrap();
+            assert!(words.len() > 1, "{words:?}");
+            let text: String = caption.split_whitespace().collect();
+            assert_eq!(words.concat(), text);
+            assert_eq!(tokenizer.unknown_words(phrase).unwrap(), [""; 0], "{words:?}");
+        }
+        let words = trained().words("Tシャツの男 with a 红 hat, 3人").unwrap();
+        assert_eq!(words, ["t", "シャツ", "の", "男", "with", "a", "红", "hat", ",", "3", "人"]);
+    }
+
+    #[test]
+    fn spellings_that_look_alike_have_the_same_ids() {
+        let tokenizer = Tokenizer::train(["a fine café man"], 1, 100, None).unwrap();
+        let ids = |caption: &str| tokenizer.encode(caption, 100).unwrap();
+        for caption in [
+            "a ﬁne cafe\u{301} man",
+            "ａ　ｆｉｎｅ café m\u{ad}an",
+            "\u{feff}a fine café\u{200b} ma\u{2060}n",
+        ] {
+            assert_eq!(ids(caption), ids("a fine café man"), "{caption:?}");
+        }
+    }
+
+    #[test]
+    fn the_words_after_the_maximum_are_listed() {
+        let tokenizer = trained();
+        assert_eq!(tokenizer.cut_words("a man with a hat", 3).unwrap(), ["a", "hat"]);
+        assert_eq!(tokenizer.cut_words("a man", 3).unwrap(), [""; 0]);
     }
 
     #[test]

@@ -226,6 +226,8 @@ fn words_after_max_length_are_ignored() -> Result<()> {
     let [cut, whole, other] = [0, 1, 2].map(|row| &embeddings[4 * row..][..4]);
     assert_eq!(cut, whole);
     assert_ne!(cut, other);
+    assert_eq!(encoder.cut_words("a b c a")?, ["c", "a"]);
+    assert_eq!(encoder.cut_words("a b")?, [""; 0]);
     Ok(())
 }
 
@@ -286,6 +288,11 @@ fn configurations_have_their_kind_and_refuse_unknown_keys() {
     assert_eq!(serde_json::from_str::<TextConfig>(&json).unwrap(), TextConfig::Lstm(compat()));
     let default: TextConfig = serde_json::from_str(r#"{"kind":"lstm"}"#).unwrap();
     assert_eq!(default, TextConfig::default());
+    assert_eq!(default.max_length(), 1000);
+    let t2f: TextConfig = serde_json::from_str(r#"{"kind":"lstm","compat":"t2f"}"#).unwrap();
+    assert_eq!(t2f.max_length(), 100, "T2F pads to its own length");
+    let given: TextConfig = serde_json::from_str(r#"{"kind":"lstm","max_length":7}"#).unwrap();
+    assert_eq!(given.max_length(), 7);
     for wrong in [r#"{"kind":"lstm","hidden":3}"#, r#"{"kind":"bert"}"#, "{}"] {
         assert!(serde_json::from_str::<TextConfig>(wrong).is_err(), "{wrong}");
     }

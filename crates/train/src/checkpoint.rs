@@ -17,7 +17,8 @@ use crate::error::{Error, Result};
 use t2f_files::disk::{self, Disk};
 use t2f_files::tensors;
 
-const MANIFEST: &str = "manifest.json";
+/// The file with the hashes of the others, which makes a folder a checkpoint.
+pub(crate) const MANIFEST: &str = "manifest.json";
 const STATE: &str = "trainer_state.json";
 const LATEST: &str = "LATEST";
 const PREFIX: &str = "step-";
@@ -56,6 +57,12 @@ const RENAMED: [(&str, &str); 5] = [
     ("g_optimizer.safetensors", "painter_adam.safetensors"),
     ("d_optimizer.safetensors", "discriminator_adam.safetensors"),
 ];
+
+/// The present and the earlier names of a file.
+pub(crate) fn names_of(file: &str) -> Vec<&str> {
+    let earlier = RENAMED.iter().filter(|(new, _)| *new == file).map(|(_, old)| *old);
+    std::iter::once(file).chain(earlier).collect()
+}
 
 /// A checkpoint in memory, before its commit.
 #[derive(Debug)]

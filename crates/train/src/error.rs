@@ -20,6 +20,9 @@ pub enum Error {
         /// The key and the expected value.
         message: String,
     },
+    /// Settings that cannot change in a run differ from those of the run.
+    #[error("{}", crate::config::refusal(.0))]
+    Fixed(Vec<crate::config::Change>),
     /// The device is unknown, missing in the build, or not available.
     #[error("device `{name}`: {reason}")]
     Device {

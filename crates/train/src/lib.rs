@@ -44,6 +44,7 @@
 //! ```
 
 pub mod checkpoint;
+mod checkpoint_model;
 pub mod components;
 pub mod config;
 pub mod device;
@@ -53,6 +54,7 @@ mod error;
 pub mod footprint;
 mod labels;
 pub mod model;
+mod model_file;
 pub mod pipeline;
 pub mod rollback;
 pub mod run_dir;

@@ -1,101 +1,23 @@
-//! The model file: one safetensors file with everything that generation requires.
-//!
-//! Its tensors are the averaged `text.…`, `conditioning.…`, `generator.…` and, with a prior, `prior.…`.
-//! Its metadata entry is JSON with the tokenizer, the resolved configuration, the attribute schema of the
-//! data and the provenance of the model.
+//! A trained model: the pipeline of a model file, of a run folder or of a checkpoint.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
-use serde::{Deserialize, Serialize};
+use t2f_data::Image;
 use t2f_data::attributes::Schema;
-use t2f_data::{DataConfig, Image, procedural};
-use t2f_files::{disk, tensors};
+use t2f_files::tensors;
 use t2f_gan::Growth;
 use t2f_text::Tokenizer;
 
+use crate::checkpoint_model;
 use crate::components::Components;
 use crate::config::Config;
 use crate::device;
 use crate::error::{Error, Result};
+use crate::model_file::Metadata;
+pub use crate::model_file::{ModelFile, Provenance, to_half};
 use crate::pipeline::{Pipeline, Sampling, to_pictures};
 use crate::stored_weights::Weights;
-
-/// The provenance of a model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Provenance {
-    /// Version of the program of the training.
-    pub version: String,
-    /// Fingerprint of the training data.
-    pub data: String,
-    /// Thousands of images shown.
-    pub kimg: f64,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Metadata {
-    format: u32,
-    config: serde_json::Value,
-    tokenizer: String,
-    growth: Growth,
-    provenance: Provenance,
-    /// The attribute schema, since format 2.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    schema: Option<Schema>,
-}
-
-/// The format of the metadata. Format 1, without a schema and with old configuration keys, can be read
-/// too.
-const FORMAT: u32 = 2;
-
-/// The content of a model file.
-#[derive(Clone, Debug)]
-pub struct ModelFile<'a> {
-    /// The resolved configuration.
-    pub config: &'a Config,
-    /// The schema of the data's attributes.
-    pub schema: &'a Schema,
-    /// The tokenizer.
-    pub tokenizer: &'a Tokenizer,
-    /// The averaged parameters, see [`TrainState::model`](crate::state::TrainState::model).
-    pub tensors: BTreeMap<String, Tensor>,
-    /// The level and alpha of the last batch.
-    pub growth: Growth,
-    /// The provenance.
-    pub provenance: Provenance,
-}
-
-impl ModelFile<'_> {
-    /// Writes the file atomically.
-    ///
-    /// # Errors
-    /// If a tensor is not finite, or the file cannot be written.
-    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        Ok(disk::replace(&disk::OsDisk, path.as_ref(), &self.to_bytes()?)?)
-    }
-
-    /// The bytes of the file.
-    ///
-    /// # Errors
-    /// If a tensor is not finite.
-    pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        if let Some((name, value)) = tensors::first_not_finite(&self.tensors) {
-            return Err(Error::Diverged { what: format!("{name} of the model"), value });
-        }
-        let json = |error: serde_json::Error| Error::State(error.to_string());
-        let metadata = Metadata {
-            format: FORMAT,
-            config: serde_json::to_value(self.config).map_err(json)?,
-            tokenizer: self.tokenizer.to_json()?,
-            growth: self.growth,
-            provenance: self.provenance.clone(),
-            schema: Some(self.schema.clone()),
-        };
-        let metadata = serde_json::to_string(&metadata).map_err(json)?;
-        tensors::to_bytes(&self.tensors, &metadata).map_err(Error::State)
-    }
-}
 
 /// A trained model.
 ///
@@ -121,7 +43,12 @@ pub struct Model {
 }
 
 impl Model {
-    /// Loads a model file, or the model of a run folder, on the named device.
+    /// Loads a model on the named device: a model file, the model of a run folder, or the averaged parameters
+    /// of a checkpoint, which is given by its folder or by its `g_ema.safetensors`.
+    ///
+    /// A checkpoint gives the model that the run wrote at its step. It has to be in its run folder, which has
+    /// the configuration. Its schema is that of the run's `model.safetensors`; without that file the data set
+    /// is opened.
     ///
     /// Generation on the CPU is faster after [`t2f_ops::Runtime::install`], which this does not call.
     ///
@@ -130,12 +57,16 @@ impl Model {
     /// shape or type, or not finite (the message lists them); if a custom component is not among
     /// `components`; or if the device is not available.
     pub fn load(path: impl AsRef<Path>, device_name: &str, components: &Components) -> Result<Self> {
-        let file = file_of(path.as_ref());
+        let path = path.as_ref();
+        let device = device::open(device_name)?;
+        if let Some(checkpoint) = checkpoint_model::checkpoint_of(path)? {
+            let bytes = checkpoint_model::model_bytes(&checkpoint, components)?;
+            return Self::from_bytes(&bytes, &device, components)
+                .map_err(|error| of_file(checkpoint.path(), error));
+        }
+        let file = if path.is_dir() { path.join("model.safetensors") } else { path.to_owned() };
         let bytes = std::fs::read(&file).map_err(|error| Error::file(&file, error))?;
-        Self::from_bytes(&bytes, &device::open(device_name)?, components).map_err(|error| match error {
-            Error::State(message) => Error::file(&file, message),
-            error => Error::file(&file, error),
-        })
+        Self::from_bytes(&bytes, &device, components).map_err(|error| of_file(&file, error))
     }
 
     /// Loads the bytes of a model file.
@@ -144,17 +75,11 @@ impl Model {
     /// As [`load`](Self::load).
     pub fn from_bytes(bytes: &[u8], device: &Device, components: &Components) -> Result<Self> {
         let (tensors, json) = tensors::from_bytes(bytes).map_err(Error::State)?;
-        let metadata: Metadata = serde_json::from_str(&json).map_err(|error| {
-            Error::State(format!("not a t2f model: its metadata cannot be read: {error}"))
-        })?;
-        if !(1..=FORMAT).contains(&metadata.format) {
-            let found = metadata.format;
-            return Err(Error::State(format!("the model has format {found}, expected 1 to {FORMAT}")));
-        }
-        let config = Config::of_json(metadata.config)?;
+        let metadata = Metadata::parse(&json)?;
+        let config = Config::of_json(metadata.config.clone())?;
         config.check()?;
         components.check_model(&config.components)?;
-        let schema = metadata.schema.unwrap_or_else(|| first_schema(&config.data));
+        let schema = metadata.schema(&config);
         let tokenizer = Tokenizer::from_json(&metadata.tokenizer)?;
         // Models for distribution have weights in 16 bits; see `to_half`.
         let whole = |(name, tensor): (String, Tensor)| match tensor.dtype() {
@@ -174,6 +99,15 @@ impl Model {
             device: device.clone(),
             hash: blake3::hash(bytes).to_hex().to_string(),
         })
+    }
+
+    /// The configuration in a model file.
+    pub(crate) fn config_of(file: &Path) -> Result<Config> {
+        let bytes = std::fs::read(file).map_err(|error| Error::file(file, error))?;
+        let (_, json) = tensors::from_bytes(&bytes).map_err(Error::State)?;
+        let metadata: Metadata =
+            serde_json::from_str(&json).map_err(|error| Error::file(file, error.to_string()))?;
+        Config::of_json(metadata.config)
     }
 
     /// Generates an image for each caption and seed. Equal captions, seeds and sampling give equal images.
@@ -221,6 +155,12 @@ impl Model {
         self.pipeline.text().unknown_words(caption).unwrap_or_default()
     }
 
+    /// The words at the end of a caption that the model does not read, since the caption has more than
+    /// `text.max_length`.
+    pub fn cut_words(&self, caption: &str) -> Vec<String> {
+        self.pipeline.text().cut_words(caption).unwrap_or_default()
+    }
+
     /// The configuration of the training.
     pub fn config(&self) -> &Config {
         &self.config
@@ -247,27 +187,10 @@ impl Model {
     }
 }
 
-/// Converts the bytes of a model file to weights in 16 bits, for distribution: half the size.
-///
-/// # Errors
-/// If the bytes are not a safetensors file, or a weight is too large for 16 bits.
-pub fn to_half(bytes: &[u8]) -> Result<Vec<u8>> {
-    let (stored, json) = tensors::from_bytes(bytes).map_err(Error::State)?;
-    let half = |(name, tensor): (String, Tensor)| Ok((name, tensor.to_dtype(DType::F16)?));
-    let halves: BTreeMap<String, Tensor> = stored.into_iter().map(half).collect::<Result<_>>()?;
-    tensors::all_finite(&halves).map_err(Error::State)?;
-    tensors::to_bytes(&halves, &json).map_err(Error::State)
-}
-
-/// The schema of a model of format 1, which always was that of the procedural faces.
-fn first_schema(data: &DataConfig) -> Schema {
-    match data {
-        DataConfig::Lfw(_) => Schema::default(),
-        _ => procedural::schema().clone(),
+/// An error with the file or folder of the model.
+fn of_file(path: &Path, error: Error) -> Error {
+    match error {
+        Error::State(message) => Error::file(path, message),
+        error => Error::file(path, error),
     }
-}
-
-/// The model file of a path: a run folder or a file.
-fn file_of(path: &Path) -> PathBuf {
-    if path.is_dir() { path.join("model.safetensors") } else { path.to_owned() }
 }

@@ -46,7 +46,7 @@ impl RunDir {
         let overrides: String = config.overrides.iter().map(|line| format!("{line}\n")).collect();
         run.write("overrides.txt", overrides.as_bytes())?;
         // Last, since a folder with this file is a run.
-        run.write("config.toml", sealed(&config.to_toml()?).as_bytes())?;
+        run.write_config(config)?;
         run.disk.sync(out).map_err(|error| Error::file(out, error))?;
         Ok(run)
     }
@@ -98,17 +98,17 @@ impl RunDir {
     /// # Errors
     /// If the file cannot be read, or was edited or damaged without that line.
     pub fn config(&self) -> Result<Config> {
-        let path = self.path.join("config.toml");
-        let config = Config::from_file(&path)?;
-        let text = fs::read_to_string(&path).map_err(|error| Error::file(&path, error))?;
-        if is_sealed(&text) || text.trim_end().ends_with(EDITED) {
-            return Ok(config);
-        }
-        let message = format!(
-            "was edited or damaged: the hash in its last line does not match. If the edit is intended, replace the \
-            last line by `{EDITED}`"
-        );
-        Err(Error::file(path, message))
+        read_config(&self.path)
+    }
+
+    /// Replaces `config.toml`.
+    pub(crate) fn write_config(&self, config: &Config) -> Result<PathBuf> {
+        self.write("config.toml", sealed(&config.to_toml()?).as_bytes())
+    }
+
+    /// Whether `config.toml` has intended edits.
+    pub(crate) fn is_edited(&self) -> bool {
+        fs::read_to_string(self.path.join("config.toml")).is_ok_and(|text| !is_sealed(&text))
     }
 
     /// `checkpoints/`.
@@ -138,6 +138,21 @@ impl RunDir {
     pub fn model(&self) -> PathBuf {
         self.path.join("model.safetensors")
     }
+}
+
+/// As [`RunDir::config`], of a folder that another process may use.
+pub(crate) fn read_config(run: &Path) -> Result<Config> {
+    let path = run.join("config.toml");
+    let config = Config::from_file(&path)?;
+    let text = fs::read_to_string(&path).map_err(|error| Error::file(&path, error))?;
+    if is_sealed(&text) || text.trim_end().ends_with(EDITED) {
+        return Ok(config);
+    }
+    let message = format!(
+        "was edited or damaged: the hash in its last line does not match. If the edit is intended, replace the \
+        last line by `{EDITED}`"
+    );
+    Err(Error::file(path, message))
 }
 
 fn sealed(text: &str) -> String {

@@ -1,8 +1,9 @@
 //! Sample sheets: the same captions and the same noise throughout a run.
 
 use candle_core::Device;
-use t2f_data::{Dataset, Image, Splits};
+use t2f_data::{Image, Splits};
 use t2f_gan::Growth;
+use t2f_metrics::metric::Part;
 use t2f_ops::rng::{self, Key};
 use t2f_pictures::sheet::{self, Layout, Tile};
 
@@ -24,7 +25,7 @@ impl Samples {
     /// # Errors
     /// If a caption cannot be read.
     pub fn choose(splits: &Splits, count: usize, key: Key) -> Result<Self> {
-        let part = part(splits);
+        let part = part(splits).of(splits);
         let count = count.min(part.len());
         let mut order = rng::permutation(&mut key.child("samples").rng(), part.len());
         order.truncate(count);
@@ -32,7 +33,19 @@ impl Samples {
             .iter()
             .map(|&i| Ok(part.captions(i)?.first().map(|caption| caption.text.clone()).unwrap_or_default()))
             .collect::<Result<Vec<_>>>()?;
+        let scripts = sheet::undrawn(&captions);
+        if !scripts.is_empty() {
+            tracing::warn!(
+                "sample sheets have […] in place of text that is not drawn ({}); the captions are in the data set",
+                scripts.join(", ")
+            );
+        }
         Ok(Self { captions, indices: order, seeds: (0..count as u64).collect() })
+    }
+
+    /// The captions.
+    pub fn captions(&self) -> &[String] {
+        &self.captions
     }
 
     /// The real images of the captions.
@@ -40,7 +53,7 @@ impl Samples {
     /// # Errors
     /// If an image cannot be read.
     pub fn reals(&self, splits: &Splits) -> Result<Image> {
-        let part = part(splits);
+        let part = part(splits).of(splits);
         let images = self.indices.iter().map(|&i| Ok(part.image(i)?)).collect::<Result<Vec<_>>>()?;
         self.sheet(images)
     }
@@ -64,8 +77,8 @@ impl Samples {
     }
 }
 
-/// The part of the captions.
-fn part(splits: &Splits) -> &dyn Dataset {
-    let parts = [&splits.test, &splits.val, &splits.train];
-    parts.into_iter().find(|part| !part.is_empty()).unwrap_or(&splits.train).as_ref()
+/// The part that samples and metrics of a run use: test, or validation if that is empty, or training.
+pub(crate) fn part(splits: &Splits) -> Part {
+    let parts = [Part::Test, Part::Val, Part::Train];
+    parts.into_iter().find(|part| !part.of(splits).is_empty()).unwrap_or(Part::Train)
 }

@@ -4,6 +4,7 @@
 //! percentage of them, and a batch size for each level. Both are supported.
 
 use serde::{Deserialize, Serialize};
+use t2f_gan::Growth;
 use t2f_ops::setting::SettingError;
 
 use crate::error::{Error, Result};
@@ -35,7 +36,8 @@ pub struct ScheduleConfig {
 }
 
 /// The state of the schedule at one batch.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Stage {
     /// 0 is 4x4, each level doubles.
     pub level: usize,
@@ -45,6 +47,13 @@ pub struct Stage {
     pub alpha: f64,
     /// Images in the next batch.
     pub batch_size: usize,
+}
+
+impl Stage {
+    /// The level and its weight, as the networks expect them.
+    pub fn growth(&self) -> Growth {
+        Growth { level: self.level, alpha: self.alpha }
+    }
 }
 
 impl ScheduleConfig {
@@ -65,7 +74,25 @@ impl ScheduleConfig {
         whole
     }
 
-    fn in_epochs(&self) -> bool {
+    /// The length of the last level's stable phase, or its epochs, doubled: the key and its numbers, one a
+    /// level.
+    pub fn longer(&self, levels: usize) -> (&'static str, Vec<f64>) {
+        let whole = self.written_out();
+        let (key, numbers) = match (whole.epochs, whole.stable_kimg) {
+            (Some(epochs), _) => ("schedule.epochs", epochs),
+            (None, stable) => ("schedule.stable_kimg", stable.unwrap_or_else(|| vec![KIMG])),
+        };
+        let last = numbers.last().copied().unwrap_or(KIMG);
+        let mut numbers: Vec<f64> =
+            (0..levels).map(|level| numbers.get(level).copied().unwrap_or(last)).collect();
+        if let Some(end) = numbers.last_mut() {
+            *end = if last > 0.0 { 2.0 * last } else { KIMG };
+        }
+        (key, numbers)
+    }
+
+    /// Whether the phases are given in epochs, so that they depend on the size of the data set.
+    pub(crate) fn in_epochs(&self) -> bool {
         self.epochs.is_some() || self.fade_in_percentage.is_some()
     }
 
@@ -105,6 +132,12 @@ impl ScheduleConfig {
         }
         Ok(())
     }
+}
+
+/// A positive number with two significant digits.
+fn significant(x: f64) -> f64 {
+    let digits = 10f64.powi(1 - x.log10().floor() as i32);
+    (x * digits).round() / digits
 }
 
 /// Defaults of [`ScheduleConfig`].
@@ -201,6 +234,29 @@ impl Schedule {
     pub fn rate(&self, images: u64) -> f64 {
         let left = self.total_images().saturating_sub(images) as f64;
         if left < self.anneal { left / self.anneal } else { 1.0 }
+    }
+
+    /// The stage of the batch that ends after `images` images, if the schedule was the same before.
+    pub fn before(&self, images: u64) -> Stage {
+        let size = self.at(images.saturating_sub(1)).batch_size as u64;
+        self.at(images.saturating_sub(size))
+    }
+
+    /// A remark on learning rates that decay from the start of the run; none if they do not.
+    pub fn remark(&self) -> Option<String> {
+        let total = self.total_images() as f64;
+        if self.anneal < total || total == 0.0 {
+            return None;
+        }
+        let kimg = |images: f64| images / 1000.0;
+        let start = (100.0 * self.rate(0)).round();
+        Some(format!(
+            "schedule.anneal_kimg is {}, and the whole run has {} kimg: the learning rates begin at {start} % and \
+             only fall; about a third of the run is usual, such as schedule.anneal_kimg={}",
+            kimg(self.anneal),
+            kimg(total),
+            significant(0.3 * total / 1000.0)
+        ))
     }
 
     /// The size of the smallest batch.

@@ -27,7 +27,8 @@ const LATENT_ENCODER: &str = "encoder";
 
 const G_PARAMS: &str = "g_params.safetensors";
 const D_PARAMS: &str = "d_params.safetensors";
-const G_EMA: &str = "g_ema.safetensors";
+/// The file of the averaged parameters in a checkpoint.
+pub(crate) const G_EMA: &str = "g_ema.safetensors";
 const G_OPTIMIZER: &str = "g_optimizer.safetensors";
 const D_OPTIMIZER: &str = "d_optimizer.safetensors";
 
@@ -186,9 +187,7 @@ impl TrainState {
 
     /// The averaged parameters of the pipeline: the tensors of a model file.
     pub fn model(&self) -> BTreeMap<String, Tensor> {
-        let mut tensors = self.g_ema.tensors();
-        tensors.retain(|name, _| name.split('.').next() != Some(LATENT_ENCODER));
-        tensors
+        of_model(self.g_ema.tensors())
     }
 
     /// Every group of tensors of the state, with its file name in a checkpoint.
@@ -233,4 +232,18 @@ impl TrainState {
         self.ada = ada.unwrap_or(self.ada);
         Ok(())
     }
+}
+
+/// The averaged parameters of the pipeline in a checkpoint: the tensors of a model file.
+///
+/// # Errors
+/// If the checkpoint does not have them.
+pub(crate) fn averaged(checkpoint: &Checkpoint) -> Result<BTreeMap<String, Tensor>> {
+    Ok(of_model(checkpoint.tensors(G_EMA)?))
+}
+
+/// Averaged parameters without those of the latent encoder, which training alone uses.
+fn of_model(mut tensors: BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
+    tensors.retain(|name, _| name.split('.').next() != Some(LATENT_ENCODER));
+    tensors
 }

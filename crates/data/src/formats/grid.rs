@@ -102,7 +102,9 @@ fn number(text: &str) -> Option<i32> {
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> (Vec<String>, Vec<(usize, String, Vec<i32>)>) {
+    type Cells = (usize, String, Vec<i32>);
+
+    fn parse(text: &str) -> (Vec<String>, Vec<Cells>) {
         let grid = Grid::parse(text).unwrap();
         (grid.columns, grid.rows.into_iter().map(|row| (row.line, row.name, row.cells)).collect())
     }

@@ -11,7 +11,7 @@ use t2f_data::{
     Image, LfwConfig, MmCelebaHqConfig, TextFilesConfig,
 };
 
-const CELEBA: &str = "5_o_Clock_Shadow Arched_Eyebrows Attractive Bags_Under_Eyes Bald Bangs Big_Lips Big_Nose \
+pub const CELEBA: &str = "5_o_Clock_Shadow Arched_Eyebrows Attractive Bags_Under_Eyes Bald Bangs Big_Lips Big_Nose \
     Black_Hair Blond_Hair Blurry Brown_Hair Bushy_Eyebrows Chubby Double_Chin Eyeglasses Goatee Gray_Hair \
     Heavy_Makeup High_Cheekbones Male Mouth_Slightly_Open Mustache Narrow_Eyes No_Beard Oval_Face Pale_Skin \
     Pointy_Nose Receding_Hairline Rosy_Cheeks Sideburns Smiling Straight_Hair Wavy_Hair Wearing_Earrings \
@@ -36,7 +36,7 @@ pub fn cells(number: usize) -> Vec<bool> {
             "Male" => number % 2 == 1,
             "Young" | "No_Beard" => true,
             "Bald" | "5_o_Clock_Shadow" | "Goatee" | "Mustache" => false,
-            _ => (number * 7 + at * 3) % 5 == 0,
+            _ => (number * 7 + at * 3).is_multiple_of(5),
         })
         .collect()
 }

@@ -77,11 +77,7 @@ impl Chart {
                     continue;
                 }
                 let short = key.strip_prefix("Loss/").unwrap_or(key).replace('/', " ");
-                let label = match (several_runs, keys.len() > 1) {
-                    (false, _) => short,
-                    (true, true) => format!("{name}: {short}"),
-                    (true, false) => name.clone(),
-                };
+                let label = if several_runs { format!("{name}: {short}") } else { short };
                 let smooth = smoothed(&raw, smoothing);
                 curves.push(Curve { run, key: key_index, label, raw, smooth });
             }
@@ -93,6 +89,34 @@ impl Chart {
         let stages = stages::shared(runs.iter().map(|run| run.rows.as_slice()));
         Ok(Self { curves, stages, scale, several_runs, key_count: keys.len(), size })
     }
+}
+
+/// A curve that is left out, since the run has no finite value of the key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// The name of the run.
+    pub run: String,
+    /// The key.
+    pub key: String,
+    /// The keys of the run's statistics.
+    pub known: Vec<String>,
+}
+
+/// Each run and key without a curve.
+pub fn missing(runs: &[RunRows], keys: &[String]) -> Vec<Missing> {
+    let of = |run: &RunRows| {
+        let absent = keys.iter().filter(|key| points(&run.rows, key).is_empty());
+        let missing =
+            |key: &String| Missing { run: run.name.clone(), key: key.clone(), known: known(&run.rows) };
+        absent.map(missing).collect::<Vec<_>>()
+    };
+    runs.iter().flat_map(of).collect()
+}
+
+/// The keys of rows, in their order.
+fn known<'a>(rows: impl IntoIterator<Item = &'a StatsRow>) -> Vec<String> {
+    let known: BTreeSet<&String> = rows.into_iter().flat_map(|row| row.keys()).collect();
+    known.into_iter().cloned().collect()
 }
 
 /// The finite values of a key over kimg; a row without kimg is placed at its index.
@@ -118,9 +142,7 @@ pub(super) fn smoothed(raw: &[(f64, f64)], weight: f64) -> Vec<(f64, f64)> {
 }
 
 fn no_values(runs: &[RunRows], keys: &[String]) -> String {
-    let known: BTreeSet<&str> =
-        runs.iter().flat_map(|run| &run.rows).flat_map(|row| row.keys()).map(String::as_str).collect();
-    let known: Vec<&str> = known.into_iter().collect();
+    let known = known(runs.iter().flat_map(|run| &run.rows));
     if known.is_empty() {
         return "no statistics yet".into();
     }

@@ -7,9 +7,9 @@ use t2f_train::device;
 use t2f_train::footprint::Footprint;
 use t2f_train::schedule::Schedule;
 use t2f_train::state::TrainState;
-use t2f_train::trainer::train_tokenizer;
+use t2f_train::trainer::{cut_captions, train_tokenizer};
 
-use crate::cli::terminal::result;
+use crate::cli::terminal::{note, result};
 
 /// Prints the resolved configuration of a run as TOML, with comments on data, networks, memory and
 /// schedule.
@@ -57,6 +57,10 @@ pub fn describe(mut config: Config) -> t2f_train::Result<()> {
             kimg(end),
             stage.batch_size
         ));
+    }
+    let notes = splits.report.notes.iter().cloned();
+    for line in notes.chain(cut_captions(config, &splits, &tokenizer)).chain(schedule.remark()) {
+        note(&format!("note: {line}"));
     }
     Ok(())
 }

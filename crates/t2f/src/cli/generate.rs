@@ -1,6 +1,7 @@
 //! `t2f generate`: faces from captions.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -9,16 +10,25 @@ use t2f_data::{Image, text_file};
 use t2f_pictures::picture;
 use t2f_pictures::provenance::Provenance;
 use t2f_pictures::sheet::{self, Layout, Row};
+use t2f_train::disk;
 use t2f_train::model::Model;
 use t2f_train::pipeline::Sampling;
 
-use crate::cli::failure::{because, usage};
+use crate::cli::failure::{because, failure, usage};
+use crate::cli::manifest::Manifest;
+use crate::cli::names::names;
+use crate::cli::progress::Bar;
 use crate::cli::sampling::SamplingOptions;
-use crate::cli::seeds::Seeds;
+use crate::cli::seeds::{SeedPlan, Seeds};
+use crate::cli::signals::Signals;
 use crate::cli::{shipped, terminal};
 
 /// Images in a batch.
 const BATCH: usize = 16;
+/// The maximum number of pixels of a picture: 0.8 GB, and as much again while it is written.
+const MOST_PIXELS: u128 = 1 << 28;
+/// The maximum number of words in a warning.
+const MOST_WORDS: usize = 10;
 /// The hint for a missing caption.
 const GIVE_ONE: &str = "give one, such as \"a smiling woman with long blond hair\"";
 
@@ -32,6 +42,11 @@ Examples:
   t2f generate --model RUN --captions captions.txt --seeds 0,1,4-6 --out faces
   t2f generate --seeds 0-5 --grid \"\"                    the empty caption: any face
   t2f generate --model model.safetensors --truncation 0.7 --out face.png \"a smiling man\"
+  t2f generate --model runs/00000-procedural-quick/checkpoints/step-00001200 \"a bald man\"
+
+Every picture of a caption has a seed of its own: where a caption or a seed is repeated, the picture has
+the next free seed. With --captions the folder also gets a metadata.jsonl, so that `--data folder:` reads
+it. Ctrl-C stops after the present batch; every picture in the folder is whole.
 
 The same model, caption, seed, truncation and guidance scale give the same bytes. Each PNG has its
 provenance: the model, the caption, the seed and IPTC's mark of generated media (iTXt and XMP).")]
@@ -39,7 +54,7 @@ pub struct Options {
     /// Captions; each is generated with every seed
     #[arg(value_name = "CAPTION")]
     prompts: Vec<String>,
-    /// The model: a run folder or a model.safetensors [default: the embedded model]
+    /// The model: a run folder, a checkpoint folder or a model.safetensors [default: the embedded model]
     #[arg(short, long, value_name = "PATH")]
     model: Option<PathBuf>,
     /// A file of captions, one a line; empty lines and lines that start with # are skipped; - is
@@ -71,46 +86,88 @@ pub struct Options {
 /// Runs `t2f generate`.
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let captions = captions(options)?;
-    let seeds = &options.seeds.0;
+    let count = captions.len() * options.seeds.0.len();
     let one_file = picture::is_png(&options.out);
+    check_out(options, count)?;
+    let model = shipped::load(options.model.as_deref(), &options.device)?;
+    check_of_empty(&model, &captions)?;
+    check_size(options, &model, &captions)?;
+    warn_of_unknown_words(&model, &captions);
+    warn_of_cut_words(&model, &captions);
+    let plan = SeedPlan::new(&captions, &options.seeds.0);
+    if plan.repeated() > 0 {
+        let repeated = plan.repeated();
+        terminal::note(&format!(
+            "note: captions or seeds are repeated; {repeated} pictures have the next free seed instead"
+        ));
+    }
+    let studio = Studio { options, model: &model, count, signals: listen(count)? };
+    if options.grid {
+        let file = if one_file { options.out.clone() } else { options.out.join("grid.png") };
+        return studio.grid(&captions, plan, &file);
+    }
+    if one_file {
+        return studio.each(&captions, plan, |_, _| options.out.clone(), |_, _| Ok(()));
+    }
+    let names = names(&captions);
+    // `a-bald-man-with-a-beard-seed0007.png`
+    let file_name = |at: usize, seed: u64| format!("{}-seed{seed:04}.png", names[at]);
+    let file = |at: usize, seed: u64| options.out.join(file_name(at, seed));
+    let with_manifest = options.captions.is_some() && count > 1;
+    let mut manifest = with_manifest.then(|| Manifest::open(&options.out)).transpose()?;
+    let drawn = studio.each(&captions, plan, file, |at, seed| {
+        if let Some(manifest) = &mut manifest {
+            manifest.add(&file_name(at, seed), &captions[at], seed)?;
+        }
+        Ok(())
+    });
+    // Also after a failure or a stop, for the pictures that are there.
+    let saved = manifest.map_or(Ok(()), Manifest::save);
+    drawn.and(saved)
+}
+
+/// Listens to Ctrl-C where there is more than a batch.
+fn listen(count: usize) -> anyhow::Result<Option<Signals>> {
+    Ok((count > BATCH).then(Signals::listen).transpose()?)
+}
+
+fn check_out(options: &Options, count: usize) -> anyhow::Result<()> {
     let other = |extension: &str| ["jpg", "jpeg", "gif", "webp", "bmp"].contains(&extension);
     if options.out.extension().and_then(|it| it.to_str()).is_some_and(|it| other(&it.to_lowercase())) {
         let message = format!("`--out {}` is not a .png, the only supported format", options.out.display());
         return Err(usage(message, "name a .png or a folder"));
     }
-    if one_file && !options.grid && captions.len() * seeds.len() > 1 {
-        let (file, count) = (options.out.display(), captions.len() * seeds.len());
+    if picture::is_png(&options.out) && !options.grid && count > 1 {
+        let file = options.out.display();
         return Err(usage(
             format!("`--out {file}` is one file, but captions and `--seeds` give {count} pictures"),
             "add `--grid`, or give a folder as `--out`",
         ));
     }
-    let model = shipped::load(options.model.as_deref(), &options.device)?;
-    check_of_empty(&model, &captions)?;
-    warn_of_unknown_words(&model, &captions);
-
-    let names = names(&captions);
-    let jobs: Vec<(&String, u64)> =
-        captions.iter().flat_map(|caption| seeds.iter().map(move |&seed| (caption, seed))).collect();
-    let mut pictures = Vec::with_capacity(jobs.len());
-    for batch in jobs.chunks(BATCH) {
-        let captions: Vec<String> = batch.iter().map(|(caption, _)| (*caption).clone()).collect();
-        let seeds: Vec<u64> = batch.iter().map(|(_, seed)| *seed).collect();
-        pictures.extend(model.generate(&captions, &seeds, options.sampling.sampling())?);
-    }
-    if options.grid {
-        let file = if one_file { options.out.clone() } else { options.out.join("grid.png") };
-        return write_grid(options, &model, &captions, pictures, &file);
-    }
-    for (at, ((caption, seed), picture)) in jobs.into_iter().zip(pictures).enumerate() {
-        let file = match one_file {
-            true => options.out.clone(),
-            // `a-bald-man-with-a-beard-seed0007.png`
-            false => options.out.join(format!("{}-seed{seed:04}.png", names[at / seeds.len()])),
-        };
-        write(options, &model, &file, &picture, caption, &seed.to_string())?;
-    }
     Ok(())
+}
+
+/// Refuses a picture or a grid that is too large for the memory.
+fn check_size(options: &Options, model: &Model, captions: &[String]) -> anyhow::Result<()> {
+    let side = model.resolution();
+    let (what, (width, height), hint) = if options.grid {
+        let size = sheet::caption_grid_size(captions, options.seeds.0.len(), side, &Layout::default());
+        ("the grid", size, "lower `--enlarge`, give fewer captions or seeds, or leave out `--grid`")
+    } else {
+        ("a picture", (side, side), "lower `--enlarge`")
+    };
+    let [width, height] = [width, height].map(|side| side as u128 * u128::from(options.enlarge));
+    let pixels = width.saturating_mul(height);
+    if pixels <= MOST_PIXELS {
+        return Ok(());
+    }
+    let memory = disk::bytes(u64::try_from(pixels.saturating_mul(3)).unwrap_or(u64::MAX));
+    let (megapixels, most) = (pixels / 1_000_000, MOST_PIXELS / 1_000_000);
+    let message = format!(
+        "{what} has {width} x {height} pixels ({megapixels} megapixels, {memory} of memory), expected at most {most} \
+         megapixels"
+    );
+    Err(usage(message, hint))
 }
 
 /// The captions of the command line, then those of the file.
@@ -148,121 +205,169 @@ fn check_of_empty(model: &Model, captions: &[String]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Warns of the words that the model does not know: all of them if they are few, otherwise the most
+/// frequent.
 fn warn_of_unknown_words(model: &Model, captions: &[String]) {
-    let unknown: BTreeSet<String> =
-        captions.iter().flat_map(|caption| model.unknown_words(caption)).collect();
-    if !unknown.is_empty() {
-        let words: Vec<String> = unknown.iter().map(|word| format!("\"{word}\"")).collect();
-        terminal::warn(&format!("the model ignores unknown words: {}", words.join(", ")));
+    let mut counts = BTreeMap::<String, usize>::new();
+    for word in captions.iter().flat_map(|caption| model.unknown_words(caption)) {
+        *counts.entry(word).or_default() += 1;
+    }
+    let mut words: Vec<(String, usize)> = counts.into_iter().collect();
+    let all = words.len();
+    if all > MOST_WORDS {
+        words.sort_by_key(|(_, count)| Reverse(*count));
+        words.truncate(MOST_WORDS);
+    }
+    let listed: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+    let listed = listed.join(", ");
+    match all {
+        0 => {}
+        all if all > MOST_WORDS => {
+            terminal::warn(&format!("the model ignores {all} unknown words, most frequently {listed}"));
+        }
+        _ => terminal::warn(&format!("the model ignores unknown words: {listed}")),
     }
 }
 
-/// The name of each caption in file names: its words, with a number if captions share them.
-fn names(captions: &[String]) -> Vec<String> {
-    let mut sharing = BTreeMap::<String, BTreeSet<&String>>::new();
-    for caption in captions {
-        sharing.entry(slug(caption)).or_default().insert(caption);
-    }
-    // A numbered name may be the words of another caption.
-    let mut taken: BTreeSet<String> = sharing.keys().cloned().collect();
-    let mut names = BTreeMap::<&String, String>::new();
-    for caption in captions {
-        names.entry(caption).or_insert_with(|| {
-            let slug = slug(caption);
-            if sharing[&slug].len() == 1 {
-                return slug;
+/// Warns of the ends of captions that are longer than the model's maximum.
+fn warn_of_cut_words(model: &Model, captions: &[String]) {
+    let cut: Vec<Vec<String>> = captions.iter().map(|caption| model.cut_words(caption)).collect();
+    let mut cut = cut.iter().filter(|words| !words.is_empty());
+    let Some(first) = cut.next() else { return };
+    let (others, count, length) = (cut.count(), first.len(), model.config().text.max_length());
+    let shown = first[..count.min(MOST_WORDS)].join(" ");
+    let more = if count > MOST_WORDS { " …" } else { "" };
+    let others = match others {
+        0 => String::new(),
+        1 => ", nor is the end of another caption".into(),
+        others => format!(", nor are the ends of {others} other captions"),
+    };
+    terminal::warn(&format!(
+        "the last {count} words of a caption are not read: \"{shown}{more}\"{others}; the model has \
+         text.max_length = {length}"
+    ));
+}
+
+/// The generation of one command.
+struct Studio<'a> {
+    options: &'a Options,
+    model: &'a Model,
+    count: usize,
+    signals: Option<Signals>,
+}
+
+impl Studio<'_> {
+    /// Generates every picture in batches and gives each, with the index of its caption and its seed, to
+    /// `take`. Stops after a batch if a signal asks for it.
+    fn draw(
+        &self,
+        captions: &[String],
+        mut plan: SeedPlan,
+        mut take: impl FnMut(usize, u64, Image, &Bar) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let bar = Bar::new(self.count, BATCH);
+        let mut jobs = captions
+            .iter()
+            .enumerate()
+            .flat_map(|(at, caption)| plan.seeds_of(caption).into_iter().map(move |seed| (at, seed)));
+        let mut drawn = 0;
+        loop {
+            let batch: Vec<(usize, u64)> = jobs.by_ref().take(BATCH).collect();
+            if batch.is_empty() {
+                return Ok(());
             }
-            let mut numbered = (1u64..).map(|number| format!("{slug}-{number}"));
-            numbered.find(|name| taken.insert(name.clone())).unwrap_or_default()
-        });
-    }
-    captions.iter().map(|caption| names[caption].clone()).collect()
-}
-
-/// The words of a caption as a file name: lower case ASCII letters and digits, at most 60.
-fn slug(caption: &str) -> String {
-    let mut slug = String::new();
-    for c in caption.chars().map(|c| c.to_ascii_lowercase()) {
-        if c.is_ascii_alphanumeric() {
-            slug.push(c);
-        } else if !slug.is_empty() && !slug.ends_with('-') {
-            slug.push('-');
-        }
-        if slug.len() >= 60 {
-            break;
+            if self.signals.as_ref().is_some_and(Signals::stop) {
+                let all = self.count;
+                return Err(failure(
+                    format!("stopped after {drawn} of {all} pictures"),
+                    "the same command starts from the beginning",
+                ));
+            }
+            let texts: Vec<String> = batch.iter().map(|(at, _)| captions[*at].clone()).collect();
+            let seeds: Vec<u64> = batch.iter().map(|(_, seed)| *seed).collect();
+            let pictures = self.model.generate(&texts, &seeds, self.options.sampling.sampling())?;
+            for ((at, seed), picture) in batch.into_iter().zip(pictures) {
+                take(at, seed, picture, &bar)?;
+                drawn += 1;
+                bar.advance();
+            }
         }
     }
-    let slug = slug.trim_end_matches('-');
-    if slug.is_empty() { "face".into() } else { slug.into() }
-}
 
-fn write_grid(
-    options: &Options,
-    model: &Model,
-    captions: &[String],
-    pictures: Vec<Image>,
-    file: &Path,
-) -> anyhow::Result<()> {
-    let seeds = &options.seeds.0;
-    let mut pictures = pictures.into_iter();
-    let rows: Vec<Row> = captions
-        .iter()
-        .map(|caption| Row {
-            caption: caption.clone(),
-            images: pictures.by_ref().take(seeds.len()).collect(),
+    /// Writes each picture to its file as soon as it is drawn; `written` is called after each.
+    fn each(
+        &self,
+        captions: &[String],
+        plan: SeedPlan,
+        file: impl Fn(usize, u64) -> PathBuf,
+        mut written: impl FnMut(usize, u64) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        self.draw(captions, plan, |at, seed, picture, bar| {
+            let file = file(at, seed);
+            self.write(&file, &picture, &captions[at], &seed.to_string())?;
+            written(at, seed)?;
+            bar.beside(|| terminal::result(&file.display().to_string()));
+            Ok(())
         })
-        .collect();
-    let headings: Vec<String> = seeds.iter().map(|seed| format!("seed {seed}")).collect();
-    let grid = sheet::caption_grid(&rows, &headings, &Layout::default())?;
-    let seeds: Vec<String> = seeds.iter().map(u64::to_string).collect();
-    write(options, model, file, &grid, &captions.join("\n"), &seeds.join(","))
-}
-
-fn write(
-    options: &Options,
-    model: &Model,
-    file: &Path,
-    picture: &Image,
-    prompt: &str,
-    seeds: &str,
-) -> anyhow::Result<()> {
-    if let Some(folder) = file.parent() {
-        std::fs::create_dir_all(folder).map_err(|error| {
-            because(error, format!("cannot create `{}`", folder.display()), "check `--out`")
-        })?;
     }
-    let origin = (!options.no_provenance).then(|| {
-        let mut origin = Provenance::generated(model.hash(), prompt, seeds);
-        let Sampling { truncation, guidance_scale } = options.sampling.sampling();
-        if truncation < 1.0 {
-            origin.fields.push(("Truncation", truncation.to_string()));
-        }
-        if guidance_scale != 1.0 {
-            origin.fields.push(("Guidance scale", guidance_scale.to_string()));
-        }
-        origin
-    });
-    let picture = t2f_pictures::enlarged(picture, usize::from(options.enlarge));
-    picture::write(file, &picture, origin.as_ref())?;
-    terminal::result(&file.display().to_string());
-    Ok(())
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    /// Writes one picture with a row for each caption and a column for each seed.
+    fn grid(&self, captions: &[String], plan: SeedPlan, file: &Path) -> anyhow::Result<()> {
+        let columns = plan.columns().to_vec();
+        let mut rows: Vec<Row> =
+            captions.iter().map(|caption| Row { caption: caption.clone(), images: Vec::new() }).collect();
+        let mut seeds: Vec<Vec<u64>> = vec![Vec::new(); captions.len()];
+        self.draw(captions, plan, |at, seed, picture, _| {
+            rows[at].images.push(picture);
+            seeds[at].push(seed);
+            Ok(())
+        })?;
+        let listed = |seeds: &[u64]| seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
+        // A row of a repeated caption has other seeds than the headings.
+        for (row, seeds) in rows.iter_mut().zip(&seeds).filter(|(_, seeds)| **seeds != columns) {
+            row.caption = format!("{} (seed {})", row.caption, listed(seeds)).trim_start().into();
+        }
+        let headings: Vec<String> = columns.iter().map(|seed| format!("seed {seed}")).collect();
+        let grid = sheet::caption_grid(&rows, &headings, &Layout::default())?;
+        let seeds: Vec<String> = match seeds.iter().all(|seeds| *seeds == columns) {
+            true => vec![listed(&columns)],
+            false => seeds.iter().map(|seeds| listed(seeds)).collect(),
+        };
+        self.write(file, &grid, &captions.join("\n"), &seeds.join("\n"))?;
+        terminal::result(&file.display().to_string());
+        let scripts = sheet::undrawn(captions);
+        if !scripts.is_empty() {
+            let place = match self.options.no_provenance {
+                true => "",
+                false => "; the file's text `Prompt` has the captions",
+            };
+            let scripts = scripts.join(", ");
+            terminal::note(&format!(
+                "note: the grid has […] in place of text that is not drawn: {scripts}{place}"
+            ));
+        }
+        Ok(())
+    }
 
-    #[test]
-    fn file_names_have_the_words_of_the_caption_and_are_unique() {
-        let of = |captions: &[&str]| names(&captions.iter().copied().map(String::from).collect::<Vec<_>>());
-        assert_eq!(
-            of(&["A bald man!", "a bald man", "ein Mann"]),
-            ["a-bald-man-1", "a-bald-man-2", "ein-mann"]
-        );
-        assert_eq!(of(&["red hair", "Red hair", "red hair 1"]), ["red-hair-2", "red-hair-3", "red-hair-1"]);
-        assert_eq!(of(&["red hair", "red hair"]), ["red-hair", "red-hair"]);
-        assert_eq!(slug("../../etc/passwd"), "etc-passwd");
-        assert_eq!(slug("女の人"), "face");
-        assert!(slug(&"very ".repeat(50)).len() <= 60);
+    fn write(&self, file: &Path, picture: &Image, prompt: &str, seeds: &str) -> anyhow::Result<()> {
+        let options = self.options;
+        if let Some(folder) = file.parent() {
+            std::fs::create_dir_all(folder).map_err(|error| {
+                because(error, format!("cannot create `{}`", folder.display()), "check `--out`")
+            })?;
+        }
+        let origin = (!options.no_provenance).then(|| {
+            let mut origin = Provenance::generated(self.model.hash(), prompt, seeds);
+            let Sampling { truncation, guidance_scale } = options.sampling.sampling();
+            if truncation < 1.0 {
+                origin.fields.push(("Truncation", truncation.to_string()));
+            }
+            if guidance_scale != 1.0 {
+                origin.fields.push(("Guidance scale", guidance_scale.to_string()));
+            }
+            origin
+        });
+        let picture = t2f_pictures::enlarged(picture, usize::from(options.enlarge));
+        Ok(picture::write(file, &picture, origin.as_ref())?)
     }
 }

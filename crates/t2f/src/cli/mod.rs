@@ -9,7 +9,9 @@ mod dry_run;
 mod failure;
 mod generate;
 mod json_file;
+mod manifest;
 mod metrics;
+mod names;
 mod oracle;
 mod plot;
 mod progress;
@@ -25,6 +27,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use t2f_files::home;
 
 /// Text in, face out: trains a progressively growing GAN on captioned faces and generates faces.
 #[derive(Debug, Parser)]
@@ -69,6 +72,14 @@ enum Command {
 /// Runs the program on its arguments; the first is its name. The exit code is 0 for success, 2 for invalid
 /// or contradictory arguments, and 1 for other errors, such as a setting out of range.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Result<Vec<OsString>, _> = arguments.into_iter().map(with_home).collect();
+    let arguments = match arguments {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            terminal::note(&failure::report(&error));
+            return ExitCode::from(failure::exit_code(&error));
+        }
+    };
     let parsed = taking_negatives(Cli::command()).try_get_matches_from(arguments);
     let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
@@ -97,6 +108,21 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             ExitCode::from(failure::exit_code(&error))
         }
     }
+}
+
+/// The argument with `~` replaced by the home folder at its beginning and after `--option=`, where a shell
+/// leaves it.
+fn with_home(argument: OsString) -> anyhow::Result<OsString> {
+    let Some(text) = argument.to_str() else { return Ok(argument) };
+    let option = text.starts_with("--").then(|| text.split_once("=~")).flatten();
+    let (before, path) = match option {
+        Some((name, _)) => text.split_at(name.len() + 1),
+        None if text == "~" || text.starts_with("~/") => ("", text),
+        None => return Ok(argument),
+    };
+    let path = home::expanded(path)
+        .map_err(|error| failure::usage(error.to_string(), "give the whole path of the file or folder"))?;
+    Ok(format!("{before}{path}").into())
 }
 
 /// The same command, with `-1` accepted as the value of an option, so that the error states the option's

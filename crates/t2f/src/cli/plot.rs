@@ -67,6 +67,14 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     if !options.keys.is_empty() {
         how.keys.clone_from(&options.keys);
     }
+    let absent = curves::missing(&rows, &how.keys);
+    // Without any curve the plot is refused below.
+    if absent.len() < rows.len() * how.keys.len() {
+        for curves::Missing { run, key, known } in absent {
+            let known = if known.is_empty() { "no statistics".into() } else { known.join(", ") };
+            terminal::warn(&format!("{run} has no {key}, and no curve of it is drawn; the run has {known}"));
+        }
+    }
     let files = match (&options.out, options.runs.as_slice()) {
         (Some(file), _) => vec![file.clone()],
         (None, [run]) => vec![run.join("losses.svg"), run.join("losses.png")],

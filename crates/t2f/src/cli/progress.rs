@@ -143,6 +143,49 @@ impl Display {
     }
 }
 
+/// A bar of a number of pictures, on a terminal.
+#[derive(Debug)]
+pub struct Bar(Option<ProgressBar>);
+
+impl Bar {
+    /// A bar if standard error is a terminal and there are more than `few` pictures.
+    pub fn new(pictures: usize, few: usize) -> Self {
+        let bar = (pictures > few && std::io::stderr().is_terminal()).then(|| {
+            let bar = ProgressBar::new(pictures as u64);
+            let style =
+                ProgressStyle::with_template("{bar:32} {percent:>3}%  {pos}/{len} pictures  {eta} left");
+            if let Ok(style) = style {
+                bar.set_style(style.progress_chars("━╸─"));
+            }
+            bar
+        });
+        Self(bar)
+    }
+
+    /// Counts a picture.
+    pub fn advance(&self) {
+        if let Some(bar) = &self.0 {
+            bar.inc(1);
+        }
+    }
+
+    /// Prints beside the bar.
+    pub fn beside(&self, print: impl FnOnce()) {
+        match &self.0 {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

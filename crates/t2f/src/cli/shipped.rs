@@ -22,7 +22,10 @@ pub fn load(path: Option<&Path>, device_name: &str) -> anyhow::Result<Model> {
         because(
             error,
             format!("cannot load the model `{}`", path.display()),
-            format!("give a run folder or a model.safetensors; `{} train` creates one", terminal::program()),
+            format!(
+                "give a run folder, a checkpoint folder or a model.safetensors; `{} train` creates one",
+                terminal::program()
+            ),
         )
     })
 }

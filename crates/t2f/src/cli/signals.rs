@@ -1,5 +1,5 @@
-//! Signals: the first SIGINT or SIGTERM stops the run after a checkpoint, the second ends the process at
-//! once; SIGUSR1 writes a checkpoint and continues.
+//! Signals: the first SIGINT or SIGTERM stops a run after a checkpoint and a generation after a batch, the
+//! second ends the process at once; SIGUSR1 writes a checkpoint and continues.
 
 use std::io;
 use std::sync::Arc;

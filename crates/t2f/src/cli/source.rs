@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use t2f_data::SOURCES;
+use t2f_data::{DataConfig, SOURCES};
 
 /// A data set in one argument: its kind and its required paths.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,15 +40,36 @@ impl FromStr for Source {
 
 /// The accepted values of `--data`: `expected procedural, folder:PATH or lfw:IMAGES,CAPTIONS`.
 pub fn accepted() -> String {
-    let forms: Vec<String> = SOURCES
-        .iter()
-        .map(|(kind, keys)| match keys {
-            [] => (*kind).to_owned(),
-            keys => format!("{kind}:{}", keys.join(",").to_uppercase()),
-        })
-        .collect();
+    format!("expected {}", forms())
+}
+
+/// The help of `--data`.
+pub fn help() -> String {
+    format!("The data set: {}", forms())
+}
+
+/// The form of each kind, in a sentence.
+fn forms() -> String {
+    let forms: Vec<String> = SOURCES.iter().map(|(kind, keys)| written(kind, keys)).collect();
     let (last, others) = forms.split_last().expect("there are kinds of data set");
-    format!("expected {} or {last}", others.join(", "))
+    format!("{} or {last}", others.join(", "))
+}
+
+/// The form of the kind of a configuration if `key`, such as `data.path`, is one of its paths.
+pub fn form(data: &DataConfig, key: &str) -> Option<String> {
+    let table = toml::Table::try_from(data).ok()?;
+    let (kind, keys) =
+        SOURCES.iter().find(|(kind, _)| table.get("kind").and_then(|of| of.as_str()) == Some(kind))?;
+    let of_kind = key.strip_prefix("data.").is_some_and(|key| keys.contains(&key));
+    of_kind.then(|| written(kind, keys))
+}
+
+/// `folder:PATH`.
+fn written(kind: &str, keys: &[&str]) -> String {
+    match keys {
+        [] => kind.to_owned(),
+        keys => format!("{kind}:{}", keys.join(",").to_uppercase()),
+    }
 }
 
 #[cfg(test)]
@@ -71,7 +92,9 @@ mod tests {
     fn the_error_of_another_source_lists_the_accepted_ones() {
         for text in ["", "imagenet", "procedural:x", "folder", "folder:", "lfw", "lfw:images", "lfw:,x"] {
             let error = text.parse::<Source>().unwrap_err();
-            assert_eq!(error, "expected procedural, folder:PATH or lfw:IMAGES,CAPTIONS", "{text}");
+            for form in ["expected procedural, ", "folder:PATH", "lfw:IMAGES,CAPTIONS"] {
+                assert!(error.contains(form), "{text}: {error}");
+            }
         }
     }
 }

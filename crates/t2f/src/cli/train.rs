@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use t2f_data::Error as DataError;
+use t2f_gan::Error as GanError;
 use t2f_pictures::run_report;
+use t2f_text::Error as TextError;
 use t2f_train::Error;
 use t2f_train::components::Components;
 use t2f_train::config::Config;
@@ -17,10 +19,10 @@ use crate::cli::dry_run;
 use crate::cli::failure::because;
 use crate::cli::progress::{Display, Status};
 use crate::cli::signals::Signals;
-use crate::cli::source::Source;
+use crate::cli::source::{self, Source};
 use crate::cli::terminal::{self, program, quoted};
 
-/// The caption of the suggested command at the end of a run.
+/// The caption of the suggested command at the end of a run, if the model knows its words.
 const TRY: &str = "a bald man with a beard and round glasses";
 
 /// The options of `t2f train`.
@@ -33,10 +35,16 @@ Examples:
   t2f train --config my.toml --set optimizer.generator.lr=1e-3 --set seed=1
   t2f train -n --preset faces-64 --set seed=1         resolve and check, train nothing
   t2f train --resume runs/00000-procedural-quick
+  t2f train --resume runs/00000-procedural-quick --set optimizer.generator.lr=1e-3
+  t2f train --resume runs/00001-folder-custom --data folder:/mnt/faces    the data moved there
 
 The order is preset, --config, --data, --device, --set; for each setting the last one wins. Ctrl-C
 or SIGTERM finishes the step, writes a checkpoint and exits; the run can be resumed. A second one
-exits at once. SIGUSR1 writes a checkpoint and continues.")]
+exits at once. SIGUSR1 writes a checkpoint and continues.
+
+A run resumes with its own configuration. --set changes it for the rest of the run: schedule,
+rates, batch sizes, losses, output; networks, text encoder and seed cannot change. --data says
+where the same data lies now. The device of --device or --set is not recorded.")]
 pub struct Options {
     /// A named configuration to start from [default: quick, unless there is --config]
     #[arg(long, value_name = "NAME")]
@@ -47,14 +55,13 @@ pub struct Options {
     /// A setting of the configuration; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
-    /// The data set: procedural, folder:PATH or lfw:IMAGES,CAPTIONS
-    #[arg(long, value_name = "SOURCE")]
+    #[arg(long, value_name = "SOURCE", help = source::help())]
     data: Option<Source>,
     /// The parent of the run folder
     #[arg(short, long, default_value = "runs", value_name = "FOLDER")]
     out: PathBuf,
-    /// Resume a run with its own configuration; --device may differ
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["preset", "config", "overrides", "data", "out"])]
+    /// Resume a run; --set, --data and --device may change its configuration
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["preset", "config", "out"])]
     resume: Option<PathBuf>,
     /// The device: auto, cpu, cuda, cuda:N or metal
     #[arg(long)]
@@ -75,15 +82,15 @@ pub struct Options {
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let failed = |what: &str, error: Error| {
         let hint = advice(&error, options);
-        because(error, what, hint)
+        let place = place(&error, options);
+        let error = anyhow::Error::new(error);
+        because(place.into_iter().fold(error, anyhow::Error::context), what, hint)
     };
     if let Some(run) = &options.resume {
         let what = format!("cannot resume `{}`", run.display());
         if options.dry_run {
-            let config = Config::from_file(&run.join("config.toml"));
-            let config = config.map(|config| on_device(config, options));
-            let checked = config.and_then(|config| config.check().map(|()| config));
-            return checked.and_then(dry_run::describe).map_err(|error| failed(&what, error));
+            let described = dry_resumed(run, options).and_then(dry_run::describe);
+            return described.map_err(|error| failed(&what, error));
         }
         let trainer = resume(run, options).map_err(|error| failed(&what, error))?;
         return drive(trainer, options);
@@ -99,38 +106,50 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     drive(trainer, options)
 }
 
-/// Resumes a run, on the device of `--device` if given.
+/// Resumes a run, with the changes of `--data`, `--device` and `--set`.
 fn resume(run: &Path, options: &Options) -> t2f_train::Result<Trainer> {
     let run = RunDir::open(run)?;
-    let config = on_device(run.config()?, options);
+    let config = run.config()?.resolve_over(&overrides(options))?;
     Trainer::restore(run, config, Components::new())
 }
 
-fn on_device(config: Config, options: &Options) -> Config {
-    let device = options.device.clone().unwrap_or(config.device);
-    Config { device, ..config }
+/// The configuration of a resume. Opens the run for reading alone, since another process may use it.
+fn dry_resumed(run: &Path, options: &Options) -> t2f_train::Result<Config> {
+    let recorded = Config::from_file(&run.join("config.toml"))?;
+    let config = recorded.resolve_over(&overrides(options))?;
+    for change in config.changes_in_run(&recorded)? {
+        terminal::note(&change.to_string());
+    }
+    config.check()?;
+    Ok(config)
+}
+
+/// The file and the line of a setting that is out of range; none if `--set` or a preset has it.
+fn place(error: &Error, options: &Options) -> Option<String> {
+    let setting = match error {
+        Error::Setting(setting)
+        | Error::Data(DataError::Setting(setting))
+        | Error::Gan(GanError::Setting(setting))
+        | Error::Text(TextError::Setting(setting)) => setting,
+        _ => return None,
+    };
+    let in_run = options.resume.as_ref().map(|run| run.join("config.toml"));
+    let file = in_run.or_else(|| options.config.clone())?;
+    let name = file.display().to_string();
+    let key = setting.key.split(" + ").next()?;
+    let place = Config::place(None, Some(&file), &overrides(options), key).ok()??;
+    place.starts_with(&name).then_some(place)
 }
 
 /// The hint for an error at the start of a run.
 fn advice(error: &Error, options: &Options) -> String {
     let unknown = options.preset.as_ref().filter(|name| !Config::presets().any(|preset| preset == *name));
+    if let Some(form) = missing_path(error, options) {
+        return format!("give `--data {form}`; datasets/ in the repository documents each layout");
+    }
     match error {
         Error::Device { .. } => "use `--device auto` for an available device".into(),
-        Error::Data(DataError::Setting(setting))
-            if ["data.images", "data.captions"].contains(&&*setting.key) =>
-        {
-            "give `--data lfw:IMAGES,CAPTIONS`; see datasets/lfw-face2text".into()
-        }
-        Error::Data(DataError::Setting(setting)) if setting.key == "data.path" => {
-            "give `--data folder:PATH`; see datasets/image-folder".into()
-        }
-        Error::Data(DataError::File { .. } | DataError::Dataset { .. } | DataError::Refused { .. }) => {
-            format!(
-                "datasets/ in the repository documents each layout; `{} data check` with the same `--data` lists the \
-             faults",
-                program()
-            )
-        }
+        Error::Fixed(_) => format!("`{} train` without `--resume` starts a new run", program()),
         Error::File { .. } if options.resume.is_some() => {
             format!("give a run folder that is not in use; `{} train` starts a new run", program())
         }
@@ -147,6 +166,15 @@ fn advice(error: &Error, options: &Options) -> String {
         | Error::Text(_) => "docs/configuration.md lists every key with its range".into(),
         _ => format!("check the configuration with `{} train -n`", program()),
     }
+}
+
+/// The form of `--data` for a data set whose path is not set.
+fn missing_path(error: &Error, options: &Options) -> Option<String> {
+    let Error::Data(DataError::Setting(setting)) = error else { return None };
+    let quick = options.config.is_none().then_some("quick");
+    let preset = options.preset.as_deref().or(quick);
+    let config = Config::resolve(preset, options.config.as_deref(), &overrides(options)).ok()?;
+    source::form(&config.data, &setting.key)
 }
 
 /// The overrides of `--data`, `--device` and `--set`, in this order.
@@ -168,12 +196,16 @@ fn resolve(options: &Options, overrides: &[String]) -> t2f_train::Result<Config>
 fn drive(mut trainer: Trainer, options: &Options) -> anyhow::Result<()> {
     let signals = Signals::listen()?;
     let run = trainer.run_dir().path().to_path_buf();
+    let complete = trainer.is_finished();
     let mut display = Display::new(options.plain);
     let log = trainer.run_dir().log();
     let opened = OpenOptions::new().create(true).append(true).open(&log);
     let hint = "make the run folder writable";
     display
         .log_to(opened.map_err(|error| because(error, format!("cannot write `{}`", log.display()), hint))?);
+    for note in trainer.notes() {
+        display.note(&format!("note: {note}"));
+    }
     let outcome = train(&mut trainer, &signals, &mut display, options.rollback);
     display.finish();
     let outcome = outcome.map_err(|error| {
@@ -190,9 +222,13 @@ fn drive(mut trainer: Trainer, options: &Options) -> anyhow::Result<()> {
     for file in run_report::write(&run)? {
         display.note(&format!("wrote {}", file.display()));
     }
+    if complete {
+        display.note(&goes_on(&trainer));
+    }
     match outcome {
         Outcome::Finished => {
-            terminal::result(&format!("{} generate --model {} \"{TRY}\"", program(), path(&run)))
+            let caption = in_quotes(&trainer.example_caption(TRY));
+            terminal::result(&format!("{} generate --model {} {caption}", program(), path(&run)));
         }
         Outcome::Stopped => {
             display.note("stopped as asked; to resume:");
@@ -200,6 +236,20 @@ fn drive(mut trainer: Trainer, options: &Options) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The way to continue a run whose schedule is complete.
+fn goes_on(trainer: &Trainer) -> String {
+    let config = trainer.config();
+    let (key, numbers) = config.schedule.longer(config.gan.max_level() + 1);
+    let kimg = trainer.progress().images as f64 / 1000.0;
+    let set = quoted(&format!("{key}={numbers:?}"));
+    let run = path(trainer.run_dir().path());
+    format!(
+        "the run was complete: its schedule has {kimg} kimg. A longer schedule continues it, such as `{} train \
+         --resume {run} --set {set}`",
+        program()
+    )
 }
 
 /// Trains until the schedule is complete or a signal stops the run; writes a checkpoint on SIGUSR1; after a
@@ -232,6 +282,12 @@ fn train(
     }
 }
 
+/// A caption as a word of a command line.
+fn in_quotes(caption: &str) -> String {
+    let plain = |c: char| !c.is_control() && !"\"$`\\!".contains(c);
+    if caption.chars().all(plain) { format!("\"{caption}\"") } else { quoted(caption) }
+}
+
 fn path(run: &Path) -> String {
     quoted(&run.to_string_lossy())
 }
@@ -247,6 +303,11 @@ fn show(display: &mut Display, event: &Event) {
         }
         Event::Restored { checkpoint, verified } => {
             display.note(&format!("continues from {}: {verified}", checkpoint.display()));
+        }
+        Event::Changed(changes) => {
+            for change in *changes {
+                display.note(&format!("changed: {change}"));
+            }
         }
         Event::Stepped { images } => display.position(*images),
         Event::Tick(tick) => display.status(&Status {

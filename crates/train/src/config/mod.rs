@@ -1,16 +1,21 @@
 //! The configuration of a run: a preset, a file and overrides, in this order, and their checks.
 
 mod aliases;
+mod changes;
+mod checks;
+mod forms;
+mod keys;
 mod layers;
 mod names;
+mod paths;
 mod sections;
+mod slips;
 
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use t2f_data::{DataConfig, LoaderConfig, Splits, text_file};
-use t2f_gan::{AugmentConfig, Channels, GanConfig, LossConfig};
-use t2f_ops::setting::SettingError;
+use t2f_data::{DataConfig, LoaderConfig, Splits};
+use t2f_gan::{AugmentConfig, GanConfig, LossConfig};
 use t2f_text::TextConfig;
 use toml::{Table, Value};
 
@@ -18,6 +23,11 @@ use crate::ema::EmaConfig;
 use crate::error::{Error, Result};
 use crate::schedule::{Schedule, ScheduleConfig};
 
+use keys::Keys;
+use layers::Layers;
+
+pub use changes::Change;
+pub(crate) use changes::refusal;
 pub use names::ComponentNames;
 pub use sections::{OptimizerConfig, OutputConfig};
 
@@ -114,43 +124,105 @@ impl Config {
 
     /// A preset, then a file, then `key.path=value` overrides; for each key the last one wins.
     ///
-    /// A table with another `kind` replaces the earlier one instead of being merged.
+    /// A table with another `kind` replaces the earlier one instead of being merged. `~` at the beginning of
+    /// a path of the data set is the home folder.
     ///
     /// # Errors
-    /// If a preset is unknown, a file cannot be read, or a key or value is invalid.
+    /// If a preset is unknown, a file cannot be read, or a key or value is invalid; the message has the place,
+    /// the key, the value and the accepted form.
     pub fn resolve(preset: Option<&str>, file: Option<&Path>, overrides: &[String]) -> Result<Self> {
-        let mut table = Table::new();
+        let layers = Self::layers(preset, file, overrides)?;
+        let name = match (overrides.is_empty(), file, preset) {
+            (false, ..) => "configuration with --set".to_owned(),
+            (_, Some(path), _) => path.display().to_string(),
+            (_, _, name) => format!("preset {}", name.unwrap_or("")),
+        };
+        Ok(Self { overrides: overrides.to_vec(), ..Self::of_layers(layers, name)? })
+    }
+
+    /// This configuration with `key.path=value` overrides.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve).
+    pub fn resolve_over(&self, overrides: &[String]) -> Result<Self> {
+        let mut layers = Layers::default();
+        layers.add(&self.to_toml()?, "the configuration of the run")?;
+        overrides.iter().try_for_each(|line| layers.add_override(line))?;
+        Ok(Self {
+            overrides: self.overrides.clone(),
+            ..Self::of_layers(layers, "configuration with --set".into())?
+        })
+    }
+
+    /// The place of a setting in the arguments of [`resolve`](Self::resolve): `my.toml, line 3`,
+    /// `--set seed=1` or `preset quick`; none if it has its default.
+    ///
+    /// # Errors
+    /// If a preset is unknown, or a file cannot be read.
+    pub fn place(
+        preset: Option<&str>,
+        file: Option<&Path>,
+        overrides: &[String],
+        key: &str,
+    ) -> Result<Option<String>> {
+        Ok(Self::layers(preset, file, overrides)?.place(key).map(|place| place.name))
+    }
+
+    fn layers(preset: Option<&str>, file: Option<&Path>, overrides: &[String]) -> Result<Layers> {
+        let mut layers = Layers::default();
         if let Some(name) = preset {
             let found = PRESETS.iter().find(|(other, _)| *other == name);
             let Some((_, text)) = found else {
-                let names: Vec<_> = Self::presets().collect();
+                let names: Vec<_> = Self::presets().map(String::from).collect();
+                let near = slips::nearest(name, &names, 0.5).map(|near| format!("; the nearest is {near}"));
                 return Err(Error::Config(format!(
-                    "there is no preset `{name}`, expected one of {}",
-                    names.join(", ")
+                    "there is no preset `{name}`, expected one of {}{}",
+                    names.join(", "),
+                    near.unwrap_or_default()
                 )));
             };
-            layers::add(&mut table, text, &format!("preset {name}"))?;
+            layers.add(text, &format!("preset {name}"))?;
         }
         if let Some(path) = file {
-            let text = std::fs::read(path).and_then(text_file::decoded);
-            let text = text.map_err(|error| Error::file(path, error))?;
-            layers::add(&mut table, &text, &path.display().to_string())?;
+            layers.add(&layers::read(path)?, &path.display().to_string())?;
         }
-        for line in overrides {
-            layers::add_override(&mut table, line)?;
-        }
+        overrides.iter().try_for_each(|line| layers.add_override(line))?;
+        Ok(layers)
+    }
+
+    /// The configuration of merged layers. An override of a text may be written without quotes, also if it
+    /// looks like a number.
+    fn of_layers(layers: Layers, name: String) -> Result<Self> {
+        let mut table = layers.table.clone();
         // A section without a kind has the default kind.
         for (name, default) in layers::parse(&Self::default().to_toml()?, "the defaults")? {
             if let (Some(kind), Some(Value::Table(section))) = (default.get("kind"), table.get_mut(&name)) {
                 section.entry("kind").or_insert_with(|| kind.clone());
             }
         }
-        let source_name = match (overrides.is_empty(), file, preset) {
-            (false, ..) => "configuration with --set".to_owned(),
-            (_, Some(path), _) => path.display().to_string(),
-            (_, _, name) => format!("preset {}", name.unwrap_or("")),
-        };
-        Ok(Self { overrides: overrides.to_vec(), ..Self::of_table(table, source_name)? })
+        loop {
+            let mut expanded = table.clone();
+            paths::expand_home(&mut expanded)?;
+            let error = match Self::of_table(expanded, name.clone()) {
+                Ok(config) => return Ok(config),
+                Err(error) => error,
+            };
+            let keys = Keys::of(&table, trial);
+            let Some(slip) = slips::find(&table, &keys) else { return Err(error) };
+            let place = layers.place(&slip.key);
+            let written = place.as_ref().and_then(|place| place.value.clone()).map(Value::String);
+            let text = written.filter(|text| slip.value.as_ref().is_some_and(|value| value != text));
+            match text.filter(|text| keys.accepts(&slip.key, text.clone())) {
+                Some(text) => keys::put(&mut table, &slip.key, text),
+                None => {
+                    let old_key = place.as_ref().and_then(|place| place.old_key.clone());
+                    let key =
+                        old_key.map_or_else(|| slip.key.clone(), |old| format!("{old} (now {})", slip.key));
+                    let source_name = place.map_or(name, |place| place.name);
+                    return Err(Error::Parse { source_name, message: format!("{key} {}", slip.fault) });
+                }
+            }
+        }
     }
 
     /// The configuration in the metadata of a model file, of this or an earlier version.
@@ -164,8 +236,42 @@ impl Config {
     fn of_table(table: Table, source_name: String) -> Result<Self> {
         serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
             let at = error.path().to_string();
-            Error::Parse { source_name, message: format!("{at}: {}", error.into_inner()) }
+            Error::Parse { source_name, message: format!("{at}: {}", error.into_inner().message()) }
         })
+    }
+
+    /// The same configuration with absolute paths of the data set, for the record; relative ones are relative
+    /// to the working folder.
+    ///
+    /// # Errors
+    /// If the working folder is not known.
+    pub fn with_absolute_paths(mut self) -> Result<Self> {
+        self.data = paths::absolute(&self.data)?;
+        Ok(self)
+    }
+
+    /// The settings that differ from an earlier configuration, in the order of keys, without the device.
+    ///
+    /// # Errors
+    /// If a value cannot be written in TOML.
+    pub fn changes_since(&self, earlier: &Self) -> Result<Vec<Change>> {
+        let table = |config: &Self| {
+            let mut config = config.clone();
+            config.write_out();
+            layers::parse(&config.to_toml()?, "the configuration")
+        };
+        Ok(changes::between(&table(earlier)?, &table(self)?))
+    }
+
+    /// The settings that differ from those of a run. Networks, text encoder, seed and name cannot change in a
+    /// run.
+    ///
+    /// # Errors
+    /// If one of these differs; the message names each with its value in the run.
+    pub fn changes_in_run(&self, recorded: &Self) -> Result<Vec<Change>> {
+        let changes = self.changes_since(recorded)?;
+        let refused: Vec<Change> = changes.iter().filter(|change| change.is_refused()).cloned().collect();
+        if refused.is_empty() { Ok(changes) } else { Err(Error::Fixed(refused)) }
     }
 
     /// The configuration as TOML; resolving it gives the same configuration.
@@ -174,6 +280,12 @@ impl Config {
     /// If a value cannot be written in TOML.
     pub fn to_toml(&self) -> Result<String> {
         toml::to_string(self).map_err(|error| Error::Config(format!("cannot be written as TOML: {error}")))
+    }
+
+    /// Sets the defaults that depend on other settings.
+    fn write_out(&mut self) {
+        self.schedule = self.schedule.written_out();
+        self.optimizer.text = Some(*self.optimizer.text());
     }
 
     /// Adapts the configuration to a data set: turns off the settings that require attributes or captions if
@@ -202,126 +314,19 @@ impl Config {
             );
             self.loss.without_captions();
         }
-        self.schedule = self.schedule.written_out();
-        self.optimizer.text = Some(*self.optimizer.text());
+        self.write_out();
         let schedule = Schedule::new(&self.schedule, self.gan.max_level(), splits.train.len())?;
         if !splits.report.bad.is_empty() {
             splits.require_batch(schedule.largest_batch())?;
         }
         Ok(())
     }
+}
 
-    /// Checks every range, and settings against each other.
-    ///
-    /// # Errors
-    /// If a setting is out of range or contradicts another; the message names it, or both.
-    pub fn check(&self) -> Result<()> {
-        self.gan.check()?;
-        self.text.check()?;
-        self.loss.check()?;
-        self.loader.check()?;
-        self.augment.check()?;
-        crate::device::check(&self.device)?;
-        let schedule = Schedule::new(&self.schedule, self.gan.max_level(), 1)?;
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        if self.name.is_empty() || !self.name.chars().all(plain) {
-            let value = format!("`{}`", self.name);
-            return Err(SettingError::new("name", value, "letters, digits, `-`, `_` and `.`").into());
-        }
-        self.check_optimizers()?;
-        self.check_output()?;
-        self.check_sizes()?;
-        if !(self.ema.ramp_up >= 0.0 && self.ema.ramp_up.is_finite()) {
-            let expected = "a finite number, at least 0";
-            return Err(SettingError::new("ema.ramp_up", self.ema.ramp_up, expected).into());
-        }
-        if schedule.smallest_batch() < 2 {
-            let value = format!("{:?}", self.schedule.batch_sizes);
-            let expected = "at least 2 images a step, for minibatch stddev and mismatched captions";
-            return Err(SettingError::new("schedule.batch_sizes", value, expected).into());
-        }
-        Ok(())
-    }
-
-    /// Checks the settings of every optimiser.
-    fn check_optimizers(&self) -> Result<()> {
-        let positive = |x: f64| x > 0.0 && x.is_finite();
-        let fraction = |x: f64| (0.0..1.0).contains(&x);
-        for (name, adam) in [
-            ("generator", &self.optimizer.generator),
-            ("text", self.optimizer.text()),
-            ("discriminator", &self.optimizer.discriminator),
-            ("classifier", &self.optimizer.classifier),
-        ] {
-            for (field, value, holds, expected) in [
-                ("lr", adam.lr, positive(adam.lr), "above 0 and finite"),
-                ("beta1", adam.beta1, fraction(adam.beta1), "at least 0 and below 1"),
-                ("beta2", adam.beta2, fraction(adam.beta2), "at least 0 and below 1"),
-                ("epsilon", adam.epsilon, positive(adam.epsilon), "above 0 and finite"),
-            ] {
-                if !holds {
-                    return Err(
-                        SettingError::new(format!("optimizer.{name}.{field}"), value, expected).into()
-                    );
-                }
-            }
-        }
-        match self.optimizer.n_critic {
-            0 => Err(SettingError::new("optimizer.n_critic", 0, "at least 1").into()),
-            _ => Ok(()),
-        }
-    }
-
-    /// Checks the periods and the counts of the output, and the half-life of the average.
-    fn check_output(&self) -> Result<()> {
-        let periods = [
-            ("output.tick_kimg", self.output.tick_kimg),
-            ("output.sample_kimg", self.output.sample_kimg),
-            ("output.checkpoint_kimg", self.output.checkpoint_kimg),
-            ("ema.half_life_kimg", self.ema.half_life_kimg),
-        ];
-        if let Some((key, value)) = periods.iter().find(|(_, value)| !(*value > 0.0 && value.is_finite())) {
-            return Err(SettingError::new(*key, value, "above 0 and finite").into());
-        }
-        let counts = [
-            ("output.keep_checkpoints", self.output.keep_checkpoints),
-            ("output.samples", self.output.samples),
-        ];
-        match counts.iter().find(|(_, count)| *count == 0) {
-            Some((key, _)) => Err(SettingError::new(*key, 0, "at least 1").into()),
-            None => Ok(()),
-        }
-    }
-
-    /// Limits sizes, so that their sums and products do not overflow: larger ones are typing errors or
-    /// damage.
-    fn check_sizes(&self) -> Result<()> {
-        const MOST: usize = 1 << 16;
-        let TextConfig::Lstm(lstm) = &self.text;
-        let most = |numbers: &[usize]| numbers.iter().max().copied().unwrap_or(0);
-        let widest = match &self.gan.channels {
-            Channels::Halving(widest) => *widest,
-            Channels::List(list) => most(list),
-        };
-        let sizes = [
-            ("gan.resolution", self.gan.resolution, 1024),
-            ("gan.latent_size", self.gan.latent_size, MOST),
-            ("gan.compressed_size", self.gan.compressed_size, MOST),
-            ("gan.channels", widest, MOST),
-            ("loss.contrast.size", self.loss.contrast.size, MOST),
-            ("loss.attributes.classifier", most(&self.loss.attributes.classifier), MOST),
-            ("loss.reconstruction.encoder", most(&self.loss.reconstruction.encoder), MOST),
-            ("text.embedding_size", lstm.embedding_size, MOST),
-            ("text.hidden_size", lstm.hidden_size, MOST),
-            ("text.layers", lstm.layers, 64),
-            ("text.max_length", lstm.max_length, MOST),
-            ("schedule.batch_sizes", most(&self.schedule.batch_sizes), MOST),
-        ];
-        match sizes.iter().find(|(_, size, most)| size > most) {
-            Some((key, size, most)) => Err(SettingError::new(*key, size, format!("at most {most}")).into()),
-            None => Ok(()),
-        }
-    }
+/// Resolves a table for a trial of its keys.
+fn trial(table: Table) -> std::result::Result<Table, String> {
+    let config = Config::deserialize(Value::Table(table)).map_err(|error| error.message().to_owned())?;
+    Table::try_from(&config).map_err(|error| error.to_string())
 }
 
 /// The value without the entries that are null: settings that are not set, which TOML leaves out.
@@ -386,7 +391,7 @@ mod tests {
             ("gan.latnt_size=3", ["gan", "latnt_size"]),
             ("seed=red", ["seed", "red"]),
             ("loss.adversarial.kind=wasserstein", ["loss", "wgan-gp"]),
-            ("colour=1", ["colour", "schedule"]),
+            ("verbosity=1", ["verbosity", "schedule"]),
             ("seed", ["key.path=value", "seed"]),
         ] {
             let message = set(line).unwrap_err().to_string();

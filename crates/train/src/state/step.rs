@@ -53,7 +53,7 @@ impl TrainState {
 
     /// The shared forward pass of both updates: texts, latents and generated images.
     fn forward(&self, batch: &Batch, stage: &Stage, key: Key) -> Result<Forward> {
-        let at = Growth { level: stage.level, alpha: stage.alpha };
+        let at = stage.growth();
         let real = at.reals(&batch.images(&self.device)?)?;
         let texts = self.embed(batch)?;
         let size = (batch.len(), self.pipeline.generator().latent_size());

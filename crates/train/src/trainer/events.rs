@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use crate::config::Change;
 use crate::schedule::Stage;
 
 /// An event of a run. The library never prints; the command line shows events.
@@ -28,6 +29,8 @@ pub enum Event<'a> {
         /// A summary of the verification.
         verified: &'a str,
     },
+    /// The run continues with other settings than before.
+    Changed(&'a [Change]),
     /// A step was taken.
     Stepped {
         /// Images shown so far.

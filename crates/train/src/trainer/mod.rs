@@ -4,6 +4,7 @@
 //! an uninterrupted one. A checkpoint contains the tensors, the progress and the incomplete averages of
 //! the statistics.
 
+mod changed;
 mod events;
 mod output;
 mod progress;
@@ -23,7 +24,7 @@ use t2f_text::Tokenizer;
 
 use crate::checkpoint::{self, Checkpoint};
 use crate::components::Components;
-use crate::config::Config;
+use crate::config::{Change, Config};
 use crate::divergence;
 use crate::error::{Error, Result};
 use crate::pipeline::Pipeline;
@@ -51,8 +52,12 @@ pub struct Trainer {
     run: RunDir,
     stats: JsonLines,
     progress: Progress,
+    /// The stage of the last batch shown.
+    last: Stage,
     /// The restored checkpoint and its verification, until the event is sent.
     restored: Option<(PathBuf, String)>,
+    /// The settings that a resume changed, until the event is sent.
+    changes: Vec<Change>,
 }
 
 impl Trainer {
@@ -79,6 +84,7 @@ impl Trainer {
         let device = crate::device::open(&config.device)?;
         let splits = components.data(&config)?;
         config.settle(&splits)?;
+        config = config.with_absolute_paths()?;
         config.components = components.names();
         let tokenizer = train_tokenizer(&config, &splits)?;
         let state = TrainState::new(&config, &components, &tokenizer, &splits.schema().sizes(), &device)?;
@@ -104,15 +110,20 @@ impl Trainer {
         Self::restore(run, config, components)
     }
 
-    /// As [`resume`](Self::resume), for an open folder, with a configuration that may differ from the folder's
-    /// in the device and the output.
+    /// As [`resume`](Self::resume), for an open folder, with a configuration that may differ from the folder's.
+    /// Changes are recorded in `config.toml`, except for that of the device.
     ///
     /// # Errors
-    /// As [`resume`](Self::resume).
-    pub fn restore(run: RunDir, config: Config, components: Components) -> Result<Self> {
+    /// As [`resume`](Self::resume); and if a setting differs that cannot change in a run, the data have another
+    /// fingerprint, or a new schedule ends before the run or is at an earlier level.
+    pub fn restore(run: RunDir, mut config: Config, components: Components) -> Result<Self> {
         components.check_run(&config.components)?;
+        let recorded = changed::recorded(&run)?;
+        let changes = config.changes_in_run(&recorded)?;
         if checkpoint::count(&run.checkpoints())? == 0 && !run.model().exists() {
-            return Self::begin(config, components, |_, _| Ok(run));
+            let mut trainer = Self::begin(config, components, |_, _| Ok(run))?;
+            trainer.record(&recorded, changes)?;
+            return Ok(trainer);
         }
         config.check()?;
         t2f_ops::Runtime::install();
@@ -125,11 +136,12 @@ impl Trainer {
             progress.data.clone_from(&data);
         }
         if progress.data != data {
-            return Err(Error::Config(format!(
-                "the data of the run has changed: its fingerprint is {data}, expected {}. Restore the data, or \
-                 start a new run",
-                progress.data
-            )));
+            return Err(changed::other_data(&data, &progress.data, &changes));
+        }
+        if !changes.is_empty() {
+            config.settle(&splits)?;
+            config = config.with_absolute_paths()?;
+            changed::adapt(&mut progress, &recorded, &config, splits.train.len())?;
         }
         let tokenizer = Tokenizer::from_json(checkpoint.text("tokenizer.json")?)?;
         let mut state = TrainState::new(&config, &components, &tokenizer, &splits.schema().sizes(), &device)?;
@@ -137,7 +149,21 @@ impl Trainer {
         let parts = Parts { config, components, device, tokenizer, splits, state, progress };
         let mut trainer = Self::assemble(parts, run)?;
         trainer.remember(&checkpoint);
+        if !changes.is_empty() {
+            // The checkpoint has the stage of the last batch, which the new schedule does not tell.
+            trainer.commit()?;
+            trainer.record(&recorded, changes)?;
+        }
         Ok(trainer)
+    }
+
+    /// Records changed settings in `config.toml`, with the recorded device.
+    fn record(&mut self, recorded: &Config, changes: Vec<Change>) -> Result<()> {
+        if !changes.is_empty() {
+            self.run.write_config(&Config { device: recorded.device.clone(), ..self.config.clone() })?;
+        }
+        self.changes = changes;
+        Ok(())
     }
 
     fn remember(&mut self, checkpoint: &Checkpoint) {
@@ -159,7 +185,8 @@ impl Trainer {
             run.write("bad_files.tsv", splits.report.bad_files_tsv().as_bytes())?;
         }
         let stats = run.recorder(progress.step)?;
-        let restored = None;
+        let last = progress.last.unwrap_or_else(|| schedule.before(progress.images));
+        let (restored, changes) = (None, Vec::new());
         Ok(Self {
             config,
             components,
@@ -172,7 +199,9 @@ impl Trainer {
             run,
             stats,
             progress,
+            last,
             restored,
+            changes,
         })
     }
 
@@ -186,6 +215,7 @@ impl Trainer {
         let from_step = self.progress.step;
         let progress: Progress = checkpoint.state()?;
         load(&mut self.state, &checkpoint, &progress)?;
+        self.last = progress.last.unwrap_or_else(|| self.schedule.before(progress.images));
         self.progress = progress;
         let rate = self.progress.rollbacks.last().map_or(1.0, |rollback| rollback.rate) * SLOWER;
         let (to_step, cause) = (self.progress.step, cause.to_string());
@@ -207,9 +237,50 @@ impl Trainer {
         &self.progress
     }
 
+    /// Whether the schedule is complete.
+    pub fn is_finished(&self) -> bool {
+        self.progress.images >= self.schedule.total_images()
+    }
+
+    /// The configuration of the run.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Remarks on the data and on the schedule, a line each.
+    pub fn notes(&self) -> Vec<String> {
+        let notes = self.splits.report.notes.iter().cloned();
+        notes
+            .chain(cut_captions(&self.config, &self.splits, &self.tokenizer))
+            .chain(self.schedule.remark())
+            .collect()
+    }
+
     /// The pipeline on the current averaged parameters.
     pub fn pipeline_ema(&self) -> &Pipeline {
         self.state.pipeline_ema()
+    }
+
+    /// A caption for a first generation: `preferred` if the model knows all its words, otherwise a caption of
+    /// the sample sheets or of the training part, the first short one of which it knows all words.
+    pub fn example_caption(&self, preferred: &str) -> String {
+        const FEW: usize = 200;
+        const SHORT: usize = 100;
+        let text = self.state.pipeline_ema().text();
+        let known = |caption: &String| text.unknown_words(caption).is_ok_and(|unknown| unknown.is_empty());
+        let preferred = preferred.to_owned();
+        if known(&preferred) {
+            return preferred;
+        }
+        let train = (0..self.splits.train.len().min(FEW)).flat_map(|index| {
+            let captions = self.splits.train.captions(index).unwrap_or_default();
+            captions.into_iter().map(|caption| caption.text.clone()).collect::<Vec<_>>()
+        });
+        let captions = self.samples.captions().iter().cloned().chain(train);
+        let captions = captions.filter(|caption| !caption.trim().is_empty() && known(caption));
+        let captions: Vec<String> = captions.collect();
+        let short = captions.iter().find(|caption| caption.chars().count() <= SHORT);
+        short.or(captions.first()).cloned().unwrap_or(preferred)
     }
 
     /// The device of the networks.
@@ -241,6 +312,9 @@ impl Trainer {
             self.save_model()?;
             let _ = watch(&Event::Restored { checkpoint: &checkpoint, verified: &verified });
         }
+        if !self.changes.is_empty() {
+            let _ = watch(&Event::Changed(&std::mem::take(&mut self.changes)));
+        }
         let mut batches = self.batches(key)?;
         let mut clock = Clock::start(self.progress.images);
 
@@ -251,7 +325,7 @@ impl Trainer {
             }
             let shown = self.progress.images;
             let stage = self.schedule.at(shown);
-            if shown > 0 && stage.level != self.schedule.at(shown - 1).level {
+            if shown > 0 && stage.level != self.last.level {
                 self.begin_level(stage, watch)?;
             }
             let batch = batches
@@ -261,6 +335,7 @@ impl Trainer {
             let losses = self.state.step(&batch, &stage, key, self.progress.step, shown);
             let losses = losses.map_err(|error| self.explained(error, Some(&batch)))?;
             self.progress.add(&losses, batch.len())?;
+            self.last = stage;
             self.progress.count_substitutes(batch.substituted)?;
 
             let now = self.progress.images;
@@ -315,9 +390,7 @@ impl Trainer {
 
     /// The stage of the last batch shown.
     pub fn stage(&self) -> Stage {
-        let shown = self.progress.images;
-        let size = self.schedule.at(shown.saturating_sub(1)).batch_size as u64;
-        self.schedule.at(shown.saturating_sub(size))
+        self.last
     }
 }
 
@@ -336,6 +409,29 @@ struct Parts {
 fn load(state: &mut TrainState, checkpoint: &Checkpoint, progress: &Progress) -> Result<()> {
     let steps = OptimizerSteps { g: progress.g_steps.clone(), d: progress.d_steps.clone() };
     state.load(checkpoint, &steps, progress.augmented)
+}
+
+/// A note about training captions of files that are longer than `text.max_length`.
+pub fn cut_captions(config: &Config, splits: &Splits, tokenizer: &Tokenizer) -> Option<String> {
+    let max_length = config.text.max_length();
+    let cut = |index: usize| -> Option<(usize, usize)> {
+        let captions = splits.train.captions(index).ok()?;
+        // A caption has at most as many words as letters.
+        let long = captions.iter().filter(|caption| caption.text.chars().count() > max_length);
+        let words = long.filter_map(|caption| tokenizer.cut_words(&caption.text, max_length).ok());
+        let cut: Vec<usize> = words.map(|words| words.len()).filter(|words| *words > 0).collect();
+        Some((cut.len(), cut.iter().sum()))
+    };
+    // Captions of the procedural faces are short, and rendered on demand.
+    let len = if splits.report.captions > 0 { splits.train.len() } else { 0 };
+    let counts = (0..len).into_par_iter().filter_map(cut);
+    let (captions, words) = counts.reduce(|| (0, 0), |one, other| (one.0 + other.0, one.1 + other.1));
+    (captions > 0).then(|| {
+        format!(
+            "{captions} captions have more than {max_length} words: {words} words at their ends are not read; \
+             `text.max_length` changes it"
+        )
+    })
 }
 
 /// Trains the tokenizer on every training caption.

@@ -6,9 +6,7 @@ use std::path::PathBuf;
 
 use candle_core::Tensor;
 use t2f_files::json_lines::Row;
-use t2f_gan::Growth;
 use t2f_metrics::measure::measure;
-use t2f_metrics::metric::Part;
 use t2f_metrics::request::GenerationRequest;
 use t2f_metrics::{Context, Metric};
 use t2f_pictures::picture;
@@ -20,6 +18,7 @@ use crate::checkpoint::{self, Draft};
 use crate::error::Result;
 use crate::model::{ModelFile, Provenance};
 use crate::pipeline::to_pictures;
+use crate::samples;
 use crate::schedule::Stage;
 use crate::state::OptimizerSteps;
 
@@ -83,8 +82,7 @@ impl Trainer {
             _ if exact => format!("fakes{:06}.{:03}.png", images / 1000, images % 1000),
             _ => format!("fakes{:06}.png", images / 1000),
         };
-        let at = Growth { level: stage.level, alpha: stage.alpha };
-        let sheet = self.samples.fakes(self.state.pipeline_ema(), at, &self.device)?;
+        let sheet = self.samples.fakes(self.state.pipeline_ema(), stage.growth(), &self.device)?;
         self.run.write(&name, &picture::to_png(&sheet, None)?)
     }
 
@@ -93,13 +91,10 @@ impl Trainer {
         if self.components.metrics().is_empty() {
             return Ok(());
         }
-        let part =
-            [Part::Test, Part::Val, Part::Train].into_iter().find(|part| !part.of(&self.splits).is_empty());
-        let part = part.unwrap_or(Part::Train);
+        let part = samples::part(&self.splits);
         let captions = self.config.output.samples;
         let request = GenerationRequest::first(part.of(&self.splits), captions, 1, self.config.seed)?;
-        let (stage, pipeline) = (self.stage(), self.state.pipeline_ema());
-        let at = Growth { level: stage.level, alpha: stage.alpha };
+        let (at, pipeline) = (self.stage().growth(), self.state.pipeline_ema());
         let generate = |captions: &[String], seeds: &[u64]| -> t2f_metrics::Result<_> {
             let noise = pipeline.noise(seeds, 1.0, &self.device)?;
             Ok(to_pictures(&pipeline.generate(captions, &noise, at)?)?)
@@ -132,6 +127,8 @@ impl Trainer {
         let OptimizerSteps { g, d } = self.state.optimizer_steps();
         (self.progress.g_steps, self.progress.d_steps) = (g, d);
         self.progress.augmented = Some(self.state.ada());
+        let told = self.schedule.before(self.progress.images) == self.last;
+        self.progress.last = (!told).then_some(self.last);
         let mut draft = Draft::new(self.progress.step, &self.progress)?;
         self.state.save(&mut draft)?;
         draft.text("tokenizer.json", self.tokenizer.to_json()?);
@@ -143,8 +140,6 @@ impl Trainer {
 
     /// Writes `model.safetensors` from the averaged parameters, with every checkpoint.
     pub(super) fn save_model(&self) -> Result<PathBuf> {
-        let stage = self.stage();
-        let growth = Growth { level: stage.level, alpha: stage.alpha };
         let provenance = Provenance {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             data: self.progress.data.clone(),
@@ -155,7 +150,7 @@ impl Trainer {
             schema: self.splits.schema(),
             tokenizer: &self.tokenizer,
             tensors: self.state.model(),
-            growth,
+            growth: self.stage().growth(),
             provenance,
         };
         self.run.write("model.safetensors", &file.to_bytes()?)

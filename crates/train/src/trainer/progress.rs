@@ -9,6 +9,7 @@ use t2f_gan::AdaController;
 
 use crate::error::{Error, Result};
 use crate::rollback::Rollback;
+use crate::schedule::Stage;
 use crate::state::Losses;
 
 /// The progress of a run.
@@ -37,6 +38,9 @@ pub struct Progress {
     /// The ADA controller; absent in checkpoints of runs without one.
     #[serde(default)]
     pub augmented: Option<AdaController>,
+    /// The stage of the last batch, where the schedule does not tell it: after a change of the schedule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<Stage>,
     /// The rollbacks.
     #[serde(default)]
     pub rollbacks: Vec<Rollback>,

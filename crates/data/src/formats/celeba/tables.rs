@@ -1,12 +1,12 @@
 //! The tables of CelebA: attributes, partition, identities.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
 
 use super::facts::{NAMES, schema, spelled};
 use crate::attributes::{Attributes, Observation};
 use crate::error::{Error, Result};
-use crate::formats::grid::Grid;
+use crate::formats::grid::{Grid, GridRow};
 use crate::formats::layout::{Layout, stem};
 use crate::listing::{Part, Record};
 use crate::notes::Notes;
@@ -54,7 +54,7 @@ pub(super) fn attributes(file: &Path, notes: &mut Notes) -> Result<Vec<Labelled>
             );
         }
     }
-    let labelled = |row: crate::formats::grid::GridRow| {
+    let labelled = |row: GridRow| {
         let mut observations = vec![Observation::Unknown; schema().len()];
         for ((cell, place), column) in row.cells.iter().zip(&places).zip(&grid.columns) {
             let Some(place) = *place else { continue };
@@ -128,29 +128,11 @@ impl People {
         (part, self.people.as_ref().and_then(|people| people.get(&stem).cloned()))
     }
 
-    /// Remarks about images without a part and about people who are in several parts.
+    /// A remark about images that are in no published part, if others are.
     pub(crate) fn remark(&self, records: &[Record], notes: &mut Notes) {
-        if self.parts.is_some() && records.iter().any(|record| record.part.is_some()) {
-            let without = records.iter().filter(|record| record.part.is_none()).count();
-            if without > 0 {
-                notes.add(
-                    format!("{without} images are in no published part: theirs is drawn"),
-                    String::new(),
-                );
-            }
-        }
-        let mut parts = BTreeMap::<&str, BTreeSet<Part>>::new();
-        for record in records {
-            if let (Some(person), Some(part)) = (&record.group, record.part) {
-                parts.entry(person).or_default().insert(part);
-            }
-        }
-        let several = parts.values().filter(|parts| parts.len() > 1).count();
-        if several > 0 {
-            notes.add(
-                format!("{several} people have images in several of the published parts"),
-                String::new(),
-            );
+        let without = records.iter().filter(|record| record.part.is_none()).count();
+        if self.parts.is_some() && without > 0 && without < records.len() {
+            notes.add(format!("{without} images are in no published part: theirs is drawn"), String::new());
         }
     }
 }

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use t2f_data::{Dataset, PreflightReport, Splits, near_duplicates};
 use t2f_pictures::picture;
 
-use super::{Opened, Part};
+use super::{Opened, Part, vocabulary};
 use crate::cli::failure::failure;
 use crate::cli::terminal;
 
@@ -69,6 +69,11 @@ pub fn run(options: &Check) -> anyhow::Result<()> {
     }
     for (name, part) in Part::value_variants().iter().filter_map(|part| part.of(&splits)) {
         terminal::result(&format!("{name:<17} {} images, content {}", part.len(), part.fingerprint()));
+    }
+    if report.captions > 0
+        && let Some(words) = vocabulary(&splits)?
+    {
+        words.to_string().lines().for_each(|line| terminal::result(&format!("words             {line}")));
     }
     if report.captions > 0 || !splits.train.has_captions() {
         duplicates(&splits);

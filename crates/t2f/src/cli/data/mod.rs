@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand, ValueEnum};
 use t2f_data::{DataConfig, Dataset, PreflightReport, Splits};
+use t2f_text::{TextConfig, Vocabulary};
 use t2f_train::config::Config;
 
 use crate::cli::failure::{because, usage};
@@ -107,6 +108,22 @@ fn cannot_open(error: t2f_data::Error) -> anyhow::Error {
         "cannot open the data",
         "datasets/ in the repository documents each layout; `--data procedural` requires no files",
     )
+}
+
+/// The words of all captions, as the default text encoder reads them; `None` without captions.
+fn vocabulary(splits: &Splits) -> anyhow::Result<Option<Vocabulary>> {
+    if !splits.train.has_captions() {
+        return Ok(None);
+    }
+    let texts = |part: &dyn Dataset| -> t2f_data::Result<Vec<String>> {
+        let captions: Vec<_> = (0..part.len()).map(|index| part.captions(index)).collect::<Result<_, _>>()?;
+        Ok(captions.into_iter().flatten().map(|caption| caption.text).collect())
+    };
+    let mut others = Vec::new();
+    for (_, part) in Part::value_variants()[1..].iter().filter_map(|part| part.of(splits)) {
+        others.extend(texts(part.as_ref())?);
+    }
+    Ok(Some(TextConfig::default().vocabulary(texts(splits.train.as_ref())?, others)?))
 }
 
 /// A resolution of a network.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use clap::{Args, ValueEnum};
 use t2f_data::{Dataset, Observation};
 
-use super::{Opened, Part};
+use super::{Opened, Part, vocabulary};
 use crate::cli::terminal;
 
 /// The options of `t2f data stats`.
@@ -36,6 +36,9 @@ pub fn run(options: &Stats) -> anyhow::Result<()> {
         groups(part.as_ref());
         captions(part.as_ref())?;
         attributes(part.as_ref());
+    }
+    if let Some(words) = vocabulary(&splits)? {
+        terminal::result(&format!("vocabulary\n  {}", words.to_string().replace('\n', "\n  ")));
     }
     Ok(())
 }
