@@ -3,7 +3,8 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use t2f_data::DataConfig;
+use t2f_data::procedural::{ProceduralFaces, Split};
+use t2f_data::{DataConfig, Form, ParquetConfig, Pixels, WebdatasetConfig, convert};
 use t2f_train::components::Components;
 use t2f_train::trainer::{Event, Trainer};
 
@@ -50,4 +51,21 @@ fn a_data_set_without_captions_trains() {
 fn data_sets_with_a_text_file_for_each_image_train() {
     trains(layouts::mm_celeba_hq);
     trains(layouts::img2dataset);
+}
+
+#[test]
+fn tars_and_parquet_files_train() {
+    let faces = ProceduralFaces::new(Split::Train, 0, 24, 16);
+    let write = |root: &Path, form| {
+        convert(&[("train", &faces)], root, form, Pixels::Square, |_| {}).unwrap();
+        root.to_path_buf()
+    };
+    trains(|root| {
+        let path = write(root, Form::Webdataset { shard_images: 10 });
+        DataConfig::Webdataset(WebdatasetConfig { path, ..WebdatasetConfig::default() })
+    });
+    trains(|root| {
+        let path = write(root, Form::Parquet { shard_images: 10 });
+        DataConfig::Parquet(ParquetConfig { path, ..ParquetConfig::default() })
+    });
 }

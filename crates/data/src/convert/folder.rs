@@ -3,6 +3,7 @@
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use tempfile::NamedTempFile;
 
 use super::Writer;
@@ -33,6 +34,11 @@ enum Rows {
     Csv { rows: Box<csv::Writer<NamedTempFile>>, columns: Vec<&'static str> },
 }
 
+/// The JSON of a cell, empty for none.
+fn json(value: Option<&impl Serialize>) -> serde_json::Result<String> {
+    value.map_or(Ok(String::new()), serde_json::to_string)
+}
+
 impl Rows {
     fn add(&mut self, item: &Item) -> std::io::Result<()> {
         match self {
@@ -41,25 +47,15 @@ impl Rows {
                 lines.write_all(b"\n")
             }
             Self::Csv { rows, columns } => {
-                let json = |value: serde_json::Result<String>| value.unwrap_or_default();
                 let cell = |column: &&str| match *column {
-                    "file_name" => item.file_name.clone(),
-                    "captions" => item
-                        .captions
-                        .as_ref()
-                        .map(|list| json(serde_json::to_string(list)))
-                        .unwrap_or_default(),
-                    "claims" => {
-                        item.claims.as_ref().map(|list| json(serde_json::to_string(list))).unwrap_or_default()
-                    }
-                    "attributes" => item
-                        .attributes
-                        .as_ref()
-                        .map(|names| json(serde_json::to_string(names)))
-                        .unwrap_or_default(),
-                    _ => item.group.clone().unwrap_or_default(),
+                    "file_name" => Ok(item.file_name.clone()),
+                    "captions" => json(item.captions.as_ref()),
+                    "claims" => json(item.claims.as_ref()),
+                    "attributes" => json(item.attributes.as_ref()),
+                    _ => Ok(item.group.clone().unwrap_or_default()),
                 };
-                Ok(rows.write_record(columns.iter().map(cell))?)
+                let cells = columns.iter().map(cell).collect::<serde_json::Result<Vec<String>>>()?;
+                Ok(rows.write_record(cells)?)
             }
         }
     }

@@ -176,11 +176,8 @@ impl Gathered<'_> {
         found.ok_or_else(|| BadFile { path: beside, reason: "no such image, which a row names".into() })
     }
 
-    /// Gathers the columns that are attributes in a column `attributes`, unless the row has one.
+    /// Gathers the columns that are attributes in a column `attributes`.
     fn add_attributes(&self, cells: &mut Cells) {
-        if cells.get("attributes").is_some_and(|cell| !cell.is_null()) {
-            return;
-        }
         let named = self.attributes.iter().filter_map(|name| Some((name.clone(), cells.get(name)?.clone())));
         let attributes: Map<String, Value> = named.collect();
         if !attributes.is_empty() {
@@ -208,13 +205,16 @@ impl Gathered<'_> {
 }
 
 /// The columns of bools, integers and words, without those that have another meaning, and without
-/// those of numbers or texts that hardly ever repeat.
+/// those of numbers or texts that hardly ever repeat; none if there is a column `attributes`.
 fn attribute_columns(tables: &[(&Container, Table)], config: &ParquetConfig) -> HashSet<String> {
     let named = [&config.image_column, &config.caption_column, &config.group_column];
     let named: Vec<String> = named.into_iter().flatten().map(|name| folded(name)).collect();
     let mut found = BTreeMap::<&str, (HashSet<String>, usize, bool)>::new();
     let groups = tables.iter().flat_map(|(_, table)| &table.groups);
     for (name, cell) in groups.flat_map(|group| &group.rows).flatten() {
+        if name == "attributes" {
+            return HashSet::new();
+        }
         if is_known(name) || named.contains(name) || name.starts_with("__") || name.ends_with("_id") {
             continue;
         }

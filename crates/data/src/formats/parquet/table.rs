@@ -21,6 +21,9 @@ use crate::location::cells::{Column, check_compression, metadata, words};
 const IMAGES: [&str; 10] =
     ["image", "img", "jpg", "png", "image_bytes", "img_bytes", "picture", "photo", "bytes", "content"];
 
+/// The most rows of a row group: each is an image.
+const MOST_ROWS: i64 = 100_000_000;
+
 /// A Parquet file before its rows are read as captions and labels.
 #[derive(Debug)]
 pub(crate) struct Table {
@@ -56,6 +59,14 @@ struct Layout {
 /// On failure, the reason, without the path.
 pub(crate) fn read(file: &Path, named: Option<&str>) -> Result<Table, String> {
     let metadata = metadata(file)?;
+    for (at, group) in metadata.row_groups().iter().enumerate() {
+        if !(0..=MOST_ROWS).contains(&group.num_rows()) {
+            return Err(format!(
+                "row group {at} has {} rows, expected at most {MOST_ROWS}",
+                group.num_rows()
+            ));
+        }
+    }
     let layout = Layout::of(&metadata, named)?;
     let leaf = layout.image.as_ref().map(|image| leaf(&metadata, image)).transpose()?;
     let classes = classes(&metadata);
