@@ -61,7 +61,7 @@ impl<'a> Bits<'a> {
     }
 
     /// Passes over at most 16 bits.
-    pub(super) fn skip(&mut self, count: u32) -> Result<(), Fault> {
+    fn skip(&mut self, count: u32) -> Result<(), Fault> {
         if count > self.count {
             self.fill();
         }
@@ -109,6 +109,25 @@ impl<'a> Bits<'a> {
         Err(if self.count < 16 { Fault::Incomplete } else { Fault::Damaged })
     }
 
+    /// Passes over a block of a sequential file.
+    pub(super) fn pass(&mut self, dc: &Huffman, ac: &Huffman) -> Result<(), Fault> {
+        let size = self.symbol(dc)?;
+        if size > 15 {
+            return Err(Fault::Damaged);
+        }
+        self.skip(size.into())?;
+        let mut k = 1;
+        while k < 64 {
+            let (mut count, mut step) = ac.steps[(self.peek() >> (16 - SHORT)) as usize];
+            if count == 0 {
+                (count, step) = step_of(0, self.symbol(ac)?);
+            }
+            self.skip(count.into())?;
+            k += usize::from(step);
+        }
+        if k > 64 && k < usize::from(LAST) { Err(Fault::Damaged) } else { Ok(()) }
+    }
+
     /// Goes to the restart marker with a number from 0 to 7.
     pub(super) fn restart(&mut self, number: u8) -> Result<(), Fault> {
         (self.bits, self.count) = (0, 0);
@@ -129,11 +148,25 @@ impl<'a> Bits<'a> {
 /// Bits of codes in the table of short codes.
 const SHORT: u32 = 9;
 
+/// The step of a symbol that ends its block.
+const LAST: u8 = 128;
+
+/// The bits of a code and of the value that follows, and the coefficients up to the next symbol.
+fn step_of(length: u8, symbol: u8) -> (u8, u8) {
+    match (symbol >> 4, symbol & 15) {
+        (15, 0) => (length, 16),
+        (_, 0) => (length, LAST),
+        (run, size) => (length + size, run + 1),
+    }
+}
+
 /// A Huffman table.
 #[derive(Clone, Debug)]
 pub(super) struct Huffman {
     /// Length and symbol by the next bits; length 0 for longer codes.
     short: Box<[(u8, u8); 1 << SHORT]>,
+    /// By the same bits: the step of the symbol, to pass over blocks.
+    steps: Box<[(u8, u8); 1 << SHORT]>,
     /// By length: the largest code, and the offset from a code to the place of its symbol.
     long: [(i32, i32); 17],
     symbols: Vec<u8>,
@@ -142,8 +175,12 @@ pub(super) struct Huffman {
 impl Huffman {
     /// The table of 16 numbers of codes and the symbols (T.81, annex C).
     pub(super) fn new(counts: &[u8; 16], symbols: &[u8]) -> Option<Self> {
-        let mut table =
-            Self { short: Box::new([(0, 0); 1 << SHORT]), long: [(-1, 0); 17], symbols: symbols.to_vec() };
+        let mut table = Self {
+            short: Box::new([(0, 0); 1 << SHORT]),
+            steps: Box::new([(0, 0); 1 << SHORT]),
+            long: [(-1, 0); 17],
+            symbols: symbols.to_vec(),
+        };
         let (mut code, mut place) = (0usize, 0usize);
         for (length, &count) in (1u32..=16).zip(counts) {
             let count = usize::from(count);
@@ -156,7 +193,9 @@ impl Huffman {
             for i in 0..if length <= SHORT { count } else { 0 } {
                 let width = 1 << (SHORT - length);
                 let start = (code + i) * width;
-                table.short[start..start + width].fill((length as u8, symbols[place + i]));
+                let symbol = symbols[place + i];
+                table.short[start..start + width].fill((length as u8, symbol));
+                table.steps[start..start + width].fill(step_of(length as u8, symbol));
             }
             code = (code + count) << 1;
             place += count;

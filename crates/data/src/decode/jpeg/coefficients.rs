@@ -195,7 +195,8 @@ fn decode_scan(
             let plane = &mut planes[index];
             for (x, y) in (0..columns * rows).map(|i| (left + i % columns, top + i / columns)) {
                 if plane.samples.is_empty() && !frame.progressive {
-                    state.pass(tables)?;
+                    let (dc, ac) = (tables.0.ok_or(Fault::Damaged)?, tables.1.ok_or(Fault::Damaged)?);
+                    state.bits.pass(dc, ac)?;
                 } else if frame.progressive {
                     let start = 64 * (y * (plane.stride / 8) + x);
                     let block = plane.coefficients[start..].first_chunk_mut().ok_or(Fault::Damaged)?;
@@ -243,32 +244,6 @@ impl State<'_> {
             }
         }
         Ok(block)
-    }
-
-    /// Passes over the block of a sequential file.
-    fn pass(&mut self, (dc, ac): Pair) -> Result<(), Fault> {
-        let size = self.bits.symbol(dc.ok_or(Fault::Damaged)?)?;
-        if size > 15 {
-            return Err(Fault::Damaged);
-        }
-        self.bits.skip(size.into())?;
-        let ac = ac.ok_or(Fault::Damaged)?;
-        let mut k = 1;
-        while k < 64 {
-            let symbol = self.bits.symbol(ac)?;
-            match (usize::from(symbol >> 4), symbol & 15) {
-                (15, 0) => k += 16,
-                (_, 0) => break,
-                (run, size) => {
-                    k += run + 1;
-                    if k > 64 {
-                        return Err(Fault::Damaged);
-                    }
-                    self.bits.skip(size.into())?;
-                }
-            }
-        }
-        Ok(())
     }
 
     /// A block of a progressive scan (T.81, annex G).
