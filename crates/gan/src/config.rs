@@ -330,7 +330,7 @@ impl LossConfig {
     /// Turns off the losses that compare captions, for data without captions.
     pub fn without_captions(&mut self) {
         self.adversarial.matching_aware = false;
-        self.contrast.weight = 0.0;
+        self.contrast.size = 0;
     }
 
     /// Builds the attribute prior, where there is one.

@@ -306,11 +306,11 @@ impl Config {
             self.loss.without_attributes();
         }
         if !splits.train.has_captions()
-            && (self.loss.adversarial.matching_aware || self.loss.contrast.weight > 0.0)
+            && (self.loss.adversarial.matching_aware || self.loss.contrast.size > 0)
         {
             tracing::warn!(
                 "the images have no captions: the training is unconditional, `loss.adversarial.matching_aware` is \
-                 set to false and `loss.contrast.weight` to 0"
+                 set to false and `loss.contrast.size` to 0"
             );
             self.loss.without_captions();
         }
