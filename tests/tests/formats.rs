@@ -17,7 +17,7 @@ fn trains(write: impl Fn(&Path) -> DataConfig) {
     let home = tempfile::tempdir().unwrap();
     let mut config = tiny::config(&[]);
     config.data = write(home.path());
-    let mut trainer = Trainer::create(config, Components::new(), &home.path().join("runs")).unwrap();
+    let mut trainer = Trainer::create(config, Components::new(), home.path().join("runs")).unwrap();
     let mut steps = 0;
     let mut watch = |event: &Event| {
         steps += usize::from(matches!(event, Event::Stepped { .. }));

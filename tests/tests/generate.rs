@@ -8,7 +8,9 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 use t2f_train::components::Components;
+use t2f_train::config::Config;
 use t2f_train::model::Model;
+use t2f_train::schedule::ScheduleConfig;
 use t2f_train::trainer::Trainer;
 
 use crate::program::{Ran, command, run};
@@ -16,7 +18,12 @@ use crate::tiny::{SMALL, config, run_to};
 
 /// A run of `steps` steps in a folder, and its path.
 fn trained(folder: &Path, steps: u64, more: &[&str]) -> PathBuf {
-    let mut trainer = Trainer::create(config(more), Components::new(), folder.join("runs")).unwrap();
+    trained_with(folder, steps, config(more))
+}
+
+/// As [`trained`], with a whole configuration.
+fn trained_with(folder: &Path, steps: u64, config: Config) -> PathBuf {
+    let mut trainer = Trainer::create(config, Components::new(), folder.join("runs")).unwrap();
     run_to(&mut trainer, steps);
     trainer.run_dir().path().to_owned()
 }
@@ -71,8 +78,11 @@ fn generated_pictures_are_a_data_set() {
     let model = trained(home.path(), 3, &[]);
     let captions = "a man with \"red\" hair\n女の人\nun homme né à Paris\n";
     fs::write(home.path().join("captions.txt"), captions).unwrap();
-    let ran =
-        generate(home.path(), &model, &["--captions", "captions.txt", "--seeds", "0-3", "--out", "faces"]);
+    let ran = generate(
+        home.path(),
+        &model,
+        &["--captions", "captions.txt", "--seeds", "0-3", "--enlarge", "16", "--out", "faces"],
+    );
     assert_eq!(ran.code, 0, "{}", ran.err);
     let faces = home.path().join("faces");
     let of = |rows: &[Value], key: &str| -> Vec<String> {
@@ -131,7 +141,7 @@ fn an_interrupted_generation_leaves_whole_pictures_and_their_rows() {
     assert_eq!(rows(&faces).len(), printed);
     assert_eq!(fs::read_dir(&faces).unwrap().count(), printed + 1, "no temporary file");
     for name in files {
-        assert_eq!(image::open(faces.join(&name)).unwrap().width(), 8, "{name}");
+        assert_eq!(image::open(faces.join(&name)).unwrap().width(), 4, "{name}");
     }
 }
 
@@ -187,9 +197,18 @@ fn text_that_a_grid_cannot_draw_is_noted() {
 
 #[test]
 fn a_checkpoint_gives_the_model_that_the_run_wrote_with_it() {
-    for schedule in [&[][..], &["schedule={epochs=[1,1],fade_in_percentage=[0,50],batch_sizes=[4]}"]] {
+    for in_epochs in [false, true] {
         let home = tempfile::tempdir().unwrap();
-        let run = trained(home.path(), 5, schedule);
+        let mut config = config(&["output.keep_checkpoints=9"]);
+        if in_epochs {
+            config.schedule = ScheduleConfig {
+                epochs: Some(vec![1.0, 1.0]),
+                fade_in_percentage: Some(vec![0.0, 50.0]),
+                batch_sizes: vec![4],
+                ..ScheduleConfig::default()
+            };
+        }
+        let run = trained_with(home.path(), 5, config);
         let load = |path: &Path| Model::load(path, "cpu", &Components::new());
         let early = load(&run).unwrap().hash().to_owned();
         let mut trainer = Trainer::resume(&run, Components::new()).unwrap();
@@ -203,6 +222,7 @@ fn a_checkpoint_gives_the_model_that_the_run_wrote_with_it() {
         for (path, hash) in [
             (first.clone(), &early),
             (first.join("g_ema.safetensors"), &early),
+            (first.join("average.safetensors"), &early), // its name in version 0.1
             (last.clone(), &late),
             (checkpoints.clone(), &late),
         ] {

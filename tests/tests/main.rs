@@ -7,6 +7,7 @@ mod cli;
 mod commit;
 mod compatibility;
 mod configuration;
+mod conversion;
 mod corrupt;
 mod diverge;
 mod documents;

@@ -495,6 +495,9 @@ fn a_folder_that_cannot_be_read_says_what_is_there_and_what_is_expected() {
     let message = message_of(&home);
     assert!(message.contains("no image and no metadata file") && message.contains("words.txt"), "{message}");
     assert!(message.contains("NAME.txt") && message.contains("datasets/README.md"), "{message}");
+    put(home.path(), "metadata.csv", b"file_name,text\n");
+    let file = FolderConfig { path: home.path().join("metadata.csv"), ..FolderConfig::default() };
+    assert!(open(file).unwrap_err().to_string().contains("`data.metadata` names a file in it"));
     let home = images("", "one.csv", &table(",", ["file_name", "text"]));
     put(home.path(), "two.csv", table(",", ["file_name", "text"]).as_bytes());
     let message = message_of(&home);

@@ -43,11 +43,15 @@ pub(crate) fn checkpoint_of(path: &Path) -> Result<Option<Checkpoint>> {
         Some(parent) => parent,
         None => return Ok(None),
     };
-    if !path.is_file() || !is_checkpoint(folder) {
+    if !is_checkpoint(folder) {
         return Ok(None);
     }
+    // The file has its earlier name in old checkpoints; either name is understood.
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     if !checkpoint::names_of(state::G_EMA).contains(&&*name) {
+        if !path.is_file() {
+            return Ok(None);
+        }
         let message = "does not have the averaged parameters: give the folder of the checkpoint";
         return Err(Error::file(path, message));
     }

@@ -91,6 +91,10 @@ impl Default for FolderConfig {
 impl Format for FolderConfig {
     fn list(&self) -> Result<Listing> {
         check_set("data.path", &self.path, "the folder of the images")?;
+        if self.path.is_file() {
+            let reason = "a file: expected the folder of the images; `data.metadata` names a file in it";
+            return Err(Error::file(&self.path, reason));
+        }
         if !self.path.is_dir() {
             return Err(Error::file(&self.path, format!("no such folder; {}", nearest(&self.path))));
         }

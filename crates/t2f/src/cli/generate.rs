@@ -44,9 +44,10 @@ Examples:
   t2f generate --model model.safetensors --truncation 0.7 --out face.png \"a smiling man\"
   t2f generate --model runs/00000-procedural-quick/checkpoints/step-00001200 \"a bald man\"
 
-Every picture of a caption has a seed of its own: where a caption or a seed is repeated, the picture has
-the next free seed. With --captions the folder also gets a metadata.jsonl, so that `--data folder:` reads
-it. Ctrl-C stops after the present batch; every picture in the folder is whole.
+Every picture of a caption has a seed of its own: where a caption or a seed is repeated, the
+picture has the next free seed. With --captions the folder also gets a metadata.jsonl, so that
+`--data folder:` reads it. Ctrl-C stops after the present batch; every picture that is written is
+whole.
 
 The same model, caption, seed, truncation and guidance scale give the same bytes. Each PNG has its
 provenance: the model, the caption, the seed and IPTC's mark of generated media (iTXt and XMP).")]
@@ -96,10 +97,11 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     warn_of_cut_words(&model, &captions);
     let plan = SeedPlan::new(&captions, &options.seeds.0);
     if plan.repeated() > 0 {
-        let repeated = plan.repeated();
-        terminal::note(&format!(
-            "note: captions or seeds are repeated; {repeated} pictures have the next free seed instead"
-        ));
+        let have = match plan.repeated() {
+            1 => "1 picture has".to_owned(),
+            repeated => format!("{repeated} pictures have"),
+        };
+        terminal::note(&format!("note: captions or seeds are repeated; {have} the next free seed instead"));
     }
     let studio = Studio { options, model: &model, count, signals: listen(count)? };
     if options.grid {

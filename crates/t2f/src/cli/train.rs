@@ -149,6 +149,18 @@ fn advice(error: &Error, options: &Options) -> String {
     }
     match error {
         Error::Device { .. } => "use `--device auto` for an available device".into(),
+        Error::Data(DataError::File { .. } | DataError::Dataset { .. } | DataError::Refused { .. })
+            if options.resume.is_some() =>
+        {
+            "if the data moved, give its place with `--data`".into()
+        }
+        Error::Data(DataError::File { .. } | DataError::Dataset { .. } | DataError::Refused { .. }) => {
+            format!(
+                "datasets/ in the repository documents each layout; `{} data check` with the same `--data` lists the \
+                 faults",
+                program()
+            )
+        }
         Error::Fixed(_) => format!("`{} train` without `--resume` starts a new run", program()),
         Error::File { .. } if options.resume.is_some() => {
             format!("give a run folder that is not in use; `{} train` starts a new run", program())

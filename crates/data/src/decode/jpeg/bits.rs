@@ -23,7 +23,21 @@ impl<'a> Bits<'a> {
         Self { data, at: 0, bits: 0, count: 0 }
     }
 
+    /// Reads bytes until there are more than 56 bits, or to the end.
     fn fill(&mut self) {
+        if let Some(next) = self.data.get(self.at..).and_then(|rest| rest.first_chunk()) {
+            let word = u64::from_be_bytes(*next);
+            let ones = !word;
+            // Whether no byte of the word is 0xff, by the usual test for a zero byte of its complement.
+            if ones.wrapping_sub(0x0101_0101_0101_0101) & !ones & 0x8080_8080_8080_8080 == 0 {
+                // The bits of a byte that does not fit stay for the next time, which sets them again.
+                self.bits |= word >> self.count;
+                let bytes = (63 - self.count) / 8;
+                self.at += bytes as usize;
+                self.count += 8 * bytes;
+                return;
+            }
+        }
         while self.count <= 56 {
             let Some(&byte) = self.data.get(self.at) else { return };
             if byte == 0xff {
@@ -38,15 +52,19 @@ impl<'a> Bits<'a> {
         }
     }
 
-    /// The next 16 bits, with zeros after the end.
+    /// The next 16 bits, with zeros after the end. Sixteen more are there as well before the end.
     fn peek(&mut self) -> u32 {
-        if self.count < 16 {
+        if self.count < 32 {
             self.fill();
         }
         (self.bits >> 48) as u32
     }
 
-    fn skip(&mut self, count: u32) -> Result<(), Fault> {
+    /// Passes over at most 16 bits.
+    pub(super) fn skip(&mut self, count: u32) -> Result<(), Fault> {
+        if count > self.count {
+            self.fill();
+        }
         if count > self.count {
             return Err(Fault::Incomplete);
         }
@@ -115,7 +133,7 @@ const SHORT: u32 = 9;
 #[derive(Clone, Debug)]
 pub(super) struct Huffman {
     /// Length and symbol by the next bits; length 0 for longer codes.
-    short: Vec<(u8, u8)>,
+    short: Box<[(u8, u8); 1 << SHORT]>,
     /// By length: the largest code, and the offset from a code to the place of its symbol.
     long: [(i32, i32); 17],
     symbols: Vec<u8>,
@@ -125,7 +143,7 @@ impl Huffman {
     /// The table of 16 numbers of codes and the symbols (T.81, annex C).
     pub(super) fn new(counts: &[u8; 16], symbols: &[u8]) -> Option<Self> {
         let mut table =
-            Self { short: vec![(0, 0); 1 << SHORT], long: [(-1, 0); 17], symbols: symbols.to_vec() };
+            Self { short: Box::new([(0, 0); 1 << SHORT]), long: [(-1, 0); 17], symbols: symbols.to_vec() };
         let (mut code, mut place) = (0usize, 0usize);
         for (length, &count) in (1u32..=16).zip(counts) {
             let count = usize::from(count);

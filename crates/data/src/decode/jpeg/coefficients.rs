@@ -194,15 +194,15 @@ fn decode_scan(
             let tables = (tables.dc[dc].as_ref(), tables.ac[ac].as_ref());
             let plane = &mut planes[index];
             for (x, y) in (0..columns * rows).map(|i| (left + i % columns, top + i / columns)) {
-                if frame.progressive {
+                if plane.samples.is_empty() && !frame.progressive {
+                    state.pass(tables)?;
+                } else if frame.progressive {
                     let start = 64 * (y * (plane.stride / 8) + x);
                     let block = plane.coefficients[start..].first_chunk_mut().ok_or(Fault::Damaged)?;
                     state.progressive(scan, place, tables, block)?;
                 } else {
                     let block = state.sequential(place, tables)?;
-                    if !plane.samples.is_empty() {
-                        plane.transform(x, y, &block);
-                    }
+                    plane.transform(x, y, &block);
                 }
             }
         }
@@ -243,6 +243,32 @@ impl State<'_> {
             }
         }
         Ok(block)
+    }
+
+    /// Passes over the block of a sequential file.
+    fn pass(&mut self, (dc, ac): Pair) -> Result<(), Fault> {
+        let size = self.bits.symbol(dc.ok_or(Fault::Damaged)?)?;
+        if size > 15 {
+            return Err(Fault::Damaged);
+        }
+        self.bits.skip(size.into())?;
+        let ac = ac.ok_or(Fault::Damaged)?;
+        let mut k = 1;
+        while k < 64 {
+            let symbol = self.bits.symbol(ac)?;
+            match (usize::from(symbol >> 4), symbol & 15) {
+                (15, 0) => k += 16,
+                (_, 0) => break,
+                (run, size) => {
+                    k += run + 1;
+                    if k > 64 {
+                        return Err(Fault::Damaged);
+                    }
+                    self.bits.skip(size.into())?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// A block of a progressive scan (T.81, annex G).

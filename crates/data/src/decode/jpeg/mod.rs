@@ -12,6 +12,8 @@ mod bits;
 mod coefficients;
 mod colours;
 mod headers;
+#[cfg(test)]
+mod tests;
 mod transform;
 mod upsample;
 

@@ -87,3 +87,19 @@ fn across(samples: &[u32], scale: u32, (left, right): (u32, u32), line: &mut Vec
         line.push(((3 * sample + after + right) / scale) as u8);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_triangle_filter_rounds_as_libjpeg_does() {
+        let mut line = Vec::new();
+        across(&[0, 100, 200], 4, (1, 2), &mut line);
+        assert_eq!(line, [0, 25, 75, 125, 175, 200]);
+        line.clear();
+        // Sums of three parts and one: (3 * 40 + 8) / 16 = 8, (120 + 7) / 16 = 7.
+        across(&[0, 40, 0], 16, (8, 7), &mut line);
+        assert_eq!(line, [0, 2, 8, 7, 3, 0]);
+    }
+}

@@ -212,7 +212,7 @@ fn add_text(cells: &mut Cells, text: Option<&str>, named: Named<'_>) -> bool {
     let Some(text) = text else { return false };
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let lines: Vec<Value> = lines.map(Value::from).collect();
-    let has = |name: &str| cells.get(name).is_some_and(|cell| !cell.is_null() && *cell != Value::from(""));
+    let has = |name: &str| cells.get(name).is_some_and(|cell| !cell.is_null() && cell.as_str() != Some(""));
     let column = match named.caption {
         None if has("captions") || has("caption") => return false,
         None => "captions",

@@ -67,16 +67,20 @@ pub(crate) fn read(file: &Path) -> Result<Shard, String> {
             Err(error) if end == 0 => return Err(format!("no tar archive: {error}")),
             Err(error) => {
                 shard.fault = Some(format!("no whole header at byte {end} of {length}: {error}"));
+                // The rest of the last sample may be missing.
+                shard.samples.pop();
                 break;
             }
         };
         let name = String::from_utf8_lossy(&entry.path_bytes()).trim_start_matches("./").to_owned();
         let (start, size) = (entry.raw_file_position(), entry.size());
         if start.saturating_add(size) > length {
-            shard.fault = Some(format!(
-                "the archive ends at byte {length}, within `{name}` (bytes {start} to {})",
-                start + size
-            ));
+            let last = start.saturating_add(size);
+            let reason =
+                format!("the archive ends at byte {length}, within `{name}` (bytes {start} to {last})");
+            shard.fault = Some(reason);
+            let key = parts(&name).map(|(key, _)| key);
+            shard.samples.pop_if(|sample| Some(sample.key.as_str()) == key);
             break;
         }
         end = (start + size).next_multiple_of(BLOCK);
@@ -85,10 +89,6 @@ pub(crate) fn read(file: &Path) -> Result<Shard, String> {
         }
     }
     shard.unmarked = shard.fault.is_none() && end >= length;
-    if shard.fault.is_some() {
-        // The rest of the last sample may be missing.
-        shard.samples.pop();
-    }
     Ok(shard)
 }
 
@@ -116,10 +116,9 @@ fn check_magic(file: &mut File, path: &Path, length: u64) -> Result<(), String> 
 impl Shard {
     /// Adds an entry. The result is the reason why it cannot be used.
     fn add<R: Read>(&mut self, path: &str, entry: &mut Entry<'_, R>) -> Option<String> {
-        let (folder, name) = path.rsplit_once('/').map_or(("", path), |(folder, name)| (folder, name));
         let hidden = |part: &str| part.starts_with('.') || part == "__MACOSX";
         let kind = entry.header().entry_type();
-        let (stem, ending) = name.split_once('.')?;
+        let (key, ending) = parts(path)?;
         if path.split('/').any(hidden)
             || matches!(kind, EntryType::Directory | EntryType::Symlink | EntryType::Link)
         {
@@ -128,11 +127,9 @@ impl Shard {
         if !matches!(kind, EntryType::Regular | EntryType::Continuous) {
             return Some("not a plain file of the archive (it is sparse or special)".into());
         }
-        let key = &path[..path.len() - name.len() + stem.len()];
         if self.samples.last().is_none_or(|sample| sample.key != key) {
             self.samples.push(Raw { key: key.into(), ..Raw::default() });
         }
-        debug_assert!(folder.len() <= key.len());
         let sample = self.samples.last_mut()?;
         let ending = ending.rsplit('.').next().unwrap_or(ending).to_lowercase();
         if IMAGES.contains(&ending.as_str()) {
@@ -154,6 +151,13 @@ impl Shard {
         }
         None
     }
+}
+
+/// The key of an entry, its path up to the first dot of the file name, and the rest.
+fn parts(path: &str) -> Option<(&str, &str)> {
+    let name = path.rfind('/').map_or(0, |slash| slash + 1);
+    let dot = name + path[name..].find('.')?;
+    Some((&path[..dot], &path[dot + 1..]))
 }
 
 /// The text of a small entry.
