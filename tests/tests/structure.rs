@@ -7,10 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The crates from bottom to top; those of one layer do not depend on one another.
-const LAYERS: [&[&str]; 7] = [
-    &["t2f-ops"],
+const LAYERS: [&[&str]; 6] = [
+    &["t2f-ops", "t2f-files"],
     &["t2f-data", "t2f-text", "t2f-gan"],
-    &["t2f-files"],
     &["t2f-pictures"],
     &["t2f-metrics"],
     &["t2f-train"],
