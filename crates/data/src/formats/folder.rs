@@ -116,8 +116,10 @@ impl Format for FolderConfig {
             None if index.len() == 0 => return Err(Error::file(&self.path, unusable(&self.path))),
             None => vec![class_folders::read(&index, named, &mut notes)],
         };
-        let captionless = if has_metadata { columns.captionless()? } else { !has_texts };
-        if has_metadata && captionless {
+        // An export of images without captions has their other columns in NAME.json.
+        let no_text = || sources.iter().flat_map(|source| &source.rows).all(|row| row.texts.is_empty());
+        let captionless = if has_metadata { columns.captionless()? } else { !has_texts || no_text() };
+        if (has_metadata || has_texts) && captionless {
             notes.add("no captions: no row has a column of captions".into(), String::new());
         }
         columns.remark(&mut notes);

@@ -74,10 +74,7 @@ impl Format for LfwConfig {
         let root = find_root(&self.images)?;
         let index = FileIndex::scan(&root)?;
         if index.len() == 0 {
-            return Err(Error::file(
-                &root,
-                format!("no JPEG or PNG image under it; {}", nearest(&root.join("x"))),
-            ));
+            return Err(Error::file(&root, format!("no image under it; {}", nearest(&root.join("x")))));
         }
         if let (false, Some(attributes)) = (captioned, &attributes) {
             return self.labelled(&index, attributes);
