@@ -195,7 +195,7 @@ fn every_row_of_the_table_of_bad_files() {
             }
         }
     }
-    assert_eq!(splits.report.gray, 4, "three of gray, one of ink");
+    assert_eq!(splits.report.gray, 5, "three of gray, two of ink");
     let table = splits.report.bad_files_tsv();
     assert_eq!(table.lines().count(), 1 + bad.len());
     assert!(table.starts_with("path\treason\n") && table.contains("empty.jpg\tan empty file\n"), "{table}");

@@ -9,7 +9,7 @@ use crate::program::{Ran, run};
 #[test]
 fn help_of_every_command_has_examples() {
     let here = Path::new(".");
-    let commands: [&[&str]; 11] = [
+    let commands: [&[&str]; 12] = [
         &[],
         &["bench"],
         &["train"],
@@ -19,6 +19,7 @@ fn help_of_every_command_has_examples() {
         &["data"],
         &["data", "preview"],
         &["data", "check"],
+        &["data", "stats"],
         &["data", "import"],
         &["data", "export"],
     ];

@@ -11,7 +11,8 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Allowed licences of dependencies.
-const ALLOWED: [&str; 6] = ["Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "MIT", "Unicode-3.0", "Zlib"];
+const ALLOWED: [&str; 7] =
+    ["Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "MIT", "Unicode-3.0", "Zlib"];
 
 /// Crates that must not enter the build, and the reason.
 const BANNED: [(&str, &str); 15] = [

@@ -31,7 +31,7 @@ pub(super) fn convert(mut pixels: Vec<u8>, colours: Colours) -> (Layout, Vec<u8>
 }
 
 /// BT.601 in 16-bit fixed point.
-pub(in crate::decode) fn rgb([y, cb, cr]: [u8; 3]) -> [u8; 3] {
+pub(crate) fn rgb([y, cb, cr]: [u8; 3]) -> [u8; 3] {
     let [y, cb, cr] = [i32::from(y), i32::from(cb) - 128, i32::from(cr) - 128];
     const HALF: i32 = 1 << 15;
     let byte = |value: i32| value.clamp(0, 255) as u8;

@@ -25,13 +25,13 @@ Examples:
 
 The formats, and the kind of data set that reads each:
   folder       FOLDER/train, validation, test and test_comb, each with images, a metadata.jsonl
-               (file_name, captions, claims of each caption, attributes and group where known) and,
-               with attributes, a schema.json                                        folder:FOLDER
-  csv          the same with metadata.csv                                            folder:FOLDER
+               (file_name, captions, claims of each caption, attributes and group where
+               known) and, with attributes, a schema.json                    folder:FOLDER
+  csv          the same with metadata.csv                                    folder:FOLDER
   text-files   NAME.txt and, where text does not hold everything, NAME.json beside
-               each image                                                            folder:FOLDER
-  webdataset   tars in FOLDER/train and so on                                        webdataset:FOLDER
-  parquet      FOLDER/data/train-00000-of-00001.parquet and so on                    parquet:FOLDER
+               each image                                                    folder:FOLDER
+  webdataset   tars in FOLDER/train and so on                                webdataset:FOLDER
+  parquet      FOLDER/data/train-00000-of-00001.parquet and so on            parquet:FOLDER
 
 Images of files are written as they are, unless `--resolution` is given.")]
 pub struct Export {
