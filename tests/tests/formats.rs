@@ -4,8 +4,10 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use t2f_data::procedural::{ProceduralFaces, Split};
-use t2f_data::{DataConfig, Form, ParquetConfig, Pixels, WebdatasetConfig, convert};
+use t2f_data::{DataConfig, Dataset, FolderConfig, Form, ParquetConfig, Pixels, WebdatasetConfig, convert};
 use t2f_train::components::Components;
+use t2f_train::model::Model;
+use t2f_train::pipeline::Sampling;
 use t2f_train::trainer::{Event, Trainer};
 
 use crate::tiny;
@@ -15,8 +17,13 @@ mod layouts;
 
 /// Trains two steps on a data set.
 fn trains(write: impl Fn(&Path) -> DataConfig) {
+    trained(write, |_| {});
+}
+
+/// Trains two steps on a data set, and gives the trainer to a check.
+fn trained(write: impl Fn(&Path) -> DataConfig, check: impl Fn(&Trainer)) {
     let home = tempfile::tempdir().unwrap();
-    let mut config = tiny::config(&[]);
+    let mut config = tiny::config(&["loader.caption_dropout=0"]);
     config.data = write(home.path());
     let mut trainer = Trainer::create(config, Components::new(), home.path().join("runs")).unwrap();
     let mut steps = 0;
@@ -26,6 +33,7 @@ fn trains(write: impl Fn(&Path) -> DataConfig) {
     };
     trainer.run(&mut watch).unwrap();
     assert_eq!(steps, 2);
+    check(&trainer);
 }
 
 #[test]
@@ -43,8 +51,33 @@ fn data_sets_with_captions_alone_train() {
 }
 
 #[test]
-fn a_data_set_without_captions_trains() {
-    trains(layouts::ffhq);
+fn a_data_set_without_captions_trains_and_its_model_generates_from_no_caption() {
+    trained(layouts::ffhq, |trainer| {
+        assert_eq!(trainer.example_caption("a man"), "");
+        let model = Model::load(trainer.run_dir().path(), "cpu", &Components::new()).unwrap();
+        assert!(model.has_empty_caption());
+        assert_eq!(model.generate(&[String::new()], &[0], Sampling::default()).unwrap().len(), 1);
+    });
+}
+
+#[test]
+fn folders_with_the_names_of_labels_train() {
+    let faces = ProceduralFaces::new(Split::Train, 0, 24, 16);
+    trains(|root| {
+        let path = root.join("faces");
+        for index in 0..24 {
+            let folder = path.join(["smiling", "sad"][index % 2]);
+            std::fs::create_dir_all(&folder).unwrap();
+            let png = faces.image(index).unwrap().encode_png().unwrap();
+            std::fs::write(folder.join(format!("{index}.png")), png).unwrap();
+        }
+        let config = DataConfig::Folder(FolderConfig { path, ..FolderConfig::default() });
+        let splits = config.open(8).unwrap();
+        assert_eq!(splits.schema().values(0), ["sad", "smiling"]);
+        let example = splits.train.get(0).unwrap();
+        assert!(example.captions[0].claims.holds(&example.attributes.unwrap()), "{:?}", example.captions);
+        config
+    });
 }
 
 #[test]

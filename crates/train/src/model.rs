@@ -40,6 +40,8 @@ pub struct Model {
     pipeline: Pipeline,
     device: Device,
     hash: String,
+    /// Whether the vocabulary has no word, since the data had no captions.
+    wordless: bool,
 }
 
 impl Model {
@@ -98,6 +100,7 @@ impl Model {
             pipeline,
             device: device.clone(),
             hash: blake3::hash(bytes).to_hex().to_string(),
+            wordless: tokenizer.vocabulary_size() <= 2,
         })
     }
 
@@ -145,9 +148,10 @@ impl Model {
         self.pipeline.generate_embedded(&embedding, &noise, self.growth)
     }
 
-    /// Whether the model was trained with caption dropout, so that the empty caption means any image.
+    /// Whether the model was trained with caption dropout or without captions, so that the empty caption means
+    /// any image.
     pub fn has_empty_caption(&self) -> bool {
-        self.config.loader.caption_dropout > 0.0
+        self.config.loader.caption_dropout > 0.0 || self.wordless
     }
 
     /// The unknown words of a caption, once each. The model ignores them.

@@ -262,10 +262,14 @@ impl Trainer {
     }
 
     /// A caption for a first generation: `preferred` if the model knows all its words, otherwise a caption of
-    /// the sample sheets or of the training part, the first short one of which it knows all words.
+    /// the sample sheets or of the training part, the first short one of which it knows all words. Empty if
+    /// the data have no captions.
     pub fn example_caption(&self, preferred: &str) -> String {
         const FEW: usize = 200;
         const SHORT: usize = 100;
+        if !self.splits.train.has_captions() {
+            return String::new();
+        }
         let text = self.state.pipeline_ema().text();
         let known = |caption: &String| text.unknown_words(caption).is_ok_and(|unknown| unknown.is_empty());
         let preferred = preferred.to_owned();

@@ -52,6 +52,13 @@ pub fn run(options: &Preview) -> anyhow::Result<()> {
     if tiles.is_empty() {
         return Err(failure("no image of the sheet can be used", "`t2f data check` lists the reasons"));
     }
+    let scripts = sheet::undrawn(tiles.iter().map(|tile| &tile.caption));
+    if !scripts.is_empty() {
+        let scripts = scripts.join(", ");
+        terminal::note(&format!(
+            "note: the sheet has […] in place of text that is not drawn: {scripts}; the captions are in the data set"
+        ));
+    }
     picture::write(&options.out, &sheet::contact_sheet(&tiles, &Layout::default())?, None)?;
     terminal::result(&options.out.display().to_string());
     Ok(())
