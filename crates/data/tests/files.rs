@@ -759,3 +759,40 @@ fn the_fingerprint_follows_labels_and_is_the_old_one_without_them() {
     // That of version 0.1.0.
     assert_eq!(prints[4], "folder-7924cd1b66c344b1");
 }
+
+#[test]
+fn an_unread_data_set_has_the_same_parts_and_reads_an_image_when_asked() {
+    let home = tempfile::tempdir().unwrap();
+    let names: Vec<String> = (0..40).map(|at| format!("{at}.png")).collect();
+    let rows: Vec<String> = names.iter().map(|name| format!("{name},a man of {name}")).collect();
+    let pictures: Vec<&str> = names.iter().map(String::as_str).collect();
+    let config = FolderConfig {
+        split: fractions(0.2, 0.2),
+        ..folder(home.path(), &pictures, ("metadata.csv", &format!("file_name,text\n{}\n", rows.join("\n"))))
+    };
+    let read = open_folder(&config).unwrap();
+    let damaged = read.train.file_name(3).unwrap();
+    std::fs::write(home.path().join(damaged), b"no image").unwrap();
+    let unread = DataConfig::Folder(config).open_unread(16).unwrap();
+    for (one, other) in [(&unread.train, &read.train), (&unread.val, &read.val), (&unread.test, &read.test)] {
+        assert_eq!(one.len(), other.len());
+        assert!((0..one.len()).all(|at| one.captions(at).unwrap() == other.captions(at).unwrap()));
+    }
+    assert_eq!(unread.train.image(2).unwrap(), read.train.image(2).unwrap());
+    assert!(unread.train.image(3).unwrap_err().to_string().contains("not an image"));
+}
+
+#[test]
+fn the_fingerprint_follows_groups_and_an_enlarged_image_is_noted() {
+    let home = tempfile::tempdir().unwrap();
+    let table = "file_name,text,person\n0.png,a man,ann\n1.png,a man,bob\n";
+    let config = folder(home.path(), &["0.png", "1.png"], ("metadata.csv", table));
+    let splits = open_folder(&config).unwrap();
+    assert!(!splits.report.notes.iter().any(|note| note.contains("enlarged")), "{:?}", splits.report.notes);
+    std::fs::write(home.path().join("metadata.csv"), table.replace("bob", "ann")).unwrap();
+    assert_ne!(open_folder(&config).unwrap().train.fingerprint(), splits.train.fingerprint());
+    let large = DataConfig::Folder(config).open(32).unwrap();
+    assert_eq!(large.report.enlarged, 2);
+    let wanted = "2 images have fewer than 32x32 pixels in use and were enlarged";
+    assert!(large.report.notes.iter().any(|note| note.starts_with(wanted)), "{:?}", large.report.notes);
+}
