@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
-use super::Writer;
 use super::items::Item;
+use super::writer::Writer;
 use crate::attributes::Schema;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};

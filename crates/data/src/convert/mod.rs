@@ -10,6 +10,7 @@ mod names;
 mod parquet;
 mod text_files;
 mod webdataset;
+mod writer;
 
 use std::path::{Path, PathBuf};
 
@@ -18,6 +19,7 @@ pub use self::items::Pixels;
 use self::parquet::ParquetWriter;
 use self::text_files::TextFilesWriter;
 use self::webdataset::WebdatasetWriter;
+use self::writer::Writer;
 use crate::attributes::Schema;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
@@ -102,15 +104,6 @@ pub fn export(dataset: &dyn Dataset, folder: impl AsRef<Path>) -> Result<()> {
     let mut writer = FolderWriter::new(folder, Table::JsonLines, dataset)?;
     items::for_each(dataset, Pixels::Square, |item| writer.add(item))?;
     Box::new(writer).finish()
-}
-
-/// Writes the images of a part in one format.
-trait Writer {
-    /// Adds an image.
-    fn add(&mut self, item: items::Item) -> Result<()>;
-
-    /// Ends the part.
-    fn finish(self: Box<Self>) -> Result<()>;
 }
 
 fn writer<'d>(form: Form, name: &str, dataset: &'d dyn Dataset, part: &Path) -> Result<Box<dyn Writer + 'd>> {

@@ -14,8 +14,8 @@ use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 use serde_json::json;
 
-use super::Writer;
 use super::items::Item;
+use super::writer::Writer;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 

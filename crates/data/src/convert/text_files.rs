@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Writer;
 use super::folder::write_file;
 use super::items::Item;
+use super::writer::Writer;
 use crate::error::{Error, Result};
 
 /// Writes images and their texts into a folder.

@@ -4,10 +4,10 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
-use super::Writer;
 use super::items::Item;
 use super::names::Names;
 use super::text_files::lines;
+use super::writer::Writer;
 use crate::error::{Error, Result};
 
 /// Writes tars of a fixed number of images into a folder.

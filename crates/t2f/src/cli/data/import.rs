@@ -19,8 +19,9 @@ Examples:
   t2f data import --data webdataset:shards --out faces
   t2f train --data folder:faces             train on an import
 
-Checks every image and copies the usable ones with captions, claims, attributes, groups and parts
-into FOLDER/train, validation and test, each with a metadata.jsonl. bad_files.tsv lists the others.")]
+Checks every image and copies the usable ones with captions, claims, attributes, groups and
+parts into FOLDER/train, validation and test, each with a metadata.jsonl. bad_files.tsv lists
+the others.")]
 pub struct Import {
     #[command(flatten)]
     chosen: ChosenData,
