@@ -10,7 +10,7 @@ use std::path::Path;
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, ExtendedColorType, ImageEncoder, ImageFormat};
-use t2f_data::{DataConfig, FilesConfig, FolderConfig, SplitConfig, Splits};
+use t2f_data::{Cache, DataConfig, FilesConfig, FolderConfig, SplitConfig, Splits};
 use t2f_train::components::Components;
 use t2f_train::config::Config;
 use t2f_train::trainer::{Outcome, Trainer};
@@ -94,7 +94,7 @@ fn folder(home: &Path, files: &[(String, Vec<u8>)]) -> FolderConfig {
     fs::write(home.join("metadata.jsonl"), list.join("\n")).unwrap();
     FolderConfig {
         path: home.into(),
-        files: FilesConfig { allow_bad: true, ..FilesConfig::default() },
+        files: FilesConfig { allow_bad: true, cache: Cache::Off, ..FilesConfig::default() },
         split: SplitConfig { validation_fraction: 0.0, test_fraction: 0.0, seed: 0 },
         ..FolderConfig::default()
     }
