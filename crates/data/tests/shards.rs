@@ -97,6 +97,21 @@ fn samples_without_captions_train_by_label_or_without_condition() {
     let splits = webdataset(&shard).unwrap();
     assert!(!splits.train.has_captions() && splits.schema().is_empty());
     assert_eq!(splits.report.images, 4);
+    let mut labelled = entries.clone();
+    labelled.insert(1, ("0.cls", b"big_smile"));
+    labelled.push(("3.cls", b"sad"));
+    write_tar(&shard, &labelled);
+    let splits = webdataset(&shard).unwrap();
+    let parts = [&splits.train, &splits.val, &splits.test];
+    let examples = parts.into_iter().flat_map(|part| (0..part.len()).map(|at| part.get(at).unwrap()));
+    let mut captions: Vec<String> = Vec::new();
+    for example in examples {
+        let caption = &example.captions[0];
+        assert!(example.attributes.unwrap().value(0).is_some(), "{caption:?}");
+        captions.push(caption.text.clone());
+    }
+    captions.sort();
+    assert_eq!((captions, splits.report.uncaptioned), (vec!["big smile".into(), "sad".into()], 2));
 }
 
 #[test]
