@@ -17,7 +17,7 @@ use super::collection::Collection;
 use super::file_index::FileIndex;
 use super::grid::Grid;
 use super::layout::{Layout, stem};
-use super::parts::keep_or_draw;
+use super::parts::listing_of;
 use crate::attributes::{Attribute, Attributes, Claims, Observation, Schema};
 use crate::dataset::Caption;
 use crate::error::{Error, Result};
@@ -100,11 +100,7 @@ impl Format for CelebaDialogConfig {
             let added = collection.add(&index, &name, captions, known.cloned(), place);
             added.map_err(|reason| Error::file(file, reason))?;
         }
-        let mut listing = collection.finish("celeba-dialog");
-        keep_or_draw(&mut listing.records, &mut notes);
-        people.remark(&listing.records, &mut notes);
-        listing.report.notes.extend(notes.lines());
-        Ok(listing)
+        Ok(listing_of(collection, "celeba-dialog", notes, |records, notes| people.remark(records, notes)))
     }
 
     fn reading(&self) -> Reading<'_> {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::collection::Collection;
 use super::file_index::FileIndex;
 use super::layout::Layout;
-use super::parts::keep_or_draw;
+use super::parts::listing_of;
 use crate::attributes::Schema;
 use crate::dataset::Caption;
 use crate::error::{Error, Result};
@@ -104,10 +104,7 @@ impl Format for CocoConfig {
                 added.map_err(|reason| Error::file(&file, reason))?;
             }
         }
-        let mut listing = collection.finish("coco");
-        keep_or_draw(&mut listing.records, &mut notes);
-        listing.report.notes.extend(notes.lines());
-        Ok(listing)
+        Ok(listing_of(collection, "coco", notes, |_, _| {}))
     }
 
     fn reading(&self) -> Reading<'_> {

@@ -9,7 +9,7 @@ use super::collection::Collection;
 use super::face2text;
 use super::file_index::FileIndex;
 use super::layout::{Layout, stem};
-use super::parts::keep_or_draw;
+use super::parts::listing_of;
 use crate::dataset::Caption;
 use crate::error::{Error, Result};
 use crate::files_config::FilesConfig;
@@ -79,11 +79,7 @@ impl Format for Face2TextConfig {
                 added.map_err(|reason| Error::file(file, reason))?;
             }
         }
-        let mut listing = collection.finish("face2text");
-        keep_or_draw(&mut listing.records, &mut notes);
-        people.remark(&listing.records, &mut notes);
-        listing.report.notes.extend(notes.lines());
-        Ok(listing)
+        Ok(listing_of(collection, "face2text", notes, |records, notes| people.remark(records, notes)))
     }
 
     fn reading(&self) -> Reading<'_> {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::collection::Collection;
 use super::file_index::FileIndex;
 use super::layout::{Layout, stem};
-use super::parts::keep_or_draw;
+use super::parts::listing_of;
 use crate::attributes::Schema;
 use crate::dataset::Caption;
 use crate::error::{Error, Result};
@@ -94,10 +94,7 @@ impl Format for Flickr8kConfig {
             let added = collection.add(&index, &name, captions, None, |_| (part, None));
             added.map_err(|reason| Error::file(file, format!("line {line}: {reason}")))?;
         }
-        let mut listing = collection.finish("flickr8k");
-        keep_or_draw(&mut listing.records, &mut notes);
-        listing.report.notes.extend(notes.lines());
-        Ok(listing)
+        Ok(listing_of(collection, "flickr8k", notes, |_, _| {}))
     }
 
     fn reading(&self) -> Reading<'_> {

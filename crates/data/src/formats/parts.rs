@@ -1,7 +1,23 @@
 //! Published parts.
 
-use crate::listing::{Part, Record};
+use super::collection::Collection;
+use crate::listing::{Listing, Part, Record};
 use crate::notes::Notes;
+
+/// The listing of a collection with its published parts, and with the notes on it. `remark` adds those on
+/// the records and their parts.
+pub(crate) fn listing_of(
+    collection: Collection,
+    name: &'static str,
+    mut notes: Notes,
+    remark: impl FnOnce(&[Record], &mut Notes),
+) -> Listing {
+    let mut listing = collection.finish(name);
+    keep_or_draw(&mut listing.records, &mut notes);
+    remark(&listing.records, &mut notes);
+    listing.report.notes.extend(notes.lines());
+    listing
+}
 
 /// Keeps the published parts, unless all images are in one of them: a copy of the first images of a data
 /// set, or one file of captions, has no image to validate with. Then the parts are drawn, with a remark.
