@@ -134,7 +134,7 @@ impl<R: Rng> Writer<'_, R> {
                     self.say(entry);
                 }
             }
-            // A caption without any phrase is drawn again at a higher rate.
+            // A caption without any phrase is generated again at a higher rate.
             if self.said != 0 {
                 break;
             }
