@@ -42,7 +42,6 @@ struct ImageFiles {
 
 impl ImageFiles {
     fn new(listing: Listing, resolution: usize, reading: &Reading<'_>) -> Result<(Self, PreflightReport)> {
-        reading.split.check()?;
         let squares = Squares::new(resolution, reading.crop, reading.files)?;
         let Listing { name, schema, records, report } = listing;
         let captionless = records.iter().all(|record| record.captions.is_empty());
