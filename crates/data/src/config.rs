@@ -8,7 +8,6 @@ use t2f_ops::setting::SettingError;
 use crate::cached::Cached;
 use crate::dataset::Dataset;
 use crate::error::Result;
-use crate::files_config::FilesConfig;
 use crate::formats::celeba::CelebaConfig;
 use crate::formats::celeba_dialog::CelebaDialogConfig;
 use crate::formats::coco::CocoConfig;
@@ -128,23 +127,9 @@ impl DataConfig {
         })
     }
 
-    /// The settings of the image files; `None` for the procedural faces.
-    pub fn files_mut(&mut self) -> Option<&mut FilesConfig> {
-        match self {
-            Self::Procedural(_) => None,
-            Self::Lfw(config) => Some(&mut config.files),
-            Self::Folder(config) => Some(&mut config.files),
-            Self::Celeba(config) => Some(&mut config.files),
-            Self::CelebaDialog(config) => Some(&mut config.files),
-            Self::Face2Text(config) => Some(&mut config.files),
-            Self::Ffhq(config) => Some(&mut config.files),
-            Self::Coco(config) => Some(&mut config.files),
-            Self::Flickr8k(config) => Some(&mut config.files),
-            Self::TextFiles(config) => Some(&mut config.files),
-            Self::MmCelebaHq(config) => Some(&mut config.files),
-            Self::Webdataset(config) => Some(&mut config.files),
-            Self::Parquet(config) => Some(&mut config.files),
-        }
+    /// Whether the images are in files; those of the procedural faces are not.
+    pub fn has_files(&self) -> bool {
+        self.format().is_ok()
     }
 
     /// The name of the kind, as in `kind = "…"`.

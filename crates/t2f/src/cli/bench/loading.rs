@@ -4,8 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use t2f_data::{Cache, DataConfig, Loader, Prefetch, Request};
+use t2f_data::{DataConfig, Loader, Prefetch, Request};
 use t2f_ops::rng::Key;
+use t2f_train::config::Config;
 
 use super::peer::Peer;
 use super::row::{self, quantile};
@@ -40,11 +41,7 @@ pub struct Load {
 
 /// Batches in an endless stream.
 #[derive(Debug)]
-pub struct Loading {
-    batches: Prefetch,
-    // The cache, which lives as long as the process.
-    _folder: tempfile::TempDir,
-}
+pub struct Loading(Prefetch);
 
 /// One row of the table.
 #[derive(Debug, Serialize)]
@@ -65,19 +62,10 @@ pub struct LoadingRow {
 
 impl Loading {
     /// Opens the data; a cache is filled.
-    pub fn new(mut job: Load) -> anyhow::Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let files = job.data.files_mut().ok_or_else(no_files)?;
-        files.memory_mib = 0;
+    pub fn new(job: &Load) -> anyhow::Result<Self> {
         let splits = match job.from {
-            From::Files => {
-                files.cache = Cache::Off;
-                job.data.open_unread(RESOLUTION)?
-            }
-            From::Cached => {
-                files.cache = Cache::Folder(folder.path().into());
-                job.data.open(RESOLUTION)?
-            }
+            From::Files => job.data.open_unread(RESOLUTION)?,
+            From::Cached => job.data.open(RESOLUTION)?,
         };
         let requests = (0..).map(|batch| Request {
             position: batch * BATCH as u64,
@@ -85,39 +73,50 @@ impl Loading {
             resolution: RESOLUTION,
         });
         let loader = Loader::new(splits.train, Key::new(0));
-        Ok(Self { batches: Prefetch::new(Arc::new(loader), requests, job.threads), _folder: folder })
+        Ok(Self(Prefetch::new(Arc::new(loader), requests, job.threads)))
     }
 
     /// Takes [`IMAGES`] images.
     pub fn step(&mut self) -> anyhow::Result<()> {
-        for batch in self.batches.by_ref().take(IMAGES / BATCH) {
+        for batch in self.0.by_ref().take(IMAGES / BATCH) {
             std::hint::black_box(batch?);
         }
         Ok(())
     }
 }
 
-fn no_files() -> anyhow::Error {
-    failure("the procedural faces are not read from files", "give files with `--data`, such as folder:PATH")
+/// The data of `overrides`, without images in memory and with this cache.
+fn data(overrides: &[String], cache: &str) -> anyhow::Result<DataConfig> {
+    let cache = format!("data.files.cache={}", toml::Value::from(cache));
+    let lines: Vec<String> =
+        overrides.iter().cloned().chain(["data.files.memory_mib=0".into(), cache]).collect();
+    Ok(Config::resolve(None, None, &lines)?.data)
 }
 
-/// Measures both origins.
+/// Measures both origins on the data of `overrides`.
 pub fn measure(
-    data: &DataConfig,
+    overrides: &[String],
     peer: Option<&Peer>,
     rounds: u32,
     threads: usize,
 ) -> anyhow::Result<Vec<LoadingRow>> {
+    if !Config::resolve(None, None, overrides)?.data.has_files() {
+        return Err(failure(
+            "the procedural faces are not read from files",
+            "give files with `--data`, such as folder:PATH",
+        ));
+    }
     let folder = tempfile::tempdir()?;
     let list = folder.path().join("files");
-    write_list(data, &list)?;
+    write_list(&data(overrides, "off")?, &list)?;
     terminal::result(&format!(
         "batches of {BATCH} images of {RESOLUTION}x{RESOLUTION}, {threads} threads\n\n\
          | pixels from | images/s | PyTorch images/s | ratio | MB | PyTorch MB |\n|---|---|---|---|---|---|"
     ));
     let mut rows = Vec::new();
-    for from in [From::Files, From::Cached] {
-        let job = Load { data: data.clone(), from, threads };
+    let cache = folder.path().join("cache").display().to_string();
+    for (from, cache) in [(From::Files, "off"), (From::Cached, &cache)] {
+        let job = Load { data: data(overrides, cache)?, from, threads };
         let mut ours = Worker::ours(&Job::Load(Box::new(job)), threads)?;
         let theirs = peer.map(|peer| peer.loader(&list, from, RESOLUTION, BATCH, IMAGES)).transpose()?;
         let mut others: Vec<Worker> = theirs.into_iter().collect();
@@ -164,8 +163,6 @@ impl LoadingRow {
 
 /// Writes the paths of all training images, a line each.
 fn write_list(data: &DataConfig, list: &Path) -> anyhow::Result<()> {
-    let mut data = data.clone();
-    data.files_mut().ok_or_else(no_files)?;
     let train = data.open_unread(RESOLUTION)?.train;
     let path = |index: usize| train.file(index).map(|path| path.display().to_string());
     let paths: Option<Vec<String>> = (0..train.len()).map(path).collect();

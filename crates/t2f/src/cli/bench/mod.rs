@@ -21,7 +21,6 @@ use crate::cli::bench::benchmark::{Benchmark, Loss};
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use t2f_train::config::Config;
 
 use crate::cli::failure::usage;
 use crate::cli::json_file;
@@ -227,8 +226,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         }
         What::Loading => {
             let overrides: Vec<String> = options.data.iter().flat_map(Source::overrides).collect();
-            let data = Config::resolve(None, None, &overrides)?.data;
-            let rows = loading::measure(&data, peer.as_ref(), options.rounds(), threads)?;
+            let rows = loading::measure(&overrides, peer.as_ref(), options.rounds(), threads)?;
             json(json!({ "loading": rows }))
         }
         What::Run => json(json!({ "run": run::measure(&options.overrides, options.rounds(), threads)? })),

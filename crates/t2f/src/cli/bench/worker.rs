@@ -178,7 +178,7 @@ pub fn serve(job: &str) -> anyhow::Result<()> {
             answer_turns(|| training.step().map_err(anyhow::Error::new))
         }
         Job::Load(job) => {
-            let mut loading = super::loading::Loading::new(*job)?;
+            let mut loading = super::loading::Loading::new(&job)?;
             answer_turns(|| loading.step())
         }
         Job::Run { overrides, out, first_step } => super::run::train(&overrides, &out, first_step),

@@ -26,11 +26,6 @@ pub fn accepted(config: &DataConfig, accepted: Option<&str>) -> anyhow::Result<O
     }
 }
 
-/// Whether the data set has files.
-pub fn has_files(config: &DataConfig) -> bool {
-    config.clone().files_mut().is_some()
-}
-
 /// A conversion of parts into a folder.
 #[derive(Debug)]
 pub struct Conversion<'c> {

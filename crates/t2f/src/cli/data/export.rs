@@ -84,7 +84,7 @@ fn shard_images(text: &str) -> Result<usize, String> {
 pub fn run(options: &Export) -> anyhow::Result<()> {
     let config = options.chosen.config()?;
     let terms = conversion::accepted(&config, options.accept_license.as_deref())?;
-    let original = options.resolution.is_none() && conversion::has_files(&config);
+    let original = options.resolution.is_none() && config.has_files();
     let side = options.resolution.unwrap_or(if original { CHECKED } else { RENDERED });
     let splits = config.open(side).map_err(cannot_open)?;
     let parts = match options.split {

@@ -36,7 +36,7 @@ pub struct Import {
 /// Copies the data set.
 pub fn run(options: &Import) -> anyhow::Result<()> {
     let config = options.chosen.config()?;
-    if !conversion::has_files(&config) {
+    if !config.has_files() {
         let message = format!("`{}` has no files to import", config.kind());
         return Err(usage(
             message,
