@@ -55,7 +55,7 @@ fn changed_settings_are_recorded_reported_once_and_stay() {
     drop(trainer);
     // The record is sealed: no edit is marked, and a plain resume has the new settings.
     let recorded = RunDir::open(&run).unwrap().config().unwrap();
-    assert_eq!((recorded.loader.workers, recorded.optimizer.generator.lr), (2, 0.002));
+    assert_eq!((recorded.loader.workers, recorded.optimizer.generator.lr), (2, 0.002.into()));
     let mut again = resumed(&run, &[]).unwrap();
     let told_again = again.run(|event| match event {
         Event::Changed(_) => panic!("no setting changed"),

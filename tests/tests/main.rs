@@ -11,6 +11,7 @@ mod conversion;
 mod corrupt;
 mod diverge;
 mod documents;
+mod evaluation;
 mod formats;
 mod fuzz;
 mod generate;

@@ -36,7 +36,7 @@ fn contrast(captions: [&str; 2], full: [&str; 2], mismatched: [&str; 2]) -> f32 
         resolution: 4,
         substituted: 0,
     };
-    let stage = Stage { level: 0, resolution: 4, alpha: 1.0, batch_size: 2 };
+    let stage = Stage { level: 0, resolution: 4, alpha: 1.0, batch_size: 2, progress: 0.0 };
     let losses = networks.step(&batch, &stage, Key::new(1), 0, 0).unwrap();
     let (_, loss) = losses.iter().find(|(name, _)| name == "Loss/D/contrast").unwrap();
     loss.to_scalar().unwrap()

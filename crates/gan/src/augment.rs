@@ -8,6 +8,7 @@
 use candle_core::{Device, Result as TensorResult, Tensor};
 use serde::{Deserialize, Serialize};
 use t2f_ops::rng::{Key, below, unit};
+use t2f_ops::scheduled::Scheduled;
 
 use crate::error::{Result, check};
 
@@ -26,8 +27,9 @@ pub struct AugmentConfig {
     /// `probability`. It doubles the data where captions do not tell left from right. Default no.
     pub mirror: bool,
     /// The augmentation probability p: each augmentation is applied to each image with this probability,
-    /// independently. With `adaptive` it is the initial one. Default 1 (DiffAugment's); 0 to 1.
-    pub probability: f64,
+    /// independently. It may change over the run; with `adaptive` it is the initial one. Default 1
+    /// (DiffAugment's); 0 to 1.
+    pub probability: Scheduled,
     /// The control of the augmentation probability by the discriminator's scores. Default none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adaptive: Option<AdaptiveConfig>,
@@ -54,7 +56,14 @@ impl Default for AdaptiveConfig {
 
 impl Default for AugmentConfig {
     fn default() -> Self {
-        Self { color: 0.0, translation: 0.0, cutout: 0.0, mirror: false, probability: 1.0, adaptive: None }
+        Self {
+            color: 0.0,
+            translation: 0.0,
+            cutout: 0.0,
+            mirror: false,
+            probability: 1.0.into(),
+            adaptive: None,
+        }
     }
 }
 
@@ -73,7 +82,7 @@ pub struct AdaController {
 impl AdaController {
     /// The controller at the start of a run.
     pub fn new(config: &AugmentConfig) -> Self {
-        Self { probability: config.probability, signs: 0.0, steps: 0 }
+        Self { probability: config.probability.from, signs: 0.0, steps: 0 }
     }
 
     /// Observes `E sign D(real)` of a step of `batch` images. After `interval` steps the probability moves
@@ -101,11 +110,13 @@ impl AugmentConfig {
             ("augment.color", self.color, 1.0),
             ("augment.translation", self.translation, 0.5),
             ("augment.cutout", self.cutout, 0.75),
-            ("augment.probability", self.probability, 1.0),
         ] {
             check((0.0..=most).contains(&value), name, value, format_args!("0 to {most}"))?;
         }
+        let p = self.probability;
+        check(p.all(|p| (0.0..=1.0).contains(&p)), "augment.probability", p, "0 to 1")?;
         if let Some(AdaptiveConfig { target, ramp_kimg, interval }) = self.adaptive {
+            check(p.is_constant(), "augment.probability", p, "a constant beside augment.adaptive")?;
             check((0.0..=1.0).contains(&target), "augment.adaptive.target", target, "0 to 1")?;
             let positive = ramp_kimg > 0.0 && ramp_kimg.is_finite();
             check(positive, "augment.adaptive.ramp_kimg", ramp_kimg, "a finite number above 0")?;
@@ -226,7 +237,7 @@ mod tests {
         translation: 0.125,
         cutout: 0.5,
         mirror: true,
-        probability: 1.0,
+        probability: Scheduled::constant(1.0),
         adaptive: None,
     };
 
@@ -323,7 +334,7 @@ mod tests {
     #[test]
     fn the_probability_follows_the_scores_of_real_images() {
         let adaptive = AdaptiveConfig { target: 0.6, ramp_kimg: 1.0, interval: 4 };
-        let mut ada = AdaController::new(&AugmentConfig { probability: 0.1, ..Default::default() });
+        let mut ada = AdaController::new(&AugmentConfig { probability: 0.1.into(), ..Default::default() });
         for sign in [1.0, 1.0, 1.0] {
             ada.observe(&adaptive, sign, 16);
             assert_eq!(ada.probability, 0.1);

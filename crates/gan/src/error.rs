@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use t2f_ops::scheduled::Scheduled;
 use t2f_ops::setting::SettingError;
 
 /// An error of a network, a loss, or their configuration.
@@ -50,6 +51,12 @@ pub(crate) fn refused(key: &str, value: impl Display, expected: impl Display) ->
 /// An error unless the setting `key` is finite and at least 0, as weights and deviations are.
 pub(crate) fn check_not_negative(key: &str, value: f64) -> Result<()> {
     check(value >= 0.0 && value.is_finite(), key, value, "a finite number, at least 0")
+}
+
+/// As [`check_not_negative`], for a value that may change over a run.
+pub(crate) fn check_scheduled(key: &str, value: Scheduled) -> Result<()> {
+    let holds = value.all(|value| value >= 0.0 && value.is_finite());
+    check(holds, key, value, "a finite number, at least 0")
 }
 
 /// An error about an argument unless `fits`.

@@ -55,7 +55,7 @@ pub use growth::Growth;
 pub use image_encoder::ImageEncoder;
 pub use labels::{Labels, PartialLabels};
 pub use latent_encoder::{EncodedLatent, LatentEncoder};
-pub use loss::{AdversarialConfig, AdversarialLoss, DiscriminatorBatch, LossTerms, R1Config, Scores};
+pub use loss::{AdversarialConfig, AdversarialLoss, DiscriminatorBatch, LossTerms, PenaltyConfig, Scores};
 pub use objective::{
     AttributesConfig, ConditioningConfig, ContrastConfig, DiscriminatorInputs, GeneratorInputs, Objective,
     ObjectiveContext, ReconstructionConfig,

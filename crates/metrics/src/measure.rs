@@ -50,7 +50,10 @@ impl Running<'_> {
 ///
 /// # Errors
 /// If the generator fails.
-pub fn measure<M: AsRef<dyn Metric>>(context: &Context, metrics: &[M]) -> Result<Measurement> {
+pub fn measure<'m, M>(context: &Context, metrics: &[M]) -> Result<Measurement>
+where
+    M: AsRef<dyn Metric + 'm>,
+{
     let mut running = Vec::with_capacity(metrics.len());
     for metric in metrics.iter().map(AsRef::as_ref) {
         let state = match metric.start(context) {

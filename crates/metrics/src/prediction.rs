@@ -11,7 +11,7 @@ pub struct Prediction(Attributes);
 
 impl Prediction {
     /// From classes, where class 0 is hidden and class `v + 1` is value `v`.
-    pub(crate) fn of_classes(classes: &[u32]) -> Self {
+    pub fn of_classes(classes: &[u32]) -> Self {
         let observation = |class: &u32| {
             class.checked_sub(1).map_or(Observation::Hidden, |value| Observation::Value(value as u8))
         };

@@ -81,6 +81,11 @@ impl GenerationRequest {
         &self.captions
     }
 
+    /// The position of each caption's image in the data set.
+    pub fn indices(&self) -> &[usize] {
+        &self.indices
+    }
+
     /// The text of each image's caption.
     pub fn texts(&self) -> Vec<String> {
         let texts = self.captions.iter().map(|caption| caption.text.clone());

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::init::Parameters;
+use crate::scheduled::Scheduled;
 use candle_core::backprop::GradStore;
 use candle_core::{CpuStorage, Error, InplaceOp2, InplaceOp3, Layout, Result, Tensor, Var, bail};
 use rayon::prelude::*;
@@ -15,19 +16,20 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdamConfig {
-    /// Step size; default 0.001 (ProGAN §A.1), above 0.
-    pub lr: f64,
+    /// Step size; default 0.001 (ProGAN §A.1), above 0. It may change over a run.
+    pub lr: Scheduled,
     /// Decay of the mean of gradients; default 0 (ProGAN §A.1), in `[0, 1)`. At 0 no mean is kept.
     pub beta1: f64,
-    /// Decay of the mean of squared gradients; default 0.99 (ProGAN §A.1), in `[0, 1)`.
-    pub beta2: f64,
+    /// Decay of the mean of squared gradients; default 0.99 (ProGAN §A.1), in `[0, 1)`. It may change over a
+    /// run; the correction of the bias uses its present value for all earlier updates, as PyTorch does.
+    pub beta2: Scheduled,
     /// Added to the root of the corrected mean square; default 1e-8, above 0.
     pub epsilon: f64,
 }
 
 impl Default for AdamConfig {
     fn default() -> Self {
-        Self { lr: 1e-3, beta1: 0.0, beta2: 0.99, epsilon: 1e-8 }
+        Self { lr: 1e-3.into(), beta1: 0.0, beta2: 0.99.into(), epsilon: 1e-8 }
     }
 }
 
@@ -41,9 +43,10 @@ struct Slot {
 }
 
 impl Slot {
-    /// One update by a gradient, with the learning rate times `scale`.
-    fn step(&mut self, gradient: &Tensor, scale: f64) -> Result<()> {
+    /// One update by a gradient, with the learning rate times `scale`, at a progress of the run.
+    fn step(&mut self, gradient: &Tensor, scale: f64, progress: f64) -> Result<()> {
         let AdamConfig { lr, beta1, beta2, epsilon } = self.config;
+        let (lr, beta2) = (lr.at(progress), beta2.at(progress));
         self.steps += 1;
         let correction = |beta: f64| 1.0 - beta.powi(i32::try_from(self.steps).unwrap_or(i32::MAX));
         let step = Step { size: lr * scale / correction(beta1), scale: 1.0 / correction(beta2), epsilon };
@@ -79,6 +82,8 @@ pub fn each<T: Send, E: Send>(
 pub struct Adam {
     /// The factor of the learning rate.
     scale: f64,
+    /// The progress of the run, 0 to 1, for settings that change over it.
+    progress: f64,
     slots: BTreeMap<String, Slot>,
 }
 
@@ -104,7 +109,7 @@ impl Adam {
             let slot = slot(config(&name), var)?;
             Ok((name, slot))
         });
-        Ok(Self { scale: 1.0, slots: slots.collect::<Result<_>>()? })
+        Ok(Self { scale: 1.0, progress: 0.0, slots: slots.collect::<Result<_>>()? })
     }
 
     /// One update of every parameter that `grads` has a gradient for:
@@ -118,16 +123,21 @@ impl Adam {
     /// # Errors
     /// If the device fails.
     pub fn step(&mut self, grads: &GradStore) -> Result<()> {
-        let scale = self.scale;
+        let (scale, progress) = (self.scale, self.progress);
         each(self.slots.values_mut(), |slot| match grads.get(&slot.var) {
-            Some(gradient) => slot.step(&gradient.contiguous()?, scale),
+            Some(gradient) => slot.step(&gradient.contiguous()?, scale, progress),
             None => Ok(()),
         })
     }
 
     /// Changes the learning rate and keeps the moments, for schedules.
     pub fn set_lr(&mut self, lr: f64) {
-        self.slots.values_mut().for_each(|slot| slot.config.lr = lr);
+        self.slots.values_mut().for_each(|slot| slot.config.lr = lr.into());
+    }
+
+    /// Sets the progress of the run, 0 to 1, for the settings that change over it.
+    pub fn set_progress(&mut self, progress: f64) {
+        self.progress = progress;
     }
 
     /// Multiplies the learning rate of the configuration from here on.
@@ -352,13 +362,13 @@ mod tests {
 
     /// Algorithm 1 of the paper on plain numbers.
     fn by_hand(mut w: f64, config: AdamConfig, steps: i32) -> f64 {
-        let (mut m, mut v) = (0.0, 0.0);
+        let (mut m, mut v, beta2) = (0.0, 0.0, config.beta2.at(0.0));
         for t in 1..=steps {
             let g = 2.0 * w;
             m = config.beta1 * m + (1.0 - config.beta1) * g;
-            v = config.beta2 * v + (1.0 - config.beta2) * g * g;
-            let (mh, vh) = (m / (1.0 - config.beta1.powi(t)), v / (1.0 - config.beta2.powi(t)));
-            w -= config.lr * mh / (vh.sqrt() + config.epsilon);
+            v = beta2 * v + (1.0 - beta2) * g * g;
+            let (mh, vh) = (m / (1.0 - config.beta1.powi(t)), v / (1.0 - beta2.powi(t)));
+            w -= config.lr.at(0.0) * mh / (vh.sqrt() + config.epsilon);
         }
         w
     }
@@ -366,7 +376,7 @@ mod tests {
     #[test]
     fn updates_equal_algorithm_1() {
         for beta1 in [0.0, 0.9] {
-            let config = AdamConfig { lr: 0.05, beta1, ..AdamConfig::default() };
+            let config = AdamConfig { lr: 0.05.into(), beta1, ..AdamConfig::default() };
             let set = parameters(DType::F64);
             let before = values(&set);
             let mut adam = Adam::new(&set, config).unwrap();
@@ -376,6 +386,24 @@ mod tests {
             for (w0, w) in before.iter().flatten().zip(values(&set).iter().flatten()) {
                 let expected = by_hand(*w0, config, 4);
                 assert!((w - expected).abs() < 1e-12, "beta1 {beta1}: {w0} became {w}, expected {expected}");
+            }
+        }
+    }
+
+    /// The first update is the learning rate times the sign of the gradient.
+    #[test]
+    fn the_learning_rate_follows_the_progress_of_the_run() {
+        let lr = Scheduled::new(0.4, 0.0, crate::scheduled::Curve::Linear);
+        let config = AdamConfig { lr, ..AdamConfig::default() };
+        for progress in [0.0, 0.5, 1.0] {
+            let set = parameters(DType::F64);
+            let before = values(&set);
+            let mut adam = Adam::new(&set, config).unwrap();
+            adam.set_progress(progress);
+            adam.step(&squares(&set, &["a", "b"])).unwrap();
+            for (w0, w) in before.iter().flatten().zip(values(&set).iter().flatten()) {
+                let step = w0.signum() * 0.4 * (1.0 - progress);
+                assert!((w0 - w - step).abs() < 1e-6, "at {progress}: {w0} became {w}, expected {step} less");
             }
         }
     }

@@ -9,6 +9,7 @@
 //! - [`rng`] names each draw of random numbers with a key; nothing else is random.
 //! - [`init`] keeps parameters in name order and draws their first values from keys.
 //! - [`adam`] is the optimizer of those parameters, with a state that can be saved.
+//! - [`scheduled`] has settings that change over a run.
 //! - [`Runtime`] sets up the process for training on the CPU.
 //!
 //! Feature maps are **NHWC**, `(B, H, W, C)`, and convolution weights **HWIO**, `(K, K, I, O)`. The
@@ -54,6 +55,7 @@ mod resample;
 pub mod rng;
 
 mod runtime;
+pub mod scheduled;
 pub mod setting;
 
 pub use activation::{leaky_relu, softplus};

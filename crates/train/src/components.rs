@@ -255,7 +255,7 @@ impl Components {
     pub(crate) fn loss(&self, config: &Config) -> Result<Box<dyn AdversarialLoss>> {
         let adversarial = &config.loss.adversarial;
         Ok(match &self.loss {
-            Some(loss) => adversarial.with_r1(Box::new(loss.part.clone()))?,
+            Some(loss) => adversarial.with_penalties(Box::new(loss.part.clone()))?,
             None => adversarial.build()?,
         })
     }

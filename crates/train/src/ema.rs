@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 use t2f_ops::init::Parameters;
+use t2f_ops::scheduled::Scheduled;
 
 use crate::error::{Error, Result};
 use t2f_ops::adam::{each, lerp};
@@ -17,8 +18,8 @@ use t2f_ops::adam::{each, lerp};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EmaConfig {
-    /// Half-life of the average in thousands of images; default 10 (StyleGAN2).
-    pub half_life_kimg: f64,
+    /// Half-life of the average in thousands of images; default 10 (StyleGAN2). It may change over the run.
+    pub half_life_kimg: Scheduled,
     /// Limit of the half-life as a fraction of the images shown so far, so that the initial parameters soon
     /// lose weight; default 0.05 (StyleGAN2), 0 turns the limit off.
     pub ramp_up: f64,
@@ -26,7 +27,7 @@ pub struct EmaConfig {
 
 impl Default for EmaConfig {
     fn default() -> Self {
-        Self { half_life_kimg: 10.0, ramp_up: 0.05 }
+        Self { half_life_kimg: 10.0.into(), ramp_up: 0.05 }
     }
 }
 
@@ -54,9 +55,10 @@ impl Ema {
         &self.average
     }
 
-    /// The decay for a batch of `batch` images after `images` images: `0.5 ^ (batch / half-life)`.
-    pub fn decay(&self, batch: u64, images: u64) -> f64 {
-        let mut half_life = self.config.half_life_kimg * 1000.0;
+    /// The decay for a batch of `batch` images after `images` images, at a progress of the run from 0 to 1:
+    /// `0.5 ^ (batch / half-life)`.
+    pub fn decay(&self, batch: u64, images: u64, progress: f64) -> f64 {
+        let mut half_life = self.config.half_life_kimg.at(progress) * 1000.0;
         if self.config.ramp_up > 0.0 {
             half_life = half_life.min((images + batch) as f64 * self.config.ramp_up);
         }
@@ -67,8 +69,8 @@ impl Ema {
     ///
     /// # Errors
     /// If the device fails.
-    pub fn update(&mut self, batch: u64, images: u64) -> Result<()> {
-        let weight = 1.0 - self.decay(batch, images);
+    pub fn update(&mut self, batch: u64, images: u64, progress: f64) -> Result<()> {
+        let weight = 1.0 - self.decay(batch, images, progress);
         let source = self.source.vars();
         each(self.average.vars().into_iter().zip(source), |((name, average), (other, value))| {
             debug_assert_eq!(name, other);
@@ -108,10 +110,10 @@ mod tests {
     #[test]
     fn after_one_half_life_the_average_is_half_way() {
         let source = one_parameter(0.0);
-        let mut ema = Ema::new(&source, EmaConfig { half_life_kimg: 1.0, ramp_up: 0.0 }).unwrap();
+        let mut ema = Ema::new(&source, EmaConfig { half_life_kimg: 1.0.into(), ramp_up: 0.0 }).unwrap();
         source.set(&one_parameter(1.0).tensors()).unwrap();
         for batch in 0..10 {
-            ema.update(100, batch * 100).unwrap();
+            ema.update(100, batch * 100, 0.0).unwrap();
         }
         assert!((value(ema.parameters()) - 0.5).abs() < 1e-6, "{}", value(ema.parameters()));
         assert_eq!(value(&source), 1.0, "the source does not change");
@@ -120,8 +122,8 @@ mod tests {
     #[test]
     fn the_ramp_limits_the_half_life_at_the_beginning() {
         let ema = Ema::new(&one_parameter(0.0), EmaConfig::default()).unwrap();
-        assert!(ema.decay(16, 0) < ema.decay(16, 10_000));
-        assert!(ema.decay(16, 10_000) < ema.decay(16, 1_000_000));
-        assert_eq!(ema.decay(16, 1_000_000), ema.decay(16, 2_000_000));
+        let decay = |images| ema.decay(16, images, 0.5);
+        assert!(decay(0) < decay(10_000) && decay(10_000) < decay(1_000_000));
+        assert_eq!(decay(1_000_000), decay(2_000_000));
     }
 }

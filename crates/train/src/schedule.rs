@@ -47,6 +47,9 @@ pub struct Stage {
     pub alpha: f64,
     /// Images in the next batch.
     pub batch_size: usize,
+    /// The share of the schedule's images that were shown before this batch, 0 to 1.
+    #[serde(default)]
+    pub progress: f64,
 }
 
 impl Stage {
@@ -226,7 +229,8 @@ impl Schedule {
         let phase = self.phases[level];
         let into = images.saturating_sub(phase.start) + phase.batch_size as u64;
         let alpha = if into < phase.fade { into as f64 / phase.fade as f64 } else { 1.0 };
-        Stage { level, resolution: 4 << level, alpha, batch_size: phase.batch_size }
+        let progress = (images as f64 / self.total_images().max(1) as f64).min(1.0);
+        Stage { level, resolution: 4 << level, alpha, batch_size: phase.batch_size, progress }
     }
 
     /// The factor of the learning rates for the batch that begins after `images` images: 1, with a linear

@@ -5,7 +5,9 @@ mod step;
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor};
-use t2f_gan::{AdaController, AdversarialLoss, AugmentConfig, Discriminator, Objective, ObjectiveContext};
+use t2f_gan::{
+    AdaController, AdversarialLoss, AugmentConfig, Discriminator, Growth, Objective, ObjectiveContext,
+};
 use t2f_ops::adam::Adam;
 use t2f_ops::init::Parameters;
 use t2f_ops::rng::Key;
@@ -170,10 +172,36 @@ impl TrainState {
         self.ada
     }
 
+    /// The device of the networks.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The classes of the attributes of images, `(B, 3, R, R)`, by the first objective that classifies; `None`
+    /// without one. See [`Objective::classify`].
+    ///
+    /// # Errors
+    /// If a shape does not fit.
+    pub fn classify(&self, images: &Tensor, at: Growth) -> Result<Option<Vec<Vec<u32>>>> {
+        let features = self.frozen_discriminator.features(images, at)?;
+        for objective in &self.objectives {
+            if let Some(classes) = objective.classify(images, &features)? {
+                return Ok(Some(classes.to_vec2()?));
+            }
+        }
+        Ok(None)
+    }
+
     /// Sets a factor of all learning rates of the configuration.
     pub fn scale_rates(&mut self, scale: f64) {
         self.g_optimizer.scale_rate(scale);
         self.d_optimizer.scale_rate(scale);
+    }
+
+    /// Sets the progress of the run, 0 to 1, for rates that change over it.
+    fn set_progress(&mut self, progress: f64) {
+        self.g_optimizer.set_progress(progress);
+        self.d_optimizer.set_progress(progress);
     }
 
     /// Resets the moments of both optimisers.

@@ -26,6 +26,8 @@ pub struct DiscriminatorBatch<'a> {
     pub key: Key,
     /// The number of the step, for penalties that are not applied at each.
     pub step: u64,
+    /// The progress of the run, 0 to 1, for weights that change over it.
+    pub progress: f64,
 }
 
 /// The discriminator's scores of one [`DiscriminatorBatch`], `(B)` each.
@@ -128,6 +130,15 @@ pub trait AdversarialLoss: Send + Sync + std::fmt::Debug {
     fn needs_reals_for_generator(&self) -> bool {
         false
     }
+
+    /// The signs whose mean ADA holds at its target, `(B)`: those of the scores of real images
+    /// (arXiv:2006.06676, §3.1). A loss that compares scores has those of differences.
+    ///
+    /// # Errors
+    /// If shapes do not fit.
+    fn signs(&self, scores: &Scores) -> Result<Tensor> {
+        Ok(scores.real.detach().sign()?)
+    }
 }
 
 impl<L: AdversarialLoss + ?Sized> AdversarialLoss for std::sync::Arc<L> {
@@ -150,5 +161,9 @@ impl<L: AdversarialLoss + ?Sized> AdversarialLoss for std::sync::Arc<L> {
 
     fn needs_reals_for_generator(&self) -> bool {
         (**self).needs_reals_for_generator()
+    }
+
+    fn signs(&self, scores: &Scores) -> Result<Tensor> {
+        (**self).signs(scores)
     }
 }

@@ -1,13 +1,15 @@
 //! The choice of an adversarial loss in a configuration.
 
 use serde::{Deserialize, Serialize};
+use t2f_ops::scheduled::Scheduled;
 
 use super::adversarial::AdversarialLoss;
 use super::hinge::Hinge;
 use super::logistic::Logistic;
 use super::lsgan::Lsgan;
-use super::penalty::{R1, WithR1};
+use super::penalty::{Penalised, Penalty, PenaltyConfig};
 use super::relativistic_hinge::RelativisticHinge;
+use super::rpgan::RpGan;
 use super::wgan_gp::WganGp;
 use crate::error::{Error, Result, check_not_negative, refused};
 
@@ -19,7 +21,7 @@ struct Choice {
 }
 
 /// Every loss of this crate. A new one is its file and its line here.
-const LOSSES: [Choice; 5] = [
+const LOSSES: [Choice; 6] = [
     Choice {
         name: WGAN_GP,
         build: |config| Box::new(WganGp { lambda: config.lambda, drift: config.drift }),
@@ -29,7 +31,15 @@ const LOSSES: [Choice; 5] = [
     Choice { name: "hinge", build: |_| Box::new(Hinge), r1_gamma: 0.0 },
     Choice { name: "relativistic-hinge", build: |_| Box::new(RelativisticHinge), r1_gamma: 0.0 },
     Choice { name: "logistic", build: |_| Box::new(Logistic), r1_gamma: 10.0 },
+    Choice { name: "rpgan", build: |_| Box::new(RpGan), r1_gamma: 0.0 },
 ];
+
+impl Choice {
+    /// The default of R1.
+    fn r1(&self) -> PenaltyConfig {
+        PenaltyConfig { gamma: self.r1_gamma.into(), ..PenaltyConfig::default() }
+    }
+}
 
 /// The name of the loss with a gradient penalty of its own.
 const WGAN_GP: &str = "wgan-gp";
@@ -38,8 +48,8 @@ const WGAN_GP: &str = "wgan-gp";
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Settings", into = "Settings")]
 pub struct AdversarialConfig {
-    /// `wgan-gp` (T2F's and ProGAN's), `lsgan`, `hinge`, `relativistic-hinge` (pro_gan_pytorch's RaHinge)
-    /// or `logistic` (StyleGAN2's). Default `wgan-gp`.
+    /// `wgan-gp` (T2F's and ProGAN's), `lsgan`, `hinge`, `relativistic-hinge` (pro_gan_pytorch's RaHinge),
+    /// `logistic` (StyleGAN2's) or `rpgan` (R3GAN's). Default `wgan-gp`.
     pub kind: String,
     /// Whether the discriminator also sees real images under false texts. Default yes.
     pub matching_aware: bool,
@@ -49,21 +59,10 @@ pub struct AdversarialConfig {
     /// Weight of the squared real scores, which keeps them near 0; `wgan-gp` only, as `lambda`. Default
     /// 0.001; at least 0.
     pub drift: f64,
-    /// The R1 penalty.
-    pub r1: R1Config,
-}
-
-/// The R1 penalty, `[loss.adversarial.r1]`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct R1Config {
-    /// Weight; 0 leaves the penalty out. Default 10 for `logistic`, 0 for the others; at least 0.
-    pub gamma: f64,
-    /// Steps from one computation of the penalty to the next; its weight is multiplied by the interval.
-    /// Default 16; at least 1.
-    pub interval: u64,
-    /// Noise (in units of an image's `[-1, 1]`) of the approximate R1 that needs no second derivative; 0
-    /// is the exact one. Default 0; useful 0.01 to 0.1.
-    pub sigma: f64,
+    /// R1, the penalty at real images.
+    pub r1: PenaltyConfig,
+    /// R2, the penalty at generated images. Default: none.
+    pub r2: PenaltyConfig,
 }
 
 /// The settings of a file, in which each may be left out.
@@ -77,15 +76,33 @@ struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     drift: Option<f64>,
     #[serde(default)]
-    r1: R1Settings,
+    r1: PenaltySettings,
+    #[serde(default)]
+    r2: PenaltySettings,
 }
 
 #[derive(Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct R1Settings {
-    gamma: Option<f64>,
+struct PenaltySettings {
+    gamma: Option<Scheduled>,
     interval: Option<u64>,
     sigma: Option<f64>,
+}
+
+impl PenaltySettings {
+    fn with_default(&self, default: PenaltyConfig) -> PenaltyConfig {
+        PenaltyConfig {
+            gamma: self.gamma.unwrap_or(default.gamma),
+            interval: self.interval.unwrap_or(default.interval),
+            sigma: self.sigma.unwrap_or(default.sigma),
+        }
+    }
+}
+
+impl From<PenaltyConfig> for PenaltySettings {
+    fn from(PenaltyConfig { gamma, interval, sigma }: PenaltyConfig) -> Self {
+        Self { gamma: Some(gamma), interval: Some(interval), sigma: Some(sigma) }
+    }
 }
 
 impl TryFrom<Settings> for AdversarialConfig {
@@ -104,32 +121,28 @@ impl TryFrom<Settings> for AdversarialConfig {
         };
         of_wgan_gp("loss.adversarial.lambda", settings.lambda)?;
         of_wgan_gp("loss.adversarial.drift", settings.drift)?;
-        let r1 = R1Config {
-            gamma: settings.r1.gamma.unwrap_or(choice.r1_gamma),
-            interval: settings.r1.interval.unwrap_or(16),
-            sigma: settings.r1.sigma.unwrap_or(0.0),
-        };
         Ok(Self {
             kind,
             matching_aware: settings.matching_aware.unwrap_or(true),
             lambda: settings.lambda.unwrap_or(10.0),
             drift: settings.drift.unwrap_or(0.001),
-            r1,
+            r1: settings.r1.with_default(choice.r1()),
+            r2: settings.r2.with_default(PenaltyConfig::default()),
         })
     }
 }
 
 impl From<AdversarialConfig> for Settings {
     fn from(config: AdversarialConfig) -> Self {
-        let AdversarialConfig { kind, matching_aware, lambda, drift, r1 } = config;
-        let R1Config { gamma, interval, sigma } = r1;
+        let AdversarialConfig { kind, matching_aware, lambda, drift, r1, r2 } = config;
         let of_wgan_gp = kind == WGAN_GP;
         Self {
             kind: Some(kind),
             matching_aware: Some(matching_aware),
             lambda: of_wgan_gp.then_some(lambda),
             drift: of_wgan_gp.then_some(drift),
-            r1: R1Settings { gamma: Some(gamma), interval: Some(interval), sigma: Some(sigma) },
+            r1: r1.into(),
+            r2: r2.into(),
         }
     }
 }
@@ -143,8 +156,8 @@ fn choice(kind: &str) -> Result<&'static Choice> {
 
 impl Default for AdversarialConfig {
     fn default() -> Self {
-        let r1 = R1Config { gamma: 0.0, interval: 16, sigma: 0.0 };
-        Self { kind: WGAN_GP.into(), matching_aware: true, lambda: 10.0, drift: 0.001, r1 }
+        let none = PenaltyConfig::default();
+        Self { kind: WGAN_GP.into(), matching_aware: true, lambda: 10.0, drift: 0.001, r1: none, r2: none }
     }
 }
 
@@ -154,14 +167,13 @@ impl AdversarialConfig {
     /// # Errors
     /// If the name is unknown; the message lists the known ones.
     pub fn named(kind: &str) -> Result<Self> {
-        let gamma = choice(kind)?.r1_gamma;
-        let default = Self::default();
-        Ok(Self { kind: kind.into(), r1: R1Config { gamma, ..default.r1 }, ..default })
+        Ok(Self { kind: kind.into(), r1: choice(kind)?.r1(), ..Self::default() })
     }
 
     /// Whether a penalty is differentiated twice, which keeps a larger graph.
     pub fn second_order(&self) -> bool {
-        (self.kind == WGAN_GP && self.lambda > 0.0) || (self.r1.gamma > 0.0 && self.r1.sigma == 0.0)
+        let exact = |penalty: &PenaltyConfig| penalty.gamma.largest() > 0.0 && penalty.sigma == 0.0;
+        (self.kind == WGAN_GP && self.lambda > 0.0) || exact(&self.r1) || exact(&self.r2)
     }
 
     /// Checks every range.
@@ -180,16 +192,17 @@ impl AdversarialConfig {
         check_not_negative("loss.adversarial.lambda", self.lambda)?;
         check_not_negative("loss.adversarial.drift", self.drift)?;
         let choice = choice(&self.kind)?;
-        self.with_r1((choice.build)(self))
+        self.with_penalties((choice.build)(self))
     }
 
-    /// Adds the configured R1 penalty to a loss.
+    /// Adds the configured penalties R1 and R2 to a loss.
     ///
     /// # Errors
-    /// If a number of R1 is out of range.
-    pub fn with_r1(&self, loss: Box<dyn AdversarialLoss>) -> Result<Box<dyn AdversarialLoss>> {
-        let R1Config { gamma, interval, sigma } = self.r1;
-        let r1 = R1::new(gamma, interval, sigma)?;
-        Ok(if gamma > 0.0 { Box::new(WithR1 { loss, r1 }) } else { loss })
+    /// If a number of one of them is out of range.
+    pub fn with_penalties(&self, loss: Box<dyn AdversarialLoss>) -> Result<Box<dyn AdversarialLoss>> {
+        let r1 = Penalty::new("loss.adversarial.r1", self.r1)?;
+        let r2 = Penalty::new("loss.adversarial.r2", self.r2)?;
+        let some = self.r1.gamma.largest() > 0.0 || self.r2.gamma.largest() > 0.0;
+        Ok(if some { Box::new(Penalised { loss, r1, r2 }) } else { loss })
     }
 }

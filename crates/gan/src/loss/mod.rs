@@ -17,14 +17,17 @@ mod logistic;
 mod lsgan;
 pub mod penalty;
 mod relativistic_hinge;
+mod rpgan;
 mod terms;
 mod wgan_gp;
 
 pub use adversarial::{AdversarialLoss, DiscriminatorBatch, Scores};
-pub use config::{AdversarialConfig, R1Config};
+pub use config::AdversarialConfig;
 pub use hinge::Hinge;
 pub use logistic::Logistic;
 pub use lsgan::Lsgan;
+pub use penalty::PenaltyConfig;
 pub use relativistic_hinge::RelativisticHinge;
+pub use rpgan::RpGan;
 pub use terms::LossTerms;
 pub use wgan_gp::WganGp;

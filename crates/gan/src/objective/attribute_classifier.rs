@@ -6,7 +6,7 @@
 //! claim. A matching score is one bit a pair and a contrastive loss `ln B` nats; this is one answer an
 //! attribute.
 
-use candle_core::Tensor;
+use candle_core::{D, Tensor};
 use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
 use t2f_ops::rng::{self, Key};
@@ -133,6 +133,12 @@ impl AttributeClassifier {
 impl Objective for AttributeClassifier {
     fn name(&self) -> &str {
         "attributes"
+    }
+
+    fn classify(&self, images: &Tensor, features: &Tensor) -> Result<Option<Tensor>> {
+        let heads = &self.frozen;
+        let logits = heads.classify(images, features, 0.0, Key::new(0))?;
+        Ok(Some(shaped(&logits, &heads.absent)?.argmax(D::Minus1)?)) // (B, A)
     }
 
     fn discriminator_terms(&self, inputs: &DiscriminatorInputs<'_>) -> Result<LossTerms> {

@@ -128,6 +128,19 @@ pub trait Objective: Send + Sync + std::fmt::Debug {
         Ok(None)
     }
 
+    /// The classes of the attributes of images, for objectives that classify: 0 where an attribute is
+    /// hidden, `v + 1` for its value `v`; none by default. Metrics during a run compare them with captions.
+    ///
+    /// # Shapes
+    /// `images`: `(B, 3, R, R)`; `features`: those of the discriminator, `(B, H, W, C)`; the result has B
+    /// rows of one class for each attribute, `(B, A)`, u32.
+    ///
+    /// # Errors
+    /// If a shape does not fit.
+    fn classify(&self, _images: &Tensor, _features: &Tensor) -> Result<Option<Tensor>> {
+        Ok(None)
+    }
+
     /// The terms in the discriminator's loss, weighted; none by default.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use candle_core::{DType, Device, Tensor, Var};
 use t2f_gan::loss::penalty::{gradient_penalty, squared_gradient};
 use t2f_gan::{
     AdversarialConfig, AdversarialLoss, Channels, Conditioned, ConditioningKind, DiscriminatorBatch,
-    EncodedLatent, GanConfig, Growth, Labels, LossTerms, PartialLabels, R1Config, Result,
+    EncodedLatent, GanConfig, Growth, Labels, LossTerms, PartialLabels, PenaltyConfig, Result,
 };
 use t2f_ops::grad::gradients;
 use t2f_ops::init::Parameters;
@@ -191,6 +191,7 @@ impl Batch {
             at,
             key: Key::new(9),
             step: 0,
+            progress: 0.0,
         }
     }
 }
@@ -212,15 +213,16 @@ fn r1_penalty_through_a_fading_block() -> Result<()> {
     let nets = Nets::new(&smaller(tiny::config()), DType::F64)?.shaken()?;
     let batch = Batch::new(&nets, FADING)?;
     assert_gradients(&nets.parameters, "discriminator.", || {
-        squared_gradient(&*nets.discriminator, &batch.of_discriminator(FADING))
+        squared_gradient(&*nets.discriminator, &batch.of_discriminator(FADING), &batch.real)
     })
 }
 
 /// Every loss with every term, weighted so that none hides another, and whether there is a prior.
 fn losses() -> Vec<(AdversarialConfig, bool)> {
     let with = |kind: &str, sigma: f64| {
-        let r1 = R1Config { gamma: 0.5, interval: 1, sigma };
-        AdversarialConfig { r1, ..AdversarialConfig::named(kind).unwrap() }
+        let r1 = PenaltyConfig { gamma: 0.5.into(), interval: 1, sigma };
+        let r2 = if kind == "rpgan" { r1 } else { PenaltyConfig::default() };
+        AdversarialConfig { r1, r2, ..AdversarialConfig::named(kind).unwrap() }
     };
     vec![
         (AdversarialConfig { lambda: 0.5, drift: 0.1, ..AdversarialConfig::default() }, true),
@@ -230,6 +232,8 @@ fn losses() -> Vec<(AdversarialConfig, bool)> {
         (with("hinge", 0.1), true),
         (with("relativistic-hinge", 0.0), true),
         (with("logistic", 0.0), true),
+        (with("rpgan", 0.0), true),
+        (with("rpgan", 0.1), false),
         (with("logistic", 0.0), false),
     ]
 }
@@ -248,8 +252,9 @@ fn discriminator_losses() -> Result<()> {
         expected.extend((config.kind == "wgan-gp").then_some("drift"));
         expected.extend(["contrast", "attributes"]);
         expected.extend((!prior).then_some("text"));
-        expected.extend((config.kind == "wgan-gp" || config.r1.gamma > 0.0).then_some("penalty"));
-        expected.extend((config.kind == "wgan-gp" && config.r1.gamma > 0.0).then_some("r1"));
+        expected.extend((config.kind == "wgan-gp" || config.r1.gamma.from > 0.0).then_some("penalty"));
+        expected.extend((config.kind == "wgan-gp" && config.r1.gamma.from > 0.0).then_some("r1"));
+        expected.extend((config.r2.gamma.from > 0.0).then_some("r2"));
         assert_eq!(tiny::names(&f()?), expected);
         assert_gradients(&nets.parameters, "discriminator.", || f()?.total())?;
     }

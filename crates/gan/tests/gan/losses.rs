@@ -6,7 +6,7 @@ use candle_core::{DType, Device, Tensor};
 use t2f_gan::loss::penalty::{approximate_squared_gradient, gradient_penalty, squared_gradient};
 use t2f_gan::{
     AdversarialConfig, AdversarialLoss, Conditioned, Discriminator, DiscriminatorBatch, Growth, LossConfig,
-    LossTerms, Objective, ObjectiveContext, PartialLabels, R1Config, Result, Scores,
+    LossTerms, Objective, ObjectiveContext, PartialLabels, PenaltyConfig, Result, Scores,
 };
 use t2f_ops::init::Parameters;
 use t2f_ops::rng::{self, Key};
@@ -14,7 +14,7 @@ use t2f_ops::rng::{self, Key};
 use crate::tiny::{self, GeneratorBatch, Texts, names};
 
 /// Every loss of this crate.
-const KINDS: [&str; 5] = ["wgan-gp", "lsgan", "hinge", "relativistic-hinge", "logistic"];
+const KINDS: [&str; 6] = ["wgan-gp", "lsgan", "hinge", "relativistic-hinge", "logistic", "rpgan"];
 
 fn tensor(values: &[f64]) -> Result<Tensor> {
     Ok(Tensor::new(values, &Device::Cpu)?)
@@ -56,6 +56,7 @@ fn values_by_hand() -> Result<()> {
         ("lsgan", 1.0625 + 1.0225, (1.0625 + 0.51125, 0.065), None, 2.3725),
         ("hinge", 1.25 + 0.65, (1.25 + 0.325, 0.45), None, 0.85),
         ("relativistic-hinge", 0.575 + 0.775, (0.775 + 0.3875, 0.575), None, 1.6 + 1.6),
+        ("rpgan", 0.8099491, (0.8099491, 0.3893530), None, 1.4099491),
         ("logistic", 0.8936695 + 0.4906415, (0.8936695 + 0.2453207, 0.3376258), None, 1.3406415),
     ];
     for (kind, alone, (adversarial, mismatch), drift, generator) in cases {
@@ -163,6 +164,7 @@ impl Images {
             at: Growth::stable(0),
             key: Key::new(5),
             step,
+            progress: 0.0,
         }
     }
 
@@ -199,10 +201,15 @@ fn penalties_of_a_linear_discriminator() -> Result<()> {
     let (d, images) = (Known::new(0.0, 0.5), Images::new(500)?);
     let batch = images.batch(0);
     close(value(&gradient_penalty(&d, &batch)?), (12f64.sqrt() - 1.0).powi(2), 1e-9, "gradient penalty");
-    close(value(&squared_gradient(&d, &batch)?), 12.0, 1e-9, "R1");
+    close(value(&squared_gradient(&d, &batch, batch.real)?), 12.0, 1e-9, "R1");
     let real = d.forward(&images.real, &images.text, batch.at)?;
     // The relative deviation of a mean of 500 squared normals is √(2 / 500) = 0.06.
-    close(value(&approximate_squared_gradient(&d, &batch, &real, 0.05)?), 12.0, 2.0, "approximate R1");
+    close(
+        value(&approximate_squared_gradient(&d, &batch, batch.real, &real, 0.05)?),
+        12.0,
+        2.0,
+        "approximate R1",
+    );
     Ok(())
 }
 
@@ -217,7 +224,7 @@ fn penalties_take_the_norm_of_each_image() -> Result<()> {
     let mean = |f: fn(f64) -> f64| norms.iter().map(|&n| f(n)).sum::<f64>() / 3.0;
     let batch = images.batch(0);
     close(value(&gradient_penalty(&d, &batch)?), mean(|n| (n - 1.0).powi(2)), 1e-9, "gradient penalty");
-    close(value(&squared_gradient(&d, &batch)?), mean(|n| n * n), 1e-9, "R1");
+    close(value(&squared_gradient(&d, &batch, batch.real)?), mean(|n| n * n), 1e-9, "R1");
     Ok(())
 }
 
@@ -236,7 +243,7 @@ fn interpolation_is_uniform_and_independent_for_each_image() -> Result<()> {
 fn lazy_r1_keeps_its_weight_on_average_beside_every_loss() -> Result<()> {
     let (d, images) = (Known::new(0.0, 0.5), Images::new(2)?);
     for kind in KINDS {
-        let r1 = R1Config { gamma: 3.0, interval: 4, sigma: 0.0 };
+        let r1 = PenaltyConfig { gamma: 3.0.into(), interval: 4, sigma: 0.0 };
         let config = AdversarialConfig { lambda: 0.0, r1, ..AdversarialConfig::named(kind)? };
         let loss = config.build()?;
         let penalty = |step| -> Result<f64> {
@@ -245,6 +252,55 @@ fn lazy_r1_keeps_its_weight_on_average_beside_every_loss() -> Result<()> {
         let total = (0..8).map(penalty).sum::<Result<f64>>()?;
         close(total / 8.0, 1.5 * 12.0, 1e-9, &format!("{kind}, mean over steps"));
         close(penalty(5)?, 0.0, 1e-12, &format!("{kind}, step 5"));
+    }
+    Ok(())
+}
+
+/// The gradient of ½‖x‖² is x: R1 is the mean of ‖x‖² of real images, R2 that of generated ones.
+#[test]
+fn r1_and_r2_are_penalties_at_real_and_at_generated_images() -> Result<()> {
+    let (d, images) = (Known::new(1.0, 0.0), Images::new(3)?);
+    let mean =
+        |images: &Tensor| -> Result<f64> { Ok(value(&images.sqr()?.flatten_from(1)?.sum(1)?.mean_all()?)) };
+    for sigma in [0.0, 1e-4] {
+        let with = |gamma: f64| PenaltyConfig { gamma: gamma.into(), interval: 1, sigma };
+        let config = AdversarialConfig { r1: with(2.0), r2: with(6.0), ..AdversarialConfig::named("rpgan")? };
+        assert_eq!(config.second_order(), sigma == 0.0);
+        let terms = images.discriminator_loss(&d, &*config.build()?, 1)?;
+        assert_eq!(names(&terms), ["adversarial", "mismatch", "penalty", "r2"]);
+        if sigma == 0.0 {
+            close(value(terms.get("penalty").unwrap()), mean(&images.real)?, 1e-9, "R1");
+            close(value(terms.get("r2").unwrap()), 3.0 * mean(&images.fake)?, 1e-9, "R2");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn the_weight_of_a_penalty_follows_the_progress_of_the_run() -> Result<()> {
+    let (d, images) = (Known::new(0.0, 0.5), Images::new(2)?);
+    let loss = config(
+        r#"{"kind": "rpgan", "r1": {"gamma": {"from": 2.0, "to": 0.0, "shape": "linear"}, "interval": 1}}"#,
+    );
+    let loss = loss.build()?;
+    for (progress, weight) in [(0.0, 2.0), (0.25, 1.5), (1.0, 0.0)] {
+        let batch = DiscriminatorBatch { progress, ..images.batch(1) };
+        let terms = tiny::discriminator_loss(&d, &*loss, &[], &batch, images.texts())?;
+        let penalty = terms.get("penalty").map_or(0.0, value);
+        close(penalty, 0.5 * weight * 12.0, 1e-9, &format!("at {progress}"));
+    }
+    Ok(())
+}
+
+/// Signs for ADA: of real scores, or of the differences of pairs where a loss compares them.
+#[test]
+fn signs_are_those_that_the_loss_separates() -> Result<()> {
+    for (kind, signs) in [("logistic", [1.0, -1.0]), ("rpgan", [1.0, -1.0])] {
+        let loss = AdversarialConfig::named(kind)?.build()?;
+        assert_eq!(loss.signs(&scores(true)?)?.to_vec1::<f64>()?, signs, "{kind}");
+        let both_high = Scores { real: tensor(&[5.0, 5.0])?, fake: tensor(&[6.0, 4.0])?, mismatched: None };
+        let expected = if kind == "rpgan" { [-1.0, 1.0] } else { [1.0, 1.0] };
+        assert_eq!(loss.signs(&both_high)?.to_vec1::<f64>()?, expected, "{kind}");
     }
     Ok(())
 }
@@ -316,7 +372,7 @@ fn losses_say_what_they_need() -> Result<()> {
     // A false text counts where the batch has one, whatever the loss.
     for kind in KINDS {
         let loss = AdversarialConfig { lambda: 0.0, ..AdversarialConfig::named(kind)? }.build()?;
-        assert_eq!(loss.needs_reals_for_generator(), kind == "relativistic-hinge");
+        assert_eq!(loss.needs_reals_for_generator(), ["relativistic-hinge", "rpgan"].contains(&kind));
         assert!(images.discriminator_loss(&d, &*loss, 1)?.get("mismatch").is_some(), "{kind}");
         let batch = DiscriminatorBatch { mismatched: None, ..images.batch(1) };
         let terms = tiny::discriminator_loss(&d, &*loss, &[], &batch, images.texts())?;
@@ -325,11 +381,13 @@ fn losses_say_what_they_need() -> Result<()> {
     assert!(config(r#"{"kind": "hinge"}"#).matching_aware);
     assert!(!config(r#"{"kind": "hinge", "matching_aware": false}"#).matching_aware);
 
-    let relativistic = config(r#"{"kind": "relativistic-hinge"}"#).build()?;
-    let score = d.forward(&images.fake, &images.text, Growth::stable(0))?;
-    let message = relativistic.generator_terms(&score, None).err().unwrap().to_string();
-    assert!(message.contains("real images"), "{message}");
-    assert!(images.generator_loss(&d, &*relativistic, &[], images.texts()).is_ok());
+    for kind in ["relativistic-hinge", "rpgan"] {
+        let relativistic = AdversarialConfig::named(kind)?.build()?;
+        let score = d.forward(&images.fake, &images.text, Growth::stable(0))?;
+        let message = relativistic.generator_terms(&score, None).err().unwrap().to_string();
+        assert!(message.contains(kind) && message.contains("real images"), "{message}");
+        assert!(images.generator_loss(&d, &*relativistic, &[], images.texts()).is_ok());
+    }
     Ok(())
 }
 
@@ -341,7 +399,7 @@ fn configurations_have_the_published_defaults() {
     for kind in KINDS {
         let config = config(&format!(r#"{{"kind": "{kind}"}}"#));
         let gamma = if kind == "logistic" { 10.0 } else { 0.0 };
-        assert_eq!(config.r1, R1Config { gamma, interval: 16, sigma: 0.0 }, "{kind}");
+        assert_eq!(config.r1, PenaltyConfig { gamma: gamma.into(), interval: 16, sigma: 0.0 }, "{kind}");
         assert_eq!((config.lambda, config.drift, config.matching_aware), (10.0, 0.001, true), "{kind}");
         assert_eq!(config, AdversarialConfig::named(kind).unwrap());
         let second_order = kind == "wgan-gp" || kind == "logistic";
@@ -350,7 +408,7 @@ fn configurations_have_the_published_defaults() {
         assert_eq!(serde_json::from_str::<AdversarialConfig>(&text).unwrap(), config, "{text}");
     }
     let logistic = config(r#"{"kind": "logistic", "r1": {"interval": 4}}"#);
-    assert_eq!(logistic.r1, R1Config { gamma: 10.0, interval: 4, sigma: 0.0 });
+    assert_eq!(logistic.r1, PenaltyConfig { gamma: 10.0.into(), interval: 4, sigma: 0.0 });
 }
 
 #[test]
@@ -381,6 +439,10 @@ fn configurations_refuse_the_rest_by_name() {
         (r#"{"kind": "hinge", "r1": {"interval": 0}}"#, "loss.adversarial.r1.interval is 0"),
         (r#"{"kind": "lsgan", "r1": {"gamma": -2}}"#, "loss.adversarial.r1.gamma is -2"),
         (r#"{"kind": "logistic", "r1": {"sigma": -0.5}}"#, "loss.adversarial.r1.sigma is -0.5"),
+        (
+            r#"{"kind": "rpgan", "r2": {"gamma": {"from": 1, "to": -2}}}"#,
+            "loss.adversarial.r2.gamma is 1 to -2",
+        ),
     ] {
         let message = config(text).build().err().unwrap().to_string();
         assert!(message.contains(name), "{message}");

@@ -207,7 +207,8 @@ pub fn train(
         gate: training.gate,
         quality: vec![AttributeQuality { accuracy: 0.0, majority: None, support: None }; schema.len()],
     };
-    let config = AdamConfig { lr: training.lr, beta1: 0.9, beta2: 0.99, ..AdamConfig::default() };
+    let config =
+        AdamConfig { lr: training.lr.into(), beta1: 0.9, beta2: 0.99.into(), ..AdamConfig::default() };
     let mut adam = Adam::new(&parameters, config)?;
     let steps = examples.labels.len() / training.batch;
     let turn = std::f64::consts::PI / (steps * training.epochs) as f64;

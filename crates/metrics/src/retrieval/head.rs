@@ -104,7 +104,8 @@ impl Head {
         }
         let a_epoch = train.len() / batch;
         let steps = config.steps.min(config.epochs * a_epoch);
-        let rate = AdamConfig { lr: config.lr, beta1: 0.9, beta2: 0.99, ..AdamConfig::default() };
+        let rate =
+            AdamConfig { lr: config.lr.into(), beta1: 0.9, beta2: 0.99.into(), ..AdamConfig::default() };
         let mut adam = Adam::new(&self.parameters, rate)?;
         let (mut order, mut last) = (Vec::new(), f64::NAN);
         for step in 0..steps {

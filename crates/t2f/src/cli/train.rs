@@ -334,6 +334,19 @@ fn show(display: &mut Display, event: &Event) {
         Event::Level { level, resolution } => {
             display.note(&format!("level {level} begins: {resolution}x{resolution}"));
         }
+        Event::Evaluated { evaluation, is_best, left_out } => {
+            let figures = evaluation.figures.iter().map(|(name, value)| format!("{name} {value:.3}"));
+            let figures = figures.collect::<Vec<_>>().join("  ");
+            let best = if *is_best { "  best so far, kept in best/" } else { "" };
+            display.note(&format!("metrics at {:.1} kimg: {figures}{best}", kimg(evaluation.images)));
+            for left in *left_out {
+                display.note(&format!("`{}` is skipped: {}", left.metric, left.reason));
+            }
+        }
+        Event::Stalled { kimg, stops } => {
+            let end = if *stops { "; the run stops (`output.stop`)" } else { "" };
+            display.note(&format!("warning: no metric has improved for {kimg:.1} kimg{end}"));
+        }
         Event::Wrote(file) => display.note(&format!("wrote {}", file.display())),
         Event::Checkpointed(folder) => display.note(&format!("saved {}", folder.display())),
         Event::Finished { model, .. } => display.note(&format!("finished: {}", model.display())),

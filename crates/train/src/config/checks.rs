@@ -52,10 +52,10 @@ impl Config {
             ("classifier", &self.optimizer.classifier),
         ] {
             for (field, value, holds, expected) in [
-                ("lr", adam.lr, positive(adam.lr), "above 0 and finite"),
-                ("beta1", adam.beta1, fraction(adam.beta1), "at least 0 and below 1"),
-                ("beta2", adam.beta2, fraction(adam.beta2), "at least 0 and below 1"),
-                ("epsilon", adam.epsilon, positive(adam.epsilon), "above 0 and finite"),
+                ("lr", adam.lr, adam.lr.all(positive), "above 0 and finite"),
+                ("beta1", adam.beta1.into(), fraction(adam.beta1), "at least 0 and below 1"),
+                ("beta2", adam.beta2, adam.beta2.all(fraction), "at least 0 and below 1"),
+                ("epsilon", adam.epsilon.into(), positive(adam.epsilon), "above 0 and finite"),
             ] {
                 if !holds {
                     return Err(
@@ -76,10 +76,24 @@ impl Config {
             ("output.tick_kimg", self.output.tick_kimg),
             ("output.sample_kimg", self.output.sample_kimg),
             ("output.checkpoint_kimg", self.output.checkpoint_kimg),
-            ("ema.half_life_kimg", self.ema.half_life_kimg),
+            ("ema.half_life_kimg", self.ema.half_life_kimg.from),
+            ("ema.half_life_kimg", self.ema.half_life_kimg.to),
         ];
         if let Some((key, value)) = periods.iter().find(|(_, value)| !(*value > 0.0 && value.is_finite())) {
             return Err(SettingError::new(*key, value, "above 0 and finite").into());
+        }
+        for (key, value) in [
+            ("output.metrics_kimg", self.output.metrics_kimg),
+            ("output.patience_kimg", self.output.patience_kimg),
+        ] {
+            if !(value >= 0.0 && value.is_finite()) {
+                return Err(SettingError::new(key, value, "at least 0 and finite").into());
+            }
+        }
+        if self.output.metrics_images < 4 {
+            return Err(
+                SettingError::new("output.metrics_images", self.output.metrics_images, "at least 4").into()
+            );
         }
         let counts = [
             ("output.keep_checkpoints", self.output.keep_checkpoints),

@@ -240,13 +240,17 @@ impl Config {
         })
     }
 
-    /// The same configuration with absolute paths of the data set, for the record; relative ones are relative
+    /// The same configuration with absolute paths, for the record; relative ones are relative
     /// to the working folder.
     ///
     /// # Errors
     /// If the working folder is not known.
     pub fn with_absolute_paths(mut self) -> Result<Self> {
         self.data = paths::absolute(&self.data)?;
+        if let Some(oracle) = &mut self.output.oracle {
+            *oracle = std::path::absolute(&*oracle)
+                .map_err(|error| Error::Config(format!("output.oracle is {}: {error}", oracle.display())))?;
+        }
         Ok(self)
     }
 
@@ -376,10 +380,35 @@ mod tests {
     }
 
     #[test]
+    fn values_that_change_over_a_run_are_tables_or_numbers() {
+        let config = set("optimizer.generator.lr={from=2e-4,to=5e-5}").unwrap();
+        let lr = config.optimizer.generator.lr;
+        assert_eq!((lr.from, lr.to, lr.at(0.5)), (2e-4, 5e-5, 1.25e-4));
+        assert_eq!(Config::resolve(None, None, &[]).unwrap().resolve_over(&[]).unwrap(), Config::default());
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        std::fs::write(&path, config.to_toml().unwrap()).unwrap();
+        assert_eq!(Config::from_file(&path).unwrap().optimizer, config.optimizer);
+        for (line, needle) in [
+            ("ema.half_life_kimg={from=1,to=0}", "ema.half_life_kimg is 0, expected above 0"),
+            ("ema.half_life_kimg=soon", "ema.half_life_kimg is `soon`, expected a number"),
+            ("loss.adversarial.r2.gamma={from=1}", "missing field `to`"),
+            (
+                "optimizer.generator.lr={from=1e-3,to=-1}",
+                "optimizer.generator.lr is 0.001 to -1, expected above 0",
+            ),
+            ("augment.probability={from=0,to=1.5}", "augment.probability is 0 to 1.5, expected 0 to 1"),
+        ] {
+            let message = set(line).and_then(|config| config.check()).unwrap_err().to_string();
+            assert!(message.contains(needle), "{line}: {message}");
+        }
+    }
+
+    #[test]
     fn overrides_win_and_take_any_type() {
         assert_eq!(set("seed=7").unwrap().seed, 7);
         assert_eq!(set("device=cpu").unwrap().device, "cpu");
-        assert_eq!(set("optimizer.generator.lr = 5e-4").unwrap().optimizer.generator.lr, 5e-4);
+        assert_eq!(set("optimizer.generator.lr = 5e-4").unwrap().optimizer.generator.lr, 5e-4.into());
         assert_eq!(set("schedule.batch_sizes=[8, 4]").unwrap().schedule.batch_sizes, [8, 4]);
         let loss = set("loss.adversarial.kind=lsgan").unwrap().loss;
         assert_eq!(loss.adversarial, t2f_gan::AdversarialConfig::named("lsgan").unwrap());

@@ -12,6 +12,9 @@ use crate::error::{Error, Result};
 /// The keys of paths below `data` that are not in `--data` for every kind.
 const OTHERS: [&str; 3] = ["files.cache", "images", "attributes"];
 
+/// The key of the only path outside of `data`.
+const ORACLE: &str = "output.oracle";
+
 /// Words for `files.cache` that stand for no path.
 const WORDS: [&str; 2] = ["auto", "off"];
 
@@ -47,12 +50,15 @@ fn value_mut<'a>(table: &'a mut Table, path: &str) -> Option<&'a mut Value> {
     }
 }
 
-/// Replaces `~` at the beginning of each path of the data set by the home folder.
+/// Replaces `~` at the beginning of each path by the home folder.
 ///
 /// # Errors
 /// If the home folder is not known, or is that of another user; the message names the key.
 pub(super) fn expand_home(table: &mut Table) -> Result<()> {
     let kind = get(table, "data.kind").and_then(Value::as_str).unwrap_or_default().to_owned();
+    if let Some(Value::String(path)) = value_mut(table, ORACLE) {
+        *path = home::expanded(path).map_err(|error| Error::Config(format!("{ORACLE} is {error}")))?;
+    }
     let Some(Value::Table(data)) = table.get_mut("data") else { return Ok(()) };
     replace_each(data, &kind, |key, path| {
         home::expanded(path).map_err(|error| Error::Config(format!("data.{key} is {error}")))

@@ -1,5 +1,7 @@
 //! The sections `[optimizer]` and `[output]` of a configuration.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 use t2f_ops::adam::AdamConfig;
 
@@ -76,10 +78,34 @@ pub struct OutputConfig {
     pub keep_checkpoints: usize,
     /// Captions on a sample sheet; default 24, at least 1.
     pub samples: usize,
+    /// Period of the metrics during the run; default 0: none.
+    pub metrics_kimg: f64,
+    /// Captions of the validation part for these metrics, one image each; default 500, at least 4.
+    pub metrics_images: usize,
+    /// An oracle of the data's attributes for these metrics, as `t2f oracle train` writes it. Default: that of
+    /// procedural faces, for which agreement needs the same attributes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oracle: Option<PathBuf>,
+    /// Thousands of images without an improvement of any of these metrics after which the run warns; default
+    /// 0: never.
+    pub patience_kimg: f64,
+    /// Whether the run then stops, with a checkpoint; default false.
+    pub stop: bool,
 }
 
 impl Default for OutputConfig {
     fn default() -> Self {
-        Self { tick_kimg: 1.0, sample_kimg: 10.0, checkpoint_kimg: 10.0, keep_checkpoints: 3, samples: 24 }
+        Self {
+            tick_kimg: 1.0,
+            sample_kimg: 10.0,
+            checkpoint_kimg: 10.0,
+            keep_checkpoints: 3,
+            samples: 24,
+            metrics_kimg: 0.0,
+            metrics_images: 500,
+            oracle: None,
+            patience_kimg: 0.0,
+            stop: false,
+        }
     }
 }

@@ -43,11 +43,12 @@ impl TrainState {
         step: u64,
         images_shown: u64,
     ) -> Result<Losses> {
+        self.set_progress(stage.progress);
         let forward = self.forward(batch, stage, key.child("step").at(step))?;
         let mut losses = Losses::new();
         let from_discriminator = self.discriminator_step(&forward, step, &mut losses)?;
         self.generator_step(&forward, from_discriminator, &mut losses)?;
-        self.g_ema.update(batch.len() as u64, images_shown)?;
+        self.g_ema.update(batch.len() as u64, images_shown, stage.progress)?;
         Ok(losses)
     }
 
@@ -69,8 +70,12 @@ impl TrainState {
         let (conditioned, latent) =
             self.pipeline.latent(&texts.embedding, &noise, attribute_code.as_ref())?;
         let fake = self.pipeline.generator().forward(&latent, at)?; // (B, 3, R, R)
-        let p = self.ada.probability;
-        Ok(Forward { real, fake, texts, inferred, labels, attribute_code, conditioned, at, key, p })
+        let p = match self.augment.adaptive {
+            Some(_) => self.ada.probability,
+            None => self.augment.probability.at(stage.progress),
+        };
+        let progress = stage.progress;
+        Ok(Forward { real, fake, texts, inferred, labels, attribute_code, conditioned, at, key, p, progress })
     }
 
     /// Updates the discriminator and returns the gradient of the text embeddings, if they are not detached.
@@ -96,6 +101,7 @@ impl TrainState {
                 at: forward.at,
                 key: forward.key.child("penalty").at(repeat),
                 step,
+                progress: forward.progress,
             };
             let d = self.discriminator.as_ref();
             let features = d.features(&real, forward.at)?;
@@ -174,7 +180,7 @@ impl TrainState {
 
     /// Records the scores and updates the augmentation probability.
     fn observe_scores(&mut self, scores: &Scores, losses: &mut Losses) -> Result<()> {
-        let sign = scores.real.detach().sign()?.mean_all()?;
+        let sign = self.loss.signs(scores)?.mean_all()?;
         if let Some(adaptive) = &self.augment.adaptive {
             let p = self.ada.probability as f32;
             self.ada.observe(adaptive, f64::from(sign.to_scalar::<f32>()?), scores.real.dim(0)?);
@@ -271,6 +277,8 @@ struct Forward {
     key: Key,
     /// The augmentation probability of the whole step; ADA changes that of the next step.
     p: f64,
+    /// The progress of the run, 0 to 1.
+    progress: f64,
 }
 
 impl Forward {

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use t2f_metrics::measure::LeftOut;
+
+use super::evaluation::Evaluation;
 use crate::config::Change;
 use crate::schedule::Stage;
 
@@ -44,6 +47,22 @@ pub enum Event<'a> {
         level: usize,
         /// Pixels on a side.
         resolution: usize,
+    },
+    /// The figures of the averaged generator on held-out captions.
+    Evaluated {
+        /// The figures.
+        evaluation: &'a Evaluation,
+        /// Whether its model is the best so far, and is now in `best/`.
+        is_best: bool,
+        /// The metrics that were not computed.
+        left_out: &'a [LeftOut],
+    },
+    /// No figure has improved for `output.patience_kimg`.
+    Stalled {
+        /// Thousands of images since the last improvement.
+        kimg: f64,
+        /// Whether the run stops.
+        stops: bool,
     },
     /// A picture was written.
     Wrote(&'a Path),

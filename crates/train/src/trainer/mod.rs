@@ -5,6 +5,8 @@
 //! the statistics.
 
 mod changed;
+mod classifier_agreement;
+mod evaluation;
 mod events;
 mod output;
 mod progress;
@@ -34,6 +36,8 @@ use crate::samples::Samples;
 use crate::schedule::{Schedule, Stage};
 use crate::state::{OptimizerSteps, TrainState};
 
+use evaluation::Evaluator;
+pub use evaluation::{Best, Evaluation};
 pub use events::{Event, Outcome, Tick, Watch};
 pub use progress::Progress;
 use progress::{Clock, crosses};
@@ -49,6 +53,8 @@ pub struct Trainer {
     schedule: Schedule,
     state: TrainState,
     samples: Samples,
+    /// The metrics during the run, if any.
+    evaluator: Option<Evaluator>,
     run: RunDir,
     stats: JsonLines,
     progress: Progress,
@@ -181,6 +187,7 @@ impl Trainer {
         let Parts { config, components, device, tokenizer, splits, state, progress } = parts;
         let schedule = Schedule::new(&config.schedule, config.gan.max_level(), splits.train.len())?;
         let samples = Samples::choose(&splits, config.output.samples, Key::new(config.seed))?;
+        let evaluator = Evaluator::open(&config, &splits)?;
         if !splits.report.bad.is_empty() {
             run.write("bad_files.tsv", splits.report.bad_files_tsv().as_bytes())?;
         }
@@ -196,6 +203,7 @@ impl Trainer {
             schedule,
             state,
             samples,
+            evaluator,
             run,
             stats,
             progress,
@@ -352,6 +360,9 @@ impl Trainer {
             if due(self.config.output.sample_kimg) {
                 let path = self.write_fakes()?;
                 let _ = watch(&Event::Wrote(&path));
+            }
+            if self.evaluator.is_some() && due(self.config.output.metrics_kimg) && self.evaluate(watch)? {
+                stop.set(now < total_images);
             }
             if due(self.config.output.checkpoint_kimg) {
                 self.measure()?;

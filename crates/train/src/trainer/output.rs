@@ -86,6 +86,17 @@ impl Trainer {
         self.run.write(&name, &picture::to_png(&sheet, None)?)
     }
 
+    /// The averaged generator, for metrics.
+    pub(super) fn generator(
+        &self,
+    ) -> impl Fn(&[String], &[u64]) -> t2f_metrics::Result<Vec<t2f_data::Image>> + '_ {
+        let (at, pipeline) = (self.stage().growth(), self.state.pipeline_ema());
+        move |captions, seeds| {
+            let noise = pipeline.noise(seeds, 1.0, &self.device)?;
+            Ok(to_pictures(&pipeline.generate(captions, &noise, at)?)?)
+        }
+    }
+
     /// Records the metrics of the components for the averaged generator, as `Metrics/<key>`.
     pub(super) fn measure(&mut self) -> Result<()> {
         if self.components.metrics().is_empty() {
@@ -94,16 +105,14 @@ impl Trainer {
         let part = samples::part(&self.splits);
         let captions = self.config.output.samples;
         let request = GenerationRequest::first(part.of(&self.splits), captions, 1, self.config.seed)?;
-        let (at, pipeline) = (self.stage().growth(), self.state.pipeline_ema());
-        let generate = |captions: &[String], seeds: &[u64]| -> t2f_metrics::Result<_> {
-            let noise = pipeline.noise(seeds, 1.0, &self.device)?;
-            Ok(to_pictures(&pipeline.generate(captions, &noise, at)?)?)
+        let measurement = {
+            let generate = self.generator();
+            let context = Context::new(&generate, &self.splits, part, &request).with_seed(self.config.seed);
+            let metrics = self.components.metrics().iter();
+            let metrics: Vec<Box<dyn Metric>> =
+                metrics.map(|metric| Box::new(metric.clone()) as Box<dyn Metric>).collect();
+            measure(&context, &metrics)?
         };
-        let context = Context::new(&generate, &self.splits, part, &request).with_seed(self.config.seed);
-        let metrics = self.components.metrics().iter();
-        let metrics: Vec<Box<dyn Metric>> =
-            metrics.map(|metric| Box::new(metric.clone()) as Box<dyn Metric>).collect();
-        let measurement = measure(&context, &metrics)?;
         let mut row = Row::new(self.progress.step);
         row.set("Progress/kimg", self.progress.images as f64 / 1000.0);
         for value in measurement.values() {
@@ -140,6 +149,11 @@ impl Trainer {
 
     /// Writes `model.safetensors` from the averaged parameters, with every checkpoint.
     pub(super) fn save_model(&self) -> Result<PathBuf> {
+        self.run.write("model.safetensors", &self.model_bytes()?)
+    }
+
+    /// The model file of the averaged parameters.
+    pub(super) fn model_bytes(&self) -> Result<Vec<u8>> {
         let provenance = Provenance {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             data: self.progress.data.clone(),
@@ -153,6 +167,6 @@ impl Trainer {
             growth: self.stage().growth(),
             provenance,
         };
-        self.run.write("model.safetensors", &file.to_bytes()?)
+        file.to_bytes()
     }
 }

@@ -7,6 +7,7 @@ use candle_core::DType;
 use serde::{Deserialize, Serialize};
 use t2f_gan::AdaController;
 
+use super::evaluation::Best;
 use crate::error::{Error, Result};
 use crate::rollback::Rollback;
 use crate::schedule::Stage;
@@ -41,6 +42,9 @@ pub struct Progress {
     /// The stage of the last batch, where the schedule does not tell it: after a change of the schedule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<Stage>,
+    /// The best evaluation, with `output.metrics_kimg`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best: Option<Best>,
     /// The rollbacks.
     #[serde(default)]
     pub rollbacks: Vec<Rollback>,

@@ -172,7 +172,8 @@ impl Benchmark {
         });
         let (items, schema) = (items.collect(), Schema::default());
         let batch = Batch { items, pixels, schema, resolution: side, substituted: 0 };
-        let stage = Stage { level: self.level, resolution: side, alpha: self.alpha, batch_size: self.batch };
+        let (level, alpha, batch_size) = (self.level, self.alpha, self.batch);
+        let stage = Stage { level, resolution: side, alpha, batch_size, progress: 0.0 };
         Ok(Training { state, batch, stage, key, steps: 0 })
     }
 

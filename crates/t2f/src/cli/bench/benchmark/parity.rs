@@ -109,6 +109,7 @@ impl Benchmark {
             at: self.growth(),
             key,
             step: 0,
+            progress: 0.0,
         };
         let d = discriminator.as_ref();
         let scores = Scores::of(d, &batch, &d.features(&real, self.growth())?)?;
