@@ -53,6 +53,10 @@ fn changed_settings_are_recorded_reported_once_and_stay() {
     ];
     assert_eq!(told, expected);
     drop(trainer);
+    let rows = stats(&run);
+    let row = rows.iter().find(|row| row.keys().any(|key| key.starts_with("Settings/"))).unwrap();
+    let values = ["step", "Progress/kimg", "Settings/optimizer.generator.lr", "Settings/output.samples"];
+    assert_eq!(values.map(|key| row[key]), [10.0, 0.04, 0.002, 3.0]);
     // The record is sealed: no edit is marked, and a plain resume has the new settings.
     let recorded = RunDir::open(&run).unwrap().config().unwrap();
     assert_eq!((recorded.loader.workers, recorded.optimizer.generator.lr), (2, 0.002.into()));

@@ -16,6 +16,7 @@ mod formats;
 mod fuzz;
 mod generate;
 mod globals;
+mod initialization;
 mod kills;
 mod licences;
 mod measure;

@@ -1,11 +1,13 @@
 //! Loss curves: a plot of rows of statistics, as SVG or as pixels.
 //!
 //! Raw curves are pale, with the smoothed curve on top. A vertical line with the new resolution marks
-//! the beginning of a level, and the fade-in is shaded. Several runs share one axis and have different
-//! colours, from Okabe and Ito's palette for all types of colour vision.
+//! the beginning of a level, and the fade-in is shaded. In the plot of one run a dotted line with the name
+//! of a setting marks its change. Several runs share one axis and have different colours, from Okabe and
+//! Ito's palette for all types of colour vision.
 
 mod chart;
 mod draw;
+mod marks;
 mod rows;
 mod scale;
 mod stages;
@@ -19,7 +21,7 @@ use t2f_files::json_lines;
 
 use chart::Chart;
 pub use chart::{CurveOptions, Missing, RunRows, missing};
-pub use rows::{KIMG, StatsRow};
+pub use rows::{KIMG, SETTINGS, StatsRow};
 pub use scale::Scale;
 
 /// The curves as an SVG document.

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::lstm::Lstm;
 use crate::tokenizer::{PAD_ID, Tokenizer, UNKNOWN_ID};
 use crate::vocabulary::Vocabulary;
+use crate::word_vectors::WORD_VECTORS;
 
 /// A text encoder: captions to embeddings.
 ///
@@ -171,8 +172,7 @@ impl LstmEncoder {
     /// If a parameter is missing.
     pub fn new(config: &LstmConfig, tokenizer: Tokenizer, vb: VarBuilder) -> Result<Self> {
         let shape = (tokenizer.vocabulary_size(), config.embedding_size);
-        let words =
-            vb.pp("embedding").get_with_hints(shape, "weight", Init::Randn { mean: 0.0, stdev: 1.0 })?;
+        let words = vb.get_with_hints(shape, WORD_VECTORS, Init::Randn { mean: 0.0, stdev: 1.0 })?;
         let lstm = Lstm::new(
             config.embedding_size,
             config.hidden_size,

@@ -31,6 +31,7 @@ mod normalization;
 mod segmentation;
 mod tokenizer;
 mod vocabulary;
+mod word_vectors;
 
 pub use compat::Compat;
 pub use config::{LstmConfig, Pooling};
@@ -39,3 +40,4 @@ pub use error::{Error, Result};
 pub use lstm::Lstm;
 pub use tokenizer::Tokenizer;
 pub use vocabulary::Vocabulary;
+pub use word_vectors::{KeptVectors, WORD_VECTORS, keep_vectors};

@@ -123,6 +123,17 @@ impl Tokenizer {
         self.0.to_string(false).map_err(|error| Error::Tokenizer(error.to_string()))
     }
 
+    /// The number of first ids that are of no word: padding and unknown words.
+    pub(crate) const SPECIAL: usize = 2;
+
+    /// For each id the id of the same word in another tokenizer, if it has the word. Padding and unknown words
+    /// have the same ids in all.
+    pub(crate) fn ids_in(&self, other: &Self) -> Vec<Option<u32>> {
+        let size = self.vocabulary_size() as u32;
+        let of = |id| self.0.id_to_token(id).and_then(|word| other.0.token_to_id(&word));
+        (0..size).map(of).collect()
+    }
+
     /// The number of ids.
     pub fn vocabulary_size(&self) -> usize {
         self.0.get_vocab_size(true)

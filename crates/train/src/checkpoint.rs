@@ -274,6 +274,18 @@ impl Checkpoint {
         Ok(tensors)
     }
 
+    /// The blake3 hash of the bytes of files, one after another, in hexadecimal.
+    ///
+    /// # Errors
+    /// If a file is missing.
+    pub(crate) fn hash(&self, files: &[&str]) -> Result<String> {
+        let mut hasher = blake3::Hasher::new();
+        for file in files {
+            hasher.update(self.file(file)?);
+        }
+        Ok(hasher.finalize().to_hex().to_string())
+    }
+
     /// The text of a file.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use t2f_data::attributes::Schema;
 use t2f_files::tensors;
+use t2f_gan::Growth;
 use t2f_text::Tokenizer;
 
 use crate::checkpoint::{self, Checkpoint};
@@ -14,7 +15,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::model_file::{Metadata, ModelFile, Provenance};
 use crate::run_dir;
-use crate::schedule::Schedule;
+use crate::schedule::{Schedule, Stage};
 use crate::state;
 
 /// The checkpoint of a path, if it is one: its folder, its file of averaged parameters, a folder of
@@ -65,32 +66,15 @@ pub(crate) fn checkpoint_of(path: &Path) -> Result<Option<Checkpoint>> {
 pub(crate) fn model_bytes(checkpoint: &Checkpoint, components: &Components) -> Result<Vec<u8>> {
     let run = run_of(checkpoint)?;
     let config = run_dir::read_config(&run)?;
-    let progress: BTreeMap<String, Value> = checkpoint.state()?;
-    let wrong = |key: &str| Error::file(checkpoint.path(), format!("its state has no `{key}`"));
-    let images = progress.get("images").and_then(Value::as_u64).ok_or_else(|| wrong("images"))?;
-    let data = progress.get("data").and_then(Value::as_str).ok_or_else(|| wrong("data"))?;
-    let stage = match progress.get("last").filter(|last| !last.is_null()) {
-        // After a change of the schedule.
-        Some(last) => {
-            serde_json::from_value(last.clone()).map_err(|error| Error::file(checkpoint.path(), error))?
-        }
-        None => {
-            // Only a schedule in epochs depends on the number of images.
-            let count = match config.schedule.in_epochs() {
-                true => components.data(&config)?.train.len(),
-                false => 0,
-            };
-            Schedule::new(&config.schedule, config.gan.max_level(), count)?.before(images)
-        }
-    };
+    let Shown { images, data, last } = shown(checkpoint)?;
     let file = ModelFile {
         schema: &schema(&run, &config, components)?,
         tokenizer: &Tokenizer::from_json(checkpoint.text("tokenizer.json")?)?,
         tensors: state::averaged(checkpoint)?,
-        growth: stage.growth(),
+        growth: growth(images, last, &config, components)?,
         provenance: Provenance {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            data: data.to_owned(),
+            data,
             kimg: images as f64 / 1000.0,
         },
         config: &config,
@@ -98,8 +82,53 @@ pub(crate) fn model_bytes(checkpoint: &Checkpoint, components: &Components) -> R
     file.to_bytes()
 }
 
+/// The progress of a checkpoint, as far as a model states it.
+pub(crate) struct Shown {
+    /// Images shown.
+    pub(crate) images: u64,
+    /// Fingerprint of the training data.
+    data: String,
+    /// The stage of the last batch, after a change of the schedule.
+    pub(crate) last: Option<Stage>,
+}
+
+/// The progress of a checkpoint.
+///
+/// # Errors
+/// If its state does not have it.
+pub(crate) fn shown(checkpoint: &Checkpoint) -> Result<Shown> {
+    let progress: BTreeMap<String, Value> = checkpoint.state()?;
+    let wrong = |key: &str| Error::file(checkpoint.path(), format!("its state has no `{key}`"));
+    let images = progress.get("images").and_then(Value::as_u64).ok_or_else(|| wrong("images"))?;
+    let data = progress.get("data").and_then(Value::as_str).ok_or_else(|| wrong("data"))?.to_owned();
+    let last = progress.get("last").filter(|last| !last.is_null()).cloned();
+    let last = last.map(serde_json::from_value).transpose();
+    Ok(Shown { images, data, last: last.map_err(|error| Error::file(checkpoint.path(), error))? })
+}
+
+/// The level and alpha of the last batch before a checkpoint, from its [`Shown`].
+///
+/// # Errors
+/// If the schedule is in epochs, and the data cannot be opened.
+pub(crate) fn growth(
+    images: u64,
+    last: Option<Stage>,
+    config: &Config,
+    components: &Components,
+) -> Result<Growth> {
+    if let Some(last) = last {
+        return Ok(last.growth());
+    }
+    // Only a schedule in epochs depends on the number of images.
+    let count = match config.schedule.in_epochs() {
+        true => components.data(config)?.train.len(),
+        false => 0,
+    };
+    Ok(Schedule::new(&config.schedule, config.gan.max_level(), count)?.before(images).growth())
+}
+
 /// The run folder of a checkpoint, two folders above.
-fn run_of(checkpoint: &Checkpoint) -> Result<PathBuf> {
+pub(crate) fn run_of(checkpoint: &Checkpoint) -> Result<PathBuf> {
     let path = checkpoint.path();
     let whole = path.canonicalize().map_err(|error| Error::file(path, error))?;
     let run = whole.ancestors().nth(2).filter(|run| run.join("config.toml").is_file());
@@ -112,13 +141,15 @@ fn run_of(checkpoint: &Checkpoint) -> Result<PathBuf> {
 
 /// The schema of the run's model, or that of its data.
 fn schema(run: &Path, config: &Config, components: &Components) -> Result<Schema> {
-    let model = std::fs::read(run.join("model.safetensors")).ok();
-    let metadata = model.and_then(|bytes| {
-        let (_, json) = tensors::from_bytes(&bytes).ok()?;
-        Metadata::parse(&json).ok()
-    });
-    match metadata {
+    match metadata(run) {
         Some(metadata) => Ok(metadata.schema(config)),
         None => Ok(components.data(config)?.schema().clone()),
     }
+}
+
+/// The metadata of a run's model, if it can be read.
+pub(crate) fn metadata(run: &Path) -> Option<Metadata> {
+    let bytes = std::fs::read(run.join("model.safetensors")).ok()?;
+    let (_, json) = tensors::from_bytes(&bytes).ok()?;
+    Metadata::parse(&json).ok()
 }

@@ -192,6 +192,37 @@ impl Components {
         same("generator", "with_generator", &recorded.generator, &given.generator)
     }
 
+    /// Checks that the custom components of initial weights are among these: text encoder and generator, and
+    /// with a `discriminator` that and the objectives. Others have no weights.
+    ///
+    /// # Errors
+    /// If one is missing or different; the message names it and its setter.
+    pub(crate) fn check_initial(&self, recorded: &ComponentNames, discriminator: bool) -> Result<()> {
+        let given = self.names();
+        let mut pairs = vec![
+            ("text encoder", "with_text", &recorded.text, &given.text),
+            ("generator", "with_generator", &recorded.generator, &given.generator),
+        ];
+        if discriminator {
+            pairs.push((
+                "discriminator",
+                "with_discriminator",
+                &recorded.discriminator,
+                &given.discriminator,
+            ));
+        }
+        for (what, setter, recorded, given) in pairs {
+            if recorded.is_some() {
+                same(what, setter, recorded, given)?;
+            }
+        }
+        let objectives = recorded.objectives.iter().filter(|_| discriminator);
+        match objectives.into_iter().find(|name| !given.objectives.contains(name)) {
+            Some(name) => same("objective", "with_objective", &Some(name.clone()), &None),
+            None => Ok(()),
+        }
+    }
+
     /// Opens the data set.
     pub(crate) fn data(&self, config: &Config) -> Result<Splits> {
         let Some(data) = &self.data else { return Ok(config.data.open(config.gan.resolution)?) };

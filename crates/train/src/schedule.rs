@@ -14,8 +14,8 @@ use crate::error::{Error, Result};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ScheduleConfig {
-    /// Length of the fade-in in thousands of images; one number a level, the last repeats. Level 0 has no
-    /// fade-in: its number is added to the stable phase.
+    /// Length of the fade-in in thousands of images; one number a level, the last repeats. The first level
+    /// has no fade-in: its number is added to the stable phase.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fade_kimg: Option<Vec<f64>>,
     /// Length of the stable phase in thousands of images; one number a level, the last repeats.
@@ -33,6 +33,10 @@ pub struct ScheduleConfig {
     /// Length of the linear decay of all learning rates to 0 at the end of the run, in thousands of images;
     /// default 0: no decay.
     pub anneal_kimg: f64,
+    /// The level of the first batch, without a fade-in; lower levels have no images. At most the level of
+    /// `gan.resolution`; default 0, and in a run from trained weights their level.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_level: Option<usize>,
 }
 
 /// The state of the schedule at one batch.
@@ -133,7 +137,13 @@ impl ScheduleConfig {
             let value = format!("{:?}", self.batch_sizes);
             return Err(SettingError::new("schedule.batch_sizes", value, expected).into());
         }
-        Ok(())
+        match self.start_level {
+            Some(start) if start >= levels => {
+                let expected = format!("at most {}, the level of gan.resolution", levels - 1);
+                Err(SettingError::new("schedule.start_level", start, expected).into())
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -180,6 +190,7 @@ impl Schedule {
     pub fn new(config: &ScheduleConfig, max_level: usize, images: usize) -> Result<Self> {
         let levels = max_level + 1;
         config.check(levels)?;
+        let first = config.start_level.unwrap_or(0);
         let whole = config.written_out();
         let of = |array: &Option<Vec<f64>>, level: usize| {
             array.as_ref().map_or(0.0, |array| array[level.min(array.len() - 1)])
@@ -198,6 +209,7 @@ impl Schedule {
             } else {
                 (1000.0 * of(&whole.fade_kimg, level), 1000.0 * of(&whole.stable_kimg, level))
             };
+            let (fade, stable) = if level < first { (0.0, 0.0) } else { (fade, stable) };
             // Whole batches, so that no batch belongs to two levels; rounding errors add no batch.
             let batches = |images: f64| {
                 (images * (1.0 - ROUNDING) / batch_size as f64).ceil() as u64 * batch_size as u64
@@ -208,7 +220,7 @@ impl Schedule {
                     "schedule: the last level has no images: its phases are all 0".into(),
                 ));
             }
-            let fade = if level == 0 { 0 } else { batches(fade).min(end - start) };
+            let fade = if level == first { 0 } else { batches(fade).min(end - start) };
             phases.push(Phase { start, fade, end, batch_size });
             start = end;
         }
@@ -360,6 +372,20 @@ mod tests {
         assert_eq!(rates, [1.0, 1.0, 0.75, 0.5, 0.025, 0.0]);
         let steady = Schedule::new(&kimg(&[0.0], &[0.5], &[10]), 1, 10).unwrap();
         assert_eq!(steady.rate(990), 1.0);
+    }
+
+    #[test]
+    fn a_schedule_starts_at_its_level_without_a_fade_in() {
+        let from = |start| ScheduleConfig { start_level: Some(start), ..kimg(&[0.1], &[0.2], &[10]) };
+        let schedule = Schedule::new(&from(1), 2, 10).unwrap();
+        assert_eq!(schedule.phases(), [(0, 0, 0), (0, 0, 300), (300, 400, 600)]);
+        let first = schedule.at(0);
+        assert_eq!((first.level, first.resolution, first.alpha, schedule.before(0)), (1, 8, 1.0, first));
+        assert!(walk(&schedule).iter().all(|stage| stage.level > 0));
+        let plain = Schedule::new(&kimg(&[0.1], &[0.2], &[10]), 2, 10).unwrap();
+        assert_eq!(Schedule::new(&from(0), 2, 10).unwrap(), plain);
+        let message = Schedule::new(&from(3), 2, 10).unwrap_err().to_string();
+        assert!(message.contains("schedule.start_level is 3, expected at most 2"), "{message}");
     }
 
     #[test]

@@ -28,7 +28,8 @@ const D_KEY: &str = "judging";
 const LATENT_ENCODER: &str = "encoder";
 
 const G_PARAMS: &str = "g_params.safetensors";
-const D_PARAMS: &str = "d_params.safetensors";
+/// The file of the discriminator's parameters in a checkpoint.
+pub(crate) const D_PARAMS: &str = "d_params.safetensors";
 /// The file of the averaged parameters in a checkpoint.
 pub(crate) const G_EMA: &str = "g_ema.safetensors";
 const G_OPTIMIZER: &str = "g_optimizer.safetensors";

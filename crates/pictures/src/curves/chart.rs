@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::rows::{KIMG, StatsRow};
+use super::marks;
+use super::rows::{KIMG, SETTINGS, StatsRow};
 use super::scale::Scale;
 use super::stages;
 use crate::error::{Error, Result};
@@ -50,6 +51,8 @@ pub(super) struct Curve {
 pub(super) struct Chart {
     pub(super) curves: Vec<Curve>,
     pub(super) stages: Vec<stages::Stage>,
+    /// The changes of settings in the plot of one run.
+    pub(super) marks: Vec<marks::Mark>,
     pub(super) scale: Scale,
     pub(super) several_runs: bool,
     pub(super) key_count: usize,
@@ -87,7 +90,8 @@ impl Chart {
         }
         let scale = scale.for_values(curves.iter().flat_map(|curve| &curve.raw).map(|point| point.1));
         let stages = stages::shared(runs.iter().map(|run| run.rows.as_slice()));
-        Ok(Self { curves, stages, scale, several_runs, key_count: keys.len(), size })
+        let marks = if let [run] = runs { marks::of_run(&run.rows) } else { Vec::new() };
+        Ok(Self { curves, stages, marks, scale, several_runs, key_count: keys.len(), size })
     }
 }
 
@@ -113,9 +117,10 @@ pub fn missing(runs: &[RunRows], keys: &[String]) -> Vec<Missing> {
     runs.iter().flat_map(of).collect()
 }
 
-/// The keys of rows, in their order.
+/// The keys of rows, in their order, without those of settings.
 fn known<'a>(rows: impl IntoIterator<Item = &'a StatsRow>) -> Vec<String> {
-    let known: BTreeSet<&String> = rows.into_iter().flat_map(|row| row.keys()).collect();
+    let known: BTreeSet<&String> =
+        rows.into_iter().flat_map(|row| row.keys()).filter(|key| !key.starts_with(SETTINGS)).collect();
     known.into_iter().cloned().collect()
 }
 

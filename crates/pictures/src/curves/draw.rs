@@ -143,6 +143,7 @@ fn onto<DB: DrawingBackend>(root: &DrawingArea<DB, Shift>, chart: &Chart) -> Res
             area.draw(&(EmptyElement::at((stage.start.max(left), high)) + text)).map_err(failed)?;
         }
     }
+    draw_marks(area, chart, left..right, low..high)?;
     for curve in &chart.curves {
         let colour = colour(chart, curve);
         let heights = |points: &[(f64, f64)]| -> Vec<(f64, f64)> {
@@ -161,6 +162,42 @@ fn onto<DB: DrawingBackend>(root: &DrawingArea<DB, Shift>, chart: &Chart) -> Res
         }
     }
     root.present().map_err(failed)
+}
+
+/// A dotted line at each change of settings, with its caption above the lower edge; captions that would
+/// overlap are in several rows.
+fn draw_marks<DB: DrawingBackend, X: Ranged<ValueType = f64>, Y: Ranged<ValueType = f64>>(
+    area: &DrawingArea<DB, Cartesian2d<X, Y>>,
+    chart: &Chart,
+    x: Range<f64>,
+    y: Range<f64>,
+) -> Result<()> {
+    const SIZE: u32 = 12;
+    const ROW: i32 = 15;
+    let letters = (FAMILY, SIZE).into_font().color(&INK);
+    let lettering = Lettering::new(SIZE as f32);
+    let (columns, _) = area.get_pixel_range();
+    let place = |kimg: f64| {
+        let share = (kimg - x.start) / (x.end - x.start);
+        columns.start + (share * f64::from(columns.end - columns.start)) as i32
+    };
+    let mut ends: Vec<i32> = Vec::new();
+    for mark in chart.marks.iter().filter(|mark| x.contains(&mark.kimg)) {
+        let line = DashedPathElement::new([(mark.kimg, y.start), (mark.kimg, y.end)], 2, 3, INK);
+        area.draw(&line).map_err(failed)?;
+        let (at, width) = (place(mark.kimg), lettering.width(&mark.caption) as i32);
+        let shift = if at + 4 + width > columns.end { -4 - width } else { 4 };
+        let (start, end) = (at + shift, at + shift + width + 6);
+        let row = ends.iter().position(|used| *used <= start).unwrap_or(ends.len());
+        if row == ends.len() {
+            ends.push(end)
+        } else {
+            ends[row] = end
+        }
+        let text = Text::new(mark.caption.clone(), (shift, -ROW * (row as i32 + 1) - 2), letters.clone());
+        area.draw(&(EmptyElement::at((mark.kimg, y.start)) + text)).map_err(failed)?;
+    }
+    Ok(())
 }
 
 fn colour(chart: &Chart, curve: &Curve) -> RGBColor {

@@ -7,3 +7,6 @@ pub type StatsRow = BTreeMap<String, f64>;
 
 /// The key of the horizontal axis, thousands of real images shown.
 pub const KIMG: &str = "Progress/kimg";
+
+/// The beginning of the keys of changed settings.
+pub const SETTINGS: &str = "Settings/";

@@ -31,6 +31,22 @@ fn svg_names_curves_stages_and_axes() {
 }
 
 #[test]
+fn changes_of_settings_are_marked_in_the_plot_of_one_run() {
+    let mut run = example("00000", 0.0);
+    let change = |kimg: f64, key: &str| StatsRow::from([(KIMG.to_owned(), kimg), (key.to_owned(), 1.0)]);
+    run.rows.insert(120, change(48.0, "Settings/optimizer.generator.lr"));
+    run.rows.push(change(119.0, "Settings/loss.conditioning.kl_weight"));
+    let options = CurveOptions::default();
+    let text = svg(std::slice::from_ref(&run), &options).unwrap();
+    assert!(text.contains("\nlr\n") && text.contains("kl_weight"), "{text}");
+    let plain = svg(&[example("00000", 0.0)], &options).unwrap();
+    assert!(!plain.contains("\nlr\n"));
+    let both = svg(&[run.clone(), example("00001", 0.2)], &options).unwrap();
+    assert!(!both.contains("kl_weight"));
+    assert!(missing(&[run], &["none".to_owned()])[0].known.iter().all(|key| !key.starts_with("Settings/")));
+}
+
+#[test]
 fn several_runs_are_named_and_coloured_apart() {
     let runs = [example("00000-a", 0.0), example("00001-b", 0.6)];
     let text = svg(&runs, &CurveOptions::default()).unwrap();

@@ -5,6 +5,7 @@ use t2f_train::components::Components;
 use t2f_train::config::Config;
 use t2f_train::device;
 use t2f_train::footprint::Footprint;
+use t2f_train::initialization::Initialization;
 use t2f_train::schedule::Schedule;
 use t2f_train::state::TrainState;
 use t2f_train::trainer::{cut_captions, train_tokenizer};
@@ -15,9 +16,16 @@ use crate::cli::terminal::{note, result};
 /// schedule.
 ///
 /// # Errors
-/// If the run could not start: its device is not available, or its data cannot be opened or are too few.
-pub fn describe(mut config: Config) -> t2f_train::Result<()> {
+/// If the run could not start: its device is not available, its data cannot be opened or are too few, or the
+/// initial weights do not fit.
+pub fn describe(mut config: Config, initial: Option<&Initialization>) -> t2f_train::Result<()> {
+    let components = Components::new();
     device::open(&config.device)?;
+    if let Some(initial) = initial {
+        initial.settle(&mut config, &components)?;
+        config.check()?;
+    }
+    let kimg = |images: u64| images as f64 / 1000.0;
     let splits = config.data.open(config.gan.resolution)?;
     config.settle(&splits)?;
     let config = &config;
@@ -28,9 +36,14 @@ pub fn describe(mut config: Config) -> t2f_train::Result<()> {
 
     let tokenizer = train_tokenizer(config, &splits)?;
     let sizes = splits.schema().sizes();
-    let state = TrainState::new(config, &Components::new(), &tokenizer, &sizes, &Device::Cpu)?;
+    let state = TrainState::new(config, &components, &tokenizer, &sizes, &Device::Cpu)?;
     result(&format!("# text encoder, conditioning, generator: {} parameters", state.g_params().count()));
     result(&format!("# discriminator: {} parameters", state.d_params().count()));
+
+    let initial = initial.map(|initial| initial.apply(&state, &tokenizer, splits.schema())).transpose()?;
+    if let Some(origin) = &config.origin {
+        result(&format!("# initial weights: {}, {} kimg", origin.path, kimg(origin.images)));
+    }
 
     let footprint = Footprint::estimate(config, &state, images)?;
     let mib = |bytes: u64| bytes.div_ceil(1 << 20);
@@ -44,7 +57,6 @@ pub fn describe(mut config: Config) -> t2f_train::Result<()> {
 
     let schedule = Schedule::new(&config.schedule, config.gan.max_level(), images)?;
     result("# schedule:  level     from kimg   faded in       until   batch");
-    let kimg = |images: u64| images as f64 / 1000.0;
     let shown = schedule.phases().into_iter().filter(|(start, _, end)| start < end);
     for (start, faded, end) in shown {
         let stage = schedule.at(start);
@@ -58,7 +70,7 @@ pub fn describe(mut config: Config) -> t2f_train::Result<()> {
             stage.batch_size
         ));
     }
-    let notes = splits.report.notes.iter().cloned();
+    let notes = initial.unwrap_or_default().into_iter().chain(splits.report.notes.iter().cloned());
     for line in notes.chain(cut_captions(config, &splits, &tokenizer)).chain(schedule.remark()) {
         note(&format!("note: {line}"));
     }

@@ -12,6 +12,7 @@ use t2f_text::Error as TextError;
 use t2f_train::Error;
 use t2f_train::components::Components;
 use t2f_train::config::Config;
+use t2f_train::initialization::Initialization;
 use t2f_train::run_dir::RunDir;
 use t2f_train::trainer::{Event, Outcome, Trainer};
 
@@ -34,6 +35,7 @@ Examples:
   t2f train --preset face2text --data lfw:lfw-deepfunneled,face2text
   t2f train --config my.toml --set optimizer.generator.lr=1e-3 --set seed=1
   t2f train -n --preset faces-64 --set seed=1         resolve and check, train nothing
+  t2f train --init-from runs/00000-procedural-quick --data folder:faces
   t2f train --resume runs/00000-procedural-quick
   t2f train --resume runs/00000-procedural-quick --set optimizer.generator.lr=1e-3
   t2f train --resume runs/00001-folder-custom --data folder:/mnt/faces    the data moved there
@@ -41,6 +43,10 @@ Examples:
 The order is preset, --config, --data, --device, --set; for each setting the last one wins. Ctrl-C
 or SIGTERM finishes the step, writes a checkpoint and exits; the run can be resumed. A second one
 exits at once. SIGUSR1 writes a checkpoint and continues.
+
+--init-from starts a new run from the weights of a trained one, on other data or at another
+resolution: a tensor of equal name and shape is copied, word vectors by word, and all else starts
+anew. Its schedule starts at the highest trained level, unless schedule.start_level is set.
 
 A run resumes with its own configuration. --set changes it for the rest of the run: schedule,
 rates, batch sizes, losses, output; networks, text encoder and seed cannot change. --data says
@@ -60,6 +66,10 @@ pub struct Options {
     /// The parent of the run folder
     #[arg(short, long, default_value = "runs", value_name = "FOLDER")]
     out: PathBuf,
+    /// Start from trained weights: of a run folder, a checkpoint, or a model file, which has no
+    /// discriminator
+    #[arg(long, value_name = "PATH", conflicts_with = "resume")]
+    init_from: Option<PathBuf>,
     /// Resume a run; --set, --data and --device may change its configuration
     #[arg(long, value_name = "RUN", conflicts_with_all = ["preset", "config", "out"])]
     resume: Option<PathBuf>,
@@ -89,7 +99,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     if let Some(run) = &options.resume {
         let what = format!("cannot resume `{}`", run.display());
         if options.dry_run {
-            let described = dry_resumed(run, options).and_then(dry_run::describe);
+            let described = dry_resumed(run, options).and_then(|config| dry_run::describe(config, None));
             return described.map_err(|error| failed(&what, error));
         }
         let trainer = resume(run, options).map_err(|error| failed(&what, error))?;
@@ -98,12 +108,24 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let overrides = overrides(options);
     let config =
         resolve(options, &overrides).map_err(|error| failed("the configuration is not valid", error))?;
+    start(config, options)
+        .map_err(|error| failed("cannot start the run", error))?
+        .map_or(Ok(()), |trainer| drive(trainer, options))
+}
+
+/// Creates a new run; with `-n` describes it and returns none.
+fn start(config: Config, options: &Options) -> t2f_train::Result<Option<Trainer>> {
+    let components = Components::new();
+    let open = |path: &PathBuf| Initialization::open(path, &components);
+    let initial = options.init_from.as_ref().map(open).transpose()?;
     if options.dry_run {
-        return dry_run::describe(config).map_err(|error| failed("cannot start the run", error));
+        return dry_run::describe(config, initial.as_ref()).map(|()| None);
     }
-    let trainer = Trainer::create(config, Components::new(), &options.out)
-        .map_err(|error| failed("cannot start the run", error))?;
-    drive(trainer, options)
+    let trainer = match &initial {
+        Some(initial) => Trainer::create_from(config, components, initial, &options.out),
+        None => Trainer::create(config, components, &options.out),
+    };
+    trainer.map(Some)
 }
 
 /// Resumes a run, with the changes of `--data`, `--device` and `--set`.
@@ -166,6 +188,9 @@ fn advice(error: &Error, options: &Options) -> String {
             format!("give a run folder that is not in use; `{} train` starts a new run", program())
         }
         Error::File(file) if options.config.as_ref() == Some(&file.path) => "check `--config`".into(),
+        Error::File(file) if options.init_from.as_ref().is_some_and(|from| file.path.starts_with(from)) => {
+            "check `--init-from`: a run folder, a checkpoint or a model file".into()
+        }
         Error::File(file) if file.path.starts_with(&options.out) => "check `--out`".into(),
         Error::Config(_) if unknown.is_some() => {
             "choose one of these with `--preset`, or give a file with `--config`".into()

@@ -25,12 +25,13 @@ impl fmt::Display for Change {
 
 /// Keys that cannot change in a run, with those below them: networks and tokenizer depend on them, or the
 /// identity of the run.
-const FIXED: [&str; 9] = [
+const FIXED: [&str; 10] = [
     "name",
     "seed",
     "text",
     "gan",
     "components",
+    "origin",
     "loss.contrast.size",
     "loss.attributes.classifier",
     "loss.attributes.prior",

@@ -7,6 +7,7 @@ mod forms;
 mod keys;
 mod layers;
 mod names;
+mod origin;
 mod paths;
 mod sections;
 mod slips;
@@ -29,6 +30,7 @@ use layers::Layers;
 pub use changes::Change;
 pub(crate) use changes::refusal;
 pub use names::ComponentNames;
+pub use origin::Origin;
 pub use sections::{OptimizerConfig, OutputConfig};
 
 /// The built-in presets, by name.
@@ -73,6 +75,9 @@ pub struct Config {
     /// The custom components; written by a run, not by hand.
     #[serde(skip_serializing_if = "ComponentNames::is_empty")]
     pub components: ComponentNames,
+    /// The trained weights that the run started from; written by a run, not by hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
     /// The overrides of this configuration, for the record.
     #[serde(skip)]
     pub overrides: Vec<String>,
@@ -95,6 +100,7 @@ impl Default for Config {
             schedule: ScheduleConfig::default(),
             output: OutputConfig::default(),
             components: ComponentNames::default(),
+            origin: None,
             overrides: Vec::new(),
         }
     }

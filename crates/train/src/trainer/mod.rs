@@ -4,6 +4,7 @@
 //! an uninterrupted one. A checkpoint contains the tensors, the progress and the incomplete averages of
 //! the statistics.
 
+mod captions;
 mod changed;
 mod classifier_agreement;
 mod evaluation;
@@ -17,7 +18,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use candle_core::Device;
-use rayon::prelude::*;
 use t2f_data::{Batch, Loader, Prefetch, Request, Splits};
 use t2f_files::json_lines::JsonLines;
 use t2f_ops::rng::Key;
@@ -29,6 +29,7 @@ use crate::components::Components;
 use crate::config::{Change, Config};
 use crate::divergence;
 use crate::error::{Error, Result};
+use crate::initialization::Initialization;
 use crate::pipeline::Pipeline;
 use crate::rollback::{Rollback, SLOWER};
 use crate::run_dir::RunDir;
@@ -36,6 +37,7 @@ use crate::samples::Samples;
 use crate::schedule::{Schedule, Stage};
 use crate::state::{OptimizerSteps, TrainState};
 
+pub use captions::{cut_captions, train_tokenizer};
 use evaluation::Evaluator;
 pub use evaluation::{Best, Evaluation};
 pub use events::{Event, Outcome, Tick, Watch};
@@ -64,6 +66,8 @@ pub struct Trainer {
     restored: Option<(PathBuf, String)>,
     /// The settings that a resume changed, until the event is sent.
     changes: Vec<Change>,
+    /// Remarks on the initial weights of a new run.
+    initial: Vec<String>,
 }
 
 impl Trainer {
@@ -76,15 +80,36 @@ impl Trainer {
     /// not available, or the folder is not writable.
     pub fn create(config: Config, components: Components, out: impl AsRef<Path>) -> Result<Self> {
         let out = out.as_ref();
-        Self::begin(config, components, |config, data| RunDir::claim(out, config, data))
+        Self::begin(config, components, None, |config, data| RunDir::claim(out, config, data))
+    }
+
+    /// As [`create`](Self::create), with initial weights of a trained run. The first checkpoint is written at
+    /// once, so that a resume does not need them.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create); and if no weight fits, channels differ, or a custom component of the trained
+    /// run is missing.
+    pub fn create_from(
+        config: Config,
+        components: Components,
+        initial: &Initialization,
+        out: impl AsRef<Path>,
+    ) -> Result<Self> {
+        let out = out.as_ref();
+        Self::begin(config, components, Some(initial), |config, data| RunDir::claim(out, config, data))
     }
 
     /// Initialises the networks and writes the first files of the run.
     fn begin(
         mut config: Config,
         components: Components,
+        initial: Option<&Initialization>,
         folder: impl FnOnce(&Config, &str) -> Result<RunDir>,
     ) -> Result<Self> {
+        config.origin = None;
+        if let Some(initial) = initial {
+            initial.settle(&mut config, &components)?;
+        }
         config.check()?;
         t2f_ops::Runtime::install();
         let device = crate::device::open(&config.device)?;
@@ -94,10 +119,15 @@ impl Trainer {
         config.components = components.names();
         let tokenizer = train_tokenizer(&config, &splits)?;
         let state = TrainState::new(&config, &components, &tokenizer, &splits.schema().sizes(), &device)?;
+        let notes = initial.map(|initial| initial.apply(&state, &tokenizer, splits.schema())).transpose()?;
         let run = folder(&config, splits.train.name())?;
         let progress = Progress { data: splits.train.fingerprint(), ..Progress::default() };
         let parts = Parts { config, components, device, tokenizer, splits, state, progress };
-        let trainer = Self::assemble(parts, run)?;
+        let mut trainer = Self::assemble(parts, run)?;
+        if let Some(notes) = notes {
+            trainer.initial = notes;
+            trainer.commit()?;
+        }
         let reals = trainer.samples.reals(&trainer.splits)?;
         trainer.run.write("reals.png", &picture::to_png(&reals, None)?)?;
         trainer.write_fakes()?;
@@ -127,7 +157,9 @@ impl Trainer {
         let recorded = changed::recorded(&run)?;
         let changes = config.changes_in_run(&recorded)?;
         if checkpoint::count(&run.checkpoints())? == 0 && !run.model().exists() {
-            let mut trainer = Self::begin(config, components, |_, _| Ok(run))?;
+            let origin = config.origin.as_ref();
+            let initial = origin.map(|origin| Initialization::again(origin, &components)).transpose()?;
+            let mut trainer = Self::begin(config, components, initial.as_ref(), |_, _| Ok(run))?;
             trainer.record(&recorded, changes)?;
             return Ok(trainer);
         }
@@ -166,6 +198,7 @@ impl Trainer {
     /// Records changed settings in `config.toml`, with the recorded device.
     fn record(&mut self, recorded: &Config, changes: Vec<Change>) -> Result<()> {
         if !changes.is_empty() {
+            self.record_changes(&changes)?;
             self.run.write_config(&Config { device: recorded.device.clone(), ..self.config.clone() })?;
         }
         self.changes = changes;
@@ -193,7 +226,7 @@ impl Trainer {
         }
         let stats = run.recorder(progress.step)?;
         let last = progress.last.unwrap_or_else(|| schedule.before(progress.images));
-        let (restored, changes) = (None, Vec::new());
+        let (restored, changes, initial) = (None, Vec::new(), Vec::new());
         Ok(Self {
             config,
             components,
@@ -210,6 +243,7 @@ impl Trainer {
             last,
             restored,
             changes,
+            initial,
         })
     }
 
@@ -255,9 +289,9 @@ impl Trainer {
         &self.config
     }
 
-    /// Remarks on the data and on the schedule, a line each.
+    /// Remarks on initial weights, data and schedule, a line each.
     pub fn notes(&self) -> Vec<String> {
-        let notes = self.splits.report.notes.iter().cloned();
+        let notes = self.initial.iter().chain(&self.splits.report.notes).cloned();
         notes
             .chain(cut_captions(&self.config, &self.splits, &self.tokenizer))
             .chain(self.schedule.remark())
@@ -424,37 +458,4 @@ struct Parts {
 fn load(state: &mut TrainState, checkpoint: &Checkpoint, progress: &Progress) -> Result<()> {
     let steps = OptimizerSteps { g: progress.g_steps.clone(), d: progress.d_steps.clone() };
     state.load(checkpoint, &steps, progress.augmented)
-}
-
-/// A note about training captions of files that are longer than `text.max_length`.
-pub fn cut_captions(config: &Config, splits: &Splits, tokenizer: &Tokenizer) -> Option<String> {
-    let max_length = config.text.max_length();
-    let cut = |index: usize| -> Option<(usize, usize)> {
-        let captions = splits.train.captions(index).ok()?;
-        // A caption has at most as many words as letters.
-        let long = captions.iter().filter(|caption| caption.text.chars().count() > max_length);
-        let words = long.filter_map(|caption| tokenizer.cut_words(&caption.text, max_length).ok());
-        let cut: Vec<usize> = words.map(|words| words.len()).filter(|words| *words > 0).collect();
-        Some((cut.len(), cut.iter().sum()))
-    };
-    // Captions of the procedural faces are short, and rendered on demand.
-    let len = if splits.report.captions > 0 { splits.train.len() } else { 0 };
-    let counts = (0..len).into_par_iter().filter_map(cut);
-    let (captions, words) = counts.reduce(|| (0, 0), |one, other| (one.0 + other.0, one.1 + other.1));
-    (captions > 0).then(|| {
-        format!(
-            "{captions} captions have more than {max_length} words: {words} words at their ends are not read; \
-             `text.max_length` changes it"
-        )
-    })
-}
-
-/// Trains the tokenizer on every training caption.
-///
-/// # Errors
-/// If a caption cannot be read.
-pub fn train_tokenizer(config: &Config, splits: &Splits) -> Result<Tokenizer> {
-    let captions = (0..splits.train.len()).into_par_iter().map(|index| splits.train.captions(index));
-    let captions = captions.collect::<t2f_data::Result<Vec<_>>>()?;
-    Ok(config.text.train_tokenizer(captions.iter().flatten().map(|caption| &caption.text))?)
 }

@@ -9,12 +9,14 @@ use t2f_files::json_lines::Row;
 use t2f_metrics::measure::measure;
 use t2f_metrics::request::GenerationRequest;
 use t2f_metrics::{Context, Metric};
+use t2f_pictures::curves::SETTINGS;
 use t2f_pictures::picture;
 
 use super::Trainer;
 use super::events::{Event, Tick, Watch};
 use super::progress::{Clock, crosses};
 use crate::checkpoint::{self, Draft};
+use crate::config::Change;
 use crate::error::Result;
 use crate::model::{ModelFile, Provenance};
 use crate::pipeline::to_pictures;
@@ -67,6 +69,20 @@ impl Trainer {
             losses,
             images_per_sec,
         })
+    }
+
+    /// Records changed settings as a row of the statistics: `Settings/<key>` is the new value, or 0 if that is
+    /// not a number.
+    pub(super) fn record_changes(&mut self, changes: &[Change]) -> Result<()> {
+        let mut row = Row::new(self.progress.step);
+        row.set("Progress/kimg", self.progress.images as f64 / 1000.0);
+        for Change { key, new, .. } in changes {
+            let number =
+                new.as_ref().and_then(|new| new.as_float().or(new.as_integer().map(|new| new as f64)));
+            row.set(&format!("{SETTINGS}{key}"), number.filter(|new| new.is_finite()).unwrap_or(0.0));
+        }
+        self.stats.record(&row)?;
+        Ok(self.stats.sync()?)
     }
 
     /// Writes a sample sheet, `fakes_init.png` or `fakes<KIMG>.png`. The name has three decimals if another
