@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
+use t2f_data::{Caption, Claims, DataConfig, FolderConfig, ProceduralConfig};
 
 use crate::program::{Ran, run};
 
@@ -36,6 +37,36 @@ fn json(folder: &Path, name: &str) -> Value {
     serde_json::from_slice(&fs::read(folder.join(name)).unwrap()).unwrap()
 }
 
+/// Checks that an image folder has two images of each of the first 20 captions, with claims and seeds.
+fn check_saved(saved: &Path) {
+    let sizes = ProceduralConfig { train_images: 24, val_images: 4, test_images: 80, ..Default::default() };
+    let test = DataConfig::Procedural(sizes).open(32).unwrap().test;
+    let expected = (0..40).map(|image| test.captions(image / 2).unwrap().swap_remove(0));
+    let expected: Vec<Caption> = expected.collect();
+    let read = DataConfig::Folder(FolderConfig { path: saved.into(), ..FolderConfig::default() });
+    let read = read.open(32).unwrap();
+    assert_eq!(read.schema(), test.schema());
+    let mut found: Vec<(String, Claims)> = Vec::new();
+    for part in [&read.train, &read.val, &read.test] {
+        for index in 0..part.len() {
+            let captions = part.captions(index).unwrap();
+            assert_eq!((captions.len(), part.image(index).unwrap().width), (1, 32));
+            found.extend(captions.into_iter().map(|caption| (caption.text, caption.claims)));
+        }
+    }
+    let sorted = |mut all: Vec<(String, Claims)>| {
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        all
+    };
+    let pairs = expected.iter().map(|caption| (caption.text.clone(), caption.claims.clone()));
+    assert_eq!(sorted(found), sorted(pairs.collect()));
+    let rows = fs::read_to_string(saved.join("metadata.jsonl")).unwrap();
+    let rows: Vec<Value> = rows.lines().map(|row| serde_json::from_str(row).unwrap()).collect();
+    let names: Vec<String> = (0..40).map(|image| format!("{image:06}.png")).collect();
+    assert_eq!(rows.iter().map(|row| row["file_name"].as_str().unwrap()).collect::<Vec<_>>(), names);
+    assert_eq!((&rows[5]["seed"], &rows[5]["caption"]), (&9.into(), &expected[5].text.as_str().into()));
+}
+
 #[test]
 fn a_run_is_measured_and_the_numbers_are_kept_with_their_protocol() {
     let folder = tempfile::tempdir().unwrap();
@@ -60,6 +91,10 @@ fn a_run_is_measured_and_the_numbers_are_kept_with_their_protocol() {
         "swd_x1000",
         "ms_ssim",
         "near_copies",
+        "swd_x1000_real",
+        "fid_oracle_real",
+        "nearest_ratio_real",
+        "near_copies_real",
     ];
     for key in numbers {
         assert!(scores[key].is_f64(), "{key}: {}", scores[key]);
@@ -76,7 +111,13 @@ fn a_run_is_measured_and_the_numbers_are_kept_with_their_protocol() {
     // The same command with the cache, then other faces.
     assert_eq!(measure("b.json", &["--metrics", all, "--seed", "3", "--cache", "cache"]).code, 0);
     assert_eq!(json(folder.path(), "b.json"), scores);
-    assert_eq!(measure("c.json", &["--metrics", "features", "--seed", "4", "--faces", "2"]).code, 0);
+    let again = ["--metrics", "features", "--seed", "4", "--faces", "2", "--save", "saved"];
+    let saving = measure("c.json", &again);
+    assert_eq!(saving.code, 0, "{}", saving.err);
+    assert!(saving.out.contains("40 images in saved"), "{}", saving.out);
+    check_saved(&folder.path().join("saved"));
+    let refused = measure("c.json", &again);
+    assert!(refused.code == 2 && refused.err.contains("not empty"), "{}", refused.err);
     let others = json(folder.path(), "c.json");
     assert!(others["kid_oracle"] != scores["kid_oracle"] && others["n"] == 40);
     assert!(others.get("aan").is_none(), "only requested metrics are written");

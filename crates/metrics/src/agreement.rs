@@ -66,19 +66,27 @@ impl Accumulator for Agreeing<'_> {
             MetricValue::estimate("exact", "images with every claim", agreement.exact, Better::Higher);
         let values = [aa, shuffled.with_old_key("chance"), real.with_old_key("ceiling"), normalised, exact];
         let mut report = attribute_report(oracle, values);
-        for name in oracle.scored().names() {
-            if let Some(shares) = agreement.attributes.get(name) {
-                report = report.with_note(format!(
-                    "{name:<14} {:.3}  shuffled {:.3}  real {:.3}  {} claims",
-                    shares.agreement, shares.shuffled, shares.real, shares.claims
-                ));
-            }
+        for line in table(oracle.scored(), &agreement) {
+            report = report.with_note(line);
         }
         attribute_details(report, context, "agreement", &agreement)
     }
 }
 
-/// The scores of one attribute, in `[0, 1]`.
+/// A table of the scores of each attribute, with a heading.
+fn table(scored: &ScoredAttributes, agreement: &Agreement) -> Vec<String> {
+    let rows = scored.names().filter_map(|name| Some((name, agreement.attributes.get(name)?)));
+    let width = scored.names().map(|name| name.chars().count()).max().unwrap_or(0).max("attribute".len());
+    let heading = format!("{:<width$}  agreement  shuffled  real   normalised  claims", "attribute");
+    let row = |(name, scores): (&str, &AttributeScores)| {
+        let normalised = scores.normalised.map_or("-".into(), |normalised| format!("{normalised:.3}"));
+        let AttributeScores { claims, agreement, shuffled, real, .. } = scores;
+        format!("{name:<width$}  {agreement:<9.3}  {shuffled:<8.3}  {real:<5.3}  {normalised:<10}  {claims}")
+    };
+    std::iter::once(heading).chain(rows.map(row)).collect()
+}
+
+/// The scores of one attribute; all but the last lie in `[0, 1]`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct AttributeScores {
     /// The number of claims about it.
@@ -89,6 +97,8 @@ pub struct AttributeScores {
     pub shuffled: f64,
     /// The share that the captions' real images show according to the oracle.
     pub real: f64,
+    /// `(agreement - shuffled) / (real - shuffled)`; `None` if `real` is not above `shuffled`.
+    pub normalised: Option<f64>,
 }
 
 /// Attribute agreement. The four shares are means over attributes: an attribute has equal weight
@@ -166,6 +176,11 @@ pub fn attribute_agreement(
         agreement: sums.agreement / sums.claims,
         shuffled: sums.shuffled / sums.claims,
         real: sums.real / sums.claims,
+        normalised: normalised_agreement(
+            sums.agreement / sums.claims,
+            sums.shuffled / sums.claims,
+            sums.real / sums.claims,
+        ),
     };
     let attributes = scored.names().zip(&all.attributes).filter(|(_, sums)| sums.claims > 0.0);
     Ok(Agreement {
@@ -258,8 +273,14 @@ impl Scores {
 
     /// AAn; `None` if real images do not agree better than shuffled captions.
     pub(crate) fn normalised(&self) -> Option<f64> {
-        let shuffled = self.mean(|sums| sums.shuffled);
-        let room = self.mean(|sums| sums.real) - shuffled;
-        (room > 1e-9).then(|| (self.mean(|sums| sums.agreement) - shuffled) / room)
+        let [agreement, shuffled, real]: [fn(&Sums) -> f64; 3] =
+            [|sums| sums.agreement, |sums| sums.shuffled, |sums| sums.real];
+        normalised_agreement(self.mean(agreement), self.mean(shuffled), self.mean(real))
     }
+}
+
+/// `(agreement - shuffled) / (real - shuffled)`.
+fn normalised_agreement(agreement: f64, shuffled: f64, real: f64) -> Option<f64> {
+    let room = real - shuffled;
+    (room > 1e-9).then(|| (agreement - shuffled) / room)
 }

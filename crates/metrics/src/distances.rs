@@ -126,9 +126,11 @@ fn values(features: &str, distances: &Distances, baseline: bool) -> Vec<MetricVa
 }
 
 fn real_values(features: &str, distances: &Distances) -> Vec<MetricValue> {
+    // There may be fewer training images than generated ones.
     let real = |value: MetricValue| MetricValue {
         title: format!("{}, of training images", value.title),
         better: Better::Baseline,
+        images: Some(distances.generated),
         ..value
     };
     named(features, distances, "_real").into_iter().map(real).collect()

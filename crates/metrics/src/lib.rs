@@ -70,6 +70,7 @@
 
 pub mod agreement;
 pub mod attributes;
+mod cache;
 pub mod class_score;
 pub mod composition;
 pub mod distances;
@@ -87,6 +88,7 @@ pub mod memorisation;
 pub mod metric;
 pub mod moments;
 pub mod ms_ssim;
+pub mod nearest;
 pub mod neighbours;
 pub mod oracle;
 pub mod paraphrase;

@@ -94,7 +94,12 @@ impl GenerationRequest {
 
     /// The seed of each image.
     pub fn seeds(&self) -> Vec<u64> {
-        (0..self.images() as u64).map(|image| self.seed.wrapping_add(image)).collect()
+        (0..self.images()).map(|image| self.seed_of(image)).collect()
+    }
+
+    /// The seed of an image.
+    pub fn seed_of(&self, image: usize) -> u64 {
+        self.seed.wrapping_add(image as u64)
     }
 
     /// Calls `each` with the real images of the captions, in batches; `data` is the data set of the

@@ -33,8 +33,13 @@ const VERSION: u32 = 1;
 pub struct Retrieval {
     /// Of generated images: R-precision.
     pub generated: Estimate,
-    /// Of the captions' real images, which the encoders were not trained on either.
+    /// Of the captions' real images, which the encoders were not trained on either: the accuracy of the
+    /// encoders on new photographs, and no upper bound, since generated images may be more typical of
+    /// their captions.
     pub real: Estimate,
+    /// Of as many training images with captions of their own, the first ones: its excess over `real` is
+    /// the overfitting of the encoders. `None` if there are fewer than two.
+    pub train: Option<Estimate>,
     /// The R-precision of a random choice.
     pub random: f64,
     /// The number of captions that an image is compared with.
@@ -84,13 +89,23 @@ impl Accumulator for Retrieving<'_> {
         let title = "images whose caption is the nearest of all candidates";
         let values = [
             MetricValue::estimate("r_precision", title, scores.generated, Better::Higher)
-                .with_baseline("real images", "r_precision_real"),
+                .with_baseline("real images", "r_precision_real")
+                .with_baseline("training images", "r_precision_train"),
             MetricValue::estimate(
                 "r_precision_real",
-                "the same for real images",
+                "accuracy of the encoders on real images; not an upper bound",
                 scores.real,
                 Better::Baseline,
             ),
+            match scores.train {
+                Some(train) => {
+                    let title = "accuracy of the encoders on images of their training";
+                    MetricValue::estimate("r_precision_train", title, train, Better::Baseline)
+                }
+                None => {
+                    MetricValue::missing("r_precision_train", "", "there are fewer than two training images")
+                }
+            },
         ];
         let values = values.map(|value| value.with_source(&source));
         Report::new(values).with_old_details("retrieval", &scores, &OLD_KEYS)
@@ -122,32 +137,60 @@ pub fn retrieval(
         )));
     }
     let head = trained(config, train, cache)?;
-    let captions: Vec<String> = request.captions().iter().map(|caption| caption.text.clone()).collect();
-    let texts = captions.chunks(BATCH).map(|captions| Ok(head.of_captions(captions)?.detach()));
-    let texts = Tensor::cat(&texts.collect::<Result<Vec<_>>>()?, 0)?;
-    let encode = |images: &[Image]| -> Result<Tensor> {
-        let parts = images.chunks(BATCH).map(|images| Ok(head.of_images(&small(images)?)?.detach()));
-        Ok(Tensor::cat(&parts.collect::<Result<Vec<_>>>()?, 0)?)
-    };
-    let mut real = Vec::new();
-    request.each_real(data, &mut |images| {
-        real.push(encode(images)?);
-        Ok(())
-    })?;
+    let (captions, texts) = encoded_captions(&head, request)?;
     let key = Key::new(config.seed).child("retrieval");
-    let score = |images: &Tensor, per_caption: usize| {
-        let similarities = images.matmul(&texts.t()?.contiguous()?)?.to_vec2::<f32>()?;
-        r_precision(&similarities, per_caption, &captions, key)
-    };
-    let hash = tensors::to_bytes(&head.parameters().tensors(), "").map_err(Error::State)?;
+    let fakes = encoded(&head, generated)?;
+    let real = encoded_real(&head, request, data)?;
     let candidates = CANDIDATES.min(captions.len());
+    let hash = tensors::to_bytes(&head.parameters().tensors(), "").map_err(Error::State)?;
     Ok(Retrieval {
-        generated: score(&encode(generated)?, per_caption)?,
-        real: score(&Tensor::cat(&real, 0)?, 1)?,
+        generated: r_precision(&similarities(&fakes, &texts)?, per_caption, &captions, key)?,
+        real: r_precision(&similarities(&real, &texts)?, 1, &captions, key)?,
+        train: of_training_images(&head, train, request.len(), key)?,
         random: 1.0 / candidates as f64,
         candidates,
         features_hash: blake3::hash(&hash).to_hex().to_string(),
     })
+}
+
+/// R-precision of the first `count` training images; `None` if there are fewer than two.
+fn of_training_images(head: &Head, train: &dyn Dataset, count: usize, key: Key) -> Result<Option<Estimate>> {
+    let request = GenerationRequest::first(train, count, 1, 0)?;
+    if request.len() < 2 {
+        return Ok(None);
+    }
+    let (captions, texts) = encoded_captions(head, &request)?;
+    let images = encoded_real(head, &request, train)?;
+    Ok(Some(r_precision(&similarities(&images, &texts)?, 1, &captions, key)?))
+}
+
+/// The captions of a request and their vectors `(T, S)`.
+fn encoded_captions(head: &Head, request: &GenerationRequest) -> Result<(Vec<String>, Tensor)> {
+    let captions: Vec<String> = request.captions().iter().map(|caption| caption.text.clone()).collect();
+    let texts = captions.chunks(BATCH).map(|captions| Ok(head.of_captions(captions)?.detach()));
+    let texts = Tensor::cat(&texts.collect::<Result<Vec<_>>>()?, 0)?;
+    Ok((captions, texts))
+}
+
+/// The vectors of images `(B, S)`.
+fn encoded(head: &Head, images: &[Image]) -> Result<Tensor> {
+    let parts = images.chunks(BATCH).map(|images| Ok(head.of_images(&small(images)?)?.detach()));
+    Ok(Tensor::cat(&parts.collect::<Result<Vec<_>>>()?, 0)?)
+}
+
+/// The vectors of the real images of a request on `data`.
+fn encoded_real(head: &Head, request: &GenerationRequest, data: &dyn Dataset) -> Result<Tensor> {
+    let mut parts = Vec::new();
+    request.each_real(data, &mut |images| {
+        parts.push(encoded(head, images)?);
+        Ok(())
+    })?;
+    Ok(Tensor::cat(&parts, 0)?)
+}
+
+/// The similarity of each image with each caption.
+fn similarities(images: &Tensor, texts: &Tensor) -> Result<Vec<Vec<f32>>> {
+    Ok(images.matmul(&texts.t()?.contiguous()?)?.to_vec2::<f32>()?)
 }
 
 /// The share of rows whose own column is greater than those of 99 random captions with another text.

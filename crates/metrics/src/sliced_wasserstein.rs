@@ -2,13 +2,14 @@
 
 use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use t2f_data::Image;
 use t2f_ops::rng::{self, Key, below};
 
+use crate::cache::Entry;
 use crate::error::{Error, Result};
 use crate::images::read_first;
-use crate::metric::{Accumulator, Better, Context, Images, Metric, MetricValue, Report};
+use crate::metric::{Accumulator, Better, Context, Images, Metric, MetricValue, Part, Report};
 
 /// Side of a patch.
 const PATCH: usize = 7;
@@ -19,9 +20,11 @@ const DRAWS: u64 = 4;
 const DIRECTIONS: usize = 128;
 /// The side of the last level.
 const LAST: usize = 16;
+/// The version of cached distances.
+const VERSION: u32 = 1;
 
 /// The distance of one level of the pyramid.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LevelDistance {
     /// The side of the images of the level.
     pub resolution: usize,
@@ -39,6 +42,19 @@ pub struct SlicedWasserstein;
 /// The sliced Wasserstein distance at each level.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SwdScores {
+    /// The mean over levels, times 1000.
+    pub mean_x1000: f64,
+    /// The distance at each level.
+    pub levels: Vec<LevelDistance>,
+    /// The number of images on each side.
+    pub images: usize,
+    /// The same of training images; `None` if the split is `train`.
+    pub real: Option<RealSwd>,
+}
+
+/// The sliced Wasserstein distance between training images and real images of the split.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RealSwd {
     /// The mean over levels, times 1000.
     pub mean_x1000: f64,
     /// The distance at each level.
@@ -70,11 +86,49 @@ impl Accumulator for Slicing<'_> {
         let (data, request) = (self.0.data(), self.0.request());
         let images = generated.len().min(data.len());
         let fakes = request.across_captions(generated, images);
-        let levels = sliced_wasserstein(&read_first(data, images)?, &fakes, self.0.key().child("swd"))?;
-        let scores = SwdScores { mean_x1000: mean_of_levels(&levels), levels, images };
+        let levels = sliced_wasserstein(&read_first(data, images)?, &fakes, self.key())?;
+        drop(fakes);
+        let real = self.of_training_images(images)?;
         let title = "sliced Wasserstein distance, times 1000";
-        let value = MetricValue::number("swd_x1000", title, scores.mean_x1000, Better::Lower);
-        Report::new([value.with_images(images)]).with_old_details("swd", &scores, &OLD_KEYS)
+        let mean = mean_of_levels(&levels);
+        let mut values =
+            vec![MetricValue::number("swd_x1000", title, mean, Better::Lower).with_images(images)];
+        if let Some(real) = &real {
+            values[0] = values[0].clone().with_baseline("training images", "swd_x1000_real");
+            let (title, mean) = (format!("{title}, of training images"), real.mean_x1000);
+            let value = MetricValue::number("swd_x1000_real", title, mean, Better::Baseline);
+            values.push(value.with_images(real.images));
+        }
+        let scores = SwdScores { mean_x1000: mean, levels, images, real };
+        Report::new(values).with_old_details("swd", &scores, &OLD_KEYS)
+    }
+}
+
+impl Slicing<'_> {
+    fn key(&self) -> Key {
+        self.0.key().child("swd")
+    }
+
+    /// The distance between the first training images and the split, with as many on each side as
+    /// generated images, or as there are.
+    fn of_training_images(&self, images: usize) -> Result<Option<RealSwd>> {
+        let (data, train) = (self.0.data(), self.0.splits().train.as_ref());
+        if self.0.part() == Part::Train {
+            return Ok(None);
+        }
+        let images = images.min(train.len());
+        let origin = (VERSION, data.fingerprint(), train.fingerprint(), images, self.0.seed());
+        let entry = Entry::new(self.0.cache(), "swd", &origin)?;
+        let levels: Vec<LevelDistance> = match entry.read() {
+            Some(levels) => levels,
+            None => {
+                let [data, train] = [data, train].map(|data| read_first(data, images));
+                let levels = sliced_wasserstein(&data?, &train?, self.key())?;
+                entry.write(&levels);
+                levels
+            }
+        };
+        Ok(Some(RealSwd { mean_x1000: mean_of_levels(&levels), levels, images }))
     }
 }
 

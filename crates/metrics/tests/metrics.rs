@@ -51,6 +51,12 @@ fn similarity_and_distance_are_across_captions_however_many_images_a_caption_has
     // 24 of 48 images are compared with 24: one of each caption.
     assert_eq!(two, one);
     assert!(two.values().all(|value| value.images == Some(24)));
+    // A copy of the data has no distance from it, and other images of its kind have one.
+    assert_eq!(value(&one, "swd_x1000"), 0.0);
+    assert!(value(&one, "swd_x1000_real") > 0.0);
+    let train = measured(Part::Train, 1, &["swd", "memorisation"])?;
+    assert!(train.values().all(|value| !value.key.ends_with("_real")), "{train:?}");
+    assert_eq!((value(&train, "nearest_ratio"), value(&train, "near_copies")), (0.0, 1.0));
     Ok(())
 }
 
@@ -85,6 +91,16 @@ fn a_generator_of_real_images_that_ignores_captions_scores_nothing_but_diversity
     // The errors of the classifier, and those of few images.
     assert!(value(&scores, "edit_flip_real") > 0.9 && value(&scores, "edit_leak_real") < 0.05, "{scores:?}");
     assert!(value(&scores, "diversity") < value(&scores, "diversity_real") + 0.1);
+    // The table of attributes has a heading and a row for each attribute with claims.
+    let (report, details) = (&scores.reports[0].1, &scores.reports[0].1.details["attributes"]["agreement"]);
+    let rows = details["attributes"].as_object().unwrap();
+    assert_eq!(report.notes.len(), 1 + rows.len());
+    for (name, row) in rows {
+        let of = |key: &str| row[key].as_f64().unwrap();
+        let expected = (of("agreement") - of("shuffled")) / (of("real") - of("shuffled"));
+        assert!((of("normalised") - expected).abs() < 1e-9, "{name}: {row}");
+        assert!(report.notes.iter().any(|note| note.starts_with(name.as_str())), "{:?}", report.notes);
+    }
     // The details have the keys of this version and, for procedural faces, those of earlier ones.
     let details = &scores.reports[0].1.details;
     let (new, old) = (&details["attributes"]["agreement"], &details["faces"]["agreement"]);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use shapes::{SIDE, Shapes, draw, read};
 use t2f_data::procedural::{Split, schema};
 use t2f_data::{DataConfig, Dataset, Image, ProceduralConfig, Splits};
+use t2f_metrics::images::to_tensor;
 use t2f_metrics::measure::{Measurement, measure};
 use t2f_metrics::metric::{Outcome, Part};
 use t2f_metrics::oracle::{AttributeQuality, Oracle, OracleTraining, Record, parts, train};
@@ -155,6 +156,7 @@ fn settings_and_parts_that_do_not_fit_are_named() {
     assert!(fail(OracleTraining { batch: 64, ..settings() }, &data).contains("40 images in batches of 64"));
     assert!(fail(OracleTraining { epochs: 0, ..settings() }, &data).contains("0 epochs"));
     assert!(fail(OracleTraining { lr: f64::NAN, ..settings() }, &data).contains("step size NaN"));
+    assert!(fail(OracleTraining { skill: 1.5, ..settings() }, &data).contains("skill 1.5"));
     assert!(fail(OracleTraining { channels: vec![8], ..settings() }, &data).contains("channels [8]"));
     assert!(fail(settings(), &Shapes::new("none", 0)).contains("no held-out images"));
     let faces = t2f_data::procedural::ProceduralFaces::new(Split::Val, 0, 40, SIDE);
@@ -172,6 +174,9 @@ fn an_attribute_is_scored_if_it_passes_accuracy_and_skill() {
         train_images: 1,
         held_out_images: 1,
         gate: 0.98,
+        skill: 0.9,
+        augment: false,
+        epoch: None,
         quality: vec![
             quality(0.985, Some(0.5), Some(100)),
             quality(0.985, Some(0.97), Some(100)),
@@ -182,6 +187,45 @@ fn an_attribute_is_scored_if_it_passes_accuracy_and_skill() {
     assert_eq!(record.scored().unwrap().positions(), [0]);
     assert!((record.quality[1].skill().unwrap() - 0.5).abs() < 1e-9);
     assert_eq!(record.quality[3].skill(), None, "all images have one value");
+    let lower = Record { skill: 0.5, ..record.clone() };
+    assert_eq!(lower.scored().unwrap().positions(), [0, 1]);
+    assert_eq!(Record { gate: 0.97, ..lower }.scored().unwrap().positions(), [0, 1, 2]);
+}
+
+#[test]
+fn augmentation_selects_an_epoch_on_a_tenth_of_the_training_images() -> Result<()> {
+    let (data, held_out) = (Shapes::new("train", 50), Shapes::new("held out", 20));
+    let settings = OracleTraining { epochs: 3, gate: 0.4, skill: 0.1, augment: true, ..settings() };
+    let run = |held_out: &Shapes| train(&settings, &data, held_out, &mut |_| {});
+    let oracle = run(&held_out)?;
+    let record = oracle.record();
+    assert_eq!((record.train_images, record.augment, record.skill), (45, true, 0.1));
+    assert!((1..=3).contains(&record.epoch.unwrap()), "{record:?}");
+    assert_eq!(Oracle::from_bytes(&oracle.to_bytes()?)?.record(), record);
+    assert_eq!(run(&held_out)?.to_bytes()?, oracle.to_bytes()?, "equal seeds, equal bytes");
+    // Other held-out images change the measured quality and not the weights.
+    let other = run(&Shapes::new("others", 30))?;
+    assert_eq!(other.record().epoch, record.epoch);
+    let image = to_tensor(&[held_out.image(0)?])?;
+    let features = |oracle: &Oracle| -> Result<_> { Ok(oracle.features(&image)?.to_vec2::<f32>()?) };
+    assert_eq!(features(&other)?, features(&oracle)?);
+    Ok(())
+}
+
+#[test]
+fn a_file_without_a_minimum_skill_has_that_of_earlier_versions() -> Result<()> {
+    let data = Shapes::new("train", 40);
+    let oracle = train(&OracleTraining { epochs: 1, ..settings() }, &data, &data, &mut |_| {})?;
+    let (tensors, json) = t2f_files::tensors::from_bytes(&oracle.to_bytes()?).unwrap();
+    let mut metadata: serde_json::Value = serde_json::from_str(&json).unwrap();
+    for key in ["skill", "augment", "epoch"] {
+        assert!(metadata.as_object_mut().unwrap().remove(key).is_some(), "{key} is in the file");
+    }
+    let earlier = t2f_files::tensors::to_bytes(&tensors, &metadata.to_string()).unwrap();
+    let read = Oracle::from_bytes(&earlier)?;
+    assert_eq!(read.record(), oracle.record());
+    assert_eq!((read.record().skill, read.record().augment), (0.9, false));
+    Ok(())
 }
 
 #[test]

@@ -26,6 +26,8 @@ fn captions_of_own_images_are_retrieved_and_a_trained_head_is_cached() -> Result
     assert_eq!(std::fs::metadata(entry()).unwrap().modified().unwrap(), written, "read, not trained again");
     assert_eq!((&right.features_hash, &right.real), (&wrong.features_hash, &wrong.real));
     assert_eq!((right.generated, right.candidates, right.random), (right.real, 32, 1.0 / 32.0));
+    // Here the images of the request are the training images, whatever is generated.
+    assert_eq!((right.train, wrong.train), (Some(right.real), Some(right.real)));
     assert!(right.generated.value > 0.4, "{right:?}");
     assert!(wrong.generated.value < 0.2, "{wrong:?}");
     assert!(measure(&own[..5]).is_err());

@@ -1,6 +1,6 @@
 //! The oracle's file: safetensors with weights in 16 bits and a JSON record.
 //!
-//! Format 2 has the schema, the gate and the quality of each attribute. Format 1, which is read, has
+//! Format 2 has the schema, the gate, the minimum skill and the quality of each attribute. Format 1, which is read, has
 //! procedural faces for its schema.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use t2f_data::attributes::{Attribute, Schema};
 use t2f_data::procedural::{self, GENERATOR_VERSION};
 use t2f_files::tensors;
 
-use super::record::{AttributeQuality, GATE, Record};
+use super::record::{AttributeQuality, GATE, Record, SKILL_GATE};
 use crate::error::{Error, Result};
 
 /// The version of the file.
@@ -30,7 +30,18 @@ struct Metadata {
     train_images: usize,
     held_out_images: usize,
     gate: f64,
+    /// Earlier files have none of the next three.
+    #[serde(default = "earlier_skill")]
+    skill: f64,
+    #[serde(default)]
+    augment: bool,
+    #[serde(default)]
+    epoch: Option<usize>,
     attributes: Vec<AttributeEntry>,
+}
+
+fn earlier_skill() -> f64 {
+    SKILL_GATE
 }
 
 #[derive(Serialize, Deserialize)]
@@ -88,6 +99,9 @@ pub(super) fn to_bytes(record: &Record, weights: &BTreeMap<String, Tensor>) -> R
         train_images: record.train_images,
         held_out_images: record.held_out_images,
         gate: record.gate,
+        skill: record.skill,
+        augment: record.augment,
+        epoch: record.epoch,
         attributes: schema.map(entry).collect(),
     };
     let json = serde_json::to_string(&metadata).map_err(|error| Error::State(error.to_string()))?;
@@ -150,6 +164,9 @@ impl Metadata {
             train_images: self.train_images,
             held_out_images: self.held_out_images,
             gate: self.gate,
+            skill: self.skill,
+            augment: self.augment,
+            epoch: self.epoch,
             quality: self.attributes.iter().map(quality).collect(),
         })
     }
@@ -186,6 +203,9 @@ impl FirstRecord {
             train_images: self.train_images,
             held_out_images: self.held_out_images,
             gate: GATE,
+            skill: SKILL_GATE,
+            augment: false,
+            epoch: None,
         };
         Ok((record, hash))
     }

@@ -3,6 +3,7 @@
 //! It is trained ([`train`]) on images that the training of the generator does not see, and its
 //! accuracy on held-out images stands in its file. Attributes below a gate are not scored.
 
+mod examples;
 mod file;
 mod model;
 mod network;

@@ -13,7 +13,7 @@ use crate::prediction::{Prediction, ScoredAttributes};
 
 use super::file;
 use super::network::OracleNetwork;
-use super::record::{Record, SKILL_GATE};
+use super::record::Record;
 
 /// Images that are classified together.
 const BATCH: usize = 64;
@@ -154,9 +154,10 @@ impl Oracle {
             )));
         }
         if self.scored.is_empty() {
-            let gate = self.record.gate;
+            let Record { gate, skill, .. } = &self.record;
             return Err(Error::Unavailable(format!(
-                "no attribute passes the oracle's gate (accuracy {gate}, skill {SKILL_GATE})"
+                "no attribute passes the oracle's gate (accuracy {gate}, skill {skill}): train it on more images, or \
+                 lower `--gate` and `--skill` of `t2f oracle train`"
             )));
         }
         Ok(())

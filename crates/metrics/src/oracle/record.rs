@@ -7,7 +7,8 @@ use crate::prediction::ScoredAttributes;
 
 /// The least held-out accuracy of a scored attribute, unless [`OracleTraining::gate`](super::OracleTraining::gate) says otherwise.
 pub const GATE: f64 = 0.98;
-/// The least [`AttributeQuality::skill`] of a scored attribute.
+/// The least [`AttributeQuality::skill`] of a scored attribute, unless
+/// [`OracleTraining::skill`](super::OracleTraining::skill) says otherwise.
 pub const SKILL_GATE: f64 = 0.9;
 
 /// The quality of an oracle on one attribute, measured on held-out images that show it.
@@ -30,12 +31,17 @@ impl AttributeQuality {
         Some((self.accuracy - majority) / (1.0 - majority))
     }
 
-    /// Whether the accuracy reaches `gate` and, if the majority is known, the skill reaches
-    /// [`SKILL_GATE`].
-    fn passes(&self, gate: f64) -> bool {
-        let skilled = self.majority.is_none() || self.skill().is_some_and(|skill| skill >= SKILL_GATE);
+    /// Whether the accuracy reaches `gate` and, if the majority is known, the skill reaches `least`.
+    fn passes(&self, gate: f64, least: f64) -> bool {
+        let skilled = self.majority.is_none() || self.skill().is_some_and(|skill| skill >= least);
         self.accuracy >= gate && skilled && self.support != Some(0)
     }
+}
+
+/// The mean skill over the attributes that have one; `None` if none has.
+pub(super) fn mean_skill(quality: &[AttributeQuality]) -> Option<f64> {
+    let skills: Vec<f64> = quality.iter().filter_map(AttributeQuality::skill).collect();
+    (!skills.is_empty()).then(|| skills.iter().sum::<f64>() / skills.len() as f64)
 }
 
 /// How an oracle was trained, and its quality.
@@ -55,6 +61,12 @@ pub struct Record {
     pub held_out_images: usize,
     /// The least accuracy of a scored attribute.
     pub gate: f64,
+    /// The least skill of a scored attribute.
+    pub skill: f64,
+    /// Whether training images were mirrored and shifted.
+    pub augment: bool,
+    /// The epoch whose weights these are, from 1, if it was selected; `None` for the last.
+    pub epoch: Option<usize>,
     /// The quality of each attribute of the schema.
     pub quality: Vec<AttributeQuality>,
 }
@@ -62,7 +74,7 @@ pub struct Record {
 impl Record {
     /// Whether an attribute is scored.
     pub fn is_scored(&self, attribute: usize) -> bool {
-        self.quality.get(attribute).is_some_and(|quality| quality.passes(self.gate))
+        self.quality.get(attribute).is_some_and(|quality| quality.passes(self.gate, self.skill))
     }
 
     /// The attributes that are scored.

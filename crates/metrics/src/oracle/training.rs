@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use candle_core::{D, DType, Device, Tensor};
-use rayon::prelude::*;
-use t2f_data::attributes::{Attributes, Observation, Schema};
+use t2f_data::attributes::{Attributes, Schema};
 use t2f_data::procedural::{self, Face, GENERATOR_VERSION};
 use t2f_data::{Caption, DataConfig, Dataset, Image};
 use t2f_ops::adam::{Adam, AdamConfig};
@@ -12,14 +11,12 @@ use t2f_ops::grad::gradients;
 use t2f_ops::init::Parameters;
 use t2f_ops::rng::{Key, permutation};
 
+use super::examples::Examples;
 use super::file;
 use super::model::Oracle;
-use super::network::{OracleNetwork, classes};
-use super::record::{AttributeQuality, GATE, Record};
+use super::network::OracleNetwork;
+use super::record::{AttributeQuality, GATE, Record, SKILL_GATE, mean_skill};
 use crate::error::{Error, Result};
-
-/// Images that the quality is measured on at once.
-const MEASURED: usize = 500;
 
 /// The settings of the training of an oracle.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +36,14 @@ pub struct OracleTraining {
     pub lr: f64,
     /// The least accuracy of a scored attribute, in `[0, 1]`; default [`GATE`].
     pub gate: f64,
+    /// The least skill of a scored attribute, in `[0, 1]`; default [`SKILL_GATE`].
+    pub skill: f64,
+    /// Whether training images are mirrored with probability 1/2 and shifted by up to a sixteenth of
+    /// their side; default false. Not for attributes that tell left from right. A fixed tenth of the
+    /// training images is then left out of the training, and the weights of the epoch with the highest
+    /// mean skill on it are kept: with augmentation an oracle is trained for more epochs, of which the
+    /// last need not be the best.
+    pub augment: bool,
     /// The seed of all random numbers; default 0.
     pub seed: u64,
 }
@@ -53,6 +58,8 @@ impl Default for OracleTraining {
             batch: 64,
             lr: 2e-3,
             gate: GATE,
+            skill: SKILL_GATE,
+            augment: false,
             seed: 0,
         }
     }
@@ -64,16 +71,18 @@ impl OracleTraining {
     }
 
     fn check(&self, images: usize) -> Result<()> {
-        let Self { epochs, batch, lr, gate, .. } = self;
+        let Self { epochs, batch, lr, gate, skill, .. } = self;
         if *batch == 0 || images < *batch {
             return Err(Error::Config(format!(
                 "an oracle is trained on {images} images in batches of {batch}, expected at least one full batch"
             )));
         }
-        if *epochs == 0 || !(*lr > 0.0 && lr.is_finite()) || !(0.0..=1.0).contains(gate) {
+        let share = |share: &f64| (0.0..=1.0).contains(share);
+        let shares = share(gate) && share(skill);
+        if *epochs == 0 || !(*lr > 0.0 && lr.is_finite()) || !shares {
             return Err(Error::Config(format!(
-                "an oracle is trained with {epochs} epochs, step size {lr} and gate {gate}, expected at least one \
-                 epoch, a step size above 0 and a gate from 0 to 1"
+                "an oracle is trained with {epochs} epochs, step size {lr}, gate {gate} and skill {skill}, expected at \
+                 least one epoch, a step size above 0, and a gate and a skill from 0 to 1"
             )));
         }
         Ok(())
@@ -170,7 +179,9 @@ impl Dataset for FullDistributionFaces {
 /// called after each epoch.
 ///
 /// The loss is the sum over attributes of the cross-entropy of their classes, where hidden is a class
-/// and unknown attributes have no loss; it is minimised by Adam. All images are kept in memory.
+/// and unknown attributes have no loss; it is minimised by Adam. All images are kept in memory. The
+/// weights are those of the last epoch, with [`OracleTraining::augment`] those of the best one on a tenth of
+/// the training images; `held_out` selects nothing.
 ///
 /// # Errors
 /// If the parts differ in schema or resolution, have no images with known attributes, or do not fit
@@ -186,10 +197,12 @@ pub fn train(
         return Err(Error::State("the parts of an oracle's data differ in schema or resolution".into()));
     }
     let key = training.key();
-    let examples = Examples::read(train, training.images)?;
+    let mut examples = Examples::read(train, training.images)?;
     let held_out = Examples::read(held_out, training.held_out)?;
-    training.check(examples.labels.len())?;
-    if held_out.labels.is_empty() {
+    let chooses = training.augment && examples.len() > 1;
+    let validation = chooses.then(|| examples.split_off_tenth(key.child("validation")));
+    training.check(examples.len())?;
+    if held_out.len() == 0 {
         return Err(Error::State(
             "there are no held-out images with known attributes to measure an oracle on".into(),
         ));
@@ -202,39 +215,70 @@ pub fn train(
         resolution,
         channels: training.channels.clone(),
         train_data: train.fingerprint(),
-        train_images: examples.labels.len(),
-        held_out_images: held_out.labels.len(),
+        train_images: examples.len(),
+        held_out_images: held_out.len(),
         gate: training.gate,
+        skill: training.skill,
+        augment: training.augment,
+        epoch: None,
         quality: vec![AttributeQuality { accuracy: 0.0, majority: None, support: None }; schema.len()],
     };
-    let config =
-        AdamConfig { lr: training.lr.into(), beta1: 0.9, beta2: 0.99.into(), ..AdamConfig::default() };
-    let mut adam = Adam::new(&parameters, config)?;
-    let steps = examples.labels.len() / training.batch;
-    let turn = std::f64::consts::PI / (steps * training.epochs) as f64;
-    // Weights are measured as they are saved: in 16 bits.
-    let mut save = |parameters: &Parameters| -> Result<Oracle> {
-        let weights = parameters.tensors();
-        record.quality = held_out.quality(&Oracle::from_bytes(&file::to_bytes(&record, &weights)?)?)?;
-        Oracle::from_bytes(&file::to_bytes(&record, &weights)?)
-    };
-    let mut last = None;
+    let mut optimizer = Optimizer::new(training, &parameters, examples.len())?;
+    let mut best: Option<(f64, Oracle)> = None;
     for epoch in 0..training.epochs {
-        let order = permutation(&mut key.child("order").at(epoch as u64).rng(), examples.labels.len());
+        let loss = optimizer.epoch(epoch, &network, &examples)?;
+        record.epoch = validation.as_ref().map(|_| epoch + 1);
+        // Weights are measured as they are saved: in 16 bits.
+        let weights = parameters.tensors();
+        let oracle = Oracle::from_bytes(&file::to_bytes(&record, &weights)?)?;
+        record.quality = held_out.quality(&oracle)?;
+        let oracle = Oracle::from_bytes(&file::to_bytes(&record, &weights)?)?;
+        progress(&Epoch { number: epoch + 1, epochs: training.epochs, loss, oracle: &oracle });
+        // Without validation images every epoch replaces the one before.
+        let skill = match &validation {
+            Some(validation) => mean_skill(&validation.quality(&oracle)?).unwrap_or(0.0),
+            None => 0.0,
+        };
+        if best.as_ref().is_none_or(|(highest, _)| skill >= *highest) {
+            best = Some((skill, oracle));
+        }
+    }
+    let kept = best.map(|(_, oracle)| oracle);
+    kept.ok_or_else(|| Error::Config("an oracle is trained for 0 epochs, expected at least one".into()))
+}
+
+/// Adam, its learning rate, and the order of the images.
+struct Optimizer<'a> {
+    training: &'a OracleTraining,
+    adam: Adam,
+    /// The steps of an epoch.
+    steps: usize,
+}
+
+impl<'a> Optimizer<'a> {
+    fn new(training: &'a OracleTraining, parameters: &Parameters, images: usize) -> Result<Self> {
+        let config =
+            AdamConfig { lr: training.lr.into(), beta1: 0.9, beta2: 0.99.into(), ..AdamConfig::default() };
+        Ok(Self { training, adam: Adam::new(parameters, config)?, steps: images / training.batch })
+    }
+
+    /// Shows each image once, without the last incomplete batch. The result is the mean loss.
+    fn epoch(&mut self, epoch: usize, network: &OracleNetwork, examples: &Examples) -> Result<f64> {
+        let (training, key) = (self.training, self.training.key());
+        let turn = std::f64::consts::PI / (self.steps * training.epochs) as f64;
+        let order = permutation(&mut key.child("order").at(epoch as u64).rng(), examples.len());
+        let augment = training.augment.then(|| key.child("augment").at(epoch as u64));
         let mut total = 0.0;
         for (step, indices) in order.chunks_exact(training.batch).enumerate() {
-            let (images, wanted) = examples.batch(indices)?;
+            let (images, wanted) = examples.batch(indices, augment)?;
             let loss = cross_entropy(&network.logits(&images)?, &wanted)?;
-            adam.set_lr(0.5 * training.lr * (1.0 + ((epoch * steps + step) as f64 * turn).cos()));
-            adam.step(&gradients(&loss)?)?;
+            let done = (epoch * self.steps + step) as f64;
+            self.adam.set_lr(0.5 * training.lr * (1.0 + (done * turn).cos()));
+            self.adam.step(&gradients(&loss)?)?;
             total += f64::from(loss.to_scalar::<f32>()?);
         }
-        let oracle = save(&parameters)?;
-        let loss = total / steps as f64;
-        progress(&Epoch { number: epoch + 1, epochs: training.epochs, loss, oracle: &oracle });
-        last = Some(oracle);
+        Ok(total / self.steps as f64)
     }
-    last.ok_or_else(|| Error::Config("an oracle is trained for 0 epochs, expected at least one".into()))
 }
 
 /// The sum over attributes of the cross-entropy of their classes, a mean over images.
@@ -244,68 +288,4 @@ fn cross_entropy(logits: &Tensor, wanted: &Tensor) -> Result<Tensor> {
     let total = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;
     let chosen = shifted.broadcast_sub(&total)?.mul(wanted)?;
     Ok(chosen.sum_all()?.affine(-1.0 / logits.dim(0)? as f64, 0.0)?)
-}
-
-/// Images and their attributes in memory.
-struct Examples {
-    resolution: usize,
-    schema: Schema,
-    pixels: Vec<Vec<u8>>,
-    labels: Vec<Attributes>,
-}
-
-impl Examples {
-    /// The first `most` images with known attributes.
-    fn read(data: &dyn Dataset, most: usize) -> Result<Self> {
-        let known = (0..data.len()).filter_map(|index| Some((index, data.attributes(index)?)));
-        let (indices, labels): (Vec<usize>, Vec<Attributes>) = known.take(most).unzip();
-        let read = |index: &usize| Ok(data.image(*index)?.pixels);
-        let pixels = indices.par_iter().map(read).collect::<Result<Vec<_>>>()?;
-        Ok(Self { resolution: data.resolution(), schema: data.schema().clone(), pixels, labels })
-    }
-
-    /// Images `(B, 3, R, R)` in `[-1, 1]`, and 1 at the class of each known attribute, `(B, A, K)`.
-    fn batch(&self, indices: &[usize]) -> Result<(Tensor, Tensor)> {
-        let (side, attributes, classes) = (self.resolution, self.schema.len(), classes(&self.schema));
-        let pixels = indices.iter().flat_map(|&index| &self.pixels[index]);
-        let pixels: Vec<f32> = pixels.map(|&byte| f32::from(byte) / 127.5 - 1.0).collect();
-        let images = Tensor::from_vec(pixels, (indices.len(), side, side, 3), &Device::Cpu)?;
-        let mut wanted = vec![0f32; indices.len() * attributes * classes];
-        for (row, &index) in indices.iter().enumerate() {
-            for attribute in 0..attributes {
-                let class = match self.labels[index].get(attribute) {
-                    Observation::Unknown => continue,
-                    Observation::Hidden => 0,
-                    Observation::Value(value) => usize::from(value) + 1,
-                };
-                wanted[(row * attributes + attribute) * classes + class] = 1.0;
-            }
-        }
-        let wanted = Tensor::from_vec(wanted, (indices.len(), attributes, classes), &Device::Cpu)?;
-        Ok((images.permute((0, 3, 1, 2))?, wanted))
-    }
-
-    /// The quality of an oracle on each attribute, over the images that show it.
-    fn quality(&self, oracle: &Oracle) -> Result<Vec<AttributeQuality>> {
-        let indices: Vec<usize> = (0..self.labels.len()).collect();
-        let mut predictions = Vec::with_capacity(self.labels.len());
-        for indices in indices.chunks(MEASURED) {
-            predictions.extend(oracle.predict(&self.batch(indices)?.0)?);
-        }
-        let of = |attribute: usize| {
-            let mut counts = vec![0usize; self.schema.values(attribute).len()];
-            let (mut right, mut support) = (0usize, 0usize);
-            for (label, prediction) in self.labels.iter().zip(&predictions) {
-                if let Some(value) = label.value(attribute) {
-                    counts[value] += 1;
-                    support += 1;
-                    right += usize::from(prediction.value(attribute) == Some(value));
-                }
-            }
-            let share = |count: usize| count as f64 / support.max(1) as f64;
-            let majority = counts.into_iter().max().map(share);
-            AttributeQuality { accuracy: share(right), majority, support: Some(support) }
-        };
-        Ok((0..self.schema.len()).map(of).collect())
-    }
 }

@@ -8,11 +8,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use t2f_data::{Image, text_file};
 use t2f_pictures::picture;
-use t2f_pictures::provenance::Provenance;
 use t2f_pictures::sheet::{self, Layout, Row};
 use t2f_train::disk;
 use t2f_train::model::Model;
-use t2f_train::pipeline::Sampling;
 
 use crate::cli::failure::{because, failure, usage};
 use crate::cli::manifest::Manifest;
@@ -119,7 +117,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let mut manifest = with_manifest.then(|| Manifest::open(&options.out)).transpose()?;
     let drawn = studio.each(&captions, plan, file, |at, seed| {
         if let Some(manifest) = &mut manifest {
-            manifest.add(&file_name(at, seed), &captions[at], seed)?;
+            manifest.add(&file_name(at, seed), &captions[at], seed, None)?;
         }
         Ok(())
     });
@@ -358,17 +356,8 @@ impl Studio<'_> {
                 because(error, format!("cannot create `{}`", folder.display()), "check `--out`")
             })?;
         }
-        let origin = (!options.no_provenance).then(|| {
-            let mut origin = Provenance::generated(self.model.hash(), prompt, seeds);
-            let Sampling { truncation, guidance_scale } = options.sampling.sampling();
-            if truncation < 1.0 {
-                origin.fields.push(("Truncation", truncation.to_string()));
-            }
-            if guidance_scale != 1.0 {
-                origin.fields.push(("Guidance scale", guidance_scale.to_string()));
-            }
-            origin
-        });
+        let origin =
+            (!options.no_provenance).then(|| options.sampling.provenance(self.model.hash(), prompt, seeds));
         let picture = t2f_pictures::enlarged(picture, usize::from(options.enlarge));
         Ok(picture::write(file, &picture, origin.as_ref())?)
     }

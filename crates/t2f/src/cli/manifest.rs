@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use t2f_pictures::picture;
 
 use crate::cli::failure::because;
@@ -27,6 +28,9 @@ struct Row<'a> {
     file_name: &'a str,
     caption: &'a str,
     seed: u64,
+    /// The claims of each caption, in the form of image folders.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claims: Option<[Value; 1]>,
 }
 
 /// A row of any program.
@@ -56,9 +60,16 @@ impl Manifest {
         Ok(Self { file, earlier, rows: Vec::new(), names: HashSet::new() })
     }
 
-    /// Adds the row of a picture.
-    pub fn add(&mut self, file_name: &str, caption: &str, seed: u64) -> anyhow::Result<()> {
-        self.rows.push(serde_json::to_string(&Row { file_name, caption, seed })?);
+    /// Adds the row of a picture, with the claims of its caption where they are known.
+    pub fn add(
+        &mut self,
+        file_name: &str,
+        caption: &str,
+        seed: u64,
+        claims: Option<Value>,
+    ) -> anyhow::Result<()> {
+        let claims = claims.map(|claims| [claims]);
+        self.rows.push(serde_json::to_string(&Row { file_name, caption, seed, claims })?);
         self.names.insert(file_name.to_owned());
         Ok(())
     }

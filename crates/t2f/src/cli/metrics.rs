@@ -18,6 +18,7 @@ use t2f_train::pipeline::Sampling;
 
 use crate::cli::failure::{because, failure};
 use crate::cli::sampling::SamplingOptions;
+use crate::cli::saved_images::{self, SavedImages};
 use crate::cli::{json_file, shipped, terminal};
 
 /// The side of the images of the embedded oracle.
@@ -36,6 +37,7 @@ Examples:
   t2f metrics RUN --metrics features --inception pt_inception-2015-12-05-6726825d.pth
   t2f metrics RUN --metrics swd,ms-ssim,memorisation,retrieval --cache ~/.cache/t2f
   t2f metrics RUN --oracle oracle.safetensors
+  t2f metrics RUN --count 10000 --save generated     also as an image folder, for other programs
 
 The group attributes is agreement, composition, edits, paraphrase and diversity. These metrics
 require data with attributes and an oracle, a classifier of the attributes: the oracle of
@@ -79,6 +81,11 @@ pub struct Options {
     /// A folder that caches statistics of real images
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
+    /// Also write the measured images as 000000.png, … with metadata.jsonl, as an image folder
+    ///
+    /// The folder is new or empty. `--data folder:DIR` reads it.
+    #[arg(long, value_name = "DIR")]
+    save: Option<PathBuf>,
     /// Also write the results as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -110,12 +117,14 @@ fn names() -> PossibleValuesParser {
 /// Runs `t2f metrics`.
 pub fn run(options: &Options) -> anyhow::Result<()> {
     json_file::check(options.json.as_deref())?;
+    saved_images::check(options.save.as_deref())?;
     let model = shipped::load(options.model.as_deref(), &options.device)?;
     let splits = model.config().data.open(model.resolution())?;
     let part: Part = options.split.parse()?;
     let data = measured(&splits, part)?;
     let own = oracle(options, &splits)?;
-    let metrics = selected(options, data, own.as_ref())?;
+    let mut metrics = selected(options, data, own.as_ref())?;
+    metrics.extend(saved(options, &model));
     // The features of the embedded oracle are defined for images of any kind and size.
     let embedded = if own.is_some() { None } else { Oracle::embedded(SIDE)? };
     let features = own.as_ref().or(embedded.as_ref()).map(OracleFeatures::new);
@@ -147,13 +156,27 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let measurement = measure(&context, &metrics)?;
     let protocol = protocol(options, &model, &context, features.as_ref());
     print(&measurement, &protocol);
-    if measurement.reports.is_empty() {
+    if measurement.values().next().is_none() {
         return Err(failure("no metric could be computed", "choose others with `--metrics`"));
     }
     if let Some(run) = options.model.as_deref().filter(|path| path.is_dir()) {
         measurement.rows(&protocol).iter().try_for_each(|row| row.append(run).map(drop))?;
     }
-    json_file::write(options.json.as_deref(), &measurement.to_json(&protocol)?)
+    json_file::write(options.json.as_deref(), &measurement.to_json(&protocol)?)?;
+    match measurement.left_out.iter().find(|left| left.metric == saved_images::NAME) {
+        Some(left) => {
+            Err(failure(format!("cannot save the generated images: {}", left.reason), "check `--save`"))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The writer of `--save`.
+fn saved(options: &Options, model: &Model) -> Option<Box<dyn Metric>> {
+    let (sampling, hash) = (options.sampling, model.hash().to_owned());
+    let origin = move |caption: &str, seed: &str| sampling.provenance(&hash, caption, seed);
+    let folder = options.save.clone()?;
+    Some(Box::new(SavedImages { folder, origin: Box::new(origin) }))
 }
 
 /// The data of a part, if it has enough images for a distance between distributions.

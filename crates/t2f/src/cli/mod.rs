@@ -16,6 +16,7 @@ mod oracle;
 mod plot;
 mod progress;
 mod sampling;
+mod saved_images;
 mod seeds;
 mod shipped;
 mod signals;

@@ -1,10 +1,11 @@
 //! The options of sampling, shared by `generate` and `metrics`.
 
 use clap::Args;
+use t2f_pictures::provenance::Provenance;
 use t2f_train::pipeline::Sampling;
 
 /// Options of sampling.
-#[derive(Debug, Args)]
+#[derive(Clone, Copy, Debug, Args)]
 pub struct SamplingOptions {
     /// Scale of the noise, from 0 (the caption's most typical face) to 1 (all its variety)
     #[arg(long, default_value_t = 1.0, value_parser = truncation, value_name = "PSI")]
@@ -21,6 +22,18 @@ impl SamplingOptions {
     /// The sampling of these options.
     pub fn sampling(&self) -> Sampling {
         Sampling { truncation: self.truncation, guidance_scale: self.guidance_scale }
+    }
+
+    /// The provenance of a picture that was generated with these options.
+    pub fn provenance(&self, model_hash: &str, prompt: &str, seeds: &str) -> Provenance {
+        let mut origin = Provenance::generated(model_hash, prompt, seeds);
+        if self.truncation < 1.0 {
+            origin.fields.push(("Truncation", self.truncation.to_string()));
+        }
+        if self.guidance_scale != 1.0 {
+            origin.fields.push(("Guidance scale", self.guidance_scale.to_string()));
+        }
+        origin
     }
 }
 
