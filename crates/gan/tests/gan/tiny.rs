@@ -39,6 +39,15 @@ pub fn projection() -> GanConfig {
     GanConfig { head: Head::Projection, modulation: true, ..config() }
 }
 
+pub fn noisy() -> GanConfig {
+    GanConfig { noise_inputs: true, ..projection() }
+}
+
+/// Every kind of layer.
+pub fn variants() -> [GanConfig; 4] {
+    [config(), compat(), projection(), noisy()]
+}
+
 /// Contrastive loss and attribute classifier; the latter is capped where there is a prior.
 pub fn with_heads(prior: bool) -> LossConfig {
     let contrast = ContrastConfig { size: 2, temperature: 0.5, weight: 0.7 };
