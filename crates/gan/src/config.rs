@@ -31,6 +31,7 @@ const GENERATORS: [(&str, BuildGenerator); 1] = [("progressive", |config, shape,
     let options = GeneratorOptions {
         modulation: config.modulation,
         noise_inputs: config.noise_inputs,
+        residual: config.residual,
         compat: config.compat,
     };
     Ok(Box::new(GrowingGenerator::new(shape, options, vb)?))
@@ -42,6 +43,7 @@ const DISCRIMINATORS: [(&str, BuildDiscriminator); 1] = [("progressive", |config
         compressed_size: config.compressed_size,
         stddev_group: config.stddev_group,
         head: config.head,
+        residual: config.residual,
         compat: config.compat,
     };
     Ok(Box::new(GrowingDiscriminator::new(shape, options, vb)?))
@@ -85,6 +87,9 @@ pub struct GanConfig {
     /// Whether a noise map of one channel, times a learned strength for each channel, is added after each
     /// 3x3 convolution of the generator (StyleGAN). Default no.
     pub noise_inputs: bool,
+    /// Whether each level of both networks above 4x4 adds to the resized level below (R3GAN); not with
+    /// `compat`. Default no.
+    pub residual: bool,
     /// Another program to reproduce layer by layer, mistakes included, for comparisons. Default none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compat: Option<Compat>,
@@ -131,6 +136,7 @@ impl Default for GanConfig {
             head: Head::default(),
             modulation: false,
             noise_inputs: false,
+            residual: false,
             compat: None,
         }
     }
@@ -177,6 +183,8 @@ impl GanConfig {
             format_args!("1 to gan.latent_size, which is {}", self.latent_size),
         )?;
         check(self.compressed_size > 0, "gan.compressed_size", self.compressed_size, "at least 1")?;
+        let plain = !self.residual || self.compat.is_none();
+        check(plain, "gan.residual", self.residual, "false with gan.compat")?;
         check(self.stddev_group > 0, "gan.stddev_group", self.stddev_group, "at least 1")?;
         let levels = self.max_level() + 1;
         let channels = match &self.channels {

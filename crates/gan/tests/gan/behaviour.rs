@@ -177,3 +177,31 @@ fn noise_inputs_start_without_effect_and_reach_the_images_of_their_levels() -> R
     }
     Ok(())
 }
+
+/// Untrained, the levels above 4x4 add nothing but their skip paths.
+#[test]
+fn a_new_residual_level_starts_as_the_doubled_image_of_the_level_below() -> Result<()> {
+    let nets = Nets::new(&tiny::residual(), DType::F64)?;
+    let (latent, doubled) = (latents(&nets, 3)?, |x: &Tensor| to_nchw(&upsample2(&to_nhwc(x)?)?));
+    for level in 1..=2 {
+        let below = nets.generator.forward(&latent, Growth::stable(level - 1))?;
+        let images = nets.generator.forward(&latent, Growth::stable(level))?;
+        assert_eq!(values(&images), values(&doubled(&below)?));
+    }
+    let score = |nets: &Nets| Ok::<_, t2f_gan::Error>(both(nets, Growth::stable(2))?.1);
+    let before = score(&nets)?;
+    let change = |nets: &Nets, suffix: &str| -> Result<()> {
+        let vars = nets.parameters.vars().into_iter();
+        for (name, var) in
+            vars.filter(|(name, _)| name.starts_with("discriminator.layers.") && name.ends_with(suffix))
+        {
+            var.set(&nets.normal(&name, var.shape())?)?;
+        }
+        Ok(())
+    };
+    change(&nets, "conv_1.weight")?;
+    assert_eq!(values(&score(&nets)?), values(&before));
+    change(&nets, "conv_2.weight")?;
+    assert!(difference(&score(&nets)?, &before) > 1e-3);
+    Ok(())
+}

@@ -52,7 +52,7 @@ fn smaller(config: GanConfig) -> GanConfig {
 const FADING: Growth = Growth { level: 1, alpha: 0.4 };
 
 /// Every kind of layer, fading and grown.
-fn states() -> [(GanConfig, Growth); 6] {
+fn states() -> [(GanConfig, Growth); 8] {
     [
         (tiny::config(), Growth { level: 2, alpha: 0.4 }),
         (smaller(tiny::config()), Growth::stable(1)),
@@ -60,6 +60,8 @@ fn states() -> [(GanConfig, Growth); 6] {
         (smaller(tiny::compat()), FADING),
         (smaller(tiny::projection()), FADING),
         (smaller(tiny::noisy()), FADING),
+        (smaller(tiny::residual()), FADING),
+        (tiny::residual(), Growth::stable(2)),
     ]
 }
 

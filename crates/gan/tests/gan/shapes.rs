@@ -251,6 +251,7 @@ fn configurations_out_of_range_are_refused_by_name() {
             "gan.channels is [8, 8, 8], expected 5 numbers",
         ),
         (GanConfig { channels: Channels::Halving(1), ..base() }, "[1, 1, 1, 1, 0]"),
+        (GanConfig { residual: true, ..second() }, "gan.residual is true, expected false with gan.compat"),
         (GanConfig { stddev_group: 0, ..base() }, "gan.stddev_group is 0"),
         (
             GanConfig { generator: "dcgan".into(), ..base() },

@@ -43,9 +43,13 @@ pub fn noisy() -> GanConfig {
     GanConfig { noise_inputs: true, ..projection() }
 }
 
+pub fn residual() -> GanConfig {
+    GanConfig { residual: true, ..noisy() }
+}
+
 /// Every kind of layer.
-pub fn variants() -> [GanConfig; 4] {
-    [config(), compat(), projection(), noisy()]
+pub fn variants() -> [GanConfig; 5] {
+    [config(), compat(), projection(), noisy(), residual()]
 }
 
 /// Contrastive loss and attribute classifier; the latter is capped where there is a prior.
