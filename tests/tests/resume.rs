@@ -100,6 +100,19 @@ fn resumed_run_equals_uninterrupted_run_with_every_other_state_there_is() {
     }
 }
 
+/// Networks and augmentations that the tiny configuration does not have.
+#[test]
+fn resumed_run_equals_uninterrupted_run_with_each_network() {
+    let out = tempfile::tempdir().unwrap();
+    for lines in
+        [&["gan.noise_inputs=true", "augment.noise=0.5"], &["gan.residual=true", "gan.modulation=true"]]
+    {
+        let expected = whole(config(lines), out.path());
+        let found = interrupted(config(lines), out.path(), &[17, 28]);
+        assert_same(&found, &expected, &format!("{lines:?}"));
+    }
+}
+
 #[test]
 fn a_killed_run_continues_from_its_last_checkpoint_to_the_same_bits() {
     let out = tempfile::tempdir().unwrap();

@@ -7,7 +7,7 @@
 
 use candle_core::{Device, Result as TensorResult, Tensor};
 use serde::{Deserialize, Serialize};
-use t2f_ops::rng::{Key, below, unit};
+use t2f_ops::rng::{Key, below, normal, unit};
 use t2f_ops::scheduled::Scheduled;
 
 use crate::error::{Result, check};
@@ -23,6 +23,10 @@ pub struct AugmentConfig {
     pub translation: f64,
     /// Side of a square that is set to 0, as a fraction of the image's side. Default 0; 0 to 0.75.
     pub cutout: f64,
+    /// Largest standard deviation of Gaussian noise: an image becomes `√(1 - s²)·x + s·ε`, with s uniform in
+    /// (0, `noise`], after Diffusion-GAN (arXiv:2206.02262, §3), where a schedule of diffusion steps sets s.
+    /// Default 0; 0 to 1.
+    pub noise: f64,
     /// Whether images are mirrored, left for right, with probability one half, independently of
     /// `probability`. It doubles the data where captions do not tell left from right. Default no.
     pub mirror: bool,
@@ -60,6 +64,7 @@ impl Default for AugmentConfig {
             color: 0.0,
             translation: 0.0,
             cutout: 0.0,
+            noise: 0.0,
             mirror: false,
             probability: 1.0.into(),
             adaptive: None,
@@ -110,6 +115,7 @@ impl AugmentConfig {
             ("augment.color", self.color, 1.0),
             ("augment.translation", self.translation, 0.5),
             ("augment.cutout", self.cutout, 0.75),
+            ("augment.noise", self.noise, 1.0),
         ] {
             check((0.0..=most).contains(&value), name, value, format_args!("0 to {most}"))?;
         }
@@ -153,6 +159,9 @@ impl AugmentConfig {
         let hole = (self.cutout * side as f64).round() as usize;
         if hole > 0 {
             x = x.broadcast_mul(&holes(&x, hole, &chosen("cutout"), key.child("cutout"))?)?;
+        }
+        if self.noise > 0.0 {
+            x = noised(&x, self.noise, &chosen("noise"), key.child("noise"))?;
         }
         Ok(x)
     }
@@ -225,17 +234,34 @@ fn holes(like: &Tensor, hole: usize, chosen: &[bool], key: Key) -> TensorResult<
         .to_device(like.device())
 }
 
+/// `√(1 - s²)·x + s·ε` with one s an image, uniform in `(0, most]`, and 0 for those that are not chosen.
+fn noised(x: &Tensor, most: f64, chosen: &[bool], key: Key) -> TensorResult<Tensor> {
+    let mut rng = key.child("deviations").rng();
+    let deviation = |&chosen: &bool| {
+        let s = most * (1.0 - unit(&mut rng));
+        if chosen { s } else { 0.0 }
+    };
+    let deviations: Vec<f64> = chosen.iter().map(deviation).collect();
+    let factors = |values: Vec<f64>| {
+        let values = Tensor::from_vec(values, (chosen.len(), 1, 1, 1), &Device::Cpu)?;
+        values.to_dtype(x.dtype())?.to_device(x.device())
+    };
+    let kept = factors(deviations.iter().map(|s| (1.0 - s * s).sqrt()).collect())?;
+    let noise = normal(key, x.shape(), x.dtype(), x.device())?.broadcast_mul(&factors(deviations)?)?;
+    x.broadcast_mul(&kept)?.add(&noise)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use candle_core::{DType, Var};
     use t2f_ops::grad::gradients;
-    use t2f_ops::rng::normal;
 
     const ALL: AugmentConfig = AugmentConfig {
         color: 1.0,
         translation: 0.125,
         cutout: 0.5,
+        noise: 0.3,
         mirror: true,
         probability: Scheduled::constant(1.0),
         adaptive: None,
@@ -297,7 +323,24 @@ mod tests {
         Ok(())
     }
 
-    /// Every augmentation is linear in the image, so that the gradient of `sum(r·T(x))` times a step is exactly
+    /// Of images of one value 2 the mean is 2·√(1 - s²) and the deviation s, with s uniform up to 0.5.
+    #[test]
+    fn noise_has_deviations_up_to_the_largest_and_keeps_the_variance() -> Result<()> {
+        let x = Tensor::full(2f64, (200, 3, 16, 16), &Device::Cpu)?;
+        let y = AugmentConfig { noise: 0.5, ..Default::default() }.apply(&x, 1.0, Key::new(3))?;
+        let mut sum = 0.0;
+        for image in numbers(&y).chunks_exact(3 * 16 * 16) {
+            let mean = image.iter().sum::<f64>() / image.len() as f64;
+            let variance = image.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / image.len() as f64;
+            assert!((mean * mean / 4.0 + variance - 1.0).abs() < 0.1, "{mean} {variance}");
+            assert!(variance > 0.0 && variance < 0.36, "{variance}");
+            sum += variance.sqrt();
+        }
+        assert!((sum / 200.0 - 0.25).abs() < 0.04, "{sum}");
+        Ok(())
+    }
+
+    /// Every augmentation is affine in the image, so that the gradient of `sum(r·T(x))` times a step is exactly
     /// the difference.
     #[test]
     fn gradients_agree_with_finite_differences() -> Result<()> {
@@ -319,6 +362,7 @@ mod tests {
             AugmentConfig { color: 1.0, ..Default::default() },
             AugmentConfig { translation: 0.5, ..Default::default() },
             AugmentConfig { cutout: 0.5, ..Default::default() },
+            AugmentConfig { noise: 1.0, ..Default::default() },
         ] {
             for (probability, least, most) in [(0.0, 0, 0), (0.25, 65, 135), (1.0, 380, 400)] {
                 let y = change.apply(&x, probability, Key::new(9))?;

@@ -13,6 +13,7 @@ use crate::error::{Result, check, check_argument, refused};
 use crate::generator::{Generator, GeneratorShape};
 use crate::growing::{
     Compat, DiscriminatorOptions, GeneratorOptions, GrowingDiscriminator, GrowingGenerator, Head,
+    noise_map_size,
 };
 use crate::loss::AdversarialConfig;
 use crate::objective::{
@@ -27,7 +28,12 @@ type BuildDiscriminator = fn(&GanConfig, &DiscriminatorShape, VarBuilder) -> Res
 /// Every generator of this crate, by its name in configurations. A new one is its file and its line
 /// here.
 const GENERATORS: [(&str, BuildGenerator); 1] = [("progressive", |config, shape, vb| {
-    let options = GeneratorOptions { modulation: config.modulation, compat: config.compat };
+    let options = GeneratorOptions {
+        modulation: config.modulation,
+        noise_inputs: config.noise_inputs,
+        residual: config.residual,
+        compat: config.compat,
+    };
     Ok(Box::new(GrowingGenerator::new(shape, options, vb)?))
 })];
 
@@ -37,6 +43,7 @@ const DISCRIMINATORS: [(&str, BuildDiscriminator); 1] = [("progressive", |config
         compressed_size: config.compressed_size,
         stddev_group: config.stddev_group,
         head: config.head,
+        residual: config.residual,
         compat: config.compat,
     };
     Ok(Box::new(GrowingDiscriminator::new(shape, options, vb)?))
@@ -77,6 +84,12 @@ pub struct GanConfig {
     pub head: Head,
     /// Whether the latent modulates every convolution of the generator above 4x4 (DF-GAN). Default no.
     pub modulation: bool,
+    /// Whether a noise map of one channel, times a learned strength for each channel, is added after each
+    /// 3x3 convolution of the generator (StyleGAN). Default no.
+    pub noise_inputs: bool,
+    /// Whether each level of both networks above 4x4 adds to the resized level below (R3GAN); not with
+    /// `compat`. Default no.
+    pub residual: bool,
     /// Another program to reproduce layer by layer, mistakes included, for comparisons. Default none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compat: Option<Compat>,
@@ -122,6 +135,8 @@ impl Default for GanConfig {
             conditioning: ConditioningKind::default(),
             head: Head::default(),
             modulation: false,
+            noise_inputs: false,
+            residual: false,
             compat: None,
         }
     }
@@ -136,6 +151,11 @@ impl GanConfig {
     /// N, the size of the noise beside the text code.
     pub fn noise_size(&self) -> usize {
         self.latent_size.saturating_sub(self.code_size)
+    }
+
+    /// M, the pixels of the noise maps of an image; 0 without noise inputs.
+    pub fn noise_map_size(&self) -> usize {
+        if self.noise_inputs { noise_map_size(self.max_level()) } else { 0 }
     }
 
     /// Checks every range, and the fields against each other.
@@ -163,6 +183,8 @@ impl GanConfig {
             format_args!("1 to gan.latent_size, which is {}", self.latent_size),
         )?;
         check(self.compressed_size > 0, "gan.compressed_size", self.compressed_size, "at least 1")?;
+        let plain = !self.residual || self.compat.is_none();
+        check(plain, "gan.residual", self.residual, "false with gan.compat")?;
         check(self.stddev_group > 0, "gan.stddev_group", self.stddev_group, "at least 1")?;
         let levels = self.max_level() + 1;
         let channels = match &self.channels {
@@ -186,7 +208,10 @@ impl GanConfig {
     /// If the configuration is not valid.
     pub fn generator_shape(&self, attribute_code: usize) -> Result<GeneratorShape> {
         let channels = self.checked_channels()?;
-        Ok(GeneratorShape { latent_size: self.latent_size + attribute_code, channels })
+        Ok(GeneratorShape {
+            latent_size: self.latent_size + attribute_code + self.noise_map_size(),
+            channels,
+        })
     }
 
     /// The sizes of the discriminator for embeddings of `embedding_size`.

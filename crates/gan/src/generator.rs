@@ -7,8 +7,8 @@ use crate::growth::Growth;
 
 /// A generator that grows level by level.
 ///
-/// Its latent is the text code, the noise and, with an attribute prior, the attribute code, side by
-/// side. A generator of one resolution ignores `at.alpha` and reports one level.
+/// Its latent is the text code, the noise, with an attribute prior the attribute code, and with
+/// `gan.noise_inputs` the noise maps, side by side. A generator of one resolution ignores `at.alpha` and reports one level.
 ///
 /// ```
 /// use candle_core::{DType, Device, Tensor};
@@ -56,7 +56,7 @@ pub trait Generator: Send + Sync + std::fmt::Debug {
 /// The sizes that a generator is built for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GeneratorShape {
-    /// L: text code, noise and attribute code together.
+    /// L: text code, noise, attribute code and noise maps together.
     pub latent_size: usize,
     /// Feature maps at each level, from 4x4 upwards.
     pub channels: Vec<usize>,

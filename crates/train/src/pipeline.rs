@@ -38,6 +38,7 @@ pub struct Pipeline {
     prior: Option<AttributePrior>,
     generator: Box<dyn Generator>,
     noise_size: usize,
+    noise_map_size: usize,
 }
 
 impl Pipeline {
@@ -62,6 +63,7 @@ impl Pipeline {
             prior: config.loss.prior(size, attribute_sizes, vb.pp("prior"))?,
             generator: components.generator(config, &shape, vb.pp("generator"))?,
             noise_size: config.gan.noise_size(),
+            noise_map_size: config.gan.noise_map_size(),
             text,
         })
     }
@@ -81,12 +83,12 @@ impl Pipeline {
         self.generator.as_ref()
     }
 
-    /// The text code of an embedding, and the latent of the generator: text code, noise and attribute
-    /// code.
+    /// The text code of an embedding, and the latent of the generator: text code, noise, attribute code
+    /// and noise maps.
     ///
     /// # Shapes
     /// `embedding`: `(B, E)`; `noise`: `(B, Z)`, standard normal: the columns of the conditioning
-    /// augmentation, those of the generator's noise, and those of the prior's sampling.
+    /// augmentation, those of the generator's noise, those of the prior's sampling, and the noise maps.
     /// `attribute_code`: `(B, P)`; if absent, the prior, if configured, samples it.
     ///
     /// # Errors
@@ -101,14 +103,19 @@ impl Pipeline {
         let conditioned = self.conditioning.forward(embedding, &noise.narrow(1, 0, code_size)?)?;
         let beside = self.latent_noise(noise)?;
         let first = code_size + self.noise_size;
+        let maps = noise.dim(1)?.saturating_sub(self.noise_map_size);
         let attribute_code = match (&self.prior, attribute_code) {
             (Some(prior), None) => {
-                let noise = noise.narrow(1, first, noise.dim(1)?.saturating_sub(first))?;
+                let noise = noise.narrow(1, first, maps.saturating_sub(first))?;
                 Some(prior.sample(embedding, &noise)?)
             }
             (_, code) => code.cloned(),
         };
-        let latent = [Some(conditioned.code.clone()), Some(beside), attribute_code];
+        let maps = match self.noise_map_size {
+            0 => None,
+            size => Some(noise.narrow(1, maps, size)?),
+        };
+        let latent = [Some(conditioned.code.clone()), Some(beside), attribute_code, maps];
         let latent = Tensor::cat(&latent.into_iter().flatten().collect::<Vec<_>>(), 1)?; // (B, Z)
         Ok((conditioned, latent))
     }
@@ -116,8 +123,8 @@ impl Pipeline {
     /// The columns of `noise` that are the generator's noise.
     ///
     /// # Shapes
-    /// `noise`: `(B, Z)`; the result is `(B, N)`, where N is the latent size minus the sizes of text code and
-    /// attribute code.
+    /// `noise`: `(B, Z)`; the result is `(B, N)`, where N is the latent size minus the sizes of text code,
+    /// attribute code and noise maps.
     ///
     /// # Errors
     /// If `noise` has fewer columns.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use t2f_ops::minibatch_stddev;
 use t2f_ops::{avg_pool2, to_nhwc};
 
-use super::layers::{Compat, Conv, ConvShape};
+use super::layers::{Compat, Conv, ConvShape, Skip};
 use crate::discriminator::{Discriminator, DiscriminatorShape};
 use crate::error::{Result, check_argument};
 use crate::growth::Growth;
@@ -33,6 +33,8 @@ pub struct DiscriminatorOptions {
     pub stddev_group: usize,
     /// Where the text enters.
     pub head: Head,
+    /// Whether a level above 4x4 adds to its pooled input.
+    pub residual: bool,
     /// Another program whose layers are reproduced exactly.
     pub compat: Option<Compat>,
 }
@@ -44,9 +46,15 @@ pub struct DiscriminatorOptions {
 /// `compat = "t2f"` `fromRGB` is linear, and minibatch stddev is taken over the whole batch and
 /// kept as a map.
 ///
+/// With `residual` a level is `y = avg_pool(skip(x) + conv_2(conv_1(x)))` after R3GAN (arXiv:2501.05441, §3),
+/// with a linear `conv_2` that starts at 0, and `skip` the identity or, where the numbers of channels differ, a
+/// linear 1x1 convolution. The sum is not scaled by 1/√2: it starts with the variance of `x`. A new level
+/// without a fade-in starts with a new `fromRGB`, so that its scores differ from those of the level below.
+///
 /// Parameters: `rgb_to_features.{level}`, `layers.{level-1}.conv_{1,2}`,
 /// `final_block.{compressor,conv_1,conv_2,conv_3,conv_4}` (`final_block.projection` in place of
-/// `compressor` and `conv_2` for the projection head).
+/// `compressor` and `conv_2` for the projection head), and, with `residual`, `layers.{level-1}.skip`, where the
+/// numbers of channels differ.
 #[derive(Debug)]
 pub struct GrowingDiscriminator {
     compat: Option<Compat>,
@@ -64,6 +72,8 @@ pub struct GrowingDiscriminator {
 struct Block {
     conv_1: Conv,
     conv_2: Conv,
+    /// The skip path of a residual level.
+    skip: Option<Skip>,
 }
 
 /// The layers in which the text enters.
@@ -85,7 +95,7 @@ impl GrowingDiscriminator {
         let DiscriminatorShape { condition_size, channels: widths } = shape;
         let condition_size = *condition_size;
         check_argument(condition_size > 0, "size of the condition", condition_size, "at least 1")?;
-        let DiscriminatorOptions { compressed_size, stddev_group, head, compat } = options;
+        let DiscriminatorOptions { compressed_size, stddev_group, head, residual, compat } = options;
         let linear = |inputs, outputs, vb: VarBuilder| {
             Conv::new(ConvShape { kernel: 1, inputs, outputs }, compat, &vb)
         };
@@ -100,9 +110,13 @@ impl GrowingDiscriminator {
         let mut blocks = Vec::new();
         for (i, pair) in widths.windows(2).enumerate() {
             let vb = vb.pp("layers").pp(i);
+            let (inputs, outputs) = (pair[1], pair[0]);
+            let silent = || Conv::silent(ConvShape { kernel: 3, inputs, outputs }, &vb.pp("conv_2"));
+            let last = if residual { silent() } else { rectified(3, inputs, outputs, vb.pp("conv_2")) };
             blocks.push(Block {
-                conv_1: rectified(3, pair[1], pair[1], vb.pp("conv_1"))?.padded(),
-                conv_2: rectified(3, pair[1], pair[0], vb.pp("conv_2"))?.padded(),
+                conv_1: rectified(3, inputs, inputs, vb.pp("conv_1"))?.padded(),
+                conv_2: last?.padded(),
+                skip: residual.then(|| Skip::new(inputs, outputs, &vb.pp("skip"))).transpose()?,
             });
         }
         let (c, last) = (widths[0], vb.pp("final_block"));
@@ -141,7 +155,11 @@ impl GrowingDiscriminator {
 impl Block {
     /// `(B, 2H, 2W, C)` → `(B, H, W, C')`
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(avg_pool2(&self.conv_2.forward(&self.conv_1.forward(x)?)?)?)
+        let y = self.conv_2.forward(&self.conv_1.forward(x)?)?;
+        Ok(avg_pool2(&match &self.skip {
+            Some(skip) => skip.forward(x)?.add(&y)?,
+            None => y,
+        })?)
     }
 }
 

@@ -5,7 +5,8 @@ use candle_nn::VarBuilder;
 use t2f_ops::{modulated_pixel_norm, pixel_norm};
 use t2f_ops::{to_nchw, upsample2};
 
-use super::layers::{Compat, Conv, ConvShape, Unfold};
+use super::layers::{Compat, Conv, ConvShape, Skip, Unfold};
+use super::noise::{NoiseInput, NoiseMaps, noise_map_size};
 use crate::error::{Result, check_argument};
 use crate::generator::{Generator, GeneratorShape};
 use crate::growth::Growth;
@@ -15,6 +16,11 @@ use crate::growth::Growth;
 pub struct GeneratorOptions {
     /// Whether the latent modulates every convolution above 4x4 (DF-GAN).
     pub modulation: bool,
+    /// Whether each 3x3 convolution is followed by a noise input; the last columns of a latent are then the
+    /// noise maps.
+    pub noise_inputs: bool,
+    /// Whether a level above 4x4 adds to the doubled level below.
+    pub residual: bool,
     /// Another program whose layers are reproduced exactly.
     pub compat: Option<Compat>,
 }
@@ -25,14 +31,28 @@ pub struct GeneratorOptions {
 /// convolutions. Every convolution but `toRGB` is followed by a leaky rectifier and pixel norm.
 /// `toRGB` is linear. With `compat = "t2f"` neither the latent nor the 4x4 layer is normalised.
 ///
+/// With `residual` a level is `y = skip(up(x)) + conv_2(norm(act(conv_1(up(norm(x))))))` after R3GAN
+/// (arXiv:2501.05441, §3): `up` is the doubling, `skip` the identity or, where the numbers of channels differ,
+/// a linear 1x1 convolution, `norm` the pixel norm with its modulation, and the linear `conv_2` starts at 0. Its
+/// `toRGB` starts at 0, too, and adds to the doubled image of the level below, so that a new level starts as
+/// that image, with or without a fade-in. The sum is not scaled by 1/√2: it starts with the variance of `x`.
+/// R3GAN has grouped convolutions between two of 1x1 and no normalization; ours are two of 3x3, and the
+/// pixel norm, through which the latent modulates, is before each of them.
+///
 /// Parameters: `initial_block.conv_{1,2}`, `layers.{level-1}.conv_{1,2}`, `rgb_converters.{level}`,
-/// and, with `modulation`, `layers.{level-1}.modulation_{1,2}`.
+/// with `modulation`, `layers.{level-1}.modulation_{1,2}`, and, with `noise_inputs`,
+/// `initial_block.noise_2.strength` and `layers.{level-1}.noise_{1,2}.strength`,
+/// and, with `residual`, `layers.{level-1}.skip`, where the numbers of channels differ.
 #[derive(Debug)]
 pub struct GrowingGenerator {
     latent_size: usize,
+    /// The columns of the latent before the noise maps.
+    code_size: usize,
+    residual: bool,
     compat: Option<Compat>,
     unfold: Unfold,
     initial: Conv,
+    initial_noise: Option<NoiseInput>,
     blocks: Vec<Block>,
     to_rgb: Vec<Conv>,
 }
@@ -41,59 +61,107 @@ pub struct GrowingGenerator {
 struct Block {
     conv_1: Conv,
     conv_2: Conv,
-    /// Gamma and beta of [`modulated_pixel_norm`] after each convolution, linear in the latent, through
-    /// which the text reaches every resolution. They start as identity.
-    modulations: Option<[Conv; 2]>,
+    /// Gamma and beta of [`modulated_pixel_norm`] after each convolution, or before it in a residual level,
+    /// linear in the latent, through which the text reaches every resolution. They start as identity.
+    modulations: [Option<Conv>; 2],
+    noises: [Option<NoiseInput>; 2],
+    /// The skip path of a residual level.
+    skip: Option<Skip>,
 }
 
 impl GrowingGenerator {
     /// Builds all levels; those above the level in use take no part and get no gradient.
     ///
     /// # Errors
-    /// If a parameter is missing.
+    /// If the latent has no columns beside the noise maps, or a parameter is missing.
     pub fn new(shape: &GeneratorShape, options: GeneratorOptions, vb: VarBuilder) -> Result<Self> {
         let (latent_size, widths) = (shape.latent_size, &shape.channels);
-        let GeneratorOptions { modulation: modulated, compat } = options;
+        let GeneratorOptions { noise_inputs, residual, compat, .. } = options;
+        let maps = if noise_inputs { noise_map_size(widths.len() - 1) } else { 0 };
+        let expected = format_args!("more than the {maps} pixels of the noise maps");
+        check_argument(latent_size > maps, "latent size", latent_size, expected)?;
+        let code_size = latent_size - maps;
         let first = vb.pp("initial_block");
-        let unfold = Unfold::new(latent_size, widths[0], compat, &first.pp("conv_1"))?;
-        let conv = |inputs, outputs, vb: &VarBuilder| {
-            Conv::rectified(ConvShape { kernel: 3, inputs, outputs }, compat, vb).map(Conv::padded)
-        };
-        let initial = conv(widths[0], widths[0], &first.pp("conv_2"))?;
-        let mut blocks = Vec::new();
-        for (i, pair) in widths.windows(2).enumerate() {
-            let vb = vb.pp("layers").pp(i);
-            let shape = ConvShape { kernel: 1, inputs: latent_size, outputs: 2 * pair[1] };
-            let modulation = |name: &str| Conv::silent(shape, &vb.pp(name));
-            let modulations = match modulated {
-                true => Some([modulation("modulation_1")?, modulation("modulation_2")?]),
-                false => None,
-            };
-            blocks.push(Block {
-                conv_1: conv(pair[0], pair[1], &vb.pp("conv_1"))?.upsampling(),
-                conv_2: conv(pair[1], pair[1], &vb.pp("conv_2"))?,
-                modulations,
-            });
-        }
+        let unfold = Unfold::new(code_size, widths[0], compat, &first.pp("conv_1"))?;
+        let of_first = ConvShape { kernel: 3, inputs: widths[0], outputs: widths[0] };
+        let initial = Conv::rectified(of_first, compat, &first.pp("conv_2"))?.padded();
+        let noise = || NoiseInput::new(widths[0], &first.pp("noise_2"));
+        let initial_noise = noise_inputs.then(noise).transpose()?;
+        let blocks = widths
+            .windows(2)
+            .enumerate()
+            .map(|(i, pair)| Block::new([pair[0], pair[1]], code_size, options, &vb.pp("layers").pp(i)))
+            .collect::<Result<_>>()?;
         let mut to_rgb = Vec::new();
         for (level, &inputs) in widths.iter().enumerate() {
-            let shape = ConvShape { kernel: 1, inputs, outputs: 3 };
-            to_rgb.push(Conv::new(shape, compat, &vb.pp("rgb_converters").pp(level))?);
+            let (shape, vb) =
+                (ConvShape { kernel: 1, inputs, outputs: 3 }, vb.pp("rgb_converters").pp(level));
+            let adds = residual && level > 0;
+            to_rgb.push(if adds { Conv::silent(shape, &vb) } else { Conv::new(shape, compat, &vb) }?);
         }
-        Ok(Self { latent_size, compat, unfold, initial, blocks, to_rgb })
+        Ok(Self { latent_size, code_size, residual, compat, unfold, initial, initial_noise, blocks, to_rgb })
+    }
+
+    /// The image of a level that has faded in, `(B, R, R, 3)`, from the features of all levels up to it.
+    ///
+    /// With residual levels `toRGB` is added to the doubled image of the level below, as in StyleGAN2's skip
+    /// generator (arXiv:1912.04958, §4).
+    fn image(&self, features: &[Tensor], level: usize) -> Result<Tensor> {
+        let own = self.to_rgb[level].forward(&features[level])?;
+        match self.residual && level > 0 {
+            true => Ok(upsample2(&self.image(features, level - 1)?)?.add(&own)?),
+            false => Ok(own),
+        }
     }
 }
 
 impl Block {
-    fn forward(&self, x: &Tensor, latent: &Tensor) -> Result<Tensor> {
+    fn new(
+        [inputs, outputs]: [usize; 2],
+        code_size: usize,
+        options: GeneratorOptions,
+        vb: &VarBuilder,
+    ) -> Result<Self> {
+        let GeneratorOptions { modulation, noise_inputs, residual, compat } = options;
+        let conv = |inputs, vb| Conv::rectified(ConvShape { kernel: 3, inputs, outputs }, compat, &vb);
+        let modulation = |name: &str, channels: usize| {
+            let shape = ConvShape { kernel: 1, inputs: code_size, outputs: 2 * channels };
+            modulation.then(|| Conv::silent(shape, &vb.pp(name))).transpose()
+        };
+        let noise = |name: &str| noise_inputs.then(|| NoiseInput::new(outputs, &vb.pp(name))).transpose();
+        let silent = || Conv::silent(ConvShape { kernel: 3, inputs: outputs, outputs }, &vb.pp("conv_2"));
+        Ok(Self {
+            conv_1: conv(inputs, vb.pp("conv_1"))?.padded().upsampling(),
+            conv_2: if residual { silent() } else { conv(outputs, vb.pp("conv_2")) }?.padded(),
+            modulations: [
+                modulation("modulation_1", if residual { inputs } else { outputs })?,
+                modulation("modulation_2", outputs)?,
+            ],
+            noises: [noise("noise_1")?, noise("noise_2")?],
+            skip: residual.then(|| Skip::new(inputs, outputs, &vb.pp("skip"))).transpose()?,
+        })
+    }
+
+    /// `(B, H, W, C)` → `(B, 2H, 2W, C')`
+    fn forward(&self, x: &Tensor, latent: &Tensor, maps: &mut NoiseMaps) -> Result<Tensor> {
         let normed = |x: Tensor, which: usize| -> Result<Tensor> {
-            Ok(match &self.modulations {
-                Some(modulations) => modulated_pixel_norm(&x, &modulations[which].forward_vector(latent)?)?,
+            Ok(match &self.modulations[which] {
+                Some(modulation) => modulated_pixel_norm(&x, &modulation.forward_vector(latent)?)?,
                 None => pixel_norm(&x)?,
             })
         };
-        let x = normed(self.conv_1.forward(x)?, 0)?; // (B, 2H, 2W, C)
-        normed(self.conv_2.forward(&x)?, 1)
+        let mut noised = |x: Tensor, which: usize| match &self.noises[which] {
+            Some(noise) => noise.add(&x, maps),
+            None => Ok(x),
+        };
+        if let Some(skip) = &self.skip {
+            let y = noised(self.conv_1.forward(&normed(x.clone(), 0)?)?, 0)?;
+            let y = noised(self.conv_2.forward(&normed(y, 1)?)?, 1)?;
+            // Doubling commutes with a 1x1 convolution.
+            return Ok(upsample2(&skip.forward(x)?)?.add(&y)?);
+        }
+        let x = normed(noised(self.conv_1.forward(x)?, 0)?, 0)?; // (B, 2H, 2W, C)
+        normed(noised(self.conv_2.forward(&x)?, 1)?, 1)
     }
 }
 
@@ -102,6 +170,8 @@ impl Generator for GrowingGenerator {
         at.check(self.max_level())?;
         let (_, size) = latent.dims2()?;
         check_argument(size == self.latent_size, "latent", size, self.latent_size)?;
+        let mut maps = NoiseMaps::new(latent, self.code_size);
+        let latent = &latent.narrow(1, 0, self.code_size)?.contiguous()?;
         let (latent, mut x) = match self.compat {
             None => {
                 let latent = pixel_norm(latent)?;
@@ -110,15 +180,17 @@ impl Generator for GrowingGenerator {
             }
             Some(Compat::T2f) => (latent.clone(), self.unfold.forward(latent)?),
         };
-        x = pixel_norm(&self.initial.forward(&x)?)?; // (B, 4, 4, C)
-        let mut below = x.clone();
-        for block in &self.blocks[..at.level] {
-            below = x;
-            x = block.forward(&below, &latent)?;
+        x = self.initial.forward(&x)?; // (B, 4, 4, C)
+        if let Some(noise) = &self.initial_noise {
+            x = noise.add(&x, &mut maps)?;
         }
-        let new = self.to_rgb[at.level].forward(&x)?; // (B, R, R, 3)
+        let mut features = vec![pixel_norm(&x)?];
+        for (level, block) in self.blocks[..at.level].iter().enumerate() {
+            features.push(block.forward(&features[level], &latent, &mut maps)?);
+        }
+        let new = self.image(&features, at.level)?; // (B, R, R, 3)
         // Doubling commutes with a 1x1 convolution, and is cheaper on 3 channels.
-        let image = at.blend(new, || Ok(upsample2(&self.to_rgb[at.level - 1].forward(&below)?)?))?;
+        let image = at.blend(new, || Ok(upsample2(&self.image(&features, at.level - 1)?)?))?;
         Ok(to_nchw(&image)?)
     }
 

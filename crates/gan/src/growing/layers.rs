@@ -110,6 +110,26 @@ impl Conv {
     }
 }
 
+/// The skip path of a residual level: a linear 1x1 convolution where the numbers of channels differ, else
+/// the identity.
+#[derive(Debug)]
+pub(crate) struct Skip(Option<Conv>);
+
+impl Skip {
+    pub fn new(inputs: usize, outputs: usize, vb: &VarBuilder) -> Result<Self> {
+        let shape = ConvShape { kernel: 1, inputs, outputs };
+        Ok(Self((inputs != outputs).then(|| Conv::new(shape, None, vb)).transpose()?))
+    }
+
+    /// `(B, H, W, I)` → `(B, H, W, O)`
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        match &self.0 {
+            Some(conv) => conv.forward(x),
+            None => Ok(x.clone()),
+        }
+    }
+}
+
 /// The first layer of the generator: a vector becomes a picture of 4x4 pixels.
 ///
 /// A transposed 4x4 convolution of one pixel is a matrix product, and is stored as one, of shape

@@ -3,7 +3,9 @@
 mod discriminator;
 mod generator;
 pub(crate) mod layers;
+mod noise;
 
 pub use discriminator::{DiscriminatorOptions, GrowingDiscriminator, Head};
 pub use generator::{GeneratorOptions, GrowingGenerator};
 pub use layers::Compat;
+pub(crate) use noise::noise_map_size;

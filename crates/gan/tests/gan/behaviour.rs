@@ -9,9 +9,13 @@ use t2f_ops::{avg_pool2, to_nchw, to_nhwc, upsample2};
 
 use crate::tiny::{self, Nets, difference, values};
 
+fn latents(nets: &Nets, count: usize) -> Result<Tensor> {
+    nets.normal("latent", (count, nets.generator.latent_size()))
+}
+
 /// Both networks at a state of growth, on fixed inputs: images and scores.
 fn both(nets: &Nets, at: Growth) -> Result<(Tensor, Tensor)> {
-    let images = nets.generator.forward(&nets.normal("latent", (3, tiny::LATENT))?, at)?;
+    let images = nets.generator.forward(&latents(nets, 3)?, at)?;
     let reals = nets.normal(&format!("real {}", at.level), (3, 3, at.resolution(), at.resolution()))?;
     let scores = nets.discriminator.forward(&reals, &nets.normal("text", (3, tiny::EMBEDDING))?, at)?;
     Ok((images, scores))
@@ -19,7 +23,7 @@ fn both(nets: &Nets, at: Growth) -> Result<(Tensor, Tensor)> {
 
 #[test]
 fn fade_in_ends_at_the_grown_network() -> Result<()> {
-    for config in [tiny::config(), tiny::compat(), tiny::projection()] {
+    for config in tiny::variants() {
         let nets = Nets::new(&config, DType::F64)?.shaken()?;
         for level in 1..=2 {
             let (images, scores) = both(&nets, Growth::stable(level))?;
@@ -74,9 +78,9 @@ fn only_the_layers_in_use_get_gradients() -> Result<()> {
 
 #[test]
 fn an_image_does_not_depend_on_the_rest_of_its_batch() -> Result<()> {
-    for config in [tiny::config(), tiny::compat(), tiny::projection()] {
+    for config in tiny::variants() {
         let nets = Nets::new(&config, DType::F64)?.shaken()?;
-        let latent = nets.normal("latent", (4, tiny::LATENT))?;
+        let latent = latents(&nets, 4)?;
         let at = Growth { level: 2, alpha: 0.4 };
         let together = nets.generator.forward(&latent, at)?;
         for i in 0..4 {
@@ -134,7 +138,7 @@ fn first_values_do_not_depend_on_the_order_of_construction() -> Result<()> {
 
 #[test]
 fn scores_depend_on_the_text() -> Result<()> {
-    for config in [tiny::config(), tiny::compat(), tiny::projection()] {
+    for config in tiny::variants() {
         let nets = Nets::new(&config, DType::F64)?.shaken()?;
         let at = Growth::stable(0);
         let features = nets.discriminator.features(&nets.normal("images", (3, 3, 4, 4))?, at)?;
@@ -142,5 +146,62 @@ fn scores_depend_on_the_text() -> Result<()> {
             |name: &str| nets.discriminator.score(&features, &nets.normal(name, (3, tiny::EMBEDDING))?);
         assert!(difference(&score("text")?, &score("other")?) > 1e-3);
     }
+    Ok(())
+}
+
+/// 16x16 has one map of 4x4, two of 8x8 and two of 16x16, in this order.
+#[test]
+fn noise_inputs_start_without_effect_and_reach_the_images_of_their_levels() -> Result<()> {
+    let (plain, noisy) =
+        (Nets::new(&tiny::projection(), DType::F64)?, Nets::new(&tiny::noisy(), DType::F64)?);
+    let latent = latents(&noisy, 3)?;
+    let size = tiny::LATENT + 16 + 2 * 64 + 2 * 256;
+    assert_eq!(latent.dims(), [3, size]);
+    let codes = latent.narrow(1, 0, tiny::LATENT)?;
+    let at = Growth { level: 2, alpha: 0.4 };
+    let without = plain.generator.forward(&codes, at)?;
+    assert_eq!(values(&noisy.generator.forward(&latent, at)?), values(&without));
+
+    let noisy = noisy.shaken()?;
+    let first = |level: usize| [0, 16, 16 + 2 * 64][level] + tiny::LATENT;
+    for of_map in 0..=2 {
+        let column = first(of_map) + 5;
+        let mut changed = latent.to_vec2::<f64>()?;
+        changed.iter_mut().for_each(|row| row[column] += 1.0);
+        let changed = Tensor::new(changed, &Device::Cpu)?;
+        for level in 0..=2 {
+            let images = |latent: &Tensor| noisy.generator.forward(latent, Growth::stable(level));
+            let moved = difference(&images(&latent)?, &images(&changed)?);
+            assert_eq!(moved > 1e-4, of_map <= level, "map of level {of_map} at level {level}: {moved}");
+        }
+    }
+    Ok(())
+}
+
+/// Untrained, the levels above 4x4 add nothing but their skip paths.
+#[test]
+fn a_new_residual_level_starts_as_the_doubled_image_of_the_level_below() -> Result<()> {
+    let nets = Nets::new(&tiny::residual(), DType::F64)?;
+    let (latent, doubled) = (latents(&nets, 3)?, |x: &Tensor| to_nchw(&upsample2(&to_nhwc(x)?)?));
+    for level in 1..=2 {
+        let below = nets.generator.forward(&latent, Growth::stable(level - 1))?;
+        let images = nets.generator.forward(&latent, Growth::stable(level))?;
+        assert_eq!(values(&images), values(&doubled(&below)?));
+    }
+    let score = |nets: &Nets| Ok::<_, t2f_gan::Error>(both(nets, Growth::stable(2))?.1);
+    let before = score(&nets)?;
+    let change = |nets: &Nets, suffix: &str| -> Result<()> {
+        let vars = nets.parameters.vars().into_iter();
+        for (name, var) in
+            vars.filter(|(name, _)| name.starts_with("discriminator.layers.") && name.ends_with(suffix))
+        {
+            var.set(&nets.normal(&name, var.shape())?)?;
+        }
+        Ok(())
+    };
+    change(&nets, "conv_1.weight")?;
+    assert_eq!(values(&score(&nets)?), values(&before));
+    change(&nets, "conv_2.weight")?;
+    assert!(difference(&score(&nets)?, &before) > 1e-3);
     Ok(())
 }

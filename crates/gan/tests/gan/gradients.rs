@@ -52,13 +52,16 @@ fn smaller(config: GanConfig) -> GanConfig {
 const FADING: Growth = Growth { level: 1, alpha: 0.4 };
 
 /// Every kind of layer, fading and grown.
-fn states() -> [(GanConfig, Growth); 5] {
+fn states() -> [(GanConfig, Growth); 8] {
     [
         (tiny::config(), Growth { level: 2, alpha: 0.4 }),
         (smaller(tiny::config()), Growth::stable(1)),
         (smaller(tiny::config()), Growth::stable(0)),
         (smaller(tiny::compat()), FADING),
         (smaller(tiny::projection()), FADING),
+        (smaller(tiny::noisy()), FADING),
+        (smaller(tiny::residual()), FADING),
+        (tiny::residual(), Growth::stable(2)),
     ]
 }
 
@@ -66,7 +69,7 @@ fn states() -> [(GanConfig, Growth); 5] {
 fn generator() -> Result<()> {
     for (config, at) in states() {
         let nets = Nets::new(&config, DType::F64)?.shaken()?;
-        let latent = nets.normal("latent", (2, tiny::LATENT))?;
+        let latent = nets.normal("latent", (2, nets.generator.latent_size()))?;
         let weights = nets.normal("weights", (2, 3, at.resolution(), at.resolution()))?;
         let f = || Ok(nets.generator.forward(&latent, at)?.mul(&weights)?.sum_all()?.affine(0.1, 0.0)?);
         assert_gradients(&nets.parameters, "generator.", f)?;

@@ -126,8 +126,7 @@ fn parameters_of_the_second_configuration_add_up() -> Result<()> {
 
 #[test]
 fn the_table_lists_the_parameters_that_the_networks_take() -> Result<()> {
-    let mut cases =
-        [tiny::config(), tiny::compat(), tiny::projection()].map(|it| (it, LossConfig::default())).to_vec();
+    let mut cases = tiny::variants().map(|it| (it, LossConfig::default())).to_vec();
     cases.push((tiny::config(), tiny::with_reconstruction()));
     for prior in [true, false] {
         cases.push((tiny::projection(), tiny::with_heads(prior)));
@@ -198,13 +197,14 @@ fn parameters_of_the_objectives_keep_their_names() -> Result<()> {
 
 #[test]
 fn every_level_has_its_shapes() -> Result<()> {
-    for config in [tiny::config(), tiny::compat(), tiny::projection()] {
+    for config in tiny::variants() {
         let nets = tiny::Nets::new(&config, DType::F32)?;
-        assert_eq!((nets.generator.latent_size(), nets.generator.max_level()), (tiny::LATENT, 2));
+        let size = tiny::LATENT + config.noise_map_size();
+        assert_eq!((nets.generator.latent_size(), nets.generator.max_level()), (size, 2));
         for level in 0..=2 {
             for alpha in [0.3, 1.0] {
                 let at = Growth { level, alpha };
-                let images = nets.generator.forward(&nets.normal("latent", (6, tiny::LATENT))?, at)?;
+                let images = nets.generator.forward(&nets.normal("latent", (6, size))?, at)?;
                 let r = 4 << level;
                 assert_eq!(images.dims(), [6, 3, r, r]);
                 let text = nets.normal("text", (6, tiny::EMBEDDING))?;
@@ -251,6 +251,7 @@ fn configurations_out_of_range_are_refused_by_name() {
             "gan.channels is [8, 8, 8], expected 5 numbers",
         ),
         (GanConfig { channels: Channels::Halving(1), ..base() }, "[1, 1, 1, 1, 0]"),
+        (GanConfig { residual: true, ..second() }, "gan.residual is true, expected false with gan.compat"),
         (GanConfig { stddev_group: 0, ..base() }, "gan.stddev_group is 0"),
         (
             GanConfig { generator: "dcgan".into(), ..base() },

@@ -39,6 +39,19 @@ pub fn projection() -> GanConfig {
     GanConfig { head: Head::Projection, modulation: true, ..config() }
 }
 
+pub fn noisy() -> GanConfig {
+    GanConfig { noise_inputs: true, ..projection() }
+}
+
+pub fn residual() -> GanConfig {
+    GanConfig { residual: true, ..noisy() }
+}
+
+/// Every kind of layer.
+pub fn variants() -> [GanConfig; 5] {
+    [config(), compat(), projection(), noisy(), residual()]
+}
+
 /// Contrastive loss and attribute classifier; the latter is capped where there is a prior.
 pub fn with_heads(prior: bool) -> LossConfig {
     let contrast = ContrastConfig { size: 2, temperature: 0.5, weight: 0.7 };
