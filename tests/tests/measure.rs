@@ -68,6 +68,21 @@ fn check_saved(saved: &Path) {
 }
 
 #[test]
+fn generated_and_real_images_are_compared_at_another_side() {
+    let folder = tempfile::tempdir().unwrap();
+    train(folder.path());
+    let command = ["metrics", "runs/00000-procedural-quick", "--device", "cpu", "--count", "8"];
+    let more = ["--metrics", "features,ms-ssim", "--side", "64", "--save", "saved", "--json", "side.json"];
+    let ran = run(folder.path(), &[&command[..], &more].concat());
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert_eq!(json(folder.path(), "side.json")["resolution"], 64);
+    let saved = image::open(folder.path().join("saved/000000.png")).unwrap();
+    assert_eq!((saved.width(), saved.height()), (64, 64));
+    let ran = run(folder.path(), &[&command[..], &["--side", "100"]].concat());
+    assert!(ran.code == 2 && ran.err.contains("power of two"), "{}", ran.err);
+}
+
+#[test]
 fn a_run_is_measured_and_the_numbers_are_kept_with_their_protocol() {
     let folder = tempfile::tempdir().unwrap();
     train(folder.path());

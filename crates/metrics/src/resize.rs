@@ -27,6 +27,18 @@ pub fn pil_bicubic(image: &Image, side: usize) -> Vec<f32> {
     planes
 }
 
+/// An image of another side by [`pil_bicubic`], rounded to eight bits; the image itself if it has that side.
+pub fn resized(image: &Image, side: usize) -> Image {
+    if image.width == side && image.height == side {
+        return image.clone();
+    }
+    let planes = pil_bicubic(image, side);
+    let (pixels, plane) = (side * side, |channel: usize| &planes[channel * side * side..]);
+    let at = |pixel: usize| (0..3).map(move |channel| (pixel, channel));
+    let bytes = (0..pixels).flat_map(at).map(|(pixel, channel)| plane(channel)[pixel].round() as u8);
+    Image { width: side, height: side, pixels: bytes.collect() }
+}
+
 /// Keys' cubic convolution with a = -1/2.
 fn cubic(x: f64) -> f64 {
     let x = x.abs();
@@ -122,6 +134,14 @@ mod tests {
         let image = row(&[0, 10, 20, 90]);
         assert_eq!(first_row(&tensorflow_bilinear(&image, 2), 2), [0.0, 20.0]);
         assert_eq!(first_row(&torch_bilinear(&image, 2), 2), [5.0, 55.0]);
+    }
+
+    #[test]
+    fn an_image_is_resized_in_every_channel_and_kept_at_its_own_size() {
+        let pixels: Vec<u8> = (0..4).flat_map(|_| [10, 120, 250]).collect();
+        let image = Image { width: 2, height: 2, pixels };
+        assert_eq!(resized(&image, 2), image);
+        assert_eq!(resized(&image, 8), Image::filled(8, 8, [10, 120, 250]));
     }
 
     #[test]

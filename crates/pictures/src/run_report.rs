@@ -1,17 +1,27 @@
-//! The run report: loss curves and timelapse.
+//! The run report: curves of losses and metrics, and the timelapse.
 
 use std::path::{Path, PathBuf};
 
-use crate::curves::{self, CurveOptions};
+use crate::curves::{self, CurveOptions, Scale};
 use crate::error::{Error, Result};
 use crate::picture;
 use crate::timelapse::Timelapse;
 
-/// Writes `losses.svg`, `losses.png` and `timelapse.gif` into a run folder, replaces older ones, and
-/// returns the paths of the written files. A run without statistics has no curves.
+/// The metrics during a run whose curves are plotted together.
+const METRICS: [&str; 5] = [
+    "Metrics/kid_oracle",
+    "Metrics/precision_oracle",
+    "Metrics/recall_oracle",
+    "Metrics/aan",
+    "Metrics/aan_classifier",
+];
+
+/// Writes `losses.svg`, `losses.png`, `metrics.svg`, `metrics.png` and `timelapse.gif` into a run folder,
+/// replaces older ones, and returns the paths of the written files. A run without statistics has no curves,
+/// and one without metrics none of these.
 ///
 /// # Errors
-/// If a file of the run cannot be read, or one of the three cannot be written.
+/// If a file of the run cannot be read, or one cannot be written.
 pub fn write(run: &Path) -> Result<Vec<PathBuf>> {
     let mut written = Vec::new();
     let mut keep = |name: &str, bytes: Result<Vec<u8>>| {
@@ -23,11 +33,15 @@ pub fn write(run: &Path) -> Result<Vec<PathBuf>> {
         }
     };
     let rows = [curves::rows_of_run(run)?];
-    let options = CurveOptions::default();
-    let svg = curves::svg(&rows, &options).map(String::into_bytes);
-    let png = curves::picture(&rows, &options).and_then(|page| picture::to_png(&page, None));
-    keep("losses.svg", svg)?;
-    keep("losses.png", png)?;
+    let keys = METRICS.map(String::from).into();
+    // Distances and fractions share a logarithmic axis.
+    let metrics = CurveOptions { keys, smoothing: 0.0, scale: Scale::Log, ..CurveOptions::default() };
+    for (name, options) in [("losses", CurveOptions::default()), ("metrics", metrics)] {
+        let svg = curves::svg(&rows, &options).map(String::into_bytes);
+        let png = curves::picture(&rows, &options).and_then(|page| picture::to_png(&page, None));
+        keep(&format!("{name}.svg"), svg)?;
+        keep(&format!("{name}.png"), png)?;
+    }
     keep("timelapse.gif", Timelapse::default().of_run(run))?;
     Ok(written)
 }
@@ -50,5 +64,9 @@ mod tests {
         let line = "{\"Progress/kimg\":1.0,\"Loss/D/total\":1.5,\"Loss/G/total\":0.5}\n";
         std::fs::write(run.path().join("stats.jsonl"), line).unwrap();
         assert_eq!(names(write(run.path()).unwrap()), ["losses.svg", "losses.png", "timelapse.gif"]);
+        let metrics = "{\"Progress/kimg\":1.0,\"Metrics/kid_oracle\":1.5,\"Metrics/recall_oracle\":0.0}\n";
+        std::fs::write(run.path().join("stats.jsonl"), format!("{line}{metrics}")).unwrap();
+        let all = ["losses.svg", "losses.png", "metrics.svg", "metrics.png", "timelapse.gif"];
+        assert_eq!(names(write(run.path()).unwrap()), all);
     }
 }

@@ -12,10 +12,12 @@ use t2f_metrics::metric::{Better, MetricValue, Outcome, Part};
 use t2f_metrics::oracle::Oracle;
 use t2f_metrics::report::Protocol;
 use t2f_metrics::request::GenerationRequest;
+use t2f_metrics::resize::resized;
 use t2f_metrics::{Context, Metric};
 use t2f_train::model::Model;
 use t2f_train::pipeline::Sampling;
 
+use crate::cli::data::resolution;
 use crate::cli::failure::{because, failure};
 use crate::cli::sampling::SamplingOptions;
 use crate::cli::saved_images::{self, SavedImages};
@@ -34,7 +36,7 @@ const OLD_GROUP: &str = "faces";
 Examples:
   t2f metrics runs/00000-procedural-quick
   t2f metrics model.safetensors --count 2000 --faces 2 --seed 1 --json scores.json
-  t2f metrics RUN --metrics features --inception pt_inception-2015-12-05-6726825d.pth
+  t2f metrics RUN --metrics features --inception pt_inception-2015-12-05-6726825d.pth --side 256
   t2f metrics RUN --metrics swd,ms-ssim,memorisation,retrieval --cache ~/.cache/t2f
   t2f metrics RUN --oracle oracle.safetensors
   t2f metrics RUN --count 10000 --save generated     also as an image folder, for other programs
@@ -78,6 +80,12 @@ pub struct Options {
     /// The filter for Inception: that of clean-fid, torch-fidelity (tensorflow) or pytorch-fid
     #[arg(long, default_value = "clean", value_parser = ["clean", "tensorflow", "pytorch"], requires = "inception")]
     resize: String,
+    /// Pixels on a side of the compared images, a power of two [default: those of the model]
+    ///
+    /// Generated images are resized by Pillow's bicubic filter; real ones are read at this size.
+    /// Published FIDs of text to face compare images of 256 pixels.
+    #[arg(long, value_parser = resolution, value_name = "N")]
+    side: Option<usize>,
     /// A folder that caches statistics of real images
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
@@ -119,7 +127,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     json_file::check(options.json.as_deref())?;
     saved_images::check(options.save.as_deref())?;
     let model = shipped::load(options.model.as_deref(), &options.device)?;
-    let splits = model.config().data.open(model.resolution())?;
+    let side = options.side.unwrap_or(model.resolution());
+    let splits = model.config().data.open(side)?;
     let part: Part = options.split.parse()?;
     let data = measured(&splits, part)?;
     let own = oracle(options, &splits)?;
@@ -140,7 +149,10 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         ));
     }
     let sampling = options.sampling.sampling();
-    let generate = |captions: &[String], seeds: &[u64]| Ok(model.generate(captions, seeds, sampling)?);
+    let generate = |captions: &[String], seeds: &[u64]| {
+        let images = model.generate(captions, seeds, sampling)?;
+        Ok(images.iter().map(|image| resized(image, side)).collect())
+    };
     let mut context = Context::new(&generate, &splits, part, &request).with_seed(options.seed);
     if let Some(oracle) = &own {
         context = context.with_oracle(oracle);
@@ -255,7 +267,7 @@ fn protocol(
         seed: options.seed,
         truncation,
         guidance: guidance_scale.into(),
-        resolution: model.resolution(),
+        resolution: options.side.unwrap_or(model.resolution()),
         resize: "none".into(),
         features: features.map_or("pixels", |features| features.name()).into(),
         features_hash: features.map_or("", |features| features.hash()).into(),
