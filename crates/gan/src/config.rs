@@ -12,7 +12,7 @@ use crate::discriminator::{Discriminator, DiscriminatorShape};
 use crate::error::{Result, check, check_argument, refused};
 use crate::generator::{Generator, GeneratorShape};
 use crate::growing::{
-    Compat, DiscriminatorOptions, GeneratorOptions, GrowingDiscriminator, GrowingGenerator, Head,
+    Compat, DiscriminatorOptions, GeneratorOptions, GrowingDiscriminator, GrowingGenerator, Head, Resample,
     noise_map_size,
 };
 use crate::loss::AdversarialConfig;
@@ -32,6 +32,7 @@ const GENERATORS: [(&str, BuildGenerator); 1] = [("progressive", |config, shape,
         modulation: config.modulation,
         noise_inputs: config.noise_inputs,
         residual: config.residual,
+        resample: config.resample,
         compat: config.compat,
     };
     Ok(Box::new(GrowingGenerator::new(shape, options, vb)?))
@@ -90,6 +91,8 @@ pub struct GanConfig {
     /// Whether each level of both networks above 4x4 adds to the resized level below (R3GAN); not with
     /// `compat`. Default no.
     pub residual: bool,
+    /// The doubling of the generator's levels. Default `nearest`.
+    pub resample: Resample,
     /// Another program to reproduce layer by layer, mistakes included, for comparisons. Default none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compat: Option<Compat>,
@@ -137,6 +140,7 @@ impl Default for GanConfig {
             modulation: false,
             noise_inputs: false,
             residual: false,
+            resample: Resample::default(),
             compat: None,
         }
     }

@@ -50,7 +50,7 @@ pub use config::{Channels, GanConfig, LossConfig, ParameterRow};
 pub use discriminator::{Discriminator, DiscriminatorShape};
 pub use error::{Error, Result};
 pub use generator::{Generator, GeneratorShape};
-pub use growing::{Compat, GrowingDiscriminator, GrowingGenerator, Head};
+pub use growing::{Compat, GrowingDiscriminator, GrowingGenerator, Head, Resample};
 pub use growth::Growth;
 pub use image_encoder::ImageEncoder;
 pub use labels::{Labels, PartialLabels};

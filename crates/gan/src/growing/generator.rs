@@ -2,14 +2,37 @@
 
 use candle_core::Tensor;
 use candle_nn::VarBuilder;
+use serde::{Deserialize, Serialize};
 use t2f_ops::{modulated_pixel_norm, pixel_norm};
-use t2f_ops::{to_nchw, upsample2};
+use t2f_ops::{to_nchw, upsample2, upsample2_smooth};
 
 use super::layers::{Compat, Conv, ConvShape, Skip, Unfold};
 use super::noise::{NoiseInput, NoiseMaps, noise_map_size};
 use crate::error::{Result, check_argument};
 use crate::generator::{Generator, GeneratorShape};
 use crate::growth::Growth;
+
+/// The doubling of feature maps in the generator and, with residual levels, of images.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Resample {
+    /// Each pixel four times, as ProGAN does. Differences between neighbours are then largest at multiples of 2,
+    /// 4 and 8 pixels.
+    #[default]
+    Nearest,
+    /// Bilinear, [`upsample2_smooth`], as StyleGAN2 does.
+    Smooth,
+}
+
+impl Resample {
+    /// `(B, H, W, C)` → `(B, 2H, 2W, C)`
+    fn double(self, x: &Tensor) -> Result<Tensor> {
+        Ok(match self {
+            Self::Nearest => upsample2(x)?,
+            Self::Smooth => upsample2_smooth(x)?,
+        })
+    }
+}
 
 /// Variants of [`GrowingGenerator`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,6 +44,9 @@ pub struct GeneratorOptions {
     pub noise_inputs: bool,
     /// Whether a level above 4x4 adds to the doubled level below.
     pub residual: bool,
+    /// The doubling of levels. The blend of a fade-in doubles by nearest neighbour in any case, as that of
+    /// real images does.
+    pub resample: Resample,
     /// Another program whose layers are reproduced exactly.
     pub compat: Option<Compat>,
 }
@@ -49,6 +75,7 @@ pub struct GrowingGenerator {
     /// The columns of the latent before the noise maps.
     code_size: usize,
     residual: bool,
+    resample: Resample,
     compat: Option<Compat>,
     unfold: Unfold,
     initial: Conv,
@@ -67,6 +94,7 @@ struct Block {
     noises: [Option<NoiseInput>; 2],
     /// The skip path of a residual level.
     skip: Option<Skip>,
+    resample: Resample,
 }
 
 impl GrowingGenerator {
@@ -76,7 +104,7 @@ impl GrowingGenerator {
     /// If the latent has no columns beside the noise maps, or a parameter is missing.
     pub fn new(shape: &GeneratorShape, options: GeneratorOptions, vb: VarBuilder) -> Result<Self> {
         let (latent_size, widths) = (shape.latent_size, &shape.channels);
-        let GeneratorOptions { noise_inputs, residual, compat, .. } = options;
+        let GeneratorOptions { noise_inputs, residual, resample, compat, .. } = options;
         let maps = if noise_inputs { noise_map_size(widths.len() - 1) } else { 0 };
         let expected = format_args!("more than the {maps} pixels of the noise maps");
         check_argument(latent_size > maps, "latent size", latent_size, expected)?;
@@ -99,7 +127,18 @@ impl GrowingGenerator {
             let adds = residual && level > 0;
             to_rgb.push(if adds { Conv::silent(shape, &vb) } else { Conv::new(shape, compat, &vb) }?);
         }
-        Ok(Self { latent_size, code_size, residual, compat, unfold, initial, initial_noise, blocks, to_rgb })
+        Ok(Self {
+            latent_size,
+            code_size,
+            residual,
+            resample,
+            compat,
+            unfold,
+            initial,
+            initial_noise,
+            blocks,
+            to_rgb,
+        })
     }
 
     /// The image of a level that has faded in, `(B, R, R, 3)`, from the features of all levels up to it.
@@ -109,7 +148,7 @@ impl GrowingGenerator {
     fn image(&self, features: &[Tensor], level: usize) -> Result<Tensor> {
         let own = self.to_rgb[level].forward(&features[level])?;
         match self.residual && level > 0 {
-            true => Ok(upsample2(&self.image(features, level - 1)?)?.add(&own)?),
+            true => Ok(self.resample.double(&self.image(features, level - 1)?)?.add(&own)?),
             false => Ok(own),
         }
     }
@@ -122,7 +161,7 @@ impl Block {
         options: GeneratorOptions,
         vb: &VarBuilder,
     ) -> Result<Self> {
-        let GeneratorOptions { modulation, noise_inputs, residual, compat } = options;
+        let GeneratorOptions { modulation, noise_inputs, residual, resample, compat } = options;
         let conv = |inputs, vb| Conv::rectified(ConvShape { kernel: 3, inputs, outputs }, compat, &vb);
         let modulation = |name: &str, channels: usize| {
             let shape = ConvShape { kernel: 1, inputs: code_size, outputs: 2 * channels };
@@ -130,8 +169,9 @@ impl Block {
         };
         let noise = |name: &str| noise_inputs.then(|| NoiseInput::new(outputs, &vb.pp(name))).transpose();
         let silent = || Conv::silent(ConvShape { kernel: 3, inputs: outputs, outputs }, &vb.pp("conv_2"));
+        let conv_1 = conv(inputs, vb.pp("conv_1"))?.padded();
         Ok(Self {
-            conv_1: conv(inputs, vb.pp("conv_1"))?.padded().upsampling(),
+            conv_1: if resample == Resample::Nearest { conv_1.upsampling() } else { conv_1 },
             conv_2: if residual { silent() } else { conv(outputs, vb.pp("conv_2")) }?.padded(),
             modulations: [
                 modulation("modulation_1", if residual { inputs } else { outputs })?,
@@ -139,7 +179,16 @@ impl Block {
             ],
             noises: [noise("noise_1")?, noise("noise_2")?],
             skip: residual.then(|| Skip::new(inputs, outputs, &vb.pp("skip"))).transpose()?,
+            resample,
         })
+    }
+
+    /// The first convolution, of the doubled input.
+    fn doubled(&self, x: &Tensor) -> Result<Tensor> {
+        match self.resample {
+            Resample::Nearest => self.conv_1.forward(x),
+            Resample::Smooth => self.conv_1.forward(&self.resample.double(x)?),
+        }
     }
 
     /// `(B, H, W, C)` → `(B, 2H, 2W, C')`
@@ -155,12 +204,12 @@ impl Block {
             None => Ok(x),
         };
         if let Some(skip) = &self.skip {
-            let y = noised(self.conv_1.forward(&normed(x.clone(), 0)?)?, 0)?;
+            let y = noised(self.doubled(&normed(x.clone(), 0)?)?, 0)?;
             let y = noised(self.conv_2.forward(&normed(y, 1)?)?, 1)?;
             // Doubling commutes with a 1x1 convolution.
-            return Ok(upsample2(&skip.forward(x)?)?.add(&y)?);
+            return Ok(self.resample.double(&skip.forward(x)?)?.add(&y)?);
         }
-        let x = normed(noised(self.conv_1.forward(x)?, 0)?, 0)?; // (B, 2H, 2W, C)
+        let x = normed(noised(self.doubled(x)?, 0)?, 0)?; // (B, 2H, 2W, C)
         normed(noised(self.conv_2.forward(&x)?, 1)?, 1)
     }
 }

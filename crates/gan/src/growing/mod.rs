@@ -6,6 +6,6 @@ pub(crate) mod layers;
 mod noise;
 
 pub use discriminator::{DiscriminatorOptions, GrowingDiscriminator, Head};
-pub use generator::{GeneratorOptions, GrowingGenerator};
+pub use generator::{GeneratorOptions, GrowingGenerator, Resample};
 pub use layers::Compat;
 pub(crate) use noise::noise_map_size;

@@ -1,7 +1,7 @@
 //! Fade-in, and independence of the batch and of the order of construction.
 
 use candle_core::{DType, Device, Tensor};
-use t2f_gan::{GanConfig, Growth, Result};
+use t2f_gan::{Channels, GanConfig, Growth, Resample, Result};
 use t2f_ops::grad::gradients;
 use t2f_ops::init::Parameters;
 use t2f_ops::rng::Key;
@@ -203,5 +203,27 @@ fn a_new_residual_level_starts_as_the_doubled_image_of_the_level_below() -> Resu
     assert_eq!(values(&score(&nets)?), values(&before));
     change(&nets, "conv_2.weight")?;
     assert!(difference(&score(&nets)?, &before) > 1e-3);
+    Ok(())
+}
+
+/// The mean squared difference of adjacent columns at multiples of 4, relative to that at odd places, without
+/// the border. Nearest doubling leaves the edges of its squares; bilinear doubling leaves none.
+#[test]
+fn smooth_doubling_leaves_no_edges_between_squares() -> Result<()> {
+    let edges = |resample: Resample| -> Result<f64> {
+        let channels = Channels::List(vec![8; 4]);
+        let config = GanConfig { resolution: 32, channels, resample, ..tiny::residual() };
+        let nets = Nets::new(&config, DType::F64)?;
+        let images = nets.generator.forward(&latents(&nets, 8)?, Growth::stable(3))?;
+        let step = images.narrow(3, 1, 31)?.sub(&images.narrow(3, 0, 31)?)?.sqr()?.mean((0, 1, 2))?;
+        let step = step.to_vec1::<f64>()?; // at index i between columns i and i + 1
+        let mean = |every: &dyn Fn(usize) -> bool| {
+            let of: Vec<f64> = (6..26).filter(|i| every(i + 1)).map(|i| step[i]).collect();
+            of.iter().sum::<f64>() / of.len() as f64
+        };
+        Ok(mean(&|place| place % 4 == 0) / mean(&|place| place % 4 != 0))
+    };
+    let (nearest, smooth) = (edges(Resample::Nearest)?, edges(Resample::Smooth)?);
+    assert!(nearest > 10.0 && smooth < 2.0, "{nearest} {smooth}");
     Ok(())
 }

@@ -4,7 +4,7 @@ use candle_core::{DType, Device, Tensor, Var};
 use t2f_gan::loss::penalty::{gradient_penalty, squared_gradient};
 use t2f_gan::{
     AdversarialConfig, AdversarialLoss, Channels, Conditioned, ConditioningKind, DiscriminatorBatch,
-    EncodedLatent, GanConfig, Growth, Labels, LossTerms, PartialLabels, PenaltyConfig, Result,
+    EncodedLatent, GanConfig, Growth, Labels, LossTerms, PartialLabels, PenaltyConfig, Resample, Result,
 };
 use t2f_ops::grad::gradients;
 use t2f_ops::init::Parameters;
@@ -52,7 +52,7 @@ fn smaller(config: GanConfig) -> GanConfig {
 const FADING: Growth = Growth { level: 1, alpha: 0.4 };
 
 /// Every kind of layer, fading and grown.
-fn states() -> [(GanConfig, Growth); 8] {
+fn states() -> [(GanConfig, Growth); 9] {
     [
         (tiny::config(), Growth { level: 2, alpha: 0.4 }),
         (smaller(tiny::config()), Growth::stable(1)),
@@ -62,6 +62,7 @@ fn states() -> [(GanConfig, Growth); 8] {
         (smaller(tiny::noisy()), FADING),
         (smaller(tiny::residual()), FADING),
         (tiny::residual(), Growth::stable(2)),
+        (smaller(GanConfig { resample: Resample::Smooth, ..tiny::residual() }), FADING),
     ]
 }
 

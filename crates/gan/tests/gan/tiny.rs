@@ -5,7 +5,8 @@ use t2f_gan::{
     AdversarialLoss, AttributePrior, AttributesConfig, Channels, Compat, Conditioned,
     ConditioningAugmentation, ConditioningConfig, ConditioningKind, ContrastConfig, Discriminator,
     DiscriminatorBatch, DiscriminatorInputs, EncodedLatent, GanConfig, Generator, GeneratorInputs, Growth,
-    Head, Labels, LossConfig, LossTerms, Objective, ObjectiveContext, ReconstructionConfig, Result, Scores,
+    Head, Labels, LossConfig, LossTerms, Objective, ObjectiveContext, ReconstructionConfig, Resample, Result,
+    Scores,
 };
 use t2f_ops::init::Parameters;
 use t2f_ops::rng::{self, Key};
@@ -48,8 +49,9 @@ pub fn residual() -> GanConfig {
 }
 
 /// Every kind of layer.
-pub fn variants() -> [GanConfig; 5] {
-    [config(), compat(), projection(), noisy(), residual()]
+pub fn variants() -> [GanConfig; 7] {
+    let smooth = |config| GanConfig { resample: Resample::Smooth, ..config };
+    [config(), compat(), projection(), noisy(), residual(), smooth(config()), smooth(residual())]
 }
 
 /// Contrastive loss and attribute classifier; the latter is capped where there is a prior.

@@ -8,6 +8,7 @@ use t2f_ops::rng::{Key, normal};
 use t2f_ops::{
     ConvOptions, DType, Device, Result, Tensor, Var, avg_pool2, conv2d, fade, leaky_relu, lstm,
     minibatch_stddev, modulated_pixel_norm, pixel_norm, softplus, to_nchw, to_nhwc, upsample2,
+    upsample2_smooth,
 };
 
 struct Case {
@@ -24,7 +25,7 @@ fn conv(inputs: &[Tensor], options: ConvOptions) -> Result<Tensor> {
     conv2d(&inputs[0], &inputs[1], Some(&inputs[2]), options)
 }
 
-const CASES: [Case; 15] = [
+const CASES: [Case; 16] = [
     Case {
         name: "3x3 convolution",
         operator: |t| conv(t, RECTIFIED),
@@ -74,6 +75,12 @@ const CASES: [Case; 15] = [
         second_order: true,
     },
     Case { name: "upsampling", operator: |t| upsample2(&t[0]), inputs: &[&[2, 2, 3, 2]], second_order: true },
+    Case {
+        name: "bilinear upsampling",
+        operator: |t| upsample2_smooth(&t[0]),
+        inputs: &[&[2, 2, 3, 2]],
+        second_order: true,
+    },
     Case {
         name: "average pooling",
         operator: |t| avg_pool2(&t[0]),

@@ -3,6 +3,7 @@
 use t2f_ops::{
     ConvOptions, DType, Device, Result, Tensor, avg_pool2, conv2d, fade, leaky_relu, lstm, minibatch_stddev,
     modulated_pixel_norm, pixel_norm, softplus, sum_of_squares, to_nchw, to_nhwc, upsample2,
+    upsample2_smooth,
 };
 
 fn tensor(values: &[f32], shape: &[usize]) -> Result<Tensor> {
@@ -156,5 +157,16 @@ fn sum_of_squares_includes_every_element_and_shows_those_that_are_not_finite() -
             assert!(!sum_of_squares(&Tensor::cat(&[&x, &hole, &x], 0)?)?.is_finite());
         }
     }
+    Ok(())
+}
+
+/// The columns of 0 4 / 8 12 become 0 1 3 4 and 8 9 11 12, and the rows likewise.
+#[test]
+fn bilinear_upsampling_weighs_pixels_by_three_and_one() -> Result<()> {
+    let y = upsample2_smooth(&tensor(&[0., 4., 8., 12.], &[1, 2, 2, 1])?)?;
+    assert_eq!(y.dims(), [1, 4, 4, 1]);
+    assert_values(&y, &[0., 1., 3., 4., 2., 3., 5., 6., 6., 7., 9., 10., 8., 9., 11., 12.])?;
+    let error = upsample2_smooth(&tensor(&[1., 2.], &[1, 1, 2, 1])?).unwrap_err().to_string();
+    assert!(error.contains("1x2"), "{error}");
     Ok(())
 }
