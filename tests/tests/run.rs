@@ -111,6 +111,20 @@ fn the_last_sheet_replaces_no_other() {
 }
 
 #[test]
+fn the_number_of_threads_changes_no_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = |threads: &str, out: &str| {
+        let ran = run(folder.path(), &[&train(&[])[..], &["--threads", threads, "--out", out]].concat());
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        fs::read(folder.path().join(out).join("00000-procedural-quick/model.safetensors")).unwrap()
+    };
+    let one = model("1", "one");
+    assert!(one == model("3", "three"));
+    let ran = run(folder.path(), &["data", "preview", "--count", "1", "--threads", "1024"]);
+    assert!(ran.err.contains("warning: `--threads 1024` is more than"), "{}", ran.err);
+}
+
+#[test]
 fn the_same_caption_and_seed_give_the_same_bytes_and_others_do_not() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(run(folder.path(), &train(&[])).code, 0);
