@@ -55,6 +55,7 @@ pub mod footprint;
 mod labels;
 pub mod model;
 mod model_file;
+pub mod pace;
 pub mod pipeline;
 pub mod rollback;
 pub mod run_dir;

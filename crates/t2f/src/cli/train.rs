@@ -330,6 +330,7 @@ fn show(display: &mut Display, event: &Event) {
             total_images: tick.total_images,
             losses: &tick.losses,
             images_per_sec: tick.images_per_sec,
+            seconds_left: tick.seconds_left,
         }),
         Event::Level { level, resolution } => {
             display.note(&format!("level {level} begins: {resolution}x{resolution}"));
