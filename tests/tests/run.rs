@@ -111,6 +111,24 @@ fn the_last_sheet_replaces_no_other() {
 }
 
 #[test]
+fn hours_scale_the_schedule_and_the_run_is_that_of_its_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let dry = run(folder.path(), &train(&[]).into_iter().chain(["-n", "--hours", "1"]).collect::<Vec<_>>());
+    assert!(dry.code == 0 && dry.err.contains("kimg: about "), "{}", dry.err);
+    assert!(!dry.out.contains("stable_kimg = [0.016, 0.016]"), "{}", dry.out);
+    assert!(!folder.path().join("runs").exists());
+
+    let short = run(folder.path(), &train(&[]).into_iter().chain(["--hours", "0.0001"]).collect::<Vec<_>>());
+    assert_eq!(short.code, 0, "{}", short.err);
+    let scaled = folder.path().join("runs/00000-procedural-quick");
+    let config = scaled.join("config.toml");
+    let again = run(folder.path(), &["train", "--device", "cpu", "--config", config.to_str().unwrap()]);
+    assert_eq!(again.code, 0, "{}", again.err);
+    let model = |run: &Path| fs::read(run.join("model.safetensors")).unwrap();
+    assert!(model(&scaled) == model(&folder.path().join("runs/00001-procedural-quick")));
+}
+
+#[test]
 fn the_number_of_threads_changes_no_bit() {
     let folder = tempfile::tempdir().unwrap();
     let model = |threads: &str, out: &str| {

@@ -52,6 +52,7 @@ pub mod divergence;
 pub mod ema;
 mod error;
 pub mod footprint;
+pub mod hours;
 mod labels;
 pub mod model;
 mod model_file;

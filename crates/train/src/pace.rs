@@ -76,6 +76,13 @@ impl Pace {
         self
     }
 
+    /// The same measurements with another schedule of the same levels.
+    #[must_use]
+    pub fn with_schedule(mut self, schedule: &Schedule) -> Self {
+        self.schedule = schedule.clone();
+        self
+    }
+
     /// Adds the time of a batch. The first of a phase replaces the measurement of an earlier process.
     pub fn add(&mut self, stage: &Stage, images: usize, seconds: f64) {
         let spent = self.spent.entry((stage.level, stage.alpha < 1.0)).or_default();

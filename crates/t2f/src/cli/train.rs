@@ -12,12 +12,13 @@ use t2f_text::Error as TextError;
 use t2f_train::Error;
 use t2f_train::components::Components;
 use t2f_train::config::Config;
+use t2f_train::hours::{self, LONGEST_HOURS};
 use t2f_train::run_dir::RunDir;
 use t2f_train::trainer::{Event, Outcome, Trainer};
 
 use crate::cli::dry_run;
 use crate::cli::failure::because;
-use crate::cli::progress::{Display, Status};
+use crate::cli::progress::{Display, Status, duration};
 use crate::cli::signals::Signals;
 use crate::cli::source::{self, Source};
 use crate::cli::terminal::{self, program, quoted};
@@ -34,6 +35,7 @@ Examples:
   t2f train --preset face2text --data lfw:lfw-deepfunneled,face2text
   t2f train --config my.toml --set optimizer.generator.lr=1e-3 --set seed=1
   t2f train -n --preset faces-64 --set seed=1         resolve and check, train nothing
+  t2f train --preset faces-64 --hours 8               the same phases, as long as fits into 8 hours
   t2f train --resume runs/00000-procedural-quick
   t2f train --resume runs/00000-procedural-quick --set optimizer.generator.lr=1e-3
   t2f train --resume runs/00001-folder-custom --data folder:/mnt/faces    the data moved there
@@ -41,6 +43,9 @@ Examples:
 The order is preset, --config, --data, --device, --set; for each setting the last one wins. Ctrl-C
 or SIGTERM finishes the step, writes a checkpoint and exits; the run can be resumed. A second one
 exits at once. SIGUSR1 writes a checkpoint and continues.
+
+--hours measures some seconds of steps at each level, and multiplies schedule.fade_kimg, stable_kimg
+(or epochs) and anneal_kimg by one factor. The resulting numbers are in config.toml.
 
 A run resumes with its own configuration. --set changes it for the rest of the run: schedule,
 rates, batch sizes, losses, output; networks, text encoder and seed cannot change. --data says
@@ -70,6 +75,9 @@ pub struct Options {
     /// a run
     #[arg(long, value_name = "N", default_value_t = 0)]
     rollback: usize,
+    /// Scale the phases of the schedule so that the training takes H hours, after a measurement
+    #[arg(long, value_name = "H", value_parser = hours_of, conflicts_with = "resume")]
+    hours: Option<f64>,
     /// Print the resolved configuration and a summary, without training
     #[arg(short = 'n', long)]
     dry_run: bool,
@@ -98,12 +106,34 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let overrides = overrides(options);
     let config =
         resolve(options, &overrides).map_err(|error| failed("the configuration is not valid", error))?;
+    let config = match options.hours {
+        Some(hours) => within(hours, &config).map_err(|error| failed("cannot fit the schedule", error))?,
+        None => config,
+    };
     if options.dry_run {
         return dry_run::describe(config).map_err(|error| failed("cannot start the run", error));
     }
     let trainer = Trainer::create(config, Components::new(), &options.out)
         .map_err(|error| failed("cannot start the run", error))?;
     drive(trainer, options)
+}
+
+/// The value of `--hours`.
+fn hours_of(text: &str) -> Result<f64, String> {
+    let hours = text.parse().ok().filter(|hours| *hours > 0.0 && *hours <= LONGEST_HOURS);
+    hours.ok_or_else(|| format!("expected a number of hours above 0 and at most {LONGEST_HOURS}"))
+}
+
+/// The configuration with a schedule of some hours.
+fn within(hours: f64, config: &Config) -> t2f_train::Result<Config> {
+    let fitted = hours::fit(config, &Components::new(), hours)?;
+    terminal::note(&format!(
+        "the schedule times {:.3} has {:.1} kimg: about {} at the measured pace",
+        fitted.factor,
+        fitted.images as f64 / 1000.0,
+        duration(fitted.seconds)
+    ));
+    Ok(fitted.config)
 }
 
 /// Resumes a run, with the changes of `--data`, `--device` and `--set`.
