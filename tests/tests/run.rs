@@ -77,6 +77,10 @@ fn a_run_folder_is_complete_and_the_last_line_is_a_generate_command() {
     for needle in ["level 0 (4x4)", "level 1 (8x8)", "alpha", "loss D", "img/s", "left"] {
         assert!(log.contains(needle) && ran.err.contains(needle), "{needle} is missing: {log}");
     }
+    let has_time = |line: &str| {
+        line.starts_with("20") && line.chars().nth(10) == Some(' ') && line.as_bytes()[16] == b':'
+    };
+    assert!(log.lines().all(has_time) && !ran.err.lines().any(has_time), "{log}");
 
     let words = proposed(ran.out.lines().last().unwrap());
     let generated = run(folder.path(), &as_str(&words));
