@@ -35,7 +35,7 @@ Examples:
   t2f train --preset face2text --data lfw:lfw-deepfunneled,face2text
   t2f train --config my.toml --set optimizer.generator.lr=1e-3 --set seed=1
   t2f train -n --preset faces-64 --set seed=1         resolve and check, train nothing
-  t2f train --preset faces-64 --hours 8               the same phases, as long as fits into 8 hours
+  t2f train --preset faces-64 --hours 8               the same phases, scaled to take 8 hours
   t2f train --resume runs/00000-procedural-quick
   t2f train --resume runs/00000-procedural-quick --set optimizer.generator.lr=1e-3
   t2f train --resume runs/00001-folder-custom --data folder:/mnt/faces    the data moved there
@@ -44,8 +44,8 @@ The order is preset, --config, --data, --device, --set; for each setting the las
 or SIGTERM finishes the step, writes a checkpoint and exits; the run can be resumed. A second one
 exits at once. SIGUSR1 writes a checkpoint and continues.
 
---hours measures some seconds of steps at each level, and multiplies schedule.fade_kimg, stable_kimg
-(or epochs) and anneal_kimg by one factor. The resulting numbers are in config.toml.
+--hours measures some seconds of steps at each level, and multiplies schedule.fade_kimg,
+stable_kimg (or epochs) and anneal_kimg by one factor. The resulting numbers are in config.toml.
 
 A run resumes with its own configuration. --set changes it for the rest of the run: schedule,
 rates, batch sizes, losses, output; networks, text encoder and seed cannot change. --data says
