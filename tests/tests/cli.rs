@@ -37,7 +37,7 @@ fn help_of_every_command_has_examples() {
 #[test]
 fn errors_state_the_accepted_values() {
     let folder = tempfile::tempdir().unwrap();
-    let cases: [(&[&str], &[&str]); 35] = [
+    let cases: [(&[&str], &[&str]); 40] = [
         (&["bench", "--resolutions", "48"], &["--resolutions", "power of two"]),
         (&["bench", "--loss", "hinge"], &["hinge", "wgan-gp"]),
         (&["bench", "--variants", "shared"], &["--peer"]),
@@ -72,6 +72,11 @@ fn errors_state_the_accepted_values() {
         (&["plot", "x", "--smoothing", "-0.5"], &["--smoothing", "from 0 to below 1"]),
         (&["train", "--rollback", "-1"], &["'-1'", "--rollback"]),
         (&["data", "preview", "--count", "-1"], &["--count", "1..=400"]),
+        (&["train", "--hours", "0"], &["--hours", "above 0 and at most 10000"]),
+        (&["train", "--hours", "-1"], &["--hours", "above 0 and at most 10000"]),
+        (&["train", "--hours", "1", "--resume", "runs/00000-x"], &["--hours", "--resume"]),
+        (&["train", "--threads", "0"], &["--threads", "from 1 to 1024"]),
+        (&["--threads", "2000", "bench"], &["--threads", "from 1 to 1024"]),
         (&["render"], &["render", "--help"]),
     ];
     for (arguments, needles) in cases {

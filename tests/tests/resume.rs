@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use t2f_files::json_lines;
 use t2f_train::components::Components;
 use t2f_train::config::Config;
 use t2f_train::trainer::{Event, Outcome, Trainer};
@@ -67,6 +68,39 @@ fn breaking_at_a_tick_stops_the_run() {
     };
     assert_eq!(trainer.run(&mut watch).unwrap(), Outcome::Stopped);
     assert_eq!(trainer.progress().step, 3);
+}
+
+#[test]
+fn statistics_of_a_resumed_run_go_on_and_its_last_row_is_whole() {
+    let out = tempfile::tempdir().unwrap();
+    let mut trainer = Trainer::create(config(&[]), Components::new(), out.path()).unwrap();
+    let run = trainer.run_dir().path().to_owned();
+    assert_eq!(run_to(&mut trainer, 20), Outcome::Stopped);
+    drop(trainer);
+    run_whole(&mut Trainer::resume(&run, Components::new()).unwrap());
+    let (rows, _) = json_lines::read(&run.join("stats.jsonl")).unwrap();
+    let of =
+        |name: &str| -> Vec<f64> { rows.iter().filter_map(|row| row.values().get(name).copied()).collect() };
+    let seconds = of("Timing/seconds");
+    assert!(seconds[0] > 0.0 && seconds.windows(2).all(|pair| pair[0] < pair[1]), "{seconds:?}");
+    // The row of 0.156 kimg would leave one step for the last: 13 rows.
+    assert_eq!((rows.len(), &of("Progress/kimg")[11..]), (13, &[0.144, 0.16][..]));
+    for name in ["Scores/D/auc", "HeldOut/D/auc"] {
+        let values = of(name);
+        assert!(
+            values.len() == rows.len() && values.iter().all(|auc| (0.0..=1.0).contains(auc)),
+            "{values:?}"
+        );
+    }
+    for name in ["Gradients/G", "Gradients/D"] {
+        let values = of(name);
+        assert!(values.len() == rows.len() && values.iter().all(|norm| *norm > 0.0), "{values:?}");
+    }
+    // The last of the 40 steps has a tenth of the rate: 4 of the 40 images of the decay remain.
+    for name in ["Rates/generator", "Rates/discriminator"] {
+        let values = of(name);
+        assert!(values[0] == 6e-3 && (values[12] - 6e-4).abs() < 1e-12, "{values:?}");
+    }
 }
 
 #[test]

@@ -77,6 +77,10 @@ fn a_run_folder_is_complete_and_the_last_line_is_a_generate_command() {
     for needle in ["level 0 (4x4)", "level 1 (8x8)", "alpha", "loss D", "img/s", "left"] {
         assert!(log.contains(needle) && ran.err.contains(needle), "{needle} is missing: {log}");
     }
+    let has_time = |line: &str| {
+        line.starts_with("20") && line.chars().nth(10) == Some(' ') && line.as_bytes()[16] == b':'
+    };
+    assert!(log.lines().all(has_time) && !ran.err.lines().any(has_time), "{log}");
 
     let words = proposed(ran.out.lines().last().unwrap());
     let generated = run(folder.path(), &as_str(&words));
@@ -108,6 +112,38 @@ fn the_last_sheet_replaces_no_other() {
     let often = sheets("runs/00000-procedural-quick", "output.sample_kimg=1");
     assert_eq!(often, ["fakes000001.536.png", "fakes000001.png"]);
     assert_eq!(sheets("runs/00001-procedural-quick", "output.sample_kimg=5"), ["fakes000001.png"]);
+}
+
+#[test]
+fn hours_scale_the_schedule_and_the_run_is_that_of_its_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let dry = run(folder.path(), &train(&[]).into_iter().chain(["-n", "--hours", "1"]).collect::<Vec<_>>());
+    assert!(dry.code == 0 && dry.err.contains("kimg: about "), "{}", dry.err);
+    assert!(!dry.out.contains("stable_kimg = [0.016, 0.016]"), "{}", dry.out);
+    assert!(!folder.path().join("runs").exists());
+
+    let short = run(folder.path(), &train(&[]).into_iter().chain(["--hours", "0.0001"]).collect::<Vec<_>>());
+    assert_eq!(short.code, 0, "{}", short.err);
+    let scaled = folder.path().join("runs/00000-procedural-quick");
+    let config = scaled.join("config.toml");
+    let again = run(folder.path(), &["train", "--device", "cpu", "--config", config.to_str().unwrap()]);
+    assert_eq!(again.code, 0, "{}", again.err);
+    let model = |run: &Path| fs::read(run.join("model.safetensors")).unwrap();
+    assert!(model(&scaled) == model(&folder.path().join("runs/00001-procedural-quick")));
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = |threads: &str, out: &str| {
+        let ran = run(folder.path(), &[&train(&[])[..], &["--threads", threads, "--out", out]].concat());
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        fs::read(folder.path().join(out).join("00000-procedural-quick/model.safetensors")).unwrap()
+    };
+    let one = model("1", "one");
+    assert!(one == model("3", "three"));
+    let ran = run(folder.path(), &["data", "preview", "--count", "1", "--threads", "1024"]);
+    assert!(ran.err.contains("warning: `--threads 1024` is more than"), "{}", ran.err);
 }
 
 #[test]

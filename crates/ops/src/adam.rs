@@ -64,16 +64,16 @@ impl Slot {
     }
 }
 
-/// Calls `of` for each of many independent tensors, on all threads. Most are too small for a task of
-/// their own.
+/// The results of `of` for each of many independent tensors, in the order of the items, computed on all
+/// threads. Most tensors are too small for a task of their own.
 ///
 /// # Errors
 /// The first that `of` returned, in the order of the items.
-pub fn each<T: Send, E: Send>(
+pub fn each<T: Send, R: Send, E: Send>(
     items: impl Iterator<Item = T>,
-    of: impl Fn(T) -> std::result::Result<(), E> + Send + Sync,
-) -> std::result::Result<(), E> {
-    let all: Vec<std::result::Result<(), E>> = items.collect::<Vec<_>>().into_par_iter().map(of).collect();
+    of: impl Fn(T) -> std::result::Result<R, E> + Send + Sync,
+) -> std::result::Result<Vec<R>, E> {
+    let all: Vec<std::result::Result<R, E>> = items.collect::<Vec<_>>().into_par_iter().map(of).collect();
     all.into_iter().collect()
 }
 
@@ -127,7 +127,8 @@ impl Adam {
         each(self.slots.values_mut(), |slot| match grads.get(&slot.var) {
             Some(gradient) => slot.step(&gradient.contiguous()?, scale, progress),
             None => Ok(()),
-        })
+        })?;
+        Ok(())
     }
 
     /// Changes the learning rate and keeps the moments, for schedules.
@@ -143,6 +144,11 @@ impl Adam {
     /// Multiplies the learning rate of the configuration from here on.
     pub fn scale_rate(&mut self, scale: f64) {
         self.scale = scale;
+    }
+
+    /// The factor of [`scale_rate`](Self::scale_rate).
+    pub fn rate_scale(&self) -> f64 {
+        self.scale
     }
 
     /// Resets the moments, as ProGAN does when a level begins.

@@ -67,4 +67,4 @@ pub use minibatch_stddev::minibatch_stddev;
 pub use pixel_norm::{modulated_pixel_norm, pixel_norm};
 pub use reduce::sum_of_squares;
 pub use resample::{avg_pool2, to_nchw, to_nhwc, upsample2, upsample2_smooth};
-pub use runtime::Runtime;
+pub use runtime::{Runtime, peak_memory};

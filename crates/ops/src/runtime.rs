@@ -59,13 +59,22 @@ impl Runtime {
     /// A variable that is present in the environment (`CANDLE_NUM_THREADS`, `RAYON_NUM_THREADS`,
     /// `MALLOC_MMAP_THRESHOLD_`, `MALLOC_TRIM_THRESHOLD_`, `MALLOC_ARENA_MAX`) keeps its value.
     pub fn install() -> &'static Self {
+        Self::install_on(None)
+    }
+
+    /// As [`install`](Self::install), with a number of threads, at least 1, in place of that of the
+    /// environment: `RAYON_NUM_THREADS` is set to it. The numbers that operators compute do not depend on it.
+    ///
+    /// It has no effect on pools that rayon has started before, and none after a first call.
+    pub fn install_on(threads: Option<usize>) -> &'static Self {
         INSTALLED.get_or_init(|| {
+            let wanted = threads.map(|threads| set("RAYON_NUM_THREADS", threads.max(1).to_string()));
             let threads = rayon::current_num_threads();
             let variables = [("RAYON_NUM_THREADS", threads), ("CANDLE_NUM_THREADS", 1)];
-            let environment = variables
+            let absent = variables
                 .into_iter()
-                .filter_map(|(variable, value)| set_if_absent(variable, value.to_string()))
-                .collect();
+                .filter_map(|(variable, value)| set_if_absent(variable, value.to_string()));
+            let environment = wanted.into_iter().chain(absent).collect();
             Self { threads, environment, allocator: keep_freed_memory(), pool: join_new_pool() }
         })
     }
@@ -157,15 +166,25 @@ fn spin() {
 }
 
 /// Sets an environment variable that is absent and returns it with its value.
-#[allow(unsafe_code)]
 fn set_if_absent(variable: &'static str, value: String) -> Option<(&'static str, String)> {
-    if std::env::var_os(variable).is_some() {
-        return None;
-    }
+    std::env::var_os(variable).is_none().then(|| set(variable, value))
+}
+
+/// Sets an environment variable and returns it with its value.
+#[allow(unsafe_code)]
+fn set(variable: &'static str, value: String) -> (&'static str, String) {
     // SAFETY: the standard library locks the environment for its own readers. A C library that
     // reads it at the same moment remains a hazard; the default build links none that does.
     unsafe { std::env::set_var(variable, &value) };
-    Some((variable, value))
+    (variable, value)
+}
+
+/// The peak resident memory of this process so far, in bytes: `VmHWM` of `/proc/self/status` on Linux; none
+/// where the system does not report it.
+pub fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(peak.split_whitespace().next()?.parse::<u64>().ok()? << 10)
 }
 
 /// The block size, in bytes, from which glibc maps a block of its own; this is its largest setting.

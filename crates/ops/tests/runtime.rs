@@ -58,6 +58,27 @@ fn the_environment_has_precedence() {
 }
 
 #[test]
+fn a_given_number_of_threads_has_precedence_over_the_environment() {
+    if !is_child() {
+        let environment = [("RAYON_NUM_THREADS", "5")];
+        return in_new_process("a_given_number_of_threads_has_precedence_over_the_environment", &environment);
+    }
+    let runtime = Runtime::install_on(Some(3));
+    assert_eq!((runtime.threads(), rayon::current_num_threads()), (3, 3));
+    assert_eq!(std::env::var("RAYON_NUM_THREADS").as_deref(), Ok("3"));
+    assert_eq!(runtime.environment()[0], ("RAYON_NUM_THREADS", "3".to_owned()));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn peak_memory_counts_memory_in_use() {
+    let size = 64 << 20;
+    let used = vec![1u8; size];
+    let peak = t2f_ops::peak_memory().expect("Linux reports it");
+    assert!(peak >= size as u64 && used[size - 1] == 1, "{peak}");
+}
+
+#[test]
 fn further_calls_change_nothing() {
     if !is_child() {
         return in_new_process("further_calls_change_nothing", &[]);

@@ -1,5 +1,6 @@
 //! The state of a training: the networks, their optimisers, the average and the ADA controller.
 
+mod scores;
 mod step;
 
 use std::collections::BTreeMap;

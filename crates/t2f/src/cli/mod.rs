@@ -37,6 +37,9 @@ struct Cli {
     /// Also print information of the libraries
     #[arg(short, long, global = true, display_order = 900)]
     verbose: bool,
+    /// Threads of the operators; the results do not depend on it [default: all of the machine]
+    #[arg(long, global = true, display_order = 901, value_name = "N", value_parser = threads)]
+    threads: Option<usize>,
     #[command(subcommand)]
     command: Command,
 }
@@ -91,8 +94,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     terminal::print_events(cli.verbose);
-    let runtime = t2f_ops::Runtime::install();
+    let runtime = t2f_ops::Runtime::install_on(cli.threads);
     tracing::info!("runtime: {runtime}");
+    let cores = std::thread::available_parallelism().map_or(usize::MAX, usize::from);
+    if let Some(threads) = cli.threads.filter(|threads| *threads > cores) {
+        terminal::warn(&format!("`--threads {threads}` is more than the {cores} cores: steps take longer"));
+    }
     let outcome = match cli.command {
         Command::Train(options) => train::run(&options),
         Command::Generate(options) => generate::run(&options),
@@ -100,7 +107,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Oracle(command) => oracle::run(&command),
         Command::Plot(options) => plot::run(&options),
         Command::Data(command) => data::run(&command),
-        Command::Bench(options) => bench::run(&options),
+        Command::Bench(options) => bench::run(&options, cli.threads),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -110,6 +117,15 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     }
 }
+
+/// The value of `--threads`.
+fn threads(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|threads| (1..=MOST_THREADS).contains(threads));
+    number.ok_or_else(|| format!("expected a number of threads from 1 to {MOST_THREADS}"))
+}
+
+/// The maximum of `--threads`.
+const MOST_THREADS: usize = 1024;
 
 /// The argument with `~` replaced by the home folder at its beginning and after `--option=`, where a shell
 /// leaves it.

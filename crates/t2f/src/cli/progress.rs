@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{IsTerminal, Write};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -26,6 +27,8 @@ pub struct Status<'a> {
     pub losses: &'a BTreeMap<String, f64>,
     /// Images per second.
     pub images_per_sec: f64,
+    /// Seconds that the rest of the schedule takes, if known.
+    pub seconds_left: Option<f64>,
 }
 
 impl Status<'_> {
@@ -43,9 +46,9 @@ impl Status<'_> {
     /// kimg, throughput and remaining time.
     fn pace(&self) -> String {
         let kimg = |images: u64| images as f64 / 1000.0;
-        let left = self.total_images.saturating_sub(self.images) as f64 / self.images_per_sec;
+        let left = self.seconds_left.map_or("?".into(), duration);
         let (now, all) = (kimg(self.images), kimg(self.total_images));
-        format!("kimg {now:.1}/{all:.1}  {:.0} img/s  {} left", self.images_per_sec, duration(left))
+        format!("kimg {now:.1}/{all:.1}  {:.0} img/s  {left} left", self.images_per_sec)
     }
 
     /// One plain line.
@@ -68,6 +71,24 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// A time in UTC as `2026-11-29 14:03:07`; times before 1970 as its begin.
+fn utc(time: SystemTime) -> String {
+    let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    // The Gregorian calendar repeats every 146097 days, 400 years. Years begin in March, so that the leap day
+    // is the last (H. Hinnant, chrono-compatible low-level date algorithms, civil_from_days).
+    let days = days + 719_468; // since the 1st of March of the year 0
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let from_march = (5 * day + 2) / 153;
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    let year = 400 * era + year + u64::from(month <= 2);
+    let day = day - (153 * from_march + 2) / 5 + 1;
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
+}
+
 /// A bar or plain lines, with a log.
 #[derive(Debug)]
 pub struct Display {
@@ -88,7 +109,7 @@ impl Display {
         Self { bar, log: None }
     }
 
-    /// Also appends all later lines to a log.
+    /// Also appends all later lines to a log, each with the time of day in UTC.
     pub fn log_to(&mut self, log: File) {
         self.log = Some(log);
     }
@@ -138,7 +159,7 @@ impl Display {
 
     fn write_log(&mut self, line: &str) {
         if let Some(log) = &mut self.log {
-            let _ = writeln!(log, "{line}");
+            let _ = writeln!(log, "{} {line}", utc(SystemTime::now()));
         }
     }
 }
@@ -202,13 +223,29 @@ mod tests {
             total_images: 60_000,
             losses: &losses,
             images_per_sec: 400.0,
+            seconds_left: Some(119.15),
         };
         let wanted =
             "kimg 12.3/60.0  400 img/s  1m 59s left  level 3 (32x32)  alpha 0.46  loss D 1.234  G 0.500";
         assert_eq!(status.line(), wanted);
         let losses = BTreeMap::new();
-        let unknown = Status { losses: &losses, images_per_sec: 0.0, ..status };
+        let unknown = Status { losses: &losses, seconds_left: None, ..status };
         assert!(unknown.line().contains("loss D -") && unknown.line().contains("? left"));
+    }
+
+    #[test]
+    fn times_are_dates_of_the_gregorian_calendar() {
+        for (seconds, text) in [
+            (0, "1970-01-01 00:00:00"),
+            (951_782_399, "2000-02-28 23:59:59"),
+            (951_782_400, "2000-02-29 00:00:00"),
+            (951_868_800, "2000-03-01 00:00:00"),
+            (1_735_689_599, "2024-12-31 23:59:59"),
+            (1_795_961_081, "2026-11-29 14:04:41"),
+            (4_107_542_400, "2100-03-01 00:00:00"),
+        ] {
+            assert_eq!(utc(UNIX_EPOCH + std::time::Duration::from_secs(seconds)), text);
+        }
     }
 
     #[test]

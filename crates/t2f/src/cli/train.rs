@@ -12,13 +12,14 @@ use t2f_text::Error as TextError;
 use t2f_train::Error;
 use t2f_train::components::Components;
 use t2f_train::config::Config;
+use t2f_train::hours::{self, LONGEST_HOURS};
 use t2f_train::initialization::Initialization;
 use t2f_train::run_dir::RunDir;
 use t2f_train::trainer::{Event, Outcome, Trainer};
 
 use crate::cli::dry_run;
 use crate::cli::failure::because;
-use crate::cli::progress::{Display, Status};
+use crate::cli::progress::{Display, Status, duration};
 use crate::cli::signals::Signals;
 use crate::cli::source::{self, Source};
 use crate::cli::terminal::{self, program, quoted};
@@ -36,6 +37,7 @@ Examples:
   t2f train --config my.toml --set optimizer.generator.lr=1e-3 --set seed=1
   t2f train -n --preset faces-64 --set seed=1         resolve and check, train nothing
   t2f train --init-from runs/00000-procedural-quick --data folder:faces
+  t2f train --preset faces-64 --hours 8               the same phases, scaled to take 8 hours
   t2f train --resume runs/00000-procedural-quick
   t2f train --resume runs/00000-procedural-quick --set optimizer.generator.lr=1e-3
   t2f train --resume runs/00001-folder-custom --data folder:/mnt/faces    the data moved there
@@ -47,6 +49,9 @@ exits at once. SIGUSR1 writes a checkpoint and continues.
 --init-from starts a new run from the weights of a trained one, on other data or at another
 resolution: a tensor of equal name and shape is copied, word vectors by word, and all else starts
 anew. Its schedule starts at the highest trained level, unless schedule.start_level is set.
+
+--hours measures some seconds of steps at each level, and multiplies schedule.fade_kimg,
+stable_kimg (or epochs) and anneal_kimg by one factor. The resulting numbers are in config.toml.
 
 A run resumes with its own configuration. --set changes it for the rest of the run: schedule,
 rates, batch sizes, losses, output; networks, text encoder and seed cannot change. --data says
@@ -80,6 +85,9 @@ pub struct Options {
     /// a run
     #[arg(long, value_name = "N", default_value_t = 0)]
     rollback: usize,
+    /// Scale the phases of the schedule so that the training takes H hours, after a measurement
+    #[arg(long, value_name = "H", value_parser = hours_of, conflicts_with = "resume")]
+    hours: Option<f64>,
     /// Print the resolved configuration and a summary, without training
     #[arg(short = 'n', long)]
     dry_run: bool,
@@ -114,10 +122,16 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 }
 
 /// Creates a new run; with `-n` describes it and returns none.
-fn start(config: Config, options: &Options) -> t2f_train::Result<Option<Trainer>> {
+fn start(mut config: Config, options: &Options) -> t2f_train::Result<Option<Trainer>> {
     let components = Components::new();
     let open = |path: &PathBuf| Initialization::open(path, &components);
     let initial = options.init_from.as_ref().map(open).transpose()?;
+    if let Some(initial) = &initial {
+        initial.settle(&mut config, &components)?;
+    }
+    if let Some(hours) = options.hours {
+        config = within(hours, &config)?;
+    }
     if options.dry_run {
         return dry_run::describe(config, initial.as_ref()).map(|()| None);
     }
@@ -126,6 +140,24 @@ fn start(config: Config, options: &Options) -> t2f_train::Result<Option<Trainer>
         None => Trainer::create(config, components, &options.out),
     };
     trainer.map(Some)
+}
+
+/// The value of `--hours`.
+fn hours_of(text: &str) -> Result<f64, String> {
+    let hours = text.parse().ok().filter(|hours| *hours > 0.0 && *hours <= LONGEST_HOURS);
+    hours.ok_or_else(|| format!("expected a number of hours above 0 and at most {LONGEST_HOURS}"))
+}
+
+/// The configuration with a schedule of some hours.
+fn within(hours: f64, config: &Config) -> t2f_train::Result<Config> {
+    let fitted = hours::fit(config, &Components::new(), hours)?;
+    terminal::note(&format!(
+        "the schedule times {:.3} has {:.1} kimg: about {} at the measured pace",
+        fitted.factor,
+        fitted.images as f64 / 1000.0,
+        duration(fitted.seconds)
+    ));
+    Ok(fitted.config)
 }
 
 /// Resumes a run, with the changes of `--data`, `--device` and `--set`.
@@ -355,6 +387,7 @@ fn show(display: &mut Display, event: &Event) {
             total_images: tick.total_images,
             losses: &tick.losses,
             images_per_sec: tick.images_per_sec,
+            seconds_left: tick.seconds_left,
         }),
         Event::Level { level, resolution } => {
             display.note(&format!("level {level} begins: {resolution}x{resolution}"));

@@ -10,7 +10,7 @@
 //! - With `loss.reconstruction` the noise of half of the batch is inferred from the real images.
 
 use candle_core::backprop::GradStore;
-use candle_core::{DType, Tensor, Var};
+use candle_core::{DType, Device, Tensor, Var};
 use t2f_data::Batch;
 use t2f_gan::{
     Conditioned, DiscriminatorBatch, DiscriminatorInputs, EncodedLatent, GeneratorInputs, Growth, Labels,
@@ -64,9 +64,7 @@ impl TrainState {
             Some(inferred) => self.pipeline.with_latent_noise(&noise, &inferred.noise)?,
             None => noise,
         };
-        let labels = self.labelled.then(|| labels(batch, &self.device)).transpose()?;
-        let prior = self.pipeline.prior().zip(labels.as_ref());
-        let attribute_code = prior.map(|(prior, labels)| prior.code_of(&labels.shown)).transpose()?; // (B, P)
+        let (labels, attribute_code) = self.labels_and_code(batch)?;
         let (conditioned, latent) =
             self.pipeline.latent(&texts.embedding, &noise, attribute_code.as_ref())?;
         let fake = self.pipeline.generator().forward(&latent, at)?; // (B, 3, R, R)
@@ -76,6 +74,14 @@ impl TrainState {
         };
         let progress = stage.progress;
         Ok(Forward { real, fake, texts, inferred, labels, attribute_code, conditioned, at, key, p, progress })
+    }
+
+    /// The labels of a batch and the attribute code of its images, `(B, P)`, where configured.
+    pub(super) fn labels_and_code(&self, batch: &Batch) -> Result<(Option<Labels>, Option<Tensor>)> {
+        let labels = self.labelled.then(|| labels(batch, &self.device)).transpose()?;
+        let prior = self.pipeline.prior().zip(labels.as_ref());
+        let code = prior.map(|(prior, labels)| prior.code_of(&labels.shown)).transpose()?;
+        Ok((labels, code))
     }
 
     /// Updates the discriminator and returns the gradient of the text embeddings, if they are not detached.
@@ -116,10 +122,11 @@ impl TrainState {
             let batch = DiscriminatorBatch { condition: &condition, ..batch };
             terms.extend(self.loss.penalties(d, &batch, &scores)?);
             let total = terms.total()?;
-            let mut grads = checked_gradients(&total, "discriminator", &self.d_params)?;
+            let (mut grads, squares) = checked_gradients(&total, "discriminator", &self.d_params)?;
             self.d_optimizer.step(&grads)?;
             if repeat == 0 {
                 record(losses, "D", &terms, &total);
+                losses.push(norm("D", squares, &self.device)?);
                 self.observe_scores(&scores, losses)?;
                 from_discriminator = grads.remove(&forward.texts.leaf);
             }
@@ -148,12 +155,13 @@ impl TrainState {
             terms.extend(objective.generator_terms(&inputs)?);
         }
         let total = terms.total()?;
-        let mut grads = checked_gradients(&total, "generator", &self.g_params)?;
+        let (mut grads, mut squares) = checked_gradients(&total, "generator", &self.g_params)?;
         let from_generator = grads.remove(&forward.texts.leaf);
         if let Some(gradient) = sum(from_generator, from_discriminator)? {
             // One backward pass of the encoder, with the sum of both gradients of its embeddings.
             let projected = forward.texts.encoded.mul(&gradient)?.sum_all()?;
-            let text = checked_gradients(&projected, "text encoder", &self.g_params)?;
+            let (text, of_text) = checked_gradients(&projected, "text encoder", &self.g_params)?;
+            squares += of_text;
             for (_, var) in self.g_params.vars() {
                 if let Some(gradient) = text.get(&var) {
                     grads.insert(&var, gradient.clone());
@@ -162,6 +170,7 @@ impl TrainState {
         }
         self.g_optimizer.step(&grads)?;
         record(losses, "G", &terms, &total);
+        losses.push(norm("G", squares, &self.device)?);
         Ok(())
     }
 
@@ -285,10 +294,7 @@ impl Forward {
     /// The condition of images: embedding and attribute code, concatenated, `(B, E + P)`. A mismatched
     /// caption has the attribute code of the image.
     fn condition(&self, embedding: &Tensor) -> Result<Tensor> {
-        Ok(match &self.attribute_code {
-            Some(code) => Tensor::cat(&[embedding, code], 1)?,
-            None => embedding.clone(),
-        })
+        condition(embedding, self.attribute_code.as_ref())
     }
 
     fn discriminator_inputs<'a>(
@@ -330,27 +336,41 @@ impl Forward {
     }
 }
 
+/// Embedding and attribute code, concatenated, `(B, E + P)`.
+pub(super) fn condition(embedding: &Tensor, attribute_code: Option<&Tensor>) -> Result<Tensor> {
+    Ok(match attribute_code {
+        Some(code) => Tensor::cat(&[embedding, code], 1)?,
+        None => embedding.clone(),
+    })
+}
+
 fn record(losses: &mut Losses, network: &str, terms: &LossTerms, total: &Tensor) {
     losses.extend(terms.iter().map(|(name, value)| (format!("Loss/{network}/{name}"), value.detach())));
     losses.push((format!("Loss/{network}/total"), total.detach()));
 }
 
-/// The gradients of `loss`, after a check that loss and gradients are finite.
-fn checked_gradients(loss: &Tensor, network: &str, parameters: &Parameters) -> Result<GradStore> {
+/// The norm of a network's gradients, the root of the sum of squares over all parameters.
+fn norm(network: &str, squares: f64, device: &Device) -> Result<(String, Tensor)> {
+    Ok((format!("Gradients/{network}"), Tensor::new(squares.sqrt() as f32, device)?))
+}
+
+/// The gradients of `loss` and the sum of their squares, in the order of names, after a check that loss and
+/// gradients are finite.
+fn checked_gradients(loss: &Tensor, network: &str, parameters: &Parameters) -> Result<(GradStore, f64)> {
     let value = loss.to_dtype(DType::F32)?.to_scalar::<f32>()?;
     if !value.is_finite() {
         return Err(Error::Diverged { what: format!("the loss of the {network}"), value });
     }
     let grads = gradients(loss)?;
-    each(parameters.vars().into_iter(), |(name, var)| {
-        let Some(gradient) = grads.get(&var) else { return Ok(()) };
-        let norm = sum_of_squares(gradient)?;
-        match norm.is_finite() {
-            true => Ok(()),
-            false => Err(Error::Diverged { what: format!("the gradient of {name}"), value: norm }),
+    let squares = each(parameters.vars().into_iter(), |(name, var)| {
+        let Some(gradient) = grads.get(&var) else { return Ok(0.0) };
+        let squares = sum_of_squares(gradient)?;
+        match squares.is_finite() {
+            true => Ok(f64::from(squares)),
+            false => Err(Error::Diverged { what: format!("the gradient of {name}"), value: squares }),
         }
     })?;
-    Ok(grads)
+    Ok((grads, squares.into_iter().sum()))
 }
 
 fn sum(a: Option<Tensor>, b: Option<Tensor>) -> Result<Option<Tensor>> {

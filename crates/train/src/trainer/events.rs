@@ -8,6 +8,8 @@ use t2f_metrics::measure::LeftOut;
 
 use super::evaluation::Evaluation;
 use crate::config::Change;
+#[cfg(doc)]
+use crate::pace::Pace;
 use crate::schedule::Stage;
 
 /// An event of a run. The library never prints; the command line shows events.
@@ -91,10 +93,13 @@ pub struct Tick {
     pub total_images: u64,
     /// The stage of growth.
     pub stage: Stage,
-    /// Mean of every term of both losses, by name.
+    /// Mean of every term of both losses, and of the other statistics of steps, by name.
     pub losses: BTreeMap<String, f64>,
     /// Images per second, with loading.
     pub images_per_sec: f64,
+    /// Seconds that the rest of the schedule takes, by the pace of each level ([`Pace`]); none before a
+    /// measurement.
+    pub seconds_left: Option<f64>,
 }
 
 /// The outcome of [`Trainer::run`](super::Trainer::run).

@@ -9,6 +9,7 @@ mod changed;
 mod classifier_agreement;
 mod evaluation;
 mod events;
+mod held_out;
 mod output;
 mod progress;
 
@@ -19,7 +20,7 @@ use std::sync::Arc;
 
 use candle_core::Device;
 use t2f_data::{Batch, Loader, Prefetch, Request, Splits};
-use t2f_files::json_lines::JsonLines;
+use t2f_files::json_lines::{self, JsonLines};
 use t2f_ops::rng::Key;
 use t2f_pictures::picture;
 use t2f_text::Tokenizer;
@@ -30,6 +31,7 @@ use crate::config::{Change, Config};
 use crate::divergence;
 use crate::error::{Error, Result};
 use crate::initialization::Initialization;
+use crate::pace::Pace;
 use crate::pipeline::Pipeline;
 use crate::rollback::{Rollback, SLOWER};
 use crate::run_dir::RunDir;
@@ -42,7 +44,7 @@ use evaluation::Evaluator;
 pub use evaluation::{Best, Evaluation};
 pub use events::{Event, Outcome, Tick, Watch};
 pub use progress::Progress;
-use progress::{Clock, crosses};
+use progress::{Clock, crosses, sheet_is_due, tick_is_due};
 
 /// A run: networks, data, folder and progress.
 #[derive(Debug)]
@@ -60,6 +62,7 @@ pub struct Trainer {
     run: RunDir,
     stats: JsonLines,
     progress: Progress,
+    pace: Pace,
     /// The stage of the last batch shown.
     last: Stage,
     /// The restored checkpoint and its verification, until the event is sent.
@@ -225,6 +228,7 @@ impl Trainer {
             run.write("bad_files.tsv", splits.report.bad_files_tsv().as_bytes())?;
         }
         let stats = run.recorder(progress.step)?;
+        let pace = Pace::new(&config, &schedule)?.with_rows(&json_lines::read(&run.stats())?.0);
         let last = progress.last.unwrap_or_else(|| schedule.before(progress.images));
         let (restored, changes, initial) = (None, Vec::new(), Vec::new());
         Ok(Self {
@@ -240,6 +244,7 @@ impl Trainer {
             run,
             stats,
             progress,
+            pace,
             last,
             restored,
             changes,
@@ -381,17 +386,18 @@ impl Trainer {
             let losses = self.state.step(&batch, &stage, key, self.progress.step, shown);
             let losses = losses.map_err(|error| self.explained(error, Some(&batch)))?;
             self.progress.add(&losses, batch.len())?;
+            self.pace.add(&stage, batch.len(), clock.batch());
             self.last = stage;
             self.progress.count_substitutes(batch.substituted)?;
 
             let now = self.progress.images;
             let due = |kimg: f64| crosses(shown, now, kimg) || now >= total_images;
             let _ = watch(&Event::Stepped { images: now });
-            if due(self.config.output.tick_kimg) {
+            if tick_is_due(shown, now, total_images, self.config.output.tick_kimg) {
                 let tick = self.tick(&mut clock, stage)?;
                 let _ = watch(&Event::Tick(&tick));
             }
-            if due(self.config.output.sample_kimg) {
+            if sheet_is_due(shown, now, total_images, self.config.output.sample_kimg) {
                 let path = self.write_fakes()?;
                 let _ = watch(&Event::Wrote(&path));
             }

@@ -9,6 +9,7 @@ use t2f_files::json_lines::Row;
 use t2f_metrics::measure::measure;
 use t2f_metrics::request::GenerationRequest;
 use t2f_metrics::{Context, Metric};
+use t2f_ops::peak_memory;
 use t2f_pictures::curves::SETTINGS;
 use t2f_pictures::picture;
 
@@ -19,6 +20,7 @@ use crate::checkpoint::{self, Draft};
 use crate::config::Change;
 use crate::error::Result;
 use crate::model::{ModelFile, Provenance};
+use crate::pace::SECONDS;
 use crate::pipeline::to_pictures;
 use crate::samples;
 use crate::schedule::Stage;
@@ -59,7 +61,20 @@ impl Trainer {
         if self.progress.substituted > 0 {
             row.set("Data/substituted", self.progress.substituted as f64);
         }
+        row.set(
+            "Rates/generator",
+            self.config.optimizer.generator.lr.at(stage.progress) * self.state.g_optimizer().rate_scale(),
+        );
+        row.set(
+            "Rates/discriminator",
+            self.config.optimizer.discriminator.lr.at(stage.progress) * self.state.d_optimizer().rate_scale(),
+        );
+        self.set_auc(&mut row, stage)?;
         row.set("Timing/images_per_sec", images_per_sec);
+        row.set(SECONDS, self.pace.seconds());
+        if let Some(bytes) = peak_memory() {
+            row.set("Timing/memory_mib", bytes as f64 / f64::from(1 << 20));
+        }
         self.stats.record(&row)?;
         Ok(Tick {
             step: self.progress.step,
@@ -68,6 +83,7 @@ impl Trainer {
             stage,
             losses,
             images_per_sec,
+            seconds_left: self.pace.seconds_left(self.progress.images),
         })
     }
 

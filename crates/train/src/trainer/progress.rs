@@ -87,22 +87,89 @@ pub(super) fn crosses(before: u64, after: u64, kimg: f64) -> bool {
     periods(after) > periods(before)
 }
 
-/// Measures the throughput between ticks.
+/// Whether a row of statistics is due after the batch of the images `(before, after]`: at each multiple of
+/// `kimg` thousand, and at the end, `total`. If less than half a period remains after a multiple, its row is
+/// delayed to the end, so that no row is a mean of a few steps alone.
+pub(super) fn tick_is_due(before: u64, after: u64, total: u64, kimg: f64) -> bool {
+    let left = total.saturating_sub(after) as f64;
+    left == 0.0 || (crosses(before, after, kimg) && left >= 500.0 * kimg)
+}
+
+/// Whether a sheet is due after the batch of the images `(before, after]`: at each multiple of `kimg` thousand,
+/// and at the end, `total`, unless the multiple before is less than half a period earlier.
+pub(super) fn sheet_is_due(before: u64, after: u64, total: u64, kimg: f64) -> bool {
+    let period = 1000.0 * kimg;
+    let (total, since) = (total as f64, total as f64 % period);
+    crosses(before, after, kimg) || (after as f64 >= total && (since >= 0.5 * period || total < period))
+}
+
+/// Measures the throughput between ticks and the time of each batch.
 #[derive(Debug)]
 pub(super) struct Clock {
     since: Instant,
+    batch: Instant,
     images: u64,
 }
 
 impl Clock {
     pub fn start(images: u64) -> Self {
-        Self { since: Instant::now(), images }
+        let now = Instant::now();
+        Self { since: now, batch: now, images }
+    }
+
+    /// Seconds since the last batch, output included.
+    pub fn batch(&mut self) -> f64 {
+        let now = Instant::now();
+        now.duration_since(std::mem::replace(&mut self.batch, now)).as_secs_f64()
     }
 
     /// Images per second since the last lap.
     pub fn lap(&mut self, images: u64) -> f64 {
         let pace = (images - self.images) as f64 / self.since.elapsed().as_secs_f64().max(1e-9);
-        *self = Self::start(images);
+        (self.since, self.images) = (Instant::now(), images);
         pace
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The ends of the batches of 16 after which output is due, in images.
+    fn dues(total: u64, kimg: f64, due: fn(u64, u64, u64, f64) -> bool) -> Vec<u64> {
+        let ends = (1..=total / 16).map(|batch| 16 * batch);
+        ends.filter(|&end| due(end - 16, end, total, kimg)).collect()
+    }
+
+    #[test]
+    fn the_last_row_covers_at_least_half_a_tick() {
+        assert_eq!(dues(1600, 0.4, tick_is_due), [400, 800, 1200, 1600]);
+        // 16 images remain after 1600: its row is delayed to the end.
+        assert_eq!(dues(1616, 0.4, tick_is_due), [400, 800, 1200, 1616]);
+        assert_eq!(dues(1792, 0.4, tick_is_due), [400, 800, 1200, 1792]);
+        assert_eq!(dues(1808, 0.4, tick_is_due), [400, 800, 1200, 1600, 1808]);
+        assert_eq!(dues(48, 0.4, tick_is_due), [48]);
+        for total in (16..3200).step_by(16) {
+            let ends = dues(total, 0.4, tick_is_due);
+            let starts = std::iter::once(0).chain(ends.iter().copied());
+            let lengths: Vec<u64> = ends.iter().zip(starts).map(|(end, start)| end - start).collect();
+            assert!(total < 200 || lengths.iter().all(|length| *length >= 200), "{total}: {lengths:?}");
+            assert_eq!(ends.last(), Some(&total));
+        }
+    }
+
+    #[test]
+    fn a_longer_schedule_adds_rows_and_moves_the_delayed_one_alone() {
+        let (short, long) = (dues(1616, 0.4, tick_is_due), dues(3200, 0.4, tick_is_due));
+        assert_eq!(short[..3], long[..3]);
+    }
+
+    #[test]
+    fn the_last_sheet_is_at_least_half_a_period_after_the_one_before() {
+        assert_eq!(dues(1600, 0.4, sheet_is_due), [400, 800, 1200, 1600]);
+        assert_eq!(dues(1616, 0.4, sheet_is_due), [400, 800, 1200, 1600]);
+        assert_eq!(dues(1808, 0.4, sheet_is_due), [400, 800, 1200, 1600, 1808]);
+        // The first sheet of a short run is written.
+        assert_eq!(dues(48, 0.4, sheet_is_due), [48]);
     }
 }

@@ -70,9 +70,6 @@ pub struct Options {
     /// Steps in a turn [default: half a second of steps]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
     steps: Option<u32>,
-    /// Threads of each program [default: all of the machine]
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
-    threads: Option<u32>,
     /// A Python with PyTorch to compare with
     #[arg(long, value_name = "PYTHON")]
     peer: Option<PathBuf>,
@@ -202,15 +199,15 @@ impl Options {
     }
 }
 
-/// Runs `t2f bench`.
-pub fn run(options: &Options) -> anyhow::Result<()> {
+/// Runs `t2f bench`, each measured program on `threads` threads, or on all of the machine.
+pub fn run(options: &Options, threads: Option<usize>) -> anyhow::Result<()> {
     if let Some(job) = &options.worker {
         return worker::serve(job);
     }
     options.check()?;
     json_file::check(options.json.as_deref())?;
     let available = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = options.threads.map_or(available, |threads| threads as usize);
+    let threads = threads.unwrap_or(available);
     let peer = match (&options.peer, options.what) {
         (Some(python), What::Steps | What::Generation | What::Loading) => {
             Some(Peer::open(python, &options.twin, threads, &options.variants)?)

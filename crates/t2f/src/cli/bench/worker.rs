@@ -13,6 +13,7 @@ use crate::cli::bench::benchmark::{Benchmark, operators};
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use t2f_ops::peak_memory;
 use t2f_train::components::Components;
 use t2f_train::model::Model;
 use t2f_train::pipeline::Sampling;
@@ -205,7 +206,8 @@ fn answer_turns(mut job: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<(
             ms.push(start.elapsed().as_secs_f64() * 1e3);
         }
         let cpu = (cpu_ms() - cpu) / times.max(1) as f64;
-        terminal::result(&json!({ "ms": ms, "cpu_ms": cpu, "memory_mb": memory_mb() }).to_string());
+        let memory_mb = peak_memory().unwrap_or(0) as f64 / f64::from(1 << 20);
+        terminal::result(&json!({ "ms": ms, "cpu_ms": cpu, "memory_mb": memory_mb }).to_string());
     }
     Ok(())
 }
@@ -224,12 +226,4 @@ fn cpu_ms() -> f64 {
         text.split_whitespace().next()?.parse::<f64>().ok()
     });
     nanoseconds.sum::<f64>() / 1e6
-}
-
-/// Peak resident memory of this process; 0 if the system does not report it.
-fn memory_mb() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = peak.and_then(|text| text.split_whitespace().next()?.parse::<f64>().ok());
-    kib.unwrap_or(0.0) / 1024.0
 }
