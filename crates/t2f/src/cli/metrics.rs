@@ -71,7 +71,8 @@ pub struct Options {
     /// Part of the data with the captions and the real images
     #[arg(long, default_value = "test", value_parser = ["test", "val", "train"])]
     split: String,
-    /// An oracle for the attributes of the data, as `t2f oracle train` writes it
+    /// An oracle for the attributes of the data, as `t2f oracle train` writes it [default: the
+    /// `output.oracle` of the run]
     #[arg(long, value_name = "FILE")]
     oracle: Option<PathBuf>,
     /// Inception's weights: the .pth of pytorch-fid or torch-fidelity, or the same as safetensors
@@ -131,7 +132,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let splits = model.config().data.open(side)?;
     let part: Part = options.split.parse()?;
     let data = measured(&splits, part)?;
-    let own = oracle(options, &splits)?;
+    let own = oracle(options, &model, &splits)?;
     let mut metrics = selected(options, data, own.as_ref())?;
     metrics.extend(saved(options, &model));
     // The features of the embedded oracle are defined for images of any kind and size.
@@ -205,9 +206,11 @@ fn measured(splits: &Splits, part: Part) -> anyhow::Result<&dyn Dataset> {
     Err(failure(message, hint))
 }
 
-/// The oracle of `--oracle`, or the embedded one if schema and resolution of the data match.
-fn oracle(options: &Options, splits: &Splits) -> anyhow::Result<Option<Oracle>> {
-    if let Some(file) = &options.oracle {
+/// The oracle of `--oracle`, that of the model's `output.oracle` where that file still is, or the embedded one if
+/// schema and resolution of the data match.
+fn oracle(options: &Options, model: &Model, splits: &Splits) -> anyhow::Result<Option<Oracle>> {
+    let recorded = model.config().output.oracle.as_ref().filter(|file| file.is_file());
+    if let Some(file) = options.oracle.as_ref().or(recorded) {
         let hint = "`t2f oracle train` writes one";
         return Oracle::load(file).map(Some).map_err(|error| because(error, "cannot load the oracle", hint));
     }
