@@ -106,6 +106,11 @@ impl AdaController {
 }
 
 impl AugmentConfig {
+    /// Whether any augmentation but mirroring is on.
+    pub fn is_on(&self) -> bool {
+        [self.color, self.translation, self.cutout, self.noise].iter().any(|strength| *strength > 0.0)
+    }
+
     /// Checks every range.
     ///
     /// # Errors

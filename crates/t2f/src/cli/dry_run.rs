@@ -8,12 +8,12 @@ use t2f_train::footprint::Footprint;
 use t2f_train::initialization::Initialization;
 use t2f_train::schedule::Schedule;
 use t2f_train::state::TrainState;
-use t2f_train::trainer::{cut_captions, train_tokenizer};
+use t2f_train::trainer::{remarks, train_tokenizer};
 
 use crate::cli::terminal::{note, result};
 
 /// Prints the resolved configuration of a run as TOML, with comments on data, networks, memory and
-/// schedule.
+/// schedule. With initial weights the configuration is [settled](Initialization::settle) for them.
 ///
 /// # Errors
 /// If the run could not start: its device is not available, its data cannot be opened or are too few, or the
@@ -21,10 +21,6 @@ use crate::cli::terminal::{note, result};
 pub fn describe(mut config: Config, initial: Option<&Initialization>) -> t2f_train::Result<()> {
     let components = Components::new();
     device::open(&config.device)?;
-    if let Some(initial) = initial {
-        initial.settle(&mut config, &components)?;
-        config.check()?;
-    }
     let kimg = |images: u64| images as f64 / 1000.0;
     let splits = config.data.open(config.gan.resolution)?;
     config.settle(&splits)?;
@@ -70,8 +66,8 @@ pub fn describe(mut config: Config, initial: Option<&Initialization>) -> t2f_tra
             stage.batch_size
         ));
     }
-    let notes = initial.unwrap_or_default().into_iter().chain(splits.report.notes.iter().cloned());
-    for line in notes.chain(cut_captions(config, &splits, &tokenizer)).chain(schedule.remark()) {
+    let of_run = remarks(config, &splits, &tokenizer, &schedule);
+    for line in initial.unwrap_or_default().into_iter().chain(of_run) {
         note(&format!("note: {line}"));
     }
     Ok(())

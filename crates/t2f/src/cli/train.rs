@@ -128,6 +128,7 @@ fn start(mut config: Config, options: &Options) -> t2f_train::Result<Option<Trai
     let initial = options.init_from.as_ref().map(open).transpose()?;
     if let Some(initial) = &initial {
         initial.settle(&mut config, &components)?;
+        config.check()?;
     }
     if let Some(hours) = options.hours {
         config = within(hours, &config)?;

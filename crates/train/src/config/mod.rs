@@ -34,9 +34,11 @@ pub use origin::Origin;
 pub use sections::{OptimizerConfig, OutputConfig};
 
 /// The built-in presets, by name.
-const PRESETS: [(&str, &str); 5] = [
+const PRESETS: [(&str, &str); 7] = [
     ("quick", include_str!("../../presets/quick.toml")),
     ("faces-64", include_str!("../../presets/faces-64.toml")),
+    ("celeba-64", include_str!("../../presets/celeba-64.toml")),
+    ("celeba-128", include_str!("../../presets/celeba-128.toml")),
     ("face2text", include_str!("../../presets/face2text.toml")),
     ("face2text-128", include_str!("../../presets/face2text-128.toml")),
     ("t2f", include_str!("../../presets/t2f.toml")),

@@ -4,7 +4,6 @@
 //! an uninterrupted one. A checkpoint contains the tensors, the progress and the incomplete averages of
 //! the statistics.
 
-mod captions;
 mod changed;
 mod classifier_agreement;
 mod evaluation;
@@ -12,6 +11,7 @@ mod events;
 mod held_out;
 mod output;
 mod progress;
+mod remarks;
 
 use std::cell::Cell;
 use std::ops::ControlFlow;
@@ -39,12 +39,12 @@ use crate::samples::Samples;
 use crate::schedule::{Schedule, Stage};
 use crate::state::{OptimizerSteps, TrainState};
 
-pub use captions::{cut_captions, train_tokenizer};
 use evaluation::Evaluator;
 pub use evaluation::{Best, Evaluation};
 pub use events::{Event, Outcome, Tick, Watch};
 pub use progress::Progress;
 use progress::{Clock, crosses, sheet_is_due, tick_is_due};
+pub use remarks::{remarks, train_tokenizer};
 
 /// A run: networks, data, folder and progress.
 #[derive(Debug)]
@@ -296,11 +296,8 @@ impl Trainer {
 
     /// Remarks on initial weights, data and schedule, a line each.
     pub fn notes(&self) -> Vec<String> {
-        let notes = self.initial.iter().chain(&self.splits.report.notes).cloned();
-        notes
-            .chain(cut_captions(&self.config, &self.splits, &self.tokenizer))
-            .chain(self.schedule.remark())
-            .collect()
+        let of_run = remarks(&self.config, &self.splits, &self.tokenizer, &self.schedule);
+        self.initial.iter().cloned().chain(of_run).collect()
     }
 
     /// The pipeline on the current averaged parameters.
