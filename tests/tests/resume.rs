@@ -123,6 +123,7 @@ fn resumed_run_equals_uninterrupted_run_with_every_other_state_there_is() {
         "optimizer.reset_at_level=true",
         "optimizer.n_critic=2",
         "loss.adversarial.kind=wgan-gp",
+        "loss.drifting.weight=1",
         "schedule.batch_sizes=[4,8]",
         "schedule.stable_kimg=[0.064,0.032]",
     ];

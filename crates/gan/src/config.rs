@@ -18,7 +18,8 @@ use crate::growing::{
 use crate::loss::AdversarialConfig;
 use crate::objective::{
     AttributeClassifier, AttributesConfig, ConditioningConfig, ConditioningObjective, ContrastConfig,
-    Contrastive, Objective, ObjectiveContext, PriorObjective, Reconstruction, ReconstructionConfig,
+    Contrastive, Drifting, DriftingConfig, Objective, ObjectiveContext, PriorObjective, Reconstruction,
+    ReconstructionConfig,
 };
 use crate::prior::AttributePrior;
 
@@ -325,6 +326,8 @@ pub struct LossConfig {
     pub attributes: AttributesConfig,
     /// The reconstruction of real images. Default: none.
     pub reconstruction: ReconstructionConfig,
+    /// The drifting loss. Default: none.
+    pub drifting: DriftingConfig,
     /// The divergence of the conditioning augmentation.
     pub conditioning: ConditioningConfig,
 }
@@ -339,6 +342,10 @@ impl LossConfig {
         self.contrast.check()?;
         self.attributes.check()?;
         self.reconstruction.check()?;
+        self.drifting.check()?;
+        let features = self.drifting.weight == 0.0 || !self.attributes.classifier.is_empty();
+        let expected = "0 without a loss.attributes.classifier, whose features it compares";
+        check(features, "loss.drifting.weight", self.drifting.weight, expected)?;
         ConditioningObjective::new(self.conditioning).map(drop)
     }
 
@@ -397,6 +404,10 @@ impl LossConfig {
         }
         if self.reconstruction.weight > 0.0 {
             all.push(Box::new(Reconstruction::new(&self.reconstruction, context)?));
+        }
+        if attributes && self.drifting.weight > 0.0 {
+            let channels = &self.attributes.classifier;
+            all.push(Box::new(Drifting::new(&self.drifting, channels, context)?));
         }
         all.push(Box::new(ConditioningObjective::new(self.conditioning)?));
         if attributes && self.attributes.prior {

@@ -7,6 +7,7 @@ pub mod attribute_classifier;
 pub mod attribute_prior;
 pub mod conditioning;
 pub mod contrastive;
+pub mod drifting;
 mod interface;
 pub mod reconstruction;
 
@@ -14,5 +15,6 @@ pub use attribute_classifier::{AttributeClassifier, AttributesConfig};
 pub use attribute_prior::PriorObjective;
 pub use conditioning::{ConditioningConfig, ConditioningObjective};
 pub use contrastive::{ContrastConfig, Contrastive};
+pub use drifting::{Drifting, DriftingConfig};
 pub use interface::{DiscriminatorInputs, GeneratorInputs, Objective, ObjectiveContext};
 pub use reconstruction::{Reconstruction, ReconstructionConfig};
