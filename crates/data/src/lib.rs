@@ -73,7 +73,7 @@ pub use formats::face2text_v2::Face2TextConfig;
 pub use formats::ffhq::FfhqConfig;
 pub use formats::flickr8k::Flickr8kConfig;
 pub use formats::folder::FolderConfig;
-pub use formats::lfw::LfwConfig;
+pub use formats::lfw::{LfwConfig, LfwSchema};
 pub use formats::parquet::ParquetConfig;
 pub use formats::text_folder::{MmCelebaHqConfig, TextFilesConfig};
 pub use formats::webdataset::WebdatasetConfig;

@@ -9,6 +9,7 @@ use super::collection::Collection;
 use super::face2text;
 use super::file_index::{FileIndex, nearest};
 use super::lfw_attributes::LfwAttributes;
+pub use super::lfw_attributes::LfwSchema;
 use crate::dataset::Caption;
 use crate::error::{Error, Result};
 use crate::files_config::FilesConfig;
@@ -37,6 +38,8 @@ pub struct LfwConfig {
     /// Default none. Without `captions` the data set has the images that are in this table, and no
     /// captions.
     pub attributes: Option<PathBuf>,
+    /// The schema of the attributes: LFW's own, or CelebA's. Default `lfw`.
+    pub schema: LfwSchema,
     /// The central part of each image that is used. An aligned LFW face fills about 0.6 of the 250
     /// pixels. Default 0.6, above 0 and at most 1.
     pub crop: f64,
@@ -52,6 +55,7 @@ impl Default for LfwConfig {
             images: PathBuf::new(),
             captions: PathBuf::new(),
             attributes: None,
+            schema: LfwSchema::default(),
             crop: 0.6,
             files: FilesConfig::default(),
             split: SplitConfig::default(),
@@ -71,6 +75,7 @@ impl Format for LfwConfig {
         let (described, empty) =
             if captioned { face2text::read(&self.captions)? } else { Default::default() };
         let attributes = self.attributes.as_deref().map(LfwAttributes::read).transpose()?;
+        let attributes = attributes.map(|attributes| attributes.in_schema(self.schema));
         let root = find_root(&self.images)?;
         let index = FileIndex::scan(&root)?;
         if index.len() == 0 {

@@ -8,7 +8,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use super::celeba::spelled;
+use serde::{Deserialize, Serialize};
+
+use super::celeba::{schema as celeba_schema, spelled};
 use super::layout::stem;
 use crate::attributes::{Attribute, Attributes, Observation, Schema};
 use crate::error::{Error, Result};
@@ -33,6 +35,27 @@ const SAMPLED: &str = "Male, Asian, White, Black, Indian, Baby, Child, Youth, Mi
     Big Nose, Pointy Nose, Big Lips, Goatee, Round Jaw, Double Chin, Wearing Hat, Attractive Man, \
     Attractive Woman, Bags Under Eyes, Heavy Makeup, Rosy Cheeks, Wearing Lipstick, High Cheekbones, Brown Eyes, \
     Wearing Earrings, Wearing Necktie, Wearing Necklace";
+
+/// CelebA's attributes that LFW has under other names: true where one of the former is present, or, of the
+/// latter, where none is.
+const AS_CELEBA: [(&str, &[&str], &[&str]); 4] = [
+    ("attractive", &["attractive-man", "attractive-woman"], &[]),
+    ("eyeglasses", &["eyeglasses", "sunglasses"], &[]),
+    ("wavy-hair", &["wavy-hair", "curly-hair"], &[]),
+    ("young", &[], &["middle-aged", "senior"]),
+];
+
+/// The schema of the attributes of LFW.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LfwSchema {
+    /// The 73 published attributes.
+    #[default]
+    Lfw,
+    /// CelebA's 40, so that a model of CelebA's photographs can be trained further: attributes of equal
+    /// names, and `attractive`, `eyeglasses`, `wavy-hair` and `young` from those that they stand for.
+    Celeba,
+}
 
 /// The attributes of images of LFW.
 #[derive(Debug)]
@@ -68,6 +91,23 @@ impl LfwAttributes {
         Ok(Self { schema, by_stem: by_stem.map_err(|reason| Error::file(file, reason))? })
     }
 
+    /// The same attributes in a schema.
+    pub(super) fn in_schema(self, schema: LfwSchema) -> Self {
+        if schema == LfwSchema::Lfw {
+            return self;
+        }
+        let celeba = celeba_schema();
+        let translated = |attributes: &Attributes| {
+            let value = |name: &str| self.schema.index(name).and_then(|place| attributes.value(place));
+            Attributes::new(celeba.names().map(|name| as_celeba(name, value)).collect::<Vec<_>>())
+        };
+        let entry = |(name, (line, attributes)): (&String, &(usize, Attributes))| {
+            (name.clone(), (*line, translated(attributes)))
+        };
+        let by_stem = self.by_stem.iter().map(entry).collect();
+        Self { schema: celeba.clone(), by_stem }
+    }
+
     /// The line and the attributes of an image.
     pub(super) fn of(&self, name: &str) -> Option<(usize, Attributes)> {
         self.by_stem.get(&stem(name)).cloned()
@@ -82,6 +122,20 @@ impl LfwAttributes {
     pub(super) fn len(&self) -> usize {
         self.by_stem.len()
     }
+}
+
+/// An attribute of CelebA from the values of LFW's, by name; unknown if one that it depends on is.
+fn as_celeba(name: &str, value: impl Fn(&str) -> Option<usize>) -> Observation {
+    let same: &[&str] = &[name];
+    let (any, none) = AS_CELEBA
+        .iter()
+        .find(|(other, ..)| *other == name)
+        .map_or((same, &[][..]), |(_, any, none)| (*any, *none));
+    let known = any.iter().chain(none).map(|name| value(name)).collect::<Option<Vec<_>>>();
+    let Some(values) = known else { return Observation::Unknown };
+    let present = values[..any.len()].contains(&1);
+    let absent = !values[any.len()..].contains(&1);
+    Observation::Value(u8::from(if none.is_empty() { present } else { absent }))
 }
 
 /// The names of a list in this project's spelling.
@@ -197,6 +251,22 @@ mod tests {
         assert!(
             LfwAttributes::read(&file).unwrap_err().to_string().contains("line 1: 1 scores, expected 73")
         );
+    }
+
+    #[test]
+    fn attributes_are_translated_to_those_of_celeba() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("lfw_sample_attributes.txt");
+        let rows = "1f.jpg \tFemale\tYouth\tCurly Hair\tSunglasses\tAttractive Woman\n2m.jpg \tMale\tSenior\tmustache\n";
+        std::fs::write(&file, rows).unwrap();
+        std::fs::write(folder.path().join("mapping.txt"), "1f.jpg -> Ada_Ley_0001.bmp\n").unwrap();
+        let found = LfwAttributes::read(&file).unwrap().in_schema(LfwSchema::Celeba);
+        assert_eq!((found.schema.len(), &found.schema), (40, celeba_schema()));
+        let names = ["male", "young", "wavy-hair", "eyeglasses", "attractive", "mustache"];
+        let of = |image: &str| names.map(|name| value(&found, image, name));
+        assert_eq!(of("1f.jpg"), [Some(0), Some(1), Some(1), Some(1), Some(1), Some(0)]);
+        assert_eq!(of("2m.jpg"), [Some(1), Some(0), Some(0), Some(0), Some(0), Some(1)]);
+        assert_eq!(value(&found, "1f.jpg", "blurry"), None, "the table does not tell of it");
     }
 
     #[test]

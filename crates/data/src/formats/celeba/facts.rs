@@ -99,7 +99,7 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
 });
 
 /// The schema of CelebA: each attribute is `false` or `true`.
-pub(super) fn schema() -> &'static Schema {
+pub(crate) fn schema() -> &'static Schema {
     &SCHEMA
 }
 

@@ -18,7 +18,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use t2f_ops::setting::SettingError;
 
-pub(crate) use self::facts::spelled;
+pub(crate) use self::facts::{schema, spelled};
 use self::tables::{ATTRIBUTES, Labelled, SOURCE};
 pub(crate) use self::tables::{IMAGES, People};
 use super::file_index::FileIndex;
