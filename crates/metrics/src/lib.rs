@@ -100,6 +100,7 @@ pub mod retrieval;
 pub mod sliced_wasserstein;
 pub mod state_dict;
 pub mod statistics;
+pub mod stripes;
 pub mod symmetric;
 
 pub use error::{Error, Result};

@@ -12,6 +12,7 @@ use crate::ms_ssim::StructuralSimilarity;
 use crate::paraphrase::ParaphraseConsistency;
 use crate::retrieval::RPrecision;
 use crate::sliced_wasserstein::SlicedWasserstein;
+use crate::stripes::Stripes;
 
 /// All metrics of this crate, in the order of reports. A metric of one's own is pushed to the list.
 pub fn all() -> Vec<Box<dyn Metric>> {
@@ -24,6 +25,7 @@ pub fn all() -> Vec<Box<dyn Metric>> {
         Box::new(FeatureDistances),
         Box::new(SlicedWasserstein),
         Box::new(StructuralSimilarity),
+        Box::new(Stripes),
         Box::new(NearestImages),
         Box::new(RPrecision::default()),
     ]

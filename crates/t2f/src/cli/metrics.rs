@@ -54,7 +54,7 @@ pub struct Options {
     #[arg(value_name = "MODEL")]
     model: Option<PathBuf>,
     /// Metrics [default: attributes,features if there is an oracle for the data, else
-    /// features,swd,ms-ssim,memorisation]
+    /// features,swd,ms-ssim,stripes,memorisation]
     #[arg(long, value_parser = names(), value_delimiter = ',', value_name = "LIST", hide_default_value = true)]
     metrics: Vec<String>,
     /// Number of captions of the split, at least four
@@ -225,9 +225,9 @@ fn selected(
 ) -> anyhow::Result<Vec<Box<dyn Metric>>> {
     let names: Vec<&str> = match options.metrics.as_slice() {
         [] if oracle.is_some() => vec!["attributes", "features"],
-        [] if data.schema().is_empty() => vec!["features", "swd", "ms-ssim", "memorisation"],
+        [] if data.schema().is_empty() => vec!["features", "swd", "ms-ssim", "stripes", "memorisation"],
         // The skipped metric's reason explains how to train an oracle.
-        [] => vec!["agreement", "features", "swd", "ms-ssim", "memorisation"],
+        [] => vec!["agreement", "features", "swd", "ms-ssim", "stripes", "memorisation"],
         named => named.iter().map(|name| if name == OLD_GROUP { "attributes" } else { name }).collect(),
     };
     Ok(t2f_metrics::select(t2f_metrics::all(), &names)?)
