@@ -343,9 +343,14 @@ impl LossConfig {
         self.attributes.check()?;
         self.reconstruction.check()?;
         self.drifting.check()?;
-        let features = self.drifting.weight == 0.0 || !self.attributes.classifier.is_empty();
-        let expected = "0 without a loss.attributes.classifier, whose features it compares";
-        check(features, "loss.drifting.weight", self.drifting.weight, expected)?;
+        let classified = !self.attributes.classifier.is_empty() && self.attributes.weight > 0.0;
+        let expected = "0 without a loss.attributes.classifier and a loss.attributes.weight above 0";
+        check(
+            self.drifting.weight == 0.0 || classified,
+            "loss.drifting.weight",
+            self.drifting.weight,
+            expected,
+        )?;
         ConditioningObjective::new(self.conditioning).map(drop)
     }
 
@@ -354,13 +359,14 @@ impl LossConfig {
         self.attributes.code_size(attribute_sizes)
     }
 
-    /// Turns off all that needs attributes: the classifier, the prior and, with a prior, the
+    /// Turns off all that needs attributes: the classifier, the drifting loss, the prior and, with a prior, the
     /// reconstruction, since without an attribute code the noise of an image encodes its text, too.
     pub fn without_attributes(&mut self) {
         if self.attributes.weight > 0.0 && self.attributes.prior {
             self.reconstruction.weight = 0.0;
         }
         self.attributes.weight = 0.0;
+        self.drifting.weight = 0.0;
     }
 
     /// Turns off the losses that compare captions, for data without captions.

@@ -57,7 +57,7 @@ pub use labels::{Labels, PartialLabels};
 pub use latent_encoder::{EncodedLatent, LatentEncoder};
 pub use loss::{AdversarialConfig, AdversarialLoss, DiscriminatorBatch, LossTerms, PenaltyConfig, Scores};
 pub use objective::{
-    AttributesConfig, ConditioningConfig, ContrastConfig, DiscriminatorInputs, GeneratorInputs, Objective,
-    ObjectiveContext, ReconstructionConfig,
+    AttributesConfig, ConditioningConfig, ContrastConfig, DiscriminatorInputs, DriftingConfig,
+    GeneratorInputs, Objective, ObjectiveContext, ReconstructionConfig,
 };
 pub use prior::AttributePrior;

@@ -3,6 +3,7 @@
 mod attributes; // the attribute classifier: its parameters and its cap
 mod behaviour; // fade-in, independence of the batch and of the order of construction
 mod conditioning; // codes and divergences against values by hand
+mod drifting; // the drift of features, its gradient and its configuration
 mod gradients; // every parameter against finite differences, first and second order
 mod losses; // every loss and penalty against values by hand
 mod prior; // the content of attribute codes and the frequency of each
