@@ -153,7 +153,7 @@ fn hours_of(text: &str) -> Result<f64, String> {
 fn within(hours: f64, config: &Config) -> t2f_train::Result<Config> {
     let fitted = hours::fit(config, &Components::new(), hours)?;
     terminal::note(&format!(
-        "the schedule times {:.3} has {:.1} kimg: about {} at the measured pace",
+        "the schedule is scaled by {:.3}: {:.1} kimg, about {} at the measured pace",
         fitted.factor,
         fitted.images as f64 / 1000.0,
         duration(fitted.seconds)
