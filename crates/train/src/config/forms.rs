@@ -1,6 +1,6 @@
 //! The form of a setting in words, and the value that a refused one is likely to mean.
 
-use toml::Value;
+use toml::{Table, Value};
 
 use super::keys::Keys;
 
@@ -25,6 +25,10 @@ pub(super) fn accepted(keys: &Keys, key: &str, refused: &Value) -> String {
         forms.push("a text in quotes".into());
     }
     forms.extend(list(keys, key, refused));
+    let schedule = Table::from_iter([("from".to_owned(), 1.0.into()), ("to".to_owned(), 1.0.into())]);
+    if refused.is_table() && keys.accepts(key, Value::Table(schedule)) {
+        forms.push("{ from = …, to = …, shape = linear or cosine } of numbers".into());
+    }
     if forms.is_empty() { "another value".into() } else { forms.join(" or ") }
 }
 

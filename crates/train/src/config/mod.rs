@@ -400,7 +400,7 @@ mod tests {
         for (line, needle) in [
             ("ema.half_life_kimg={from=1,to=0}", "ema.half_life_kimg is 0, expected above 0"),
             ("ema.half_life_kimg=soon", "ema.half_life_kimg is `soon`, expected a number"),
-            ("loss.adversarial.r2.gamma={from=1}", "missing field `to`"),
+            ("loss.adversarial.r2.gamma={from=1}", "is a table, expected a number or { from = …, to = …"),
             (
                 "optimizer.generator.lr={from=1e-3,to=-1}",
                 "optimizer.generator.lr is 0.001 to -1, expected above 0",

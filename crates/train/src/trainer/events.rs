@@ -6,7 +6,7 @@ use std::path::Path;
 
 use t2f_metrics::measure::LeftOut;
 
-use super::evaluation::Evaluation;
+use super::best::Evaluation;
 use crate::config::Change;
 #[cfg(doc)]
 use crate::pace::Pace;

@@ -4,6 +4,7 @@
 //! an uninterrupted one. A checkpoint contains the tensors, the progress and the incomplete averages of
 //! the statistics.
 
+mod best;
 mod changed;
 mod classifier_agreement;
 mod evaluation;
@@ -39,8 +40,8 @@ use crate::samples::Samples;
 use crate::schedule::{Schedule, Stage};
 use crate::state::{OptimizerSteps, TrainState};
 
+pub use best::{Best, Evaluation};
 use evaluation::Evaluator;
-pub use evaluation::{Best, Evaluation};
 pub use events::{Event, Outcome, Tick, Watch};
 pub use progress::Progress;
 use progress::{Clock, crosses, sheet_is_due, tick_is_due};

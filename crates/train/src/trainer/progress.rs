@@ -7,7 +7,7 @@ use candle_core::DType;
 use serde::{Deserialize, Serialize};
 use t2f_gan::AdaController;
 
-use super::evaluation::Best;
+use super::best::Best;
 use crate::error::{Error, Result};
 use crate::rollback::Rollback;
 use crate::schedule::Stage;
