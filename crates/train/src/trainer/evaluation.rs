@@ -75,7 +75,10 @@ impl Evaluator {
         let mut names = vec!["features"];
         if let Some(oracle) = &self.oracle {
             context = context.with_oracle(oracle);
-            names.push("agreement");
+            // Images of earlier levels are smaller than those of the oracle.
+            if at.resolution() >= oracle.record().resolution {
+                names.push("agreement");
+            }
         }
         let mut metrics: Vec<Box<dyn Metric + '_>> = Vec::new();
         metrics.extend(t2f_metrics::select(t2f_metrics::all(), &names)?);
