@@ -118,7 +118,7 @@ fn the_last_sheet_replaces_no_other() {
 fn hours_scale_the_schedule_and_the_run_is_that_of_its_configuration() {
     let folder = tempfile::tempdir().unwrap();
     let dry = run(folder.path(), &train(&[]).into_iter().chain(["-n", "--hours", "1"]).collect::<Vec<_>>());
-    assert!(dry.code == 0 && dry.err.contains("kimg: about "), "{}", dry.err);
+    assert!(dry.code == 0 && dry.err.contains("kimg, about "), "{}", dry.err);
     assert!(!dry.out.contains("stable_kimg = [0.016, 0.016]"), "{}", dry.out);
     assert!(!folder.path().join("runs").exists());
 

@@ -8,6 +8,7 @@ mod best;
 mod changed;
 mod classifier_agreement;
 mod evaluation;
+mod evaluator;
 mod events;
 mod held_out;
 mod output;
@@ -41,7 +42,7 @@ use crate::schedule::{Schedule, Stage};
 use crate::state::{OptimizerSteps, TrainState};
 
 pub use best::{Best, Evaluation};
-use evaluation::Evaluator;
+use evaluator::Evaluator;
 pub use events::{Event, Outcome, Tick, Watch};
 pub use progress::Progress;
 use progress::{Clock, crosses, sheet_is_due, tick_is_due};
