@@ -60,7 +60,7 @@
 //! metrics.push(Box::new(Brightness));
 //! let measurement = measure(&Context::new(&generate, &splits, Part::Test, &request), &metrics)?;
 //! let values: Vec<_> = measurement.values().map(|value| (value.key.as_str(), value.numbers())).collect();
-//! assert_eq!(values[1], ("brightness", Some((3.0, None))));
+//! assert_eq!(values.last(), Some(&("brightness", Some((3.0, None)))));
 //! # Ok(())
 //! # }
 //! ```
