@@ -12,7 +12,7 @@ use crate::images::to_tensor;
 use crate::metric::{Batch, Context, MetricValue, Report, Source};
 use crate::oracle::Oracle;
 use crate::prediction::Prediction;
-use crate::request::generate_each;
+use crate::request::{GenerationRequest, generate_each};
 
 /// The name of all metrics that need an oracle.
 pub const GROUP: &str = "attributes";
@@ -55,18 +55,24 @@ impl<'a> RequestPredictions<'a> {
 
     /// Each caption with the predictions for its images.
     pub(crate) fn captions(&self) -> Result<Vec<ScoredCaption<'a>>> {
-        let request = self.context.request();
-        let real = self.context.real_predictions()?;
-        let generated = self.generated.chunks(request.per_caption());
-        let captions = request.captions().iter().zip(generated).zip(real);
-        Ok(captions
-            .map(|((caption, generated), real)| ScoredCaption {
-                claims: &caption.claims,
-                generated: generated.to_vec(),
-                real: real.clone(),
-            })
-            .collect())
+        Ok(scored_captions(self.context.request(), &self.generated, self.context.real_predictions()?))
     }
+}
+
+/// Each caption of a request with the predictions for its generated images, in the order of the request, and for
+/// its real image.
+pub fn scored_captions<'a>(
+    request: &'a GenerationRequest,
+    generated: &[Prediction],
+    real: &[Prediction],
+) -> Vec<ScoredCaption<'a>> {
+    let captions = request.captions().iter().zip(generated.chunks(request.per_caption())).zip(real);
+    let scored = captions.map(|((caption, generated), real)| ScoredCaption {
+        claims: &caption.claims,
+        generated: generated.to_vec(),
+        real: real.clone(),
+    });
+    scored.collect()
 }
 
 /// A report of values that an oracle scores.

@@ -45,7 +45,7 @@ impl Accumulator for Observing<'_> {
 
     fn finish(self: Box<Self>, _generated: &[Image]) -> Result<Report> {
         let (context, count) = (self.context, self.generated.len());
-        let real = of_data(context.data(), count)?;
+        let real = mean(of_data(context.data(), count)?.iter());
         let key = context.key().child("stripes");
         let ratio = |powers: &[Vec<f64>]| -> Result<Estimate> {
             let resampled = resamples(powers.len(), key);
@@ -84,10 +84,11 @@ fn of_data(data: &dyn Dataset, count: usize) -> Result<Vec<Vec<f64>>> {
     Ok(all)
 }
 
-/// `mean_k (mean_i P_k of images) / (mean_j P_k of real ones)`, over the frequencies of fine stripes.
-fn relative<'a>(images: impl Iterator<Item = &'a Vec<f64>>, real: &[Vec<f64>]) -> f64 {
-    let (own, real) = (mean(images), mean(real.iter()));
-    let ratios = own.iter().zip(&real).map(|(own, real)| own / real.max(1e-12));
+/// `mean_k (mean_i P_k of images) / (mean_j P_k of real ones)`, over the frequencies of fine stripes; `real` has the
+/// means of real images.
+fn relative<'a>(images: impl Iterator<Item = &'a Vec<f64>>, real: &[f64]) -> f64 {
+    let own = mean(images);
+    let ratios = own.iter().zip(real).map(|(own, real)| own / real.max(1e-12));
     ratios.sum::<f64>() / own.len().max(1) as f64
 }
 
@@ -164,7 +165,7 @@ mod tests {
             powers(&image(16, |x, y| ((x * 7 + y * 13 + seed * 31) * (x + 3 * y + 1) % 97) as u8)).unwrap()
         };
         let real: Vec<Vec<f64>> = (0..4).map(noise).collect();
-        assert!((relative(real.iter(), &real) - 1.0).abs() < 1e-12);
+        assert!((relative(real.iter(), &mean(real.iter())) - 1.0).abs() < 1e-12);
         // The frequencies without stripes have a power of 0 in both.
         let (one, two) = (vec![stripes(10)], vec![stripes(20)]);
         let at_4 = |rows: &[Vec<f64>]| rows[0][1];

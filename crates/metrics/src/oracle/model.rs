@@ -5,6 +5,7 @@ use std::path::Path;
 
 use candle_core::{D, DType, Device, IndexOp, Tensor};
 use candle_nn::VarBuilder;
+use t2f_data::Dataset;
 use t2f_data::attributes::Schema;
 use t2f_files::disk::{self, OsDisk};
 
@@ -35,8 +36,24 @@ impl Oracle {
     /// # Errors
     /// If the embedded file does not fit this build.
     pub fn embedded(resolution: usize) -> Result<Option<Self>> {
-        let oracle = Self::from_bytes(include_bytes!("../../assets/oracle-32.safetensors"))?;
+        let oracle = Self::for_features()?;
         Ok(oracle.halvings(resolution).map(|_| oracle))
+    }
+
+    /// The embedded oracle, if it classifies the attributes of a data set and fits its images.
+    ///
+    /// # Errors
+    /// As for [`embedded`](Self::embedded).
+    pub fn embedded_for(data: &dyn Dataset) -> Result<Option<Self>> {
+        Ok(Self::embedded(data.resolution())?.filter(|oracle| oracle.record().schema == *data.schema()))
+    }
+
+    /// The embedded oracle for its features alone, which are defined for images of any kind and size.
+    ///
+    /// # Errors
+    /// As for [`embedded`](Self::embedded).
+    pub fn for_features() -> Result<Self> {
+        Self::from_bytes(include_bytes!("../../assets/oracle-32.safetensors"))
     }
 
     /// An oracle from its file.

@@ -23,8 +23,6 @@ use crate::cli::sampling::SamplingOptions;
 use crate::cli::saved_images::{self, SavedImages};
 use crate::cli::{json_file, shipped, terminal};
 
-/// The side of the images of the embedded oracle.
-const SIDE: usize = 32;
 /// The minimum number of images of a distance between distributions.
 const LEAST: usize = 4;
 /// The earlier name of the group `attributes`.
@@ -135,8 +133,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let own = oracle(options, &model, &splits)?;
     let mut metrics = selected(options, data, own.as_ref())?;
     metrics.extend(saved(options, &model));
-    // The features of the embedded oracle are defined for images of any kind and size.
-    let embedded = if own.is_some() { None } else { Oracle::embedded(SIDE)? };
+    let embedded = if own.is_some() { None } else { Some(Oracle::for_features()?) };
     let features = own.as_ref().or(embedded.as_ref()).map(OracleFeatures::new);
     let inception = inception(options)?;
     let request =
@@ -214,8 +211,7 @@ fn oracle(options: &Options, model: &Model, splits: &Splits) -> anyhow::Result<O
         let hint = "`t2f oracle train` writes one";
         return Oracle::load(file).map(Some).map_err(|error| because(error, "cannot load the oracle", hint));
     }
-    let embedded = Oracle::embedded(splits.test.resolution())?;
-    Ok(embedded.filter(|oracle| oracle.record().schema == *splits.schema()))
+    Ok(Oracle::embedded_for(splits.test.as_ref())?)
 }
 
 fn selected(

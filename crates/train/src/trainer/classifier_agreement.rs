@@ -11,7 +11,7 @@ use t2f_data::Image;
 use t2f_data::attributes::Schema;
 use t2f_gan::Growth;
 use t2f_metrics::agreement::attribute_agreement;
-use t2f_metrics::attributes::ScoredCaption;
+use t2f_metrics::attributes::scored_captions;
 use t2f_metrics::images::to_tensor;
 use t2f_metrics::metric::{Accumulator, Batch, Better, Images, MetricValue, Report};
 use t2f_metrics::prediction::{Prediction, ScoredAttributes};
@@ -107,19 +107,7 @@ impl Accumulator for Scoring<'_> {
     }
 
     fn finish(self: Box<Self>, _generated: &[Image]) -> Result<Report> {
-        let captions: Vec<ScoredCaption> = self
-            .context
-            .request()
-            .captions()
-            .iter()
-            .zip(self.generated.chunks(self.context.request().per_caption()))
-            .zip(&self.real)
-            .map(|((caption, generated), real)| ScoredCaption {
-                claims: &caption.claims,
-                generated: generated.to_vec(),
-                real: real.clone(),
-            })
-            .collect();
+        let captions = scored_captions(self.context.request(), &self.generated, &self.real);
         let agreement = attribute_agreement(&self.scored, &captions, self.context.key())?;
         let title = "agreement with captions by the classifier of the run";
         let aa = MetricValue::estimate("aa_classifier", title, agreement.agreement, Better::Higher);

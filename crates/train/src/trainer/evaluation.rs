@@ -4,7 +4,6 @@
 use std::path::PathBuf;
 
 use t2f_files::disk;
-use t2f_files::json_lines::Row;
 
 use super::Trainer;
 use super::best::{Best, Evaluation};
@@ -20,14 +19,7 @@ impl Trainer {
             let of_run = (&self.config, &self.splits, &self.state);
             evaluator.measure(&self.generator(), of_run, self.stage().growth())?
         };
-        let mut row = Row::new(self.progress.step);
-        row.set("Progress/kimg", self.progress.images as f64 / 1000.0);
-        for value in measurement.values() {
-            if let Some((number, _)) = value.numbers() {
-                row.set(&format!("Metrics/{}", value.key), number);
-            }
-        }
-        self.stats.record(&row)?;
+        self.record_metrics(&measurement)?;
         let evaluation = Evaluation::new(self.progress.images, self.stage().level, &measurement);
         let is_best = Best::observe(&mut self.progress.best, &evaluation);
         if is_best {

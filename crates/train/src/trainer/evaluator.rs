@@ -14,9 +14,6 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::state::TrainState;
 
-/// The side of the images of the embedded oracle, whose features are defined for images of any kind.
-const SIDE: usize = 32;
-
 /// The images, captions and classifiers of the evaluations of a run.
 #[derive(Debug)]
 pub(super) struct Evaluator {
@@ -47,11 +44,9 @@ impl Evaluator {
         });
         let own = match given.transpose()? {
             Some(oracle) => Some(oracle),
-            None => {
-                Oracle::embedded(data.resolution())?.filter(|oracle| oracle.record().schema == *data.schema())
-            }
+            None => Oracle::embedded_for(data)?,
         };
-        let embedded = if own.is_some() { None } else { Oracle::embedded(SIDE)? };
+        let embedded = if own.is_some() { None } else { Some(Oracle::for_features()?) };
         let request = GenerationRequest::first(data, config.output.metrics_images, 1, config.seed)?;
         Ok(Some(Self { part, request, oracle: own, embedded }))
     }

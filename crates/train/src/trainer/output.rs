@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use candle_core::Tensor;
 use t2f_files::json_lines::Row;
-use t2f_metrics::measure::measure;
+use t2f_metrics::measure::{Measurement, measure};
 use t2f_metrics::request::GenerationRequest;
 use t2f_metrics::{Context, Metric};
 use t2f_ops::peak_memory;
@@ -145,6 +145,11 @@ impl Trainer {
                 metrics.map(|metric| Box::new(metric.clone()) as Box<dyn Metric>).collect();
             measure(&context, &metrics)?
         };
+        self.record_metrics(&measurement)
+    }
+
+    /// Records each value of a measurement as `Metrics/<key>`, in a row of its own.
+    pub(super) fn record_metrics(&mut self, measurement: &Measurement) -> Result<()> {
         let mut row = Row::new(self.progress.step);
         row.set("Progress/kimg", self.progress.images as f64 / 1000.0);
         for value in measurement.values() {
