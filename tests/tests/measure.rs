@@ -144,3 +144,50 @@ fn a_run_is_measured_and_the_numbers_are_kept_with_their_protocol() {
     let wrong = measure("d.json", &["--inception", "a.json"]);
     assert!(wrong.code == 1 && wrong.err.contains("a.json") && wrong.err.contains("hint: "), "{}", wrong.err);
 }
+
+#[test]
+fn captions_of_people_are_measured_from_a_file_and_from_the_program() {
+    let folder = tempfile::tempdir().unwrap();
+    train(folder.path());
+    let of_run = "runs/00000-procedural-quick";
+    let captions = "# class, caption, claims\nplain\tno glasses, red hair\tglasses=none;hair-colour=red\n\
+        plain\ta bald guy\thair-length=bald\nmade-up\tlady in a beret\that=cap|beanie|brim;glasses=none\n";
+    fs::write(folder.path().join("mine.tsv"), captions).unwrap();
+    let measure = |more: &[&str]| -> Ran {
+        let command = ["metrics", of_run, "--device", "cpu", "--metrics", "people"];
+        run(folder.path(), &[&command[..], more].concat())
+    };
+    let ran = measure(&["--people", "mine.tsv", "--faces", "4", "--json", "a.json", "--seed", "3"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let scores = json(folder.path(), "a.json");
+    for key in ["people", "people_plain", "people_made_up", "aa_people", "aa_people_shuffled", "exact_people"]
+    {
+        assert!(scores.get(key).is_some(), "a number or null: {key}");
+        assert!(ran.out.contains(key), "{key} is not printed: {}", ran.out);
+    }
+    assert!(scores["aa_people"].is_f64() && scores["aa_people_ci"].is_array(), "{scores}");
+    assert_eq!(scores["details"]["people"]["classes"][1]["class"], "made-up");
+    assert!(ran.out.contains("12 images for 3 captions of mine-"), "{}", ran.out);
+    let rows = fs::read_to_string(folder.path().join(of_run).join("metric-aa_people12.jsonl")).unwrap();
+    let row: Value = serde_json::from_str(rows.trim()).unwrap();
+    assert_eq!(
+        (&row["split"], &row["captions"], &row["n"], &row["seed"]),
+        (&"mine".into(), &3.into(), &12.into(), &3.into())
+    );
+    assert!(row["data"].as_str().unwrap().starts_with("mine-"), "{row}");
+
+    let half = measure(&["--people", "dev", "--faces", "1"]);
+    assert!(half.code == 0 && half.out.contains("captions of people-dev-"), "{}{}", half.out, half.err);
+    fs::write(folder.path().join("wrong.tsv"), captions.replace("beanie", "beret")).unwrap();
+    let wrong = measure(&["--people", "wrong.tsv"]);
+    assert!(
+        wrong.code == 1 && wrong.err.contains("wrong.tsv: line 4: unknown value of hat `beret`"),
+        "{}",
+        wrong.err
+    );
+    assert!(
+        wrong.err.contains("expected one of none, cap, beanie, brim") && wrong.err.contains("hint: "),
+        "{}",
+        wrong.err
+    );
+}

@@ -22,7 +22,7 @@ use crate::formats::webdataset::WebdatasetConfig;
 use crate::image_files;
 use crate::licences::{self, Terms};
 use crate::listing::{Format, Listing, Reading};
-use crate::procedural::{ProceduralFaces, Split};
+use crate::procedural::{CaptionStyle, ProceduralFaces, Split};
 use crate::splits::Splits;
 
 /// The most images of a part of the procedural faces: the list of their pixels is allocated at once.
@@ -95,6 +95,8 @@ pub struct ProceduralConfig {
     pub val_images: usize,
     /// Images in each of the two test parts. Default 2000, 2 to 10^8.
     pub test_images: usize,
+    /// The captions. Default `plain`.
+    pub captions: CaptionStyle,
     /// The seed of the faces; equal seeds give equal faces. Default 0.
     pub seed: u64,
     /// Memory for rendered images in MiB; images beyond it are rendered again each time. Default 2048.
@@ -103,7 +105,14 @@ pub struct ProceduralConfig {
 
 impl Default for ProceduralConfig {
     fn default() -> Self {
-        Self { train_images: 20_000, val_images: 2_000, test_images: 2_000, seed: 0, memory_mib: 2048 }
+        Self {
+            train_images: 20_000,
+            val_images: 2_000,
+            test_images: 2_000,
+            captions: CaptionStyle::default(),
+            seed: 0,
+            memory_mib: 2048,
+        }
     }
 }
 
@@ -206,7 +215,8 @@ impl ProceduralConfig {
             }
         }
         let part = |split, images| -> Arc<dyn Dataset> {
-            let faces = ProceduralFaces::new(split, self.seed, images, resolution);
+            let faces =
+                ProceduralFaces::new(split, self.seed, images, resolution).with_captions(self.captions);
             Arc::new(Cached::with_mib(Arc::new(faces), self.memory_mib))
         };
         let splits = Splits::new(

@@ -19,7 +19,7 @@ use crate::location::{self, FileTimes, Identity, Location};
 use crate::notes::Notes;
 use crate::pixel_cache::{Entry, Images, Pack, PixelCache, Remarks, examine};
 use crate::preflight::{BadFile, PreflightReport};
-use crate::procedural::{self, Face};
+use crate::procedural::{self, CaptionStyle, Face};
 use crate::split_config::SplitConfig;
 use crate::splits::{Splits, Subset};
 use crate::squares::{Square, Squares};
@@ -168,13 +168,13 @@ impl Dataset for ImageFiles {
     }
     fn edit(&self, index: usize, attribute: usize, value: usize, key: Key) -> Result<Option<CaptionEdit>> {
         match self.face(index)? {
-            Some(face) => procedural::edit(&face, attribute, value, key),
+            Some(face) => procedural::edit(&face, CaptionStyle::default(), attribute, value, key),
             None => Ok(None),
         }
     }
     fn paraphrase(&self, index: usize, key: Key) -> Result<Option<[Caption; 2]>> {
         match self.face(index)? {
-            Some(face) => Ok(Some(procedural::paraphrase(&face, key))),
+            Some(face) => Ok(Some(procedural::paraphrase(&face, CaptionStyle::default(), key))),
             None => captions_with_equal_claims(&self.records[index].captions, key),
         }
     }

@@ -29,6 +29,7 @@
 pub mod attributes;
 mod batch;
 mod cached;
+mod captions;
 mod config;
 mod convert;
 mod dataset;
@@ -47,6 +48,7 @@ mod loader_config;
 mod location;
 mod near_duplicates;
 mod notes;
+pub mod people;
 mod pixel_cache;
 mod prefetch;
 mod preflight;
@@ -57,7 +59,9 @@ mod squares;
 pub mod text_file;
 mod visual;
 
-pub use attributes::{Attribute, Attributes, Claim, Claims, Observation, Schema};
+pub use attributes::{
+    Attribute, Attributes, Claim, ClaimedCaption, ClaimedCaptions, Claims, Observation, Schema,
+};
 pub use batch::{Batch, Item};
 pub use cached::Cached;
 pub use config::{DataConfig, ProceduralConfig, SOURCES};

@@ -163,9 +163,15 @@ pub fn attribute_agreement(
     key: Key,
 ) -> Result<Agreement> {
     let parts = contributions(scored, captions)?;
-    let all = Scores::of(scored.len(), parts.iter());
+    Ok(agreement_of(scored, &parts.iter().collect::<Vec<_>>(), key))
+}
+
+/// The agreement of some captions, at least one. Their shuffled-caption baseline is that of the
+/// contributions: over the images of all captions that these were computed with.
+pub(crate) fn agreement_of(scored: &ScoredAttributes, parts: &[&Contribution], key: Key) -> Agreement {
+    let all = Scores::of(scored.len(), parts.iter().copied());
     let resampled: Vec<Scores> = resamples(parts.len(), key)
-        .map(|members| Scores::of(scored.len(), members.into_iter().map(|index| &parts[index])))
+        .map(|members| Scores::of(scored.len(), members.into_iter().map(|index| parts[index])))
         .collect();
     let estimate = |of: fn(&Scores) -> f64| Estimate::new(of(&all), resampled.iter().map(of).collect());
     let normalised = all
@@ -183,7 +189,7 @@ pub fn attribute_agreement(
         ),
     };
     let attributes = scored.names().zip(&all.attributes).filter(|(_, sums)| sums.claims > 0.0);
-    Ok(Agreement {
+    Agreement {
         captions: parts.len(),
         agreement: estimate(|scores| scores.mean(|sums| sums.agreement)),
         shuffled: estimate(|scores| scores.mean(|sums| sums.shuffled)),
@@ -191,7 +197,7 @@ pub fn attribute_agreement(
         normalised,
         exact: estimate(|scores| scores.exact),
         attributes: attributes.map(|(name, sums)| (name.to_owned(), shares(sums))).collect(),
-    })
+    }
 }
 
 /// The contributions of all captions with a claim about a scored attribute.
@@ -199,6 +205,19 @@ pub(crate) fn contributions(
     scored: &ScoredAttributes,
     captions: &[ScoredCaption],
 ) -> Result<Vec<Contribution>> {
+    let contributions: Vec<Contribution> =
+        each_contribution(scored, captions)?.into_iter().flatten().collect();
+    if contributions.is_empty() {
+        return Err(Error::State("no caption makes a claim about a scored attribute".into()));
+    }
+    Ok(contributions)
+}
+
+/// The contribution of each caption; `None` for a caption without a claim about a scored attribute.
+pub(crate) fn each_contribution(
+    scored: &ScoredAttributes,
+    captions: &[ScoredCaption],
+) -> Result<Vec<Option<Contribution>>> {
     let images: usize = captions.iter().map(|caption| caption.generated.len()).sum();
     if captions.len() < 2 || captions.iter().any(|caption| caption.generated.is_empty()) {
         return Err(Error::State(format!(
@@ -207,12 +226,7 @@ pub(crate) fn contributions(
             captions.len()
         )));
     }
-    let one = |caption| contribution(scored, captions, caption, images);
-    let contributions: Vec<Contribution> = captions.iter().filter_map(one).collect();
-    if contributions.is_empty() {
-        return Err(Error::State("no caption makes a claim about a scored attribute".into()));
-    }
-    Ok(contributions)
+    Ok(captions.iter().map(|caption| contribution(scored, captions, caption, images)).collect())
 }
 
 fn contribution(

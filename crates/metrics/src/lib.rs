@@ -92,6 +92,7 @@ pub mod nearest;
 pub mod neighbours;
 pub mod oracle;
 pub mod paraphrase;
+pub mod people;
 pub mod prediction;
 pub mod report;
 pub mod request;

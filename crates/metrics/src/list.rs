@@ -10,6 +10,7 @@ use crate::memorisation::NearestImages;
 use crate::metric::Metric;
 use crate::ms_ssim::StructuralSimilarity;
 use crate::paraphrase::ParaphraseConsistency;
+use crate::people::PeoplesCaptions;
 use crate::retrieval::RPrecision;
 use crate::sliced_wasserstein::SlicedWasserstein;
 use crate::stripes::Stripes;
@@ -22,6 +23,7 @@ pub fn all() -> Vec<Box<dyn Metric>> {
         Box::new(EditTest),
         Box::new(ParaphraseConsistency),
         Box::new(AttributeDiversity),
+        Box::new(PeoplesCaptions::default()),
         Box::new(FeatureDistances),
         Box::new(SlicedWasserstein),
         Box::new(StructuralSimilarity),

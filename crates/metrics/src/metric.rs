@@ -376,6 +376,17 @@ impl Default for Source {
     }
 }
 
+/// The captions of a value that are not those of the request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtherCaptions {
+    /// Their name, in place of the name of a part of the data.
+    pub name: String,
+    /// The fingerprint of their file, in place of that of the data.
+    pub fingerprint: String,
+    /// Their number.
+    pub count: usize,
+}
+
 /// A number, its interval, or the reason why there is none.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
@@ -405,6 +416,8 @@ pub struct MetricValue {
     pub source: Source,
     /// The number of generated images, if it is not that of the request.
     pub images: Option<usize>,
+    /// The captions, if they are not those of the request.
+    pub captions: Option<OtherCaptions>,
     /// A key of earlier versions, which files have beside the new one.
     pub old_key: Option<String>,
 }
@@ -420,6 +433,7 @@ impl MetricValue {
             baselines: Vec::new(),
             source: Source::default(),
             images: None,
+            captions: None,
             old_key: None,
         }
     }
@@ -457,6 +471,13 @@ impl MetricValue {
     #[must_use]
     pub fn with_images(mut self, images: usize) -> Self {
         self.images = Some(images);
+        self
+    }
+
+    /// With other captions than those of the request.
+    #[must_use]
+    pub fn with_captions(mut self, captions: &OtherCaptions) -> Self {
+        self.captions = Some(captions.clone());
         self
     }
 

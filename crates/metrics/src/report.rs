@@ -8,14 +8,14 @@ use t2f_files::disk::{self, Disk, OsDisk};
 
 use crate::error::{Error, Result};
 use crate::measure::Measurement;
-use crate::metric::{MetricValue, merge};
+use crate::metric::{MetricValue, OtherCaptions, merge};
 
 /// The protocol of a number: all settings that must be equal for two numbers to be comparable.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Protocol {
-    /// The part of the data with the captions and the real images.
+    /// The part of the data with the captions and the real images, or the name of other captions.
     pub split: String,
-    /// The fingerprint of that part.
+    /// The fingerprint of that part, or of the file of other captions.
     pub data: String,
     /// The number of generated images.
     pub n: usize,
@@ -59,12 +59,18 @@ impl Protocol {
     /// The protocol of one value.
     fn of(&self, value: &MetricValue) -> Self {
         let source = value.source.clone();
-        Self {
+        let of_data = Self {
             n: value.images.unwrap_or(self.n),
             features: source.features,
             features_hash: source.features_hash,
             resize: source.resize,
             ..self.clone()
+        };
+        match value.captions.clone() {
+            Some(OtherCaptions { name, fingerprint, count }) => {
+                Self { split: name, data: fingerprint, captions: count, ..of_data }
+            }
+            None => of_data,
         }
     }
 }
@@ -249,6 +255,14 @@ mod tests {
         );
         assert_eq!((&lines[1]["guidance_scale"], &lines[1]["text_scale"]), (&1.5.into(), &1.5.into()));
         assert_eq!(short(500), "500");
+    }
+
+    #[test]
+    fn a_value_of_other_captions_states_them() {
+        let captions = OtherCaptions { name: "mine".into(), fingerprint: "mine-1".into(), count: 9 };
+        let row = row(&number(0.5).with_images(72).with_captions(&captions));
+        assert_eq!((row.metric.as_str(), row.protocol.n, row.protocol.captions), ("aan72", 72, 9));
+        assert_eq!((row.protocol.split.as_str(), row.protocol.data.as_str()), ("mine", "mine-1"));
     }
 
     #[test]

@@ -209,6 +209,6 @@ fn metrics_are_selected_by_name_and_group_in_the_order_of_the_list() -> Result<(
     let mut all: Vec<String> = all().iter().map(|metric| metric.name().into()).collect();
     all.sort();
     all.dedup();
-    assert_eq!(all.len(), 11, "names are unique");
+    assert_eq!(all.len(), 12, "names are unique");
     Ok(())
 }

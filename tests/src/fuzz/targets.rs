@@ -6,7 +6,7 @@ use std::path::Path;
 
 use candle_core::{Device, Tensor};
 use image::ImageEncoder;
-use t2f_data::{DataConfig, FilesConfig, FolderConfig, Image, LfwConfig, procedural};
+use t2f_data::{ClaimedCaptions, DataConfig, FilesConfig, FolderConfig, Image, LfwConfig, procedural};
 use t2f_files::disk::OsDisk;
 use t2f_files::json_lines;
 use t2f_gan::Growth;
@@ -185,6 +185,15 @@ pub fn targets() -> Vec<Target> {
             seeds: seeds(&["{\"Loss/D/total\":0.5,\"Progress/kimg\":1.0,\"step\":4.0}\n{\"step\":5.0}\n"]),
             words: &["\"check\":", "\"step\":", "{", "}", "\n", "1e400"],
             parse: Box::new(|bytes| json_lines::rows(bytes).1.is_empty()),
+        },
+        Target {
+            name: "claimed-captions",
+            seeds: seeds(&[
+                "# class, caption, claims\nplain\ta man\tsex=man\n",
+                "negation\tno glasses\tglasses=none;hair-colour=red|blond\r\n",
+            ]),
+            words: &["\t", "|", ";", "=", "\n", "#", "glasses", "none"],
+            parse: text(|text| ClaimedCaptions::parse("mine", text, procedural::schema()).is_ok()),
         },
     ]
 }

@@ -2,7 +2,8 @@
 //!
 //! A [`Schema`] names the attributes and their values, [`Attributes`] hold one [`Observation`] of an
 //! image for each attribute, and [`Claims`] hold the assertions of a caption. Attributes and values
-//! are positions in the schema; files hold names.
+//! are positions in the schema; files hold names. [`ClaimedCaptions`] are captions with claims and
+//! without images.
 //!
 //! ```
 //! use t2f_data::attributes::{Attribute, Attributes, Claims, Observation, Schema};
@@ -19,10 +20,12 @@
 //! # Ok::<(), t2f_data::Error>(())
 //! ```
 
+mod claimed;
 mod claims;
 mod observed;
 mod schema;
 
+pub use claimed::{ClaimedCaption, ClaimedCaptions};
 pub use claims::{Claim, Claims};
 pub use observed::{Attributes, Observation};
 pub use schema::{Attribute, MOST_VALUES, NOT_VISIBLE, Schema};

@@ -2,10 +2,10 @@
 
 use t2f_ops::rng::Key;
 
-use super::captions::caption_with;
+use super::captions::{CaptionStyle, caption_with};
 use super::factors::{Face, Factor, schema};
 use super::reserved::{RESERVED, has_reserved_pair};
-use super::words::Wording;
+use crate::captions::Wording;
 use crate::dataset::{Caption, CaptionEdit};
 use crate::error::{Error, Result};
 
@@ -18,7 +18,13 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 /// If there is no such factor or value.
-pub fn edit(face: &Face, attribute: usize, value: usize, key: Key) -> Result<Option<CaptionEdit>> {
+pub fn edit(
+    face: &Face,
+    style: CaptionStyle,
+    attribute: usize,
+    value: usize,
+    key: Key,
+) -> Result<Option<CaptionEdit>> {
     let wrong = |what: &str, found: usize, least: usize| Error::UnknownName {
         what: what.into(),
         name: found.to_string(),
@@ -31,7 +37,8 @@ pub fn edit(face: &Face, attribute: usize, value: usize, key: Key) -> Result<Opt
     if face.get(factor).is_none_or(|old| old == value) {
         return Ok(None);
     }
-    let write = |face: &Face| caption_with(face, Wording::Common, key.child("content"), key.child("words"));
+    let write =
+        |face: &Face| caption_with(face, style, Wording::Common, key.child("content"), key.child("words"));
     let before = write(face);
     if before.claims.about(attribute).is_none() {
         return Ok(None);
@@ -48,9 +55,9 @@ pub fn edit(face: &Face, attribute: usize, value: usize, key: Key) -> Result<Opt
 }
 
 /// Two captions of a face with equal content and another choice of words, those of training.
-pub fn paraphrase(face: &Face, key: Key) -> [Caption; 2] {
+pub fn paraphrase(face: &Face, style: CaptionStyle, key: Key) -> [Caption; 2] {
     ["words", "other words"]
-        .map(|words| caption_with(face, Wording::Common, key.child("content"), key.child(words)))
+        .map(|words| caption_with(face, style, Wording::Common, key.child("content"), key.child(words)))
 }
 
 /// The factors that a change of a factor can hide or rule out.

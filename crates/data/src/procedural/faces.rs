@@ -2,20 +2,20 @@
 
 use t2f_ops::rng::Key;
 
-use super::captions;
+use super::captions::{self, CaptionStyle};
 use super::edits;
 use super::factors::{Face, schema};
 use super::render::render;
 use super::reserved;
-use super::words::Wording;
 use crate::attributes::{Attributes, Schema};
+use crate::captions::Wording;
 use crate::dataset::{Caption, CaptionEdit, Dataset, check_index};
 use crate::error::Result;
 use crate::image::Image;
 
-/// The version of renderer, grammar and sampling. Every change that alters an image or a caption
-/// increases it.
-pub const GENERATOR_VERSION: u32 = 1;
+/// The version of the images alone: of renderer and sampling. Every change that alters an image increases
+/// it, and an oracle of another version is refused.
+pub const IMAGES_VERSION: u32 = 1;
 
 /// The parts of the procedural faces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -56,12 +56,20 @@ pub struct ProceduralFaces {
     seed: u64,
     len: usize,
     resolution: usize,
+    style: CaptionStyle,
 }
 
 impl ProceduralFaces {
-    /// The first `len` faces of a split, rendered at `resolution` pixels a side.
+    /// The first `len` faces of a split, rendered at `resolution` pixels a side, with plain captions.
     pub fn new(split: Split, seed: u64, len: usize, resolution: usize) -> Self {
-        Self { split, seed, len, resolution }
+        Self { split, seed, len, resolution, style: CaptionStyle::default() }
+    }
+
+    /// The same faces with captions of a style.
+    #[must_use]
+    pub fn with_captions(mut self, style: CaptionStyle) -> Self {
+        self.style = style;
+        self
     }
 
     /// The factors of the face at an index.
@@ -97,7 +105,7 @@ impl Dataset for ProceduralFaces {
     }
     fn captions(&self, index: usize) -> Result<Vec<Caption>> {
         let key = self.key(index).child("captions");
-        Ok(captions::captions(&self.face(index)?, self.split.wording(), key))
+        Ok(captions::captions(&self.face(index)?, self.style, self.split.wording(), key))
     }
     fn schema(&self) -> &Schema {
         schema()
@@ -108,13 +116,13 @@ impl Dataset for ProceduralFaces {
     fn hard_negative(&self, index: usize, caption: usize, key: Key) -> Result<Option<Caption>> {
         let face = self.face(index)?;
         let caption = self.key(index).child("captions").at(caption as u64);
-        Ok(captions::hard_negative(&face, self.split.wording(), caption, key))
+        Ok(captions::hard_negative(&face, self.style, self.split.wording(), caption, key))
     }
     fn edit(&self, index: usize, attribute: usize, value: usize, key: Key) -> Result<Option<CaptionEdit>> {
-        edits::edit(&self.face(index)?, attribute, value, key)
+        edits::edit(&self.face(index)?, self.style, attribute, value, key)
     }
     fn paraphrase(&self, index: usize, key: Key) -> Result<Option<[Caption; 2]>> {
-        Ok(Some(edits::paraphrase(&self.face(index)?, key)))
+        Ok(Some(edits::paraphrase(&self.face(index)?, self.style, key)))
     }
     fn render(&self, attributes: &Attributes, key: Key) -> Result<Option<Image>> {
         Ok(Some(render(&Face::try_from(attributes)?, self.resolution, key)))
@@ -127,6 +135,7 @@ impl Dataset for ProceduralFaces {
     }
     fn fingerprint(&self) -> String {
         let (split, seed, len, side) = (self.split.name(), self.seed, self.len, self.resolution);
-        format!("procedural-v{GENERATOR_VERSION}-{split}-seed{seed}-{len}x{side}")
+        let version = self.style.version();
+        format!("procedural-v{version}-{split}-seed{seed}-{len}x{side}")
     }
 }

@@ -8,7 +8,8 @@
 //! hidden: no caption mentions it and no metric scores it.
 //!
 //! Some pairs of values ([`RESERVED`]) occur together in [`Split::TestComb`] alone, and some words in
-//! the two test splits alone.
+//! the two test splits alone. The words are in `lexicon/`, text files of phrases and the values that
+//! each phrase is true of; the grammar that makes captions of them is that of `crate::captions`.
 //!
 //! Inspired by CLEVR (arXiv:1612.06890), dSprites and Google's Cartoon Set (arXiv:1711.05139).
 //!
@@ -28,17 +29,17 @@ mod captions;
 mod edits;
 mod faces;
 mod factors;
-mod grammar;
+mod plain;
 mod render;
 mod reserved;
 mod sample;
 mod words;
 
-pub use captions::{CAPTIONS_PER_IMAGE, caption, caption_with};
+pub use crate::captions::Wording;
+pub use captions::{CAPTIONS_PER_IMAGE, CaptionStyle, caption, caption_with};
 pub use edits::{dependents, edit, held_out_pairs, paraphrase};
-pub use faces::{GENERATOR_VERSION, ProceduralFaces, Split};
+pub use faces::{IMAGES_VERSION, ProceduralFaces, Split};
 pub use factors::{Face, Factor, schema};
 pub use render::render;
 pub use reserved::{RESERVED, has_reserved_pair};
 pub use sample::sample;
-pub use words::Wording;

@@ -1,451 +1,238 @@
-//! The lexicon: the phrases of each factor, and the values that each phrase is true of.
-//!
-//! `{his}` is replaced by the possessive that fits the rest of the caption.
+//! The lexicon of the procedural faces: `lexicon/`, in the format of the grammar of captions.
 
-use super::factors::Factor;
+use std::sync::LazyLock;
 
-/// The phrases that a caption may use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Wording {
-    /// The phrases of training and validation.
-    Common,
-    /// Also the phrases that occur in the test splits alone.
-    Full,
+use super::factors::schema;
+use crate::captions::{Grammar, REMARKS};
+
+static GRAMMAR: LazyLock<Grammar> = LazyLock::new(|| {
+    let texts = [
+        include_str!("lexicon/person.txt"),
+        include_str!("lexicon/hair.txt"),
+        include_str!("lexicon/face.txt"),
+        include_str!("lexicon/wear.txt"),
+        include_str!("lexicon/picture.txt"),
+        REMARKS,
+    ];
+    Grammar::new(schema(), &texts).expect("tests read the lexicon")
+});
+
+/// The grammar of captions of procedural faces.
+pub(super) fn grammar() -> &'static Grammar {
+    &GRAMMAR
 }
 
-/// Some words and the values that they are true of.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Phrase {
-    pub(super) text: &'static str,
-    pub(super) allowed: &'static [&'static str],
-    /// Whether the phrase occurs in the test splits alone.
-    pub(super) held_out: bool,
-}
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
 
-const fn common(text: &'static str, allowed: &'static [&'static str]) -> Phrase {
-    Phrase { text, allowed, held_out: false }
-}
+    use t2f_ops::rng::Key;
 
-const fn held_out(text: &'static str, allowed: &'static [&'static str]) -> Phrase {
-    Phrase { text, allowed, held_out: true }
-}
+    use super::super::factors::{Face, Factor};
+    use super::super::sample::sample;
+    use super::*;
+    use crate::captions::{Plain, Wording};
 
-/// The phrases of a factor: nouns for sex, adjectives for age and hair, noun phrases for features
-/// and clothes, predicates for mouth, gaze, background and light.
-pub(super) fn phrases(factor: Factor) -> &'static [Phrase] {
-    match factor {
-        Factor::Sex => SEX,
-        Factor::Age => AGE,
-        Factor::Skin => SKIN,
-        Factor::Face => FACE,
-        Factor::HairColour => HAIR_COLOUR,
-        Factor::HairLength => HAIR_LENGTH,
-        Factor::HairTexture => HAIR_TEXTURE,
-        Factor::Fringe => FRINGE,
-        Factor::FacialHair => FACIAL_HAIR,
-        Factor::Glasses => GLASSES,
-        Factor::Hat => HAT,
-        Factor::Mouth => MOUTH,
-        Factor::Eyes => EYES,
-        Factor::Brows => BROWS,
-        Factor::Nose => NOSE,
-        Factor::Lips => LIPS,
-        Factor::Earrings => EARRINGS,
-        Factor::Marks => MARKS,
-        Factor::Gaze => GAZE,
-        Factor::Clothes => CLOTHES,
-        Factor::Background => BACKGROUND,
-        Factor::Light => LIGHT,
+    fn plain(count: u64, wording: Wording) -> Vec<(Face, Plain)> {
+        let one = |index| {
+            let key = Key::new(17).at(index);
+            let face = sample(key.child("face"));
+            let plain =
+                grammar().plain(&face.attributes(), wording, key.child("content"), key.child("words"));
+            (face, plain)
+        };
+        (0..count).map(one).collect()
+    }
+
+    #[test]
+    fn the_lexicon_is_wide_and_an_eighth_of_it_is_held_out() {
+        let phrases: Vec<(&str, bool)> = grammar().phrases().collect();
+        assert!(phrases.len() >= 1800, "{} phrases", phrases.len());
+        let held_out = phrases.iter().filter(|(_, held_out)| *held_out).count() as f64 / phrases.len() as f64;
+        assert!((0.1..0.16).contains(&held_out), "{held_out}");
+        let everyday = ["woman", "man", "young", "old", "a beard", "glasses", "a hat", "earrings", "smiling"];
+        for word in everyday {
+            assert!(phrases.contains(&(word, false)), "{word}");
+        }
+    }
+
+    #[test]
+    fn texts_are_well_formed() {
+        for (_, Plain { text, .. }) in plain(6000, Wording::Full) {
+            let faults =
+                ["  ", " ,", " .", ",,", ", ,", "{", "}", " a a ", "..,", ". .", ",.", "*", "~", ":,"];
+            assert!(!faults.iter().any(|fault| text.contains(fault)) && text.trim() == text, "{text}");
+            let lower = text.to_lowercase();
+            let words: Vec<&str> = lower.split_whitespace().collect();
+            for pair in words.windows(2) {
+                let vowel = pair[1].starts_with(['a', 'e', 'i', 'o', '8'])
+                    && !["one", "eu"].iter().any(|start| pair[1].starts_with(start));
+                assert!(pair[0] != "a" || !vowel, "{text}");
+                assert!(pair[0] != "an" || vowel || pair[1].starts_with(['u', 'h', '1']), "{text}");
+                assert!(pair[0] != pair[1] || pair[0] == "=", "{text}");
+            }
+            for (subject, verbs) in [("they", ["is", "has", "wears"]), ("he", ["are", "have", "wear"])] {
+                let wrong = |pair: &[&str]| pair[0] == subject && verbs.contains(&pair[1]);
+                assert!(!words.windows(2).any(wrong), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn claims_hold_and_leave_some_value_out() {
+        for wording in [Wording::Common, Wording::Full] {
+            for (face, Plain { text, claims, .. }) in plain(4000, wording) {
+                assert!(claims.holds(&face.attributes()), "{text} of {face:?}");
+                for claim in &claims {
+                    let values = Factor::ALL[claim.attribute].values().len();
+                    assert!(!claim.allowed.is_empty() && claim.allowed.len() < values, "{text}: {claim:?}");
+                }
+            }
+        }
+    }
+
+    /// The last long word of a phrase as it stands in a text.
+    fn key_word(phrase: &str) -> Option<String> {
+        let mut words = phrase.rsplit(|c: char| !c.is_alphabetic() && c != '{' && c != '}');
+        words.find(|word| word.len() > 2 && !word.contains(['{', '}'])).map(str::to_lowercase)
+    }
+
+    #[test]
+    fn every_phrase_is_in_the_text_and_a_denied_one_follows_a_denial() {
+        const DENIALS: [&str; 19] = [
+            "no", "not", "without", "neither", "nor", "isn't", "aren't", "doesn't", "don't", "never",
+            "lacking", "lacks", "lack", "far", "anything", "free", "none", "skip", "leave",
+        ];
+        for (_, Plain { text, said, .. }) in plain(6000, Wording::Full) {
+            let lower = text.to_lowercase();
+            let letters = lower.split(|c: char| !c.is_alphabetic() && c != '\'');
+            let words: Vec<&str> =
+                letters.map(|word| word.trim_matches('\'')).filter(|word| !word.is_empty()).collect();
+            for (phrase, stance) in said {
+                let Some(key) = key_word(&phrase) else { continue };
+                let none =
+                    ["none", "not any"].iter().any(|none| lower.contains(none)) || lower.contains(" no");
+                let place = words.iter().rposition(|word| {
+                    *word == key || word.trim_end_matches('s') == key.trim_end_matches('s')
+                });
+                let year = key == "old" && lower.contains("year");
+                let Some(place) = place else {
+                    assert!(stance == "denied" && none || year, "{phrase} ({stance}) is not in: {text}");
+                    continue;
+                };
+                if stance == "denied" {
+                    let denied =
+                        words[..place].iter().any(|word| DENIALS.contains(word) || word.starts_with("non"));
+                    assert!(denied || none, "{phrase} is not denied in: {text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn each_stance_has_its_share() {
+        let captions = plain(6000, Wording::Common);
+        let share = |stances: &[&str]| {
+            let has =
+                |(_, plain): &&(Face, Plain)| plain.said.iter().any(|(_, stance)| stances.contains(stance));
+            captions.iter().filter(has).count() as f64 / captions.len() as f64
+        };
+        let any = share(&["denied", "contrasted", "corrected"]);
+        assert!((0.20..0.32).contains(&any), "{any} with a denial, contrast or correction");
+        assert!(share(&["denied"]) > 0.12, "{}", share(&["denied"]));
+        assert!(share(&["contrasted"]) > 0.02 && share(&["corrected"]) > 0.02);
+        let claims: usize = captions.iter().map(|(_, plain)| plain.claims.len()).sum();
+        let mean = claims as f64 / captions.len() as f64;
+        assert!((3.0..7.0).contains(&mean), "{mean} claims");
+    }
+
+    #[test]
+    fn every_value_is_claimed_alone_often_enough() {
+        let mut counts = BTreeMap::<(usize, usize), usize>::new();
+        for (_, plain) in plain(12_000, Wording::Common) {
+            for claim in plain.claims.iter().filter(|claim| claim.allowed.len() == 1) {
+                *counts.entry((claim.attribute, claim.allowed[0])).or_default() += 1;
+            }
+        }
+        for factor in Factor::ALL {
+            for (value, name) in factor.values().iter().enumerate() {
+                let count = counts.get(&(factor as usize, value)).copied().unwrap_or(0);
+                assert!(count >= 24, "{} {name}: {count} of 12,000 captions", factor.name());
+            }
+        }
+    }
+
+    #[test]
+    fn the_kinds_of_denials_and_corrections_all_occur() {
+        let texts: String =
+            plain(12_000, Wording::Common).into_iter().map(|(_, it)| it.text.to_lowercase() + "\n").collect();
+        let forms = [
+            "no glasses",
+            "without glasses",
+            "without a beard",
+            "not wearing a",
+            "doesn't have freckles",
+            "n't wearing",
+            "isn't smiling",
+            "never wears",
+            "that is not blond",
+            "neither ",
+            " nor a hat",
+            "no beard or",
+            "anything but",
+            "beardless",
+            "hatless",
+            "lacking",
+            "nothing on",
+            "bare-headed",
+            "no sign of",
+            "far from",
+            "non-",
+            "instead of",
+            "rather than",
+            "sorry",
+            "wait",
+            "i mean",
+            "scratch that",
+            "i said",
+            "but they are",
+            "glasses: none",
+            "not only",
+            "whose hair is",
+            "whose eyes are",
+            "who has",
+            "draw me",
+            "i want",
+            "can you",
+            "as well as",
+            "plus",
+            "grandmother",
+            "redhead",
+            "brunette",
+            "teenager",
+            "pensioner",
+            "bespectacled",
+            "clean-shaven",
+            "in a red",
+            "clothes",
+            "works as",
+            " but no ",
+            "no hat but",
+            "is not a ",
+            "actually",
+        ];
+        let missing: BTreeSet<&str> = forms.into_iter().filter(|form| !texts.contains(form)).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+
+    #[test]
+    fn women_have_no_beards_and_hidden_factors_are_not_mentioned() {
+        for (face, Plain { text, claims, .. }) in plain(4000, Wording::Full) {
+            let about = |factor: Factor| claims.about(factor as usize).is_some();
+            assert!(!(face.is(Factor::Sex, "woman") && about(Factor::FacialHair)), "{text}");
+            for factor in Factor::ALL {
+                assert!(!(face.get(factor).is_none() && about(factor)), "{} in {text}", factor.name());
+            }
+        }
     }
 }
-
-const SEX: &[Phrase] = &[
-    common("woman", &["woman"]),
-    common("woman", &["woman"]),
-    common("lady", &["woman"]),
-    common("female", &["woman"]),
-    common("girl", &["woman"]),
-    held_out("gal", &["woman"]),
-    common("man", &["man"]),
-    common("man", &["man"]),
-    common("guy", &["man"]),
-    common("male", &["man"]),
-    common("gentleman", &["man"]),
-    held_out("fellow", &["man"]),
-];
-
-const AGE: &[Phrase] = &[
-    common("young", &["young"]),
-    common("young", &["young"]),
-    common("youthful", &["young"]),
-    common("in {his} twenties", &["young"]),
-    common("in {his} late 20s", &["young"]),
-    common("about 25 years old", &["young"]),
-    common("20-something", &["young"]),
-    common("young looking", &["young"]),
-    held_out("fresh-faced", &["young"]),
-    held_out("barely out of college", &["young"]),
-    common("middle-aged", &["middle"]),
-    common("middle aged", &["middle"]),
-    common("in {his} forties", &["middle"]),
-    common("40ish", &["middle"]),
-    common("in {his} mid 40s", &["middle"]),
-    common("about 45 years old", &["middle"]),
-    held_out("forty-something", &["middle"]),
-    common("old", &["old"]),
-    common("elderly", &["old"]),
-    common("older", &["middle", "old"]),
-    common("mature", &["middle", "old"]),
-    common("in {his} seventies", &["old"]),
-    common("around 70", &["old"]),
-    common("wrinkled", &["old"]),
-    held_out("aged", &["old"]),
-    held_out("in {his} golden years", &["old"]),
-];
-
-const SKIN: &[Phrase] = &[
-    common("very pale skin", &["pale"]),
-    common("a pale complexion", &["pale"]),
-    common("light skin", &["pale", "fair"]),
-    common("white skin", &["pale", "fair"]),
-    common("fair skin", &["fair"]),
-    common("a fair complexion", &["fair"]),
-    common("olive skin", &["olive"]),
-    common("a mediterranean complexion", &["olive"]),
-    common("tanned skin", &["tan"]),
-    common("a tan", &["tan"]),
-    common("brown skin", &["brown"]),
-    common("a brown complexion", &["brown"]),
-    common("dark skin", &["brown", "dark"]),
-    common("a dark complexion", &["dark"]),
-    common("very dark skin", &["dark"]),
-    held_out("porcelain skin", &["pale"]),
-    held_out("sun-kissed skin", &["tan"]),
-    held_out("ebony skin", &["dark"]),
-];
-
-const FACE: &[Phrase] = &[
-    common("a round face", &["round"]),
-    common("a chubby face", &["round"]),
-    common("chubby cheeks", &["round"]),
-    common("an oval face", &["oval"]),
-    common("an oval shaped face", &["oval"]),
-    common("a square jaw", &["square"]),
-    common("a square face", &["square"]),
-    common("a strong jawline", &["square"]),
-    common("a long face", &["long"]),
-    common("a thin, elongated face", &["long"]),
-    common("a narrow face", &["long"]),
-    held_out("a moon face", &["round"]),
-    held_out("an angular chin", &["square"]),
-];
-
-const HAIR_COLOUR: &[Phrase] = &[
-    common("black", &["black"]),
-    common("black", &["black"]),
-    common("jet black", &["black"]),
-    common("dark", &["black", "brown"]),
-    common("dark coloured", &["black", "brown"]),
-    common("brown", &["brown"]),
-    common("brown", &["brown"]),
-    common("chestnut", &["brown"]),
-    common("dark brown", &["brown"]),
-    common("brunette", &["brown"]),
-    common("blond", &["blond"]),
-    common("blonde", &["blond"]),
-    common("golden", &["blond"]),
-    common("fair", &["blond"]),
-    common("light coloured", &["blond", "white"]),
-    common("red", &["red"]),
-    common("ginger", &["red"]),
-    common("reddish", &["red"]),
-    common("grey", &["grey"]),
-    common("gray", &["grey"]),
-    common("greying", &["grey"]),
-    common("silver", &["grey", "white"]),
-    common("white", &["white"]),
-    common("snow white", &["white"]),
-    held_out("raven", &["black"]),
-    held_out("mousy", &["brown"]),
-    held_out("straw-coloured", &["blond"]),
-    held_out("copper", &["red"]),
-    held_out("ashen", &["grey"]),
-];
-
-const HAIR_LENGTH: &[Phrase] = &[
-    common("cropped", &["cropped"]),
-    common("very short", &["cropped"]),
-    common("buzz-cut", &["cropped"]),
-    common("short", &["cropped", "short"]),
-    common("short", &["cropped", "short"]),
-    common("chin-length", &["bob"]),
-    common("medium length", &["bob"]),
-    common("bobbed", &["bob"]),
-    common("long", &["long"]),
-    common("long", &["long"]),
-    common("long flowing", &["long"]),
-    common("tied-up", &["bun"]),
-    common("pulled up", &["bun"]),
-    common("tied back", &["bun"]),
-    held_out("close-cropped", &["cropped"]),
-    held_out("mid-length", &["bob"]),
-    held_out("flowing", &["long"]),
-    held_out("pinned-up", &["bun"]),
-];
-
-const HAIR_TEXTURE: &[Phrase] = &[
-    common("straight", &["straight"]),
-    common("sleek", &["straight"]),
-    common("wavy", &["wavy"]),
-    common("slightly wavy", &["wavy"]),
-    common("curly", &["curly"]),
-    common("frizzy", &["curly"]),
-    common("very curly", &["curly"]),
-    held_out("smooth", &["straight"]),
-    held_out("undulating", &["wavy"]),
-    held_out("tightly coiled", &["curly"]),
-];
-
-const FRINGE: &[Phrase] = &[
-    common("a fringe", &["fringe"]),
-    common("bangs", &["fringe"]),
-    common("a side parting", &["parted"]),
-    common("a parting", &["parted"]),
-    common("a high forehead", &["back"]),
-    common("a high hairline", &["back"]),
-    held_out("a full forelock", &["fringe"]),
-];
-
-const FACIAL_HAIR: &[Phrase] = &[
-    common("no beard", &["none"]),
-    common("a clean-shaven face", &["none"]),
-    common("stubble", &["stubble"]),
-    common("an unshaven face", &["stubble"]),
-    common("a few days of stubble", &["stubble"]),
-    common("some facial hair", &["stubble", "moustache", "goatee", "full"]),
-    common("a moustache", &["moustache"]),
-    common("a mustache", &["moustache"]),
-    common("a goatee", &["goatee"]),
-    common("a small chin beard", &["goatee"]),
-    common("a beard", &["goatee", "full"]),
-    common("a full beard", &["full"]),
-    common("a bushy beard", &["full"]),
-    common("a beard and moustache", &["full"]),
-    held_out("five o'clock shadow", &["stubble"]),
-    held_out("whiskers on {his} upper lip", &["moustache"]),
-    held_out("a thick growth of beard", &["full"]),
-];
-
-const GLASSES: &[Phrase] = &[
-    common("no glasses", &["none"]),
-    common("glasses", &["round", "square"]),
-    common("glasses", &["round", "square"]),
-    common("spectacles", &["round", "square"]),
-    common("round glasses", &["round"]),
-    common("round spectacles", &["round"]),
-    common("thick-rimmed glasses", &["square"]),
-    common("rectangular glasses", &["square"]),
-    common("square glasses", &["square"]),
-    common("sunglasses", &["sun"]),
-    common("dark glasses", &["sun"]),
-    common("shades", &["sun"]),
-    held_out("eyeglasses", &["round", "square"]),
-    held_out("tinted lenses", &["sun"]),
-];
-
-const HAT: &[Phrase] = &[
-    common("a cap", &["cap"]),
-    common("a baseball cap", &["cap"]),
-    common("a beanie", &["beanie"]),
-    common("a woolly hat", &["beanie"]),
-    common("a knitted hat", &["beanie"]),
-    common("a wide hat", &["brim"]),
-    common("a hat with a brim", &["brim"]),
-    common("a hat", &["beanie", "brim"]),
-    held_out("a bobble hat", &["beanie"]),
-    held_out("a fedora", &["brim"]),
-];
-
-const MOUTH: &[Phrase] = &[
-    common("looks serious", &["neutral"]),
-    common("has a neutral expression", &["neutral"]),
-    common("has a straight face", &["neutral"]),
-    common("is not smiling", &["neutral", "open", "frown"]),
-    common("is smiling", &["smile", "grin"]),
-    common("is smiling", &["smile", "grin"]),
-    common("has a slight smile", &["smile"]),
-    common("smiles gently", &["smile"]),
-    common("looks happy", &["smile", "grin"]),
-    common("has a big smile", &["grin"]),
-    common("is grinning", &["grin"]),
-    common("laughs, showing {his} teeth", &["grin"]),
-    common("looks surprised", &["open"]),
-    common("has {his} mouth open", &["open"]),
-    common("looks shocked", &["open"]),
-    common("is frowning", &["frown"]),
-    common("looks sad", &["frown"]),
-    common("looks angry", &["frown"]),
-    common("looks unhappy", &["frown"]),
-    held_out("wears a deadpan look", &["neutral"]),
-    held_out("beams with joy", &["grin"]),
-    held_out("gasps in astonishment", &["open"]),
-    held_out("scowls", &["frown"]),
-];
-
-/// The expression as an adjective.
-pub(super) const EXPRESSION: &[Phrase] = &[
-    common("serious", &["neutral"]),
-    common("serious looking", &["neutral"]),
-    common("smiling", &["smile", "grin"]),
-    common("happy", &["smile", "grin"]),
-    common("grinning", &["grin"]),
-    common("laughing", &["grin"]),
-    common("surprised", &["open"]),
-    common("shocked", &["open"]),
-    common("unhappy", &["frown"]),
-    common("sad", &["frown"]),
-    common("grumpy", &["frown"]),
-    held_out("stern", &["neutral"]),
-    held_out("gloomy", &["frown"]),
-];
-
-const EYES: &[Phrase] = &[
-    common("brown eyes", &["brown"]),
-    common("dark eyes", &["brown"]),
-    common("blue eyes", &["blue"]),
-    common("bright blue eyes", &["blue"]),
-    common("light eyes", &["blue", "green", "grey"]),
-    common("green eyes", &["green"]),
-    common("grey eyes", &["grey"]),
-    common("gray eyes", &["grey"]),
-    held_out("hazel-brown eyes", &["brown"]),
-    held_out("emerald eyes", &["green"]),
-];
-
-const BROWS: &[Phrase] = &[
-    common("thin eyebrows", &["thin"]),
-    common("fine brows", &["thin"]),
-    common("thick eyebrows", &["thick"]),
-    common("bushy eyebrows", &["thick"]),
-    common("heavy brows", &["thick"]),
-    common("arched eyebrows", &["arched"]),
-    common("raised eyebrows", &["arched"]),
-    held_out("plucked brows", &["thin"]),
-];
-
-const NOSE: &[Phrase] = &[
-    common("a small nose", &["small"]),
-    common("a little nose", &["small"]),
-    common("a button nose", &["small"]),
-    common("a medium sized nose", &["medium"]),
-    common("an average nose", &["medium"]),
-    common("a big nose", &["big"]),
-    common("a large nose", &["big"]),
-    common("a prominent nose", &["big"]),
-    held_out("a tiny nose", &["small"]),
-    held_out("a bulbous nose", &["big"]),
-];
-
-const LIPS: &[Phrase] = &[
-    common("thin lips", &["thin"]),
-    common("narrow lips", &["thin"]),
-    common("full lips", &["full"]),
-    common("big lips", &["full"]),
-    common("plump lips", &["full"]),
-    common("red lips", &["red"]),
-    common("red lipstick", &["red"]),
-    common("bright red lips", &["red"]),
-    held_out("scarlet lips", &["red"]),
-];
-
-const EARRINGS: &[Phrase] = &[
-    common("earrings", &["studs", "hoops"]),
-    common("small earrings", &["studs"]),
-    common("stud earrings", &["studs"]),
-    common("hoop earrings", &["hoops"]),
-    common("big earrings", &["hoops"]),
-    common("large gold earrings", &["hoops"]),
-    held_out("gold rings in {his} ears", &["hoops"]),
-];
-
-const MARKS: &[Phrase] = &[
-    common("freckles", &["freckles"]),
-    common("a freckled face", &["freckles"]),
-    common("rosy cheeks", &["rosy"]),
-    common("red cheeks", &["rosy"]),
-    common("a mole on {his} cheek", &["mole"]),
-    common("a beauty spot", &["mole"]),
-    held_out("flushed cheeks", &["rosy"]),
-    held_out("a birthmark on {his} cheek", &["mole"]),
-];
-
-const GAZE: &[Phrase] = &[
-    common("looks straight at the camera", &["front"]),
-    common("faces the camera", &["front"]),
-    common("looks to the left", &["left"]),
-    common("faces left", &["left"]),
-    common("is turned to the left", &["left"]),
-    common("looks to the right", &["right"]),
-    common("faces right", &["right"]),
-    common("is turned to the right", &["right"]),
-    held_out("glances leftwards", &["left"]),
-    held_out("glances rightwards", &["right"]),
-];
-
-const CLOTHES: &[Phrase] = &[
-    common("a suit and tie", &["suit"]),
-    common("a dark suit", &["suit"]),
-    common("a suit", &["suit"]),
-    common("a t-shirt", &["tshirt"]),
-    common("a tee shirt", &["tshirt"]),
-    common("a turtleneck", &["turtleneck"]),
-    common("a polo neck", &["turtleneck"]),
-    common("a high collar", &["turtleneck"]),
-    common("a v-neck top", &["vneck"]),
-    common("a v-neck sweater", &["vneck"]),
-    held_out("business attire", &["suit"]),
-    held_out("a rollneck", &["turtleneck"]),
-];
-
-const BACKGROUND: &[Phrase] = &[
-    common("the background is grey", &["grey"]),
-    common("the background is blue", &["blue"]),
-    common("the photo has a blue background", &["blue"]),
-    common("the background is green", &["green"]),
-    common("the background is orange", &["warm"]),
-    common("the photo was taken before a tan wall", &["warm"]),
-    common("the background is dark", &["dark"]),
-    common("the background is black", &["dark"]),
-    common("the background is white", &["white"]),
-    common("the photo was taken before a white wall", &["white"]),
-];
-
-const LIGHT: &[Phrase] = &[
-    common("the light is even", &["even"]),
-    common("the light comes from the left", &["left"]),
-    common("the right side of the picture is in shadow", &["left"]),
-    common("the light comes from the right", &["right"]),
-    common("the left side of the picture is in shadow", &["right"]),
-    common("the light is dim", &["dim"]),
-    common("the photo is a bit dark", &["dim"]),
-];
-
-/// Remarks about no factor, such as guesses about the person.
-pub(super) const REMARKS: &[&str] = &[
-    "probably a politician",
-    "could be a teacher",
-    "might work in an office",
-    "looks like an actor",
-    "looks like somebody famous",
-    "seems confident",
-    "looks trustworthy",
-    "could be a sports coach",
-    "reminds me of a neighbour",
-    "probably a musician",
-    "seems to be at an event",
-    "looks like a scientist",
-    "could be a news reader",
-    "perhaps a lawyer",
-    "looks ready for an interview",
-    "possibly a writer",
-];

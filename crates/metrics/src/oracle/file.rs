@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use candle_core::{DType, Tensor};
 use serde::{Deserialize, Serialize};
 use t2f_data::attributes::{Attribute, Schema};
-use t2f_data::procedural::{self, GENERATOR_VERSION};
+use t2f_data::procedural::{self, IMAGES_VERSION};
 use t2f_files::tensors;
 
 use super::record::{AttributeQuality, GATE, Record, SKILL_GATE};
@@ -22,7 +22,7 @@ const FORMAT: u32 = 2;
 #[serde(deny_unknown_fields)]
 struct Metadata {
     format: u32,
-    /// The version of the procedural faces, if the attributes are theirs.
+    /// The version of the images of the procedural faces, if the attributes are theirs.
     generator_version: Option<u32>,
     resolution: usize,
     channels: Vec<usize>,
@@ -92,7 +92,7 @@ pub(super) fn to_bytes(record: &Record, weights: &BTreeMap<String, Tensor>) -> R
     };
     let metadata = Metadata {
         format: FORMAT,
-        generator_version: is_procedural(&record.schema).then_some(GENERATOR_VERSION),
+        generator_version: is_procedural(&record.schema).then_some(IMAGES_VERSION),
         resolution: record.resolution,
         channels: record.channels.clone(),
         train_data: record.train_data.clone(),
@@ -135,12 +135,12 @@ fn is_procedural(schema: &Schema) -> bool {
 }
 
 fn check_version(format: u32, version: u32) -> Result<()> {
-    if version == GENERATOR_VERSION {
+    if version == IMAGES_VERSION {
         return Ok(());
     }
     Err(Error::State(format!(
-        "the oracle has format {format} and was trained on version {version} of the procedural faces, expected \
-         version {GENERATOR_VERSION}: train it again"
+        "the oracle has format {format} and was trained on images of version {version} of the procedural faces, expected \
+         version {IMAGES_VERSION}: train it again"
     )))
 }
 
@@ -199,7 +199,7 @@ impl FirstRecord {
             resolution: self.resolution,
             quality: schema.names().map(quality).collect(),
             channels: self.channels,
-            train_data: format!("procedural-v{GENERATOR_VERSION}"),
+            train_data: format!("procedural-v{IMAGES_VERSION}"),
             train_images: self.train_images,
             held_out_images: self.held_out_images,
             gate: GATE,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use candle_core::{D, DType, Device, Tensor};
 use t2f_data::attributes::{Attributes, Schema};
-use t2f_data::procedural::{self, Face, GENERATOR_VERSION};
+use t2f_data::procedural::{self, Face, IMAGES_VERSION};
 use t2f_data::{Caption, DataConfig, Dataset, Image};
 use t2f_ops::adam::{Adam, AdamConfig};
 use t2f_ops::grad::gradients;
@@ -171,7 +171,7 @@ impl Dataset for FullDistributionFaces {
     }
     fn fingerprint(&self) -> String {
         let (len, side) = (self.len, self.resolution);
-        format!("procedural-v{GENERATOR_VERSION}-full-{:?}-{len}x{side}", self.key)
+        format!("procedural-v{IMAGES_VERSION}-full-{:?}-{len}x{side}", self.key)
     }
 }
 

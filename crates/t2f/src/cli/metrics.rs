@@ -1,15 +1,17 @@
 //! `t2f metrics`: measures a model.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
-use t2f_data::{Dataset, Splits};
+use t2f_data::people::Half;
+use t2f_data::{ClaimedCaptions, Dataset, Schema, Splits};
 use t2f_metrics::features::{FeatureExtractor, OracleFeatures};
 use t2f_metrics::inception::{Inception, Resize};
 use t2f_metrics::measure::{Measurement, measure};
 use t2f_metrics::metric::{Better, MetricValue, Outcome, Part};
 use t2f_metrics::oracle::Oracle;
+use t2f_metrics::people::PeoplesCaptions;
 use t2f_metrics::report::Protocol;
 use t2f_metrics::request::GenerationRequest;
 use t2f_metrics::resize::resized;
@@ -18,7 +20,7 @@ use t2f_train::model::Model;
 use t2f_train::pipeline::Sampling;
 
 use crate::cli::data::resolution;
-use crate::cli::failure::{because, failure};
+use crate::cli::failure::{because, failure, usage};
 use crate::cli::sampling::SamplingOptions;
 use crate::cli::saved_images::{self, SavedImages};
 use crate::cli::{json_file, shipped, terminal};
@@ -37,6 +39,8 @@ Examples:
   t2f metrics RUN --metrics features --inception pt_inception-2015-12-05-6726825d.pth --side 256
   t2f metrics RUN --metrics swd,ms-ssim,memorisation,retrieval --cache ~/.cache/t2f
   t2f metrics RUN --oracle oracle.safetensors
+  t2f metrics RUN --metrics people                   captions as people write them
+  t2f metrics RUN --metrics people --people mine.tsv --faces 4
   t2f metrics RUN --count 10000 --save generated     also as an image folder, for other programs
 
 The group attributes is agreement, composition, edits, paraphrase and diversity. These metrics
@@ -45,6 +49,10 @@ procedural faces is embedded, and `t2f oracle train` trains one for other data. 
 one image of each caption with the claims of the caption:
 AAn = (aa - aa_shuffled) / (aa_real - aa_shuffled).
 The group features uses features of the oracle, and of Inception if its weights are given.
+The metric people compares several images of each caption that people wrote with its claims:
+people = (aa_people - aa_people_shuffled) / (1 - aa_people_shuffled), and people_<class> the same
+for each class of wording. A line of the file of --people has a class, a caption and its claims,
+separated by tabs: `negation<TAB>no glasses<TAB>glasses=none`; `a=x|y;b=z` are two claims.
 Keys that end in _real are values of real images. Rows are appended to metric-<name>.jsonl of a
 run; docs/metrics.md has the formulas.")]
 pub struct Options {
@@ -58,9 +66,13 @@ pub struct Options {
     /// Number of captions of the split, at least four
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(LEAST as i64..), value_name = "N")]
     count: u32,
-    /// Number of images of each caption
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
-    faces: u32,
+    /// Number of images of each caption [default: 1, and 8 for the metric people]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
+    faces: Option<u32>,
+    /// The captions of the metric people: a file, or dev or test, the halves of the project's own
+    /// [default: test]
+    #[arg(long, value_name = "FILE", requires = "metrics")]
+    people: Option<PathBuf>,
     /// Seed of the first image
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -125,19 +137,24 @@ fn names() -> PossibleValuesParser {
 pub fn run(options: &Options) -> anyhow::Result<()> {
     json_file::check(options.json.as_deref())?;
     saved_images::check(options.save.as_deref())?;
+    check_people(options)?;
     let model = shipped::load(options.model.as_deref(), &options.device)?;
     let side = options.side.unwrap_or(model.resolution());
     let splits = model.config().data.open(side)?;
     let part: Part = options.split.parse()?;
     let data = measured(&splits, part)?;
     let own = oracle(options, &model, &splits)?;
-    let mut metrics = selected(options, data, own.as_ref())?;
+    let mut metrics = selected(options, data, own.as_ref(), list(options, data)?)?;
     metrics.extend(saved(options, &model));
     let embedded = if own.is_some() { None } else { Some(Oracle::for_features()?) };
     let features = own.as_ref().or(embedded.as_ref()).map(OracleFeatures::new);
     let inception = inception(options)?;
-    let request =
-        GenerationRequest::first(data, options.count as usize, options.faces as usize, options.seed)?;
+    let request = GenerationRequest::first(
+        data,
+        options.count as usize,
+        options.faces.unwrap_or(1) as usize,
+        options.seed,
+    )?;
     if request.len() < options.count as usize {
         terminal::warn(&format!(
             "the {} split has {} images, fewer than `--count {}`",
@@ -214,10 +231,49 @@ fn oracle(options: &Options, model: &Model, splits: &Splits) -> anyhow::Result<O
     Ok(Oracle::embedded_for(splits.test.as_ref())?)
 }
 
+/// Refuses captions for a metric that is not computed.
+fn check_people(options: &Options) -> anyhow::Result<()> {
+    let people = PeoplesCaptions::default();
+    match options.people.is_none() || options.metrics.iter().any(|name| name == people.name()) {
+        true => Ok(()),
+        false => Err(usage("`--people` without the metric people", "add `people` to `--metrics`")),
+    }
+}
+
+/// All metrics, with the settings of the options.
+fn list(options: &Options, data: &dyn Dataset) -> anyhow::Result<Vec<Box<dyn Metric>>> {
+    let mut people = PeoplesCaptions::default();
+    if let Some(faces) = options.faces {
+        people = people.with_faces(faces as usize);
+    }
+    if let Some(file) = &options.people {
+        people = people.with_captions(captions(file, data.schema())?);
+    }
+    let own = |metric: Box<dyn Metric>| -> Box<dyn Metric> {
+        if metric.name() == people.name() { Box::new(people.clone()) } else { metric }
+    };
+    Ok(t2f_metrics::all().into_iter().map(own).collect())
+}
+
+/// The captions of `--people`.
+fn captions(file: &Path, schema: &Schema) -> anyhow::Result<ClaimedCaptions> {
+    match Half::ALL.into_iter().find(|half| Path::new(half.name()) == file) {
+        Some(half) => Ok(half.captions()?),
+        None => ClaimedCaptions::load(file, schema).map_err(|error| {
+            because(
+                error,
+                "cannot read the captions of `--people`",
+                "a line has a class, a caption and its claims, separated by tabs; docs/metrics.md has the form",
+            )
+        }),
+    }
+}
+
 fn selected(
     options: &Options,
     data: &dyn Dataset,
     oracle: Option<&Oracle>,
+    all: Vec<Box<dyn Metric>>,
 ) -> anyhow::Result<Vec<Box<dyn Metric>>> {
     let names: Vec<&str> = match options.metrics.as_slice() {
         [] if oracle.is_some() => vec!["attributes", "features"],
@@ -226,7 +282,7 @@ fn selected(
         [] => vec!["agreement", "features", "swd", "ms-ssim", "stripes", "memorisation"],
         named => named.iter().map(|name| if name == OLD_GROUP { "attributes" } else { name }).collect(),
     };
-    Ok(t2f_metrics::select(t2f_metrics::all(), &names)?)
+    Ok(t2f_metrics::select(all, &names)?)
 }
 
 fn inception(options: &Options) -> anyhow::Result<Option<Inception>> {
@@ -276,10 +332,12 @@ fn protocol(
 }
 
 fn print(measurement: &Measurement, protocol: &Protocol) {
-    terminal::result(&format!(
-        "{} images for {} captions of {}, seeds from {}; 95 % intervals",
-        protocol.n, protocol.captions, protocol.data, protocol.seed
-    ));
+    if measurement.values().any(|value| value.captions.is_none()) {
+        terminal::result(&format!(
+            "{} images for {} captions of {}, seeds from {}; 95 % intervals",
+            protocol.n, protocol.captions, protocol.data, protocol.seed
+        ));
+    }
     measurement.values().for_each(|value| terminal::result(&line(value)));
     for note in measurement.reports.iter().flat_map(|(_, report)| &report.notes) {
         terminal::result(&format!("  {note}"));

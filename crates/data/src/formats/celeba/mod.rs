@@ -5,10 +5,7 @@
 
 mod captions;
 mod facts;
-mod hair;
-mod person;
 mod tables;
-mod words;
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -38,8 +35,8 @@ const MOST_CAPTIONS: usize = 1000;
 
 /// CelebA with captions generated from its attributes.
 ///
-/// A caption states a few attributes in a list, a sentence or several, one in seven an absence, with the
-/// claims of its words. The parts are those of `list_eval_partition`; without it they are drawn by
+/// A caption states a few attributes in a list, a sentence or several, one in four a denial or a correction,
+/// with the claims of its words. The parts are those of `list_eval_partition`; without it they are drawn by
 /// person where `identity_CelebA.txt` is there, by image otherwise.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -1,15 +1,18 @@
-//! From factors to captions and their claims.
+//! The plain captions: a small grammar without denials, the captions of version 0.1 and of the shipped model.
 //!
 //! The content is drawn from one key and the words from another, each choice under a name of its
 //! own: a paraphrase changes the second key alone, and an edit of one factor leaves the words for
 //! the others as they were.
 
+mod words;
+
 use rand_core::Rng;
 use t2f_ops::rng::{self, Key};
 
+use self::words::{EXPRESSION, Phrase, REMARKS, phrases};
 use super::factors::{Face, Factor};
-use super::words::{EXPRESSION, Phrase, REMARKS, Wording, phrases};
 use crate::attributes::Claims;
+use crate::captions::Wording;
 
 /// The probability that a caption of medium length mentions a factor, after Face2Text v0.1.
 fn mention_rate(factor: Factor) -> f64 {

@@ -1,0 +1,39 @@
+//! Noun phrases: articles, and their forms after denials.
+
+/// A noun phrase without its article.
+pub(super) fn bare(text: &str) -> &str {
+    ["a pair of ", "a ", "an ", "the "].iter().find_map(|article| text.strip_prefix(article)).unwrap_or(text)
+}
+
+/// A noun phrase after a denial: `any freckles`, `a hat`.
+pub(super) fn any(text: &str) -> String {
+    match text.starts_with("a ") || text.starts_with("an ") || text.starts_with("the ") {
+        true => text.to_owned(),
+        false => format!("any {text}"),
+    }
+}
+
+/// The text with *an* in place of *a* before vowels.
+pub(super) fn articles(text: &str) -> String {
+    let words: Vec<&str> = text.split(' ').collect();
+    let mut result: Vec<&str> = Vec::with_capacity(words.len());
+    for (at, word) in words.iter().enumerate() {
+        let next = words.get(at + 1).copied().unwrap_or("");
+        result.push(match *word {
+            "a" if vowel(next) => "an",
+            word => word,
+        });
+    }
+    result.join(" ")
+}
+
+/// Whether a word begins with the sound of a vowel.
+fn vowel(word: &str) -> bool {
+    let word = word.trim_start_matches(['(', '"']).to_lowercase();
+    let consonant = ["uni", "use", "usu", "euro", "one", "once", "u-"];
+    let silent = ["hour", "honest", "heir", "8", "11 ", "11-", "18"];
+    if silent.iter().any(|start| word.starts_with(start)) {
+        return true;
+    }
+    word.starts_with(['a', 'e', 'i', 'o', 'u']) && !consonant.iter().any(|start| word.starts_with(start))
+}
