@@ -278,7 +278,7 @@ fn a_run_lists_the_files_it_leaves_out_and_replaces_those_that_go_away() {
             let run = trainer.run_dir().path().to_owned();
             // These images have no attributes: the classifier and the reconstruction are off.
             let loss = trainer.run_dir().config().unwrap().loss;
-            assert_eq!((loss.attributes.weight, loss.reconstruction.weight), (0.0, 0.0));
+            assert_eq!((loss.attributes.weight, loss.reconstruction.weight), (0.0, 0.0.into()));
             let table = fs::read_to_string(run.join("bad_files.tsv")).unwrap();
             assert!(table.contains("05.jpg\ta web page"), "{table}");
             assert_eq!(run_to(&mut trainer, 2), Outcome::Stopped);

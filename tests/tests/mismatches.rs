@@ -31,6 +31,7 @@ fn contrast(captions: [&str; 2], full: [&str; 2], mismatched: [&str; 2]) -> f32 
     };
     let batch = Batch {
         items: vec![item(0), item(1)],
+        texts: Vec::new(),
         pixels: (0..2 * 3 * 16).map(|i| f32::from(i % 7 == 0) * 0.5).collect(),
         schema: Schema::default(),
         resolution: 4,

@@ -29,6 +29,8 @@ pub struct Item {
 pub struct Batch {
     /// One item for each image.
     pub items: Vec<Item>,
+    /// Captions without their images, `loader.texts` of them; `mismatched` is empty.
+    pub texts: Vec<Item>,
     /// The pixels of all images, `(B, 3, R, R)` in row-major order, in `[-1, 1]`.
     pub pixels: Vec<f32>,
     /// The schema of attributes and claims.

@@ -32,6 +32,7 @@ pub struct Loader {
     key: Key,
     hard_negatives: f64,
     dropout: CaptionDropout,
+    texts: usize,
     orders: Mutex<Vec<(u64, Arc<Vec<usize>>)>>,
 }
 
@@ -44,6 +45,7 @@ impl Loader {
             key,
             hard_negatives: 0.0,
             dropout: CaptionDropout::default(),
+            texts: 0,
             orders: Mutex::new(Vec::new()),
         }
     }
@@ -55,7 +57,7 @@ impl Loader {
     pub fn from_config(dataset: Arc<dyn Dataset>, config: &LoaderConfig, key: Key) -> Result<Self> {
         config.check()?;
         let loader = Self::new(dataset, key).with_hard_negatives(config.hard_negatives);
-        Ok(loader.with_caption_dropout(config.dropout()))
+        Ok(loader.with_caption_dropout(config.dropout()).with_texts(config.texts))
     }
 
     /// The same loader with a share, 0 to 1, of hard negatives among the mismatched captions, where
@@ -71,6 +73,13 @@ impl Loader {
     #[must_use]
     pub fn with_caption_dropout(mut self, dropout: CaptionDropout) -> Self {
         self.dropout = dropout;
+        self
+    }
+
+    /// The same loader with this number of captions without images beside each batch.
+    #[must_use]
+    pub fn with_texts(mut self, texts: usize) -> Self {
+        self.texts = texts;
         self
     }
 
@@ -99,15 +108,7 @@ impl Loader {
             let choice = rng::below(&mut self.key.child("caption").at(place).rng(), captions.len());
             chosen.push(choice);
             pixels.extend(image.to_planes(resolution));
-            let caption = captions.into_iter().nth(choice).unwrap_or_else(|| Caption::unlabelled(""));
-            items.push(Item {
-                index,
-                caption: String::new(),
-                full_caption: caption.text,
-                mismatched: String::new(),
-                claims: caption.claims,
-                attributes: self.dataset.attributes(index),
-            });
+            items.push(self.item(index, captions, choice));
             substituted += skipped;
         }
         // Without captions there is none of another image.
@@ -123,12 +124,51 @@ impl Loader {
             };
         }
         for (item, place) in items.iter_mut().zip(position..) {
-            item.caption = self.dropout.apply(&item.full_caption, self.key.child("dropping").at(place));
-            if item.caption.is_empty() {
-                item.claims = Claims::default();
-            }
+            self.drop_words(item, self.key.child("dropping").at(place));
         }
-        Ok(Batch { items, pixels, schema: self.dataset.schema().clone(), resolution, substituted })
+        let texts = self.texts(position)?;
+        let schema = self.dataset.schema().clone();
+        Ok(Batch { items, texts, pixels, schema, resolution, substituted })
+    }
+
+    /// A caption of an image, still without its dropout.
+    fn item(&self, index: usize, captions: Vec<Caption>, choice: usize) -> Item {
+        let caption = captions.into_iter().nth(choice).unwrap_or_else(|| Caption::unlabelled(""));
+        Item {
+            index,
+            caption: String::new(),
+            full_caption: caption.text,
+            mismatched: String::new(),
+            claims: caption.claims,
+            attributes: self.dataset.attributes(index),
+        }
+    }
+
+    /// Applies dropout to a caption. An empty caption has no claims.
+    fn drop_words(&self, item: &mut Item, key: Key) {
+        item.caption = self.dropout.apply(&item.full_caption, key);
+        if item.caption.is_empty() {
+            item.claims = Claims::default();
+        }
+    }
+
+    /// The captions without images of the batch at a position, each of an image drawn from all.
+    ///
+    /// # Errors
+    /// If captions cannot be read.
+    pub fn texts(&self, position: u64) -> Result<Vec<Item>> {
+        let key = self.key.child("texts").at(position);
+        let text = |number: usize| {
+            let key = key.at(number as u64);
+            let mut stream = key.rng();
+            let index = rng::below(&mut stream, self.dataset.len());
+            let captions = self.dataset.captions(index)?;
+            let choice = rng::below(&mut stream, captions.len().max(1));
+            let mut item = self.item(index, captions, choice);
+            self.drop_words(&mut item, key.child("dropping"));
+            Ok(item)
+        };
+        (0..self.texts).map(text).collect()
     }
 
     fn check(&self, size: usize, resolution: usize) -> Result<()> {

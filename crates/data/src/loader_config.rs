@@ -6,6 +6,8 @@ use t2f_ops::setting::SettingError;
 
 /// The most prefetching threads.
 const MOST_WORKERS: usize = 1024;
+/// The most captions beside a batch.
+const MOST_TEXTS: usize = 65536;
 
 /// How a [`Loader`](crate::Loader) makes batches.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,13 +20,17 @@ pub struct LoaderConfig {
     /// The share of mismatched captions that are hard negatives: the caption of the image with one
     /// claim made false. Default 0, from 0 to 1.
     pub hard_negatives: f64,
+    /// The number of captions beside each batch, without their images, from which the text encoder and the
+    /// attribute prior learn, too. Drawn from all images; without claims they are of no use. Default 0,
+    /// at most 65536.
+    pub texts: usize,
     /// The number of prefetching threads. It does not change the batches. Default 1, 1 to 1024.
     pub workers: usize,
 }
 
 impl Default for LoaderConfig {
     fn default() -> Self {
-        Self { caption_dropout: 0.0, word_dropout: 0.0, hard_negatives: 0.0, workers: 1 }
+        Self { caption_dropout: 0.0, word_dropout: 0.0, hard_negatives: 0.0, texts: 0, workers: 1 }
     }
 }
 
@@ -42,6 +48,9 @@ impl LoaderConfig {
             if !(0.0..=1.0).contains(&share) {
                 return Err(SettingError::new(key, share, "a share from 0 to 1"));
             }
+        }
+        if self.texts > MOST_TEXTS {
+            return Err(SettingError::new("loader.texts", self.texts, format!("at most {MOST_TEXTS}")));
         }
         if !(1..=MOST_WORKERS).contains(&self.workers) {
             return Err(SettingError::new("loader.workers", self.workers, format!("1 to {MOST_WORKERS}")));
@@ -105,6 +114,7 @@ mod tests {
                     .starts_with(&format!("loader.workers is {workers}"))
             );
         }
+        assert!(message(LoaderConfig { texts: 65537, ..default }).starts_with("loader.texts is 65537"));
         assert!(serde_json::from_str::<LoaderConfig>(r#"{"words": 1}"#).is_err());
     }
 }

@@ -197,6 +197,22 @@ fn captions_and_words_are_dropped_and_nothing_else_changes() {
 }
 
 #[test]
+fn texts_without_images_are_captions_of_all_images_and_change_nothing_else() {
+    let plain = Loader::new(faces(50), Key::new(3));
+    let loader = Loader::new(faces(50), Key::new(3)).with_texts(64);
+    let batch = loader.batch(8, 4, 16).unwrap();
+    assert_eq!(Batch { texts: Vec::new(), ..batch.clone() }, plain.batch(8, 4, 16).unwrap());
+    assert_eq!(batch.texts, loader.batch(8, 4, 16).unwrap().texts);
+    assert_ne!(batch.texts, loader.batch(12, 4, 16).unwrap().texts);
+    assert_eq!(batch.texts, loader.texts(8).unwrap());
+    let images: BTreeSet<usize> = batch.texts.iter().map(|text| text.index).collect();
+    assert!(batch.texts.len() == 64 && images.len() > 25, "{} images", images.len());
+    for text in &batch.texts {
+        assert!(!text.claims.is_empty() && text.claims.holds(text.attributes.as_ref().unwrap()));
+    }
+}
+
+#[test]
 fn images_are_averaged_down_and_scaled() {
     let loader = Loader::new(plain(4), Key::new(6));
     let batch = loader.batch(0, 4, 2).unwrap();

@@ -363,7 +363,7 @@ impl LossConfig {
     /// reconstruction, since without an attribute code the noise of an image encodes its text, too.
     pub fn without_attributes(&mut self) {
         if self.attributes.weight > 0.0 && self.attributes.prior {
-            self.reconstruction.weight = 0.0;
+            self.reconstruction.weight = 0.0.into();
         }
         self.attributes.weight = 0.0;
         self.drifting.weight = 0.0;
@@ -408,7 +408,7 @@ impl LossConfig {
         if attributes {
             all.push(Box::new(AttributeClassifier::new(&self.attributes, context)?));
         }
-        if self.reconstruction.weight > 0.0 {
+        if self.reconstruction.is_on() {
             all.push(Box::new(Reconstruction::new(&self.reconstruction, context)?));
         }
         if attributes && self.drifting.weight > 0.0 {

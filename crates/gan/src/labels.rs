@@ -87,7 +87,7 @@ pub struct Labels {
     /// The attributes that the texts claim; an attribute that a text does not mention has no label.
     pub claimed: PartialLabels,
     /// The content of the texts, "not mentioned" included; where a claim allows several values, the
-    /// value that the image shows.
+    /// value that the image shows. Of the texts of the images, and then of texts without images.
     pub said: PartialLabels,
     /// The attributes that the real images show and their texts do not mention.
     pub open: PartialLabels,

@@ -95,16 +95,17 @@ impl AttributePrior {
     /// The negative log-likelihoods ([`nll`](crate::labels::nll)) of texts and of images.
     ///
     /// # Shapes
-    /// `embedding`: `(B, E)`.
+    /// `texts`: `(B + X, E)`, the embeddings of the texts of B images and of X without images.
     ///
     /// # Errors
     /// If the shapes do not fit.
-    pub fn nll(&self, embedding: &Tensor, labels: &Labels) -> Result<PriorNll> {
+    pub fn nll(&self, texts: &Tensor, labels: &Labels) -> Result<PriorNll> {
         let of = |logits: &Tensor, labels: &PartialLabels| nll_of_flat(logits, &self.absent, labels);
-        let said = self.said.forward(embedding)?;
+        let said = self.said.forward(texts)?;
         let shown = labels.shown.probabilities(&self.absent)?.flatten_from(1)?; // (B, A·V)
         let before = shown.matmul(&self.weight.mul(&self.earlier)?)?;
-        let open = self.after(&self.probabilities(&said.detach())?)?.add(&before)?;
+        let of_images = said.detach().narrow(0, 0, shown.dim(0)?)?;
+        let open = self.after(&self.probabilities(&of_images)?)?.add(&before)?;
         Ok(PriorNll { text: of(&said, &labels.said)?, open: of(&open, &labels.open)? })
     }
 
@@ -148,7 +149,6 @@ impl AttributePrior {
             embedding.dim(0)?,
             batch,
         )?;
-        let host = |t: &Tensor| t.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1();
         let uniform = noise.affine(0.5f64.sqrt(), 0.0)?.erf()?.affine(0.5, 0.5)?.clamp(1e-7, 1.0 - 1e-7)?;
         let gumbel: Vec<f32> = host(&uniform.log()?.neg()?.log()?.neg()?)?;
         let said = self.probabilities(&self.said.forward(embedding)?)?;
@@ -184,10 +184,58 @@ impl AttributePrior {
         self.scaled(&code)
     }
 
+    /// The distribution of each text's content about each attribute, `said_k`: for each text and each
+    /// attribute the probability that the text does not mention it, then that of each value.
+    ///
+    /// # Shapes
+    /// `embedding`: `(B, E)`; the result has B texts, A attributes each, and as many numbers as an attribute
+    /// has values, and one more; they are in `[0, 1]` and their sum is 1.
+    ///
+    /// # Errors
+    /// If the shape does not fit.
+    pub fn content(&self, embedding: &Tensor) -> Result<Vec<Vec<Vec<f32>>>> {
+        let (_, attributes, classes) = self.absent.dims3()?;
+        let said = self.probabilities(&self.said.forward(embedding)?)?;
+        let said: Vec<f32> = host(&said)?;
+        let of_text = |text: &[f32]| {
+            let each = text.chunks_exact(classes).zip(&self.sizes);
+            each.map(|(attribute, size)| attribute[..=*size].to_vec()).collect()
+        };
+        Ok(said.chunks_exact(attributes * classes).map(of_text).collect())
+    }
+
+    /// The class of each attribute in sampled attribute codes: 0 if it is not visible, `v + 1` for value `v`.
+    ///
+    /// # Shapes
+    /// `code`: `(B, P)`; the result has B codes of A classes.
+    ///
+    /// # Errors
+    /// If the shape does not fit.
+    pub fn classes_of(&self, code: &Tensor) -> Result<Vec<Vec<usize>>> {
+        let size = Self::code_size(&self.sizes);
+        let (_, columns) = code.dims2()?;
+        check_argument(columns == size, "columns of an attribute code", columns, size)?;
+        let of_code = |code: &[f32]| {
+            let mut first = 0;
+            let class = |size: &usize| {
+                let columns = &code[first..=first + size];
+                first += size + 1;
+                (0..columns.len()).max_by(|a, b| columns[*a].total_cmp(&columns[*b])).unwrap_or(0)
+            };
+            self.sizes.iter().map(class).collect()
+        };
+        Ok(host(code)?.chunks_exact(size).map(of_code).collect())
+    }
+
     fn scaled(&self, code: &Tensor) -> Result<Tensor> {
         let scale = (Self::code_size(&self.sizes) as f64 / self.sizes.len() as f64).sqrt();
         Ok(code.affine(scale, 0.0)?)
     }
+}
+
+/// The numbers of a tensor.
+fn host(t: &Tensor) -> Result<Vec<f32>> {
+    Ok(t.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?)
 }
 
 /// The probabilities of one attribute's logits.

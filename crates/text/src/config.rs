@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::compat::Compat;
+use crate::subwords::SubwordConfig;
 
 /// The default of `max_length`: longer than a caption that a person writes.
 const MAX_LENGTH: usize = 1000;
@@ -33,6 +34,10 @@ pub struct LstmConfig {
     /// Another program whose encoding is reproduced, with its fault. Default none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compat: Option<Compat>,
+    /// The character n-grams of words, so that unknown words are read by their letters. Without it, the
+    /// default, unknown words are ignored. Not with `compat`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subwords: Option<SubwordConfig>,
 }
 
 /// Pooling of states into one vector; padding is excluded.
@@ -60,6 +65,7 @@ impl Default for LstmConfig {
             min_frequency: 1,
             vocabulary_size: 10_000,
             compat: None,
+            subwords: None,
         }
     }
 }
@@ -77,6 +83,7 @@ struct Settings {
     min_frequency: usize,
     vocabulary_size: usize,
     compat: Option<Compat>,
+    subwords: Option<SubwordConfig>,
 }
 
 impl Default for Settings {
@@ -91,6 +98,7 @@ impl Default for Settings {
             min_frequency,
             vocabulary_size,
             compat,
+            subwords,
         } = LstmConfig::default();
         let max_length = None;
         Self {
@@ -103,6 +111,7 @@ impl Default for Settings {
             min_frequency,
             vocabulary_size,
             compat,
+            subwords,
         }
     }
 }
@@ -119,6 +128,7 @@ impl From<Settings> for LstmConfig {
             min_frequency,
             vocabulary_size,
             compat,
+            subwords,
         } = settings;
         let max_length = max_length.unwrap_or(match compat {
             None => MAX_LENGTH,
@@ -134,6 +144,7 @@ impl From<Settings> for LstmConfig {
             min_frequency,
             vocabulary_size,
             compat,
+            subwords,
         }
     }
 }

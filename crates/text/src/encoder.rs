@@ -8,6 +8,7 @@ use t2f_ops::setting::SettingError;
 use crate::config::{LstmConfig, Pooling};
 use crate::error::{Error, Result};
 use crate::lstm::Lstm;
+use crate::subwords::Subwords;
 use crate::tokenizer::{PAD_ID, Tokenizer, UNKNOWN_ID};
 use crate::vocabulary::Vocabulary;
 use crate::word_vectors::WORD_VECTORS;
@@ -61,6 +62,12 @@ pub trait TextEncoder: Send + Sync + std::fmt::Debug {
     /// If the tokenizer fails.
     fn unknown_words(&self, caption: &str) -> Result<Vec<String>>;
 
+    /// Whether unknown words contribute to the embedding, by their letters; otherwise, the default, they are
+    /// ignored.
+    fn reads_unknown_words(&self) -> bool {
+        false
+    }
+
     /// The words at the end of a caption that are not read, in order, since the caption has more than the
     /// maximum length. An encoder without a maximum returns none, the default.
     ///
@@ -99,8 +106,15 @@ impl TextConfig {
             ("text.max_length", config.max_length),
         ];
         match sizes.into_iter().find(|(_, size)| *size == 0) {
-            Some((key, _)) => Err(SettingError::new(key, 0, "at least 1").into()),
-            None => Tokenizer::check(config.vocabulary_size),
+            Some((key, _)) => return Err(SettingError::new(key, 0, "at least 1").into()),
+            None => Tokenizer::check(config.vocabulary_size)?,
+        }
+        match (&config.subwords, config.compat) {
+            (Some(_), Some(_)) => {
+                Err(SettingError::new("text.subwords", "set", "none with text.compat").into())
+            }
+            (Some(subwords), None) => subwords.check(),
+            (None, _) => Ok(()),
         }
     }
 
@@ -144,11 +158,17 @@ impl TextConfig {
     }
 }
 
+/// A word of a caption.
+struct Token {
+    word: String,
+    id: u32,
+}
+
 /// Padded captions.
 #[derive(Debug)]
 struct Tokens {
-    /// `(B·T)`.
-    ids: Tensor,
+    /// The vectors of the words, `(B, T, W)`.
+    vectors: Tensor,
     /// `(B, T, 1)`: 1 at tokens, 0 at padding.
     mask: Tensor,
     /// The number of tokens of each caption.
@@ -161,18 +181,22 @@ pub struct LstmEncoder {
     config: LstmConfig,
     tokenizer: Tokenizer,
     words: Tensor,
+    subwords: Option<Subwords>,
     lstm: Lstm,
     device: Device,
 }
 
 impl LstmEncoder {
-    /// Builds the encoder on `embedding.weight` `(V, W)` and the parameters of the LSTM under `lstm`.
+    /// Builds the encoder on `embedding.weight` `(V, W)`, the parameters of the LSTM under `lstm`, and with
+    /// `subwords` the vectors of n-grams, `subwords.weight`.
     ///
     /// # Errors
     /// If a parameter is missing.
     pub fn new(config: &LstmConfig, tokenizer: Tokenizer, vb: VarBuilder) -> Result<Self> {
         let shape = (tokenizer.vocabulary_size(), config.embedding_size);
         let words = vb.get_with_hints(shape, WORD_VECTORS, Init::Randn { mean: 0.0, stdev: 1.0 })?;
+        let of_subwords = |of: &_| Subwords::new(*of, config.embedding_size, &vb.pp("subwords"));
+        let subwords = config.subwords.as_ref().map(of_subwords).transpose()?;
         let lstm = Lstm::new(
             config.embedding_size,
             config.hidden_size,
@@ -180,23 +204,26 @@ impl LstmEncoder {
             config.bidirectional,
             vb.pp("lstm"),
         )?;
-        Ok(Self { config: config.clone(), tokenizer, words, lstm, device: vb.device().clone() })
+        Ok(Self { config: config.clone(), tokenizer, words, subwords, lstm, device: vb.device().clone() })
     }
 
-    /// Ids and mask, padded to the longest caption (to `max_length` in `compat`).
+    /// Vectors and mask, padded to the longest caption (to `max_length` in `compat`).
     ///
-    /// Unknown words are ignored (in `compat` they share one id). A caption without known words has the
-    /// token of unknown words, so that it has an embedding.
+    /// Unknown words are ignored (in `compat` they share one id; with `subwords` they have the vectors of their
+    /// n-grams). A caption without known words has the token of unknown words, so that it has an embedding.
     fn tokens(&self, captions: &[String]) -> Result<Tokens> {
         let compat = self.config.compat.is_some();
+        let ignored = !compat && self.subwords.is_none();
         let mut rows = Vec::with_capacity(captions.len());
         for caption in captions {
-            let mut row = self.tokenizer.encode(caption, self.config.max_length)?;
-            if !compat {
-                row.retain(|&id| id != UNKNOWN_ID);
+            let words = self.tokenizer.words(caption)?.into_iter().take(self.config.max_length);
+            let mut row: Vec<Token> =
+                words.map(|word| Token { id: self.tokenizer.id(&word), word }).collect();
+            if ignored {
+                row.retain(|token| token.id != UNKNOWN_ID);
             }
             if row.is_empty() {
-                row.push(UNKNOWN_ID);
+                row.push(Token { word: String::new(), id: UNKNOWN_ID });
             }
             rows.push(row);
         }
@@ -205,14 +232,26 @@ impl LstmEncoder {
         let lengths: Vec<usize> = rows.iter().map(|row| if compat { steps } else { row.len() }).collect();
         let mut mask = Vec::with_capacity(rows.len() * steps);
         let mut ids = Vec::with_capacity(rows.len() * steps);
+        let mut words = Vec::with_capacity(rows.len() * steps);
         for (row, &length) in rows.iter().zip(&lengths) {
             mask.extend((0..steps).map(|t| if t < length { 1f32 } else { 0.0 }));
-            ids.extend((0..steps).map(|t| row.get(t).copied().unwrap_or(PAD_ID)));
+            ids.extend((0..steps).map(|t| row.get(t).map_or(PAD_ID, |token| token.id)));
+            words.extend((0..steps).map(|t| row.get(t).map_or("", |token| &token.word)));
         }
-        let ids = Tensor::from_vec(ids, rows.len() * steps, &self.device)?;
+        let ids = Tensor::from_vec(ids, words.len(), &self.device)?;
+        let of_each = |x: &Tensor, features| x.reshape((rows.len(), steps, features));
         let mask =
-            Tensor::from_vec(mask, (rows.len(), steps, 1), &self.device)?.to_dtype(self.words.dtype())?;
-        Ok(Tokens { ids, mask, lengths })
+            of_each(&Tensor::from_vec(mask, words.len(), &self.device)?, 1)?.to_dtype(self.words.dtype())?;
+        let mut vectors = self.words.index_select(&ids, 0)?; // (B·T, W)
+        // T2F's padding vector is a constant zero, and so is the vector of an unknown word beside its n-grams.
+        let without = if compat { Some(PAD_ID) } else { self.subwords.as_ref().map(|_| UNKNOWN_ID) };
+        if let Some(id) = without {
+            vectors = vectors.broadcast_mul(&ids.ne(id)?.to_dtype(vectors.dtype())?.unsqueeze(1)?)?;
+        }
+        if let Some(subwords) = &self.subwords {
+            vectors = vectors.add(&subwords.of(&words)?)?;
+        }
+        Ok(Tokens { vectors: of_each(&vectors, self.config.embedding_size)?, mask, lengths })
     }
 
     fn pool(&self, states: &Tensor, mask: &Tensor) -> Result<Tensor> {
@@ -247,13 +286,8 @@ impl TextEncoder for LstmEncoder {
         if captions.is_empty() {
             return Err(Error::NoCaptions);
         }
-        let Tokens { ids, mask, lengths } = self.tokens(captions)?;
-        let (batch, steps, _) = mask.dims3()?;
-        let words = self.words.index_select(&ids, 0)?.reshape((batch, steps, self.config.embedding_size))?;
-        // T2F's padding vector is a constant zero.
-        let words =
-            if self.config.compat.is_some() { words.broadcast_mul(&real(&ids, &mask)?)? } else { words };
-        let states = self.lstm.forward(&words, &lengths, &mask)?; // (B, T, D·H)
+        let Tokens { vectors, mask, lengths } = self.tokens(captions)?;
+        let states = self.lstm.forward(&vectors, &lengths, &mask)?; // (B, T, D·H)
         self.pool(&states, &mask)
     }
 
@@ -265,12 +299,11 @@ impl TextEncoder for LstmEncoder {
         self.tokenizer.unknown_words(caption)
     }
 
+    fn reads_unknown_words(&self) -> bool {
+        self.subwords.is_some()
+    }
+
     fn cut_words(&self, caption: &str) -> Result<Vec<String>> {
         self.tokenizer.cut_words(caption, self.config.max_length)
     }
-}
-
-/// 1 where the id is not padding, in the shape of `mask`.
-fn real(ids: &Tensor, mask: &Tensor) -> Result<Tensor> {
-    Ok(ids.ne(PAD_ID)?.to_dtype(mask.dtype())?.reshape(mask.shape())?)
 }

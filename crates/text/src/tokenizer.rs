@@ -144,9 +144,12 @@ impl Tokenizer {
     /// # Errors
     /// If the tokenizer fails.
     pub fn encode(&self, caption: &str, max_length: usize) -> Result<Vec<u32>> {
-        let words = self.words(caption)?;
-        let id = |word: &String| self.0.token_to_id(word).filter(|&id| id != PAD_ID).unwrap_or(UNKNOWN_ID);
-        Ok(words.iter().take(max_length).map(id).collect())
+        Ok(self.words(caption)?.iter().take(max_length).map(|word| self.id(word)).collect())
+    }
+
+    /// The id of a word; that of unknown words if the vocabulary lacks it.
+    pub(crate) fn id(&self, word: &str) -> u32 {
+        self.0.token_to_id(word).filter(|&id| id != PAD_ID).unwrap_or(UNKNOWN_ID)
     }
 
     /// The words of a caption that are not in the vocabulary, in order, once each.

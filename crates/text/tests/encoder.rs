@@ -4,7 +4,7 @@ use candle_core::{DType, Device, Tensor};
 use t2f_ops::grad::gradients;
 use t2f_ops::init::Parameters;
 use t2f_ops::rng::Key;
-use t2f_text::{Compat, LstmConfig, Pooling, Result, TextConfig, TextEncoder, Tokenizer};
+use t2f_text::{Compat, LstmConfig, Pooling, Result, SubwordConfig, TextConfig, TextEncoder, Tokenizer};
 
 const POOLINGS: [Pooling; 3] = [Pooling::Max, Pooling::Mean, Pooling::Last];
 
@@ -216,6 +216,34 @@ fn unknown_words_are_ignored() -> Result<()> {
     assert_ne!(rows[3], rows[0]);
     let original = build(compat(), &parameters(), DType::F32)?;
     assert_ne!(values(&original.encode(&captions[..1])?), values(&original.encode(&captions[1..2])?));
+    Ok(())
+}
+
+#[test]
+fn words_unknown_to_the_vocabulary_are_read_by_their_n_grams() -> Result<()> {
+    let config = LstmConfig { subwords: Some(SubwordConfig::default()), ..small() };
+    let encoder = build(config.clone(), &parameters(), DType::F32)?;
+    assert!(
+        encoder.reads_unknown_words() && !build(small(), &parameters(), DType::F32)?.reads_unknown_words()
+    );
+    let captions = strings(&["a b", "a purple b", "a purpel b", "purple", "", "a b"]);
+    let embeddings = values(&encoder.encode(&captions)?);
+    let rows: Vec<&[f64]> = embeddings.chunks(4).collect();
+    assert_eq!(rows[0], rows[5]);
+    for (at, other) in [(0, 1), (1, 2), (3, 4), (1, 3)] {
+        assert_ne!(rows[at], rows[other], "rows {at} and {other}");
+    }
+    assert_eq!(encoder.unknown_words("a purple b")?, ["purple"]);
+    let wrong = |subwords: SubwordConfig, compat| {
+        let config = LstmConfig { subwords: Some(subwords), compat, ..small() };
+        TextConfig::Lstm(config).check().unwrap_err().to_string()
+    };
+    let default = SubwordConfig::default();
+    let longest = wrong(SubwordConfig { longest: 2, ..default }, None);
+    assert_eq!(longest, "text.subwords.longest is 2, expected text.subwords.shortest, 3, to 12");
+    assert!(wrong(SubwordConfig { buckets: 0, ..default }, None).starts_with("text.subwords.buckets is 0"));
+    assert!(wrong(SubwordConfig { shortest: 0, ..default }, None).starts_with("text.subwords.shortest is 0"));
+    assert!(wrong(default, Some(Compat::T2f)).starts_with("text.subwords is set, expected none"));
     Ok(())
 }
 

@@ -1,30 +1,31 @@
 //! The labels of a batch, for the attribute classifier and the attribute prior.
 
 use candle_core::Device;
-use t2f_data::Batch;
 use t2f_data::attributes::Observation;
+use t2f_data::{Batch, Item};
 use t2f_gan::{Labels, PartialLabels, Result};
 
-/// The labels of a batch. Images without attributes and captions without claims have no labels.
+/// The labels of a batch. Images without attributes and captions without claims have no labels. Those of
+/// content (`said`) are of the captions of the images and of [`Batch::texts`].
 ///
 /// # Errors
 /// If the device refuses the copy.
 pub fn labels(batch: &Batch, device: &Device) -> Result<Labels> {
     let sizes = batch.schema.sizes();
+    let all: Vec<&Item> = batch.items.iter().chain(&batch.texts).collect();
     // Class 0 is "not visible" or "not mentioned"; the class of a value is its index plus 1.
     let claimed = |item: usize, attribute: usize| -> Option<Vec<usize>> {
-        let claim = batch.items[item].claims.about(attribute)?;
+        let claim = all[item].claims.about(attribute)?;
         Some(claim.allowed.iter().map(|value| value + 1).collect())
     };
-    let shown = |item: usize, attribute: usize| match batch.items[item].attributes.as_ref()?.get(attribute) {
+    let shown = |item: usize, attribute: usize| match all[item].attributes.as_ref()?.get(attribute) {
         Observation::Unknown => None,
         Observation::Hidden => Some(vec![0]),
         Observation::Value(value) => Some(vec![usize::from(value) + 1]),
     };
     let said = |item: usize, attribute: usize| {
         // A caption without known claims has no labels, unless it is empty.
-        let empty = batch.items[item].caption.is_empty();
-        let noted = empty || !batch.items[item].claims.is_empty();
+        let noted = all[item].caption.is_empty() || !all[item].claims.is_empty();
         let claim = claimed(item, attribute).map(|allowed| {
             let seen = shown(item, attribute).filter(|seen| seen.iter().all(|class| allowed.contains(class)));
             seen.unwrap_or(allowed)
@@ -33,13 +34,14 @@ pub fn labels(batch: &Batch, device: &Device) -> Result<Labels> {
     };
     let open =
         |item: usize, attribute: usize| shown(item, attribute).filter(|_| claimed(item, attribute).is_none());
-    let partial =
-        |of: &dyn Fn(usize, usize) -> Option<Vec<usize>>| PartialLabels::new(&sizes, batch.len(), device, of);
+    let partial = |count: usize, of: &dyn Fn(usize, usize) -> Option<Vec<usize>>| {
+        PartialLabels::new(&sizes, count, device, of)
+    };
     Ok(Labels {
-        shown: partial(&shown)?,
-        claimed: partial(&claimed)?,
-        said: partial(&said)?,
-        open: partial(&open)?,
+        shown: partial(batch.len(), &shown)?,
+        claimed: partial(batch.len(), &claimed)?,
+        said: partial(all.len(), &said)?,
+        open: partial(batch.len(), &open)?,
     })
 }
 
@@ -100,6 +102,10 @@ mod tests {
         let right =
             sure(40, |item, attribute| claim(item, attribute).map_or(0, |_| shown(item, attribute) + 1));
         assert_eq!(nats(&right, &known.said), 0.0);
+        // Texts without images have labels of content, after those of the images, and no others.
+        let beside = labels(&Batch { texts: batch.items.clone(), ..batch.clone() }, &Device::Cpu).unwrap();
+        assert_eq!(nats(&Tensor::cat(&[&right, &right], 0).unwrap(), &beside.said), 0.0);
+        assert_eq!(nats(&right, &beside.claimed), nats(&right, &known.claimed));
         // "Dark hair" for a face with black hair is labelled black and not brown.
         let other = sure(40, |item, attribute| {
             claim(item, attribute).map_or(0, |claim| {

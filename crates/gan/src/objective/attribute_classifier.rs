@@ -149,7 +149,7 @@ impl Objective for AttributeClassifier {
         let image = heads.nll(&logits, &labels.shown, self.config.weight)?;
         let mut terms = LossTerms::one("attributes", image);
         if let Some(text) = &heads.text {
-            let logits = text.forward(inputs.embedding)?;
+            let logits = text.forward(inputs.texts)?;
             terms.push("text", heads.nll(&logits, &labels.said, self.config.text_weight)?);
         }
         Ok(terms)

@@ -34,7 +34,7 @@ impl Objective for PriorObjective {
 
     fn generator_terms(&self, inputs: &GeneratorInputs<'_>) -> Result<LossTerms> {
         let Some(labels) = inputs.labels else { return Ok(LossTerms::default()) };
-        let nll = self.prior.nll(inputs.embedding, labels)?;
+        let nll = self.prior.nll(inputs.texts, labels)?;
         let mut terms = LossTerms::one("text", nll.text.affine(self.text_weight, 0.0)?);
         terms.push("prior", nll.open);
         Ok(terms)

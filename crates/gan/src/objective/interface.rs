@@ -20,6 +20,9 @@ pub struct DiscriminatorInputs<'a> {
     pub features: &'a Tensor,
     /// The embeddings of their texts, `(B, E)`; detached where texts do not learn from the discriminator.
     pub embedding: &'a Tensor,
+    /// The embeddings of all texts whose content is labelled ([`Labels::said`]): those of the images, then X
+    /// without images; `(B + X, E)`.
+    pub texts: &'a Tensor,
     /// The embeddings of texts of no image of the batch, `(M, E)`.
     pub others: Option<&'a Tensor>,
     /// The labels, where the data set has attributes.
@@ -43,6 +46,9 @@ pub struct GeneratorInputs<'a> {
     pub real: &'a Tensor,
     /// The embeddings of the texts, `(B, E)`, from which the text encoder learns.
     pub embedding: &'a Tensor,
+    /// The embeddings of all texts whose content is labelled ([`Labels::said`]): those of the images, then X
+    /// without images; `(B + X, E)`.
+    pub texts: &'a Tensor,
     /// The embeddings of texts of no image of the batch, `(M, E)`.
     pub others: Option<&'a Tensor>,
     /// The labels, where the data set has attributes.
@@ -53,6 +59,8 @@ pub struct GeneratorInputs<'a> {
     pub inferred: Option<&'a EncodedLatent>,
     /// How far the networks have grown.
     pub at: Growth,
+    /// The progress of the run, 0 to 1, for weights that change over it.
+    pub progress: f64,
     /// The key of the step's random numbers.
     pub key: Key,
 }

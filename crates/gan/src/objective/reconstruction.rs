@@ -8,9 +8,10 @@
 
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
+use t2f_ops::scheduled::Scheduled;
 
 use super::interface::{GeneratorInputs, Objective, ObjectiveContext};
-use crate::error::{Result, check_not_negative};
+use crate::error::{Result, check_not_negative, check_scheduled};
 use crate::image_encoder::ImageEncoder;
 use crate::latent_encoder::{EncodedLatent, LatentEncoder};
 use crate::loss::LossTerms;
@@ -20,8 +21,9 @@ use crate::loss::LossTerms;
 #[serde(deny_unknown_fields, default)]
 pub struct ReconstructionConfig {
     /// Weight of the mean absolute difference between a real image, in `[-1, 1]`, and its
-    /// reconstruction; 0 leaves the latent encoder out. Default 0; at least 0.
-    pub weight: f64,
+    /// reconstruction; it may change over the run. 0 throughout leaves the latent encoder out. Default 0; at
+    /// least 0.
+    pub weight: Scheduled,
     /// Weight of the divergence of the inferred noise from standard normal noise, in nats an image.
     /// Default 0.01; at least 0.
     pub kl_weight: f64,
@@ -31,17 +33,22 @@ pub struct ReconstructionConfig {
 
 impl Default for ReconstructionConfig {
     fn default() -> Self {
-        Self { weight: 0.0, kl_weight: 0.01, encoder: vec![48, 64, 64] }
+        Self { weight: 0.0.into(), kl_weight: 0.01, encoder: vec![48, 64, 64] }
     }
 }
 
 impl ReconstructionConfig {
+    /// Whether images are reconstructed at some time of the run.
+    pub fn is_on(&self) -> bool {
+        self.weight.largest() > 0.0
+    }
+
     /// Checks every range.
     ///
     /// # Errors
     /// If a field is out of range; the message names it.
     pub fn check(&self) -> Result<()> {
-        check_not_negative("loss.reconstruction.weight", self.weight)?;
+        check_scheduled("loss.reconstruction.weight", self.weight)?;
         check_not_negative("loss.reconstruction.kl_weight", self.kl_weight)?;
         ImageEncoder::check("loss.reconstruction.encoder", &self.encoder)
     }
@@ -80,7 +87,8 @@ impl Objective for Reconstruction {
         let Some(inferred) = inputs.inferred else { return Ok(LossTerms::default()) };
         let reconstructed = inputs.fake.narrow(0, 0, inferred.images.dim(0)?)?;
         let difference = reconstructed.sub(&inferred.images)?.abs()?.mean_all()?;
-        let mut terms = LossTerms::one("reconstruction", difference.affine(self.config.weight, 0.0)?);
+        let weight = self.config.weight.at(inputs.progress);
+        let mut terms = LossTerms::one("reconstruction", difference.affine(weight, 0.0)?);
         terms.push("noise", inferred.kl.affine(self.config.kl_weight, 0.0)?);
         Ok(terms)
     }

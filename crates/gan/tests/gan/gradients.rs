@@ -324,7 +324,7 @@ fn terms_of_objectives_are_proportional_to_their_weights() -> Result<()> {
         double.contrast.weight *= 2.0;
         double.attributes.weight *= 2.0;
         double.attributes.text_weight *= 2.0;
-        double.reconstruction.weight *= 2.0;
+        double.reconstruction.weight = (2.0 * double.reconstruction.weight.at(0.0)).into();
         double.reconstruction.kl_weight *= 2.0;
         double.conditioning.kl_weight *= 2.0;
         let both = [single, double].map(|config| -> Result<Vec<(String, f64)>> {

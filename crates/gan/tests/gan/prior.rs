@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor};
-use t2f_gan::{AttributePrior, PartialLabels, Result};
+use t2f_gan::{AttributePrior, Labels, PartialLabels, Result};
 use t2f_ops::rng::{self, Key};
 
 use crate::tiny::{self, EMBEDDING, Nets, SIZES, values};
@@ -130,6 +130,29 @@ fn a_certain_claim_is_sampled_even_when_the_data_never_shows_it() -> Result<()> 
 }
 
 #[test]
+fn the_content_of_a_text_and_the_classes_of_a_code_are_read_back() -> Result<()> {
+    let nets = nets();
+    let prior = nets.prior.as_ref().unwrap();
+    // Of the first attribute nothing is said, of the second its one value with probability 3/4.
+    let text = Tensor::zeros((2, EMBEDDING), DType::F64, &Device::Cpu)?;
+    for place in 0..2 * MOST {
+        let now = values(
+            &nets.parameters.vars().into_iter().find(|(name, _)| name == "prior.said.bias").unwrap().1,
+        );
+        let want = [60.0, 0.0, 0.0, 0.0, 3f64.ln(), 0.0][place];
+        add(&nets, "prior.said.bias", place, want - now[place]);
+    }
+    let content = prior.content(&text)?;
+    assert_eq!((content.len(), content[1][0].len(), content[1][1].len()), (2, CLASSES[0], CLASSES[1]));
+    assert!((content[0][0][0] - 1.0).abs() < 1e-6 && content[0][0][1] < 1e-6, "{content:?}");
+    assert!((content[1][1][0] - 0.25).abs() < 1e-6 && (content[1][1][1] - 0.75).abs() < 1e-6, "{content:?}");
+    let code = Tensor::new(&[[0., 0., 1.6, 1.6, 0.], [1.6, 0., 0., 0., 1.6]], &Device::Cpu)?;
+    assert_eq!(prior.classes_of(&code)?, [[2, 0], [0, 1]]);
+    assert!(prior.classes_of(&code.narrow(1, 0, 4)?).is_err());
+    Ok(())
+}
+
+#[test]
 fn open_attributes_depend_on_claims_alone() -> Result<()> {
     let nets = nets();
     let prior = nets.prior.as_ref().unwrap();
@@ -168,5 +191,29 @@ fn noise_of_another_size_is_refused() {
         let noise = nets.normal("noise", (samples, SIZE)).unwrap();
         let message = prior.sample(&text, &noise).unwrap_err().to_string();
         assert_eq!(message, format!("texts to sample attribute codes for is {texts}, expected {samples}"));
+    }
+}
+
+#[test]
+fn texts_without_images_have_a_likelihood_of_their_content_alone() {
+    let nets = nets();
+    let prior = nets.prior.as_ref().unwrap();
+    let texts = rng::normal(Key::new(6), (3, EMBEDDING), DType::F64, &Device::Cpu).unwrap();
+    let labels = |count: usize| {
+        let partial = |count, class: usize| {
+            PartialLabels::new(&SIZES, count, &Device::Cpu, |item, _| Some(vec![(item + class) % 2])).unwrap()
+        };
+        Labels { shown: partial(2, 1), claimed: partial(2, 0), said: partial(count, 0), open: partial(2, 1) }
+    };
+    let (two, three) = (texts.narrow(0, 0, 2).unwrap(), prior.nll(&texts, &labels(3)).unwrap());
+    let two = prior.nll(&two, &labels(2)).unwrap();
+    assert_eq!(values(&two.open), values(&three.open));
+    // The mean over the labels, from the distribution of the content.
+    let content = prior.content(&texts).unwrap();
+    for (nll, count) in [(two, 2), (three, 3)] {
+        let log = |item: usize, attribute: usize| f64::from(content[item][attribute][item % 2]).ln();
+        let sum: f64 = (0..count).flat_map(|item| [log(item, 0), log(item, 1)]).sum();
+        let expected = -sum / (2 * count) as f64;
+        assert!((values(&nll.text)[0] - expected).abs() < 1e-5, "{expected}");
     }
 }

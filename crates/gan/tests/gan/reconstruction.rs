@@ -2,9 +2,11 @@
 
 use candle_core::{DType, Device, Tensor};
 use t2f_gan::{
-    Conditioned, GanConfig, Growth, LatentEncoder, LossConfig, Objective, ReconstructionConfig, Result,
+    Conditioned, GanConfig, GeneratorInputs, Growth, LatentEncoder, LossConfig, Objective,
+    ReconstructionConfig, Result,
 };
 use t2f_ops::rng::Key;
+use t2f_ops::scheduled::{Curve, Scheduled};
 
 use crate::tiny::{self, GeneratorBatch, NOISE, Nets, Texts, difference, values};
 
@@ -84,11 +86,20 @@ fn the_loss_is_the_mean_difference_and_the_divergence_each_weighted() -> Result<
         at: Growth::stable(2),
     };
     let texts = Texts { embedding: &text, others: None, labels: None, key: Key::new(3) };
-    let terms = objective(&nets).generator_terms(&tiny::generator_inputs(&batch, &text, texts))?;
+    let inputs = tiny::generator_inputs(&batch, &text, texts);
+    let terms = objective(&nets).generator_terms(&inputs)?;
     let term = |name: &str| values(terms.get(name).unwrap())[0];
-    assert!((term("reconstruction") - 0.3 * weights.weight).abs() < 1e-12);
+    assert!((term("reconstruction") - 0.3 * weights.weight.at(0.0)).abs() < 1e-12);
     assert!((term("noise") - values(&inferred.kl)[0] * weights.kl_weight).abs() < 1e-12);
     assert_eq!(tiny::names(&terms), ["reconstruction", "noise"]);
+    // The weight may change over the run.
+    let mut falling = tiny::with_reconstruction();
+    falling.reconstruction.weight = Scheduled::new(4.0, 1.0, Curve::Linear);
+    let falling = Nets::with_loss(&tiny::config(), &falling, DType::F64)?;
+    for (progress, weight) in [(0.0, 4.0), (0.5, 2.5), (1.0, 1.0)] {
+        let terms = objective(&falling).generator_terms(&GeneratorInputs { progress, ..inputs })?;
+        assert!((values(terms.get("reconstruction").unwrap())[0] - 0.3 * weight).abs() < 1e-12);
+    }
     let without = GeneratorBatch { inferred: None, ..batch };
     let terms = objective(&nets).generator_terms(&tiny::generator_inputs(&without, &text, texts))?;
     assert!(tiny::names(&terms).is_empty());
@@ -112,7 +123,7 @@ fn there_is_an_encoder_where_there_is_a_weight_and_noise_to_encode() {
         assert_eq!(loss.check().unwrap_err().to_string(), message);
         message
     };
-    assert!(refused(&|it| it.weight = -1.0).contains("loss.reconstruction.weight is -1"));
+    assert!(refused(&|it| it.weight = (-1.0).into()).contains("loss.reconstruction.weight is -1"));
     assert!(refused(&|it| it.kl_weight = f64::NAN).contains("loss.reconstruction.kl_weight is NaN"));
     assert!(refused(&|it| it.encoder.clear()).contains("loss.reconstruction.encoder is []"));
     let all_code = GanConfig { code_size: tiny::LATENT, ..tiny::config() };

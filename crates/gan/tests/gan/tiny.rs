@@ -70,7 +70,7 @@ pub fn with_heads(prior: bool) -> LossConfig {
 
 /// The reconstruction of real images.
 pub fn with_reconstruction() -> LossConfig {
-    let reconstruction = ReconstructionConfig { weight: 1.3, kl_weight: 0.2, encoder: vec![2] };
+    let reconstruction = ReconstructionConfig { weight: 1.3.into(), kl_weight: 0.2, encoder: vec![2] };
     LossConfig { reconstruction, ..LossConfig::default() }
 }
 
@@ -170,6 +170,7 @@ pub fn discriminator_loss(
     let mut terms = loss.discriminator_terms(&scores)?;
     let Texts { embedding, others, labels, key } = texts;
     let inputs = DiscriminatorInputs {
+        texts: texts.embedding,
         real: batch.real,
         features: &features,
         embedding,
@@ -217,11 +218,13 @@ pub fn generator_inputs<'a>(
         features,
         real: batch.real,
         embedding: texts.embedding,
+        texts: texts.embedding,
         others: texts.others,
         labels: texts.labels,
         conditioned: batch.conditioned,
         inferred: batch.inferred,
         at: batch.at,
+        progress: 0.0,
         key: texts.key,
     }
 }

@@ -222,6 +222,8 @@ impl TrainState {
     fn embed(&self, batch: &Batch) -> Result<Texts> {
         let size = batch.len();
         let mut texts = batch.captions();
+        texts.extend(batch.texts.iter().map(|text| text.caption.clone()));
+        let labelled = texts.len();
         let (mut places, mut foreign) = (Vec::with_capacity(size), Vec::new());
         for text in batch.items.iter().map(|item| &item.mismatched) {
             let place = texts.iter().position(|other| other == text).unwrap_or_else(|| {
@@ -239,6 +241,7 @@ impl TrainState {
         let rows = |rows: Vec<u32>| leaf.as_tensor().index_select(&Tensor::new(rows, &self.device)?, 0);
         Ok(Texts {
             embedding: leaf.as_tensor().narrow(0, 0, size)?,
+            labelled: leaf.as_tensor().narrow(0, 0, labelled)?,
             mismatched: rows(places)?,
             others: (!foreign.is_empty()).then(|| rows(foreign)).transpose()?,
             encoded,
@@ -255,6 +258,8 @@ struct Texts {
     leaf: Var,
     /// The captions, `(B, E)`.
     embedding: Tensor,
+    /// The captions, then those without images, `(B + X, E)`.
+    labelled: Tensor,
     /// A mismatched caption for each image, `(B, E)`.
     mismatched: Tensor,
     /// Mismatched captions of no image of the batch, `(M, E)`.
@@ -267,6 +272,7 @@ impl Texts {
             encoded: self.encoded.clone(),
             leaf: self.leaf.clone(),
             embedding: f(&self.embedding),
+            labelled: f(&self.labelled),
             mismatched: f(&self.mismatched),
             others: self.others.as_ref().map(f),
         }
@@ -307,6 +313,7 @@ impl Forward {
             real,
             features,
             embedding: &texts.embedding,
+            texts: &texts.labelled,
             others: texts.others.as_ref(),
             labels: self.labels.as_ref(),
             at: self.at,
@@ -326,11 +333,13 @@ impl Forward {
             features,
             real,
             embedding: &self.texts.embedding,
+            texts: &self.texts.labelled,
             others: self.texts.others.as_ref(),
             labels: self.labels.as_ref(),
             conditioned: &self.conditioned,
             inferred: self.inferred.as_ref(),
             at: self.at,
+            progress: self.progress,
             key: self.key,
         }
     }

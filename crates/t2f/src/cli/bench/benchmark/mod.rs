@@ -171,7 +171,7 @@ impl Benchmark {
             attributes: None,
         });
         let (items, schema) = (items.collect(), Schema::default());
-        let batch = Batch { items, pixels, schema, resolution: side, substituted: 0 };
+        let batch = Batch { items, texts: Vec::new(), pixels, schema, resolution: side, substituted: 0 };
         let (level, alpha, batch_size) = (self.level, self.alpha, self.batch);
         let stage = Stage { level, resolution: side, alpha, batch_size, progress: 0.0 };
         Ok(Training { state, batch, stage, key, steps: 0 })

@@ -1,0 +1,96 @@
+//! Trains a text encoder and the attribute prior on captions alone, without images, and prints which share of
+//! the claims of other captions is understood: the encoder gives the values that a claim allows more than half
+//! of the probability. So a lexicon, a grammar or an encoder is compared in minutes.
+//!
+//! `cargo run --release --example train_text -- STEPS [KEY=VALUE …]`, such as `2000 data.captions=wide`
+#![allow(clippy::print_stdout)]
+
+use std::collections::BTreeMap;
+
+use anyhow::Context;
+use candle_core::DType;
+use t2f::data::people::Half;
+use t2f::data::{Batch, Caption, Loader};
+use t2f::gan::AttributePrior;
+use t2f::ops::Runtime;
+use t2f::ops::adam::{Adam, AdamConfig};
+use t2f::ops::grad::gradients;
+use t2f::ops::init::Parameters;
+use t2f::ops::rng::Key;
+use t2f::train::config::Config;
+use t2f::train::labels::labels;
+use t2f::train::{device, trainer};
+
+/// Captions of a part that are measured.
+const MEASURED: usize = 500;
+
+fn main() -> anyhow::Result<()> {
+    Runtime::install();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (steps, settings) = arguments.split_first().context("expected the number of steps")?;
+    let steps: u64 = steps.parse().context("the number of steps")?;
+    let settings = [&["loader.texts=64".to_owned()], settings].concat();
+    let mut config = Config::resolve(Some("faces-64"), None, &settings)?;
+    config.check()?;
+    let device = device::open(&config.device)?;
+    let splits = config.data.open(config.gan.resolution)?;
+    config.settle(&splits)?;
+    let (key, schema) = (Key::new(config.seed), splits.schema());
+
+    let tokenizer = trainer::train_tokenizer(&config, &splits)?;
+    println!("{} words", tokenizer.vocabulary_size());
+    let parameters = Parameters::drawn(key);
+    let vb = parameters.builder(DType::F32, &device);
+    let text = config.text.build(tokenizer, vb.pp("text"))?;
+    let prior = AttributePrior::new(&schema.sizes(), text.embedding_size(), &vb.pp("prior"))?;
+    let rates = AdamConfig { lr: 4e-3.into(), beta1: 0.9, ..AdamConfig::default() };
+    let mut adam = Adam::new(&parameters, rates)?;
+    let loader = Loader::from_config(splits.train.clone(), &config.loader, key.child("loader"))?;
+    for step in 0..steps {
+        // The rate falls to 0 over the second half.
+        adam.scale_rate((2.0 * (1.0 - step as f64 / steps as f64)).min(1.0));
+        let items = loader.texts(step)?;
+        let captions: Vec<String> = items.iter().map(|item| item.caption.clone()).collect();
+        let (texts, pixels) = (Vec::new(), Vec::new());
+        let batch = Batch { items, texts, pixels, schema: schema.clone(), resolution: 0, substituted: 0 };
+        let nll = prior.nll(&text.encode(&captions)?, &labels(&batch, &device)?)?.text;
+        adam.step(&gradients(&nll)?)?;
+        if (step + 1) % 200 == 0 {
+            println!("{:>6} steps, {:.4} nats an attribute", step + 1, nll.to_scalar::<f32>()?);
+        }
+    }
+
+    // The claims that are understood, and all.
+    let understood = |captions: &[Caption]| -> anyhow::Result<(usize, usize)> {
+        let texts: Vec<String> = captions.iter().map(|caption| caption.text.clone()).collect();
+        let content = prior.content(&text.encode(&texts)?)?;
+        let right = captions.iter().zip(&content).flat_map(|(caption, content)| {
+            caption.claims.iter().map(|claim| {
+                let of = &content[claim.attribute]; // class 0 is "not mentioned"
+                claim.allowed.iter().map(|value| of[value + 1]).sum::<f32>() > 0.5
+            })
+        });
+        let right: Vec<bool> = right.collect();
+        Ok((right.iter().filter(|right| **right).count(), right.len()))
+    };
+    let print = |name: &str, (right, all): (usize, usize)| {
+        println!("{name}: {:.3} of {all} claims", right as f64 / all.max(1) as f64);
+    };
+    for (name, part) in [("val", &splits.val), ("test", &splits.test)] {
+        let first = |index| Ok(part.captions(index)?.swap_remove(0));
+        let captions: Vec<Caption> =
+            (0..part.len().min(MEASURED)).map(first).collect::<anyhow::Result<_>>()?;
+        print(name, understood(&captions)?);
+    }
+    let people = Half::Dev.captions()?;
+    let mut classes = BTreeMap::<&str, Vec<Caption>>::new();
+    for one in people.captions() {
+        for class in ["all", one.class.as_str()] {
+            classes.entry(class).or_default().push(one.caption.clone());
+        }
+    }
+    for (class, captions) in classes {
+        print(&format!("people, {class}"), understood(&captions)?);
+    }
+    Ok(())
+}
