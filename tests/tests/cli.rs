@@ -37,7 +37,7 @@ fn help_of_every_command_has_examples() {
 #[test]
 fn errors_state_the_accepted_values() {
     let folder = tempfile::tempdir().unwrap();
-    let cases: [(&[&str], &[&str]); 40] = [
+    let cases: [(&[&str], &[&str]); 44] = [
         (&["bench", "--resolutions", "48"], &["--resolutions", "power of two"]),
         (&["bench", "--loss", "hinge"], &["hinge", "wgan-gp"]),
         (&["bench", "--variants", "shared"], &["--peer"]),
@@ -61,6 +61,10 @@ fn errors_state_the_accepted_values() {
         (&["metrics", "m", "--metrics", "beauty"], &["beauty", "attributes", "ms-ssim"]),
         (&["metrics", "m", "--count", "3"], &["--count", "4.."]),
         (&["metrics", "m", "--resize", "tensorflow"], &["--inception"]),
+        (&["metrics", "--metrics", "swd", "--people", "dev"], &["--people", "--metrics"]),
+        (&["metrics", "--people", "dev"], &["--metrics"]),
+        (&["generate", "a", "--json", "x.json"], &["--explain"]),
+        (&["generate", "a", "--explain", "--json", "none/x.json"], &["--json", "`none`"]),
         (&["bench", "--set", "seed=1"], &["--set", "bench steps", "run"]),
         (&["bench", "generation", "--resolutions", "4"], &["--resolutions", "steps, operators"]),
         (&["data", "preview", "--set", "gan.resolution=8"], &["gan.resolution=8", "--resolution"]),

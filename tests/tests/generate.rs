@@ -10,6 +10,7 @@ use serde_json::Value;
 use t2f_train::components::Components;
 use t2f_train::config::Config;
 use t2f_train::model::Model;
+use t2f_train::pipeline::Sampling;
 use t2f_train::schedule::ScheduleConfig;
 use t2f_train::trainer::Trainer;
 
@@ -179,6 +180,87 @@ fn words_that_are_not_read_are_named() {
     assert!(unknown.contains("301 unknown words, most frequently \"zxcvb\""), "{unknown}");
     let line = unknown.lines().find(|line| line.contains("unknown words")).unwrap();
     assert_eq!(line.matches('"').count(), 20, "{line}");
+}
+
+#[test]
+fn an_explanation_has_the_content_of_captions_and_the_attributes_of_pictures() {
+    let home = tempfile::tempdir().unwrap();
+    let path = trained(home.path(), 3, &[]);
+    let captions = ["a bald man with a zxcvb", "a woman"];
+    let arguments = ["--seeds", "0-1", "--out", "faces", captions[0], captions[1]];
+    let plain = generate(home.path(), &path, &arguments);
+    assert_eq!(plain.code, 0, "{}", plain.err);
+    let files: Vec<PathBuf> = plain.out.lines().map(|line| home.path().join(line)).collect();
+    let before: Vec<Vec<u8>> = files.iter().map(|file| fs::read(file).unwrap()).collect();
+    let ran = generate(home.path(), &path, &[&["--explain", "--json", "why.json"], &arguments[..]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    for (file, before) in files.iter().zip(&before) {
+        assert_eq!(fs::read(file).unwrap(), *before, "an explanation changes no picture");
+    }
+    for line in ["\"a woman\"", "  unknown words: \"zxcvb\"", "faces/a-woman-seed0001.png"] {
+        assert!(ran.out.lines().any(|other| other == line), "{line}: {}", ran.out);
+    }
+    assert_eq!(ran.out.lines().filter(|line| line.starts_with("  seed 1: sex ")).count(), 2, "{}", ran.out);
+
+    let json: Value = serde_json::from_slice(&fs::read(home.path().join("why.json")).unwrap()).unwrap();
+    let model = Model::load(&path, "cpu", &Components::new()).unwrap();
+    assert_eq!(json["model_hash"], model.hash());
+    let repeated: Vec<String> = captions.iter().flat_map(|caption| vec![(*caption).to_owned(); 2]).collect();
+    let expected = model.generate_explained(&repeated, &[0, 1, 0, 1], Sampling::default()).unwrap();
+    let images: Vec<_> = expected.iter().map(|picture| picture.image.clone()).collect();
+    assert_eq!(images, model.generate(&repeated, &[0, 1, 0, 1], Sampling::default()).unwrap());
+    for (at, caption) in captions.iter().enumerate() {
+        let found = &json["captions"][at];
+        assert_eq!(found["caption"], *caption);
+        let attributes = found["attributes"].as_object().unwrap();
+        assert_eq!(attributes.len(), model.schema().len());
+        for (name, content) in attributes {
+            let values = content["values"].as_object().unwrap().values().map(|p| p.as_f64().unwrap());
+            let apart = values.sum::<f64>() - content["mentioned"].as_f64().unwrap();
+            assert!(apart.abs() < 1e-3, "{name}: {content}");
+        }
+        for seed in [0, 1] {
+            let picture = &found["pictures"][seed];
+            let names = expected[2 * at + seed].attributes.to_names(model.schema()).unwrap();
+            assert_eq!(picture["attributes"], serde_json::to_value(names).unwrap());
+            assert_eq!(picture["seed"], seed);
+        }
+    }
+    assert_eq!(json["captions"][0]["unknown_words"], serde_json::json!(["zxcvb"]));
+
+    let grid = ["--explain", "--grid", "--out", "grid.png", "a woman", "a man"];
+    let ran = generate(home.path(), &path, &grid);
+    assert!(ran.code == 0 && ran.out.contains("\n  row 2, seed 0: sex "), "{}{}", ran.out, ran.err);
+}
+
+#[test]
+fn denials_that_the_model_does_not_read_are_named() {
+    let home = tempfile::tempdir().unwrap();
+    for prior in [true, false] {
+        let setting = format!("loss.attributes.prior={prior}");
+        let model = trained(home.path(), 3, &[&setting, "loss.reconstruction.weight=0"]);
+        let generate = |arguments: &[&str]| {
+            let ran = generate(home.path(), &model, &[arguments, &["--out", "faces"]].concat());
+            assert_eq!(ran.code, 0, "{}", ran.err);
+            ran
+        };
+        let unknown = generate(&["a man without a hat", "a hatless man, he never smiles"]).err;
+        let line = unknown.lines().find(|line| line.contains("words that deny")).unwrap_or_default();
+        assert!(line.starts_with("warning: ") && line.contains("may be drawn"), "{unknown}");
+        for name in ["\"without\"", "\"without a hat\"", "\"hatless\"", "\"never smiles\""] {
+            assert!(line.contains(name), "{name}: {unknown}");
+        }
+        assert!(!generate(&["a man with a hat"]).err.contains("deny"));
+
+        // After three steps the model knows "no" and understands nothing of it.
+        let ran = generate(&["--explain", "a man with no glasses"]);
+        let read =
+            ran.err.lines().any(|line| line.contains("does not read") && line.contains("\"no glasses\""));
+        assert_eq!(read, prior, "{}", ran.err);
+        assert_eq!(ran.out.contains("  denials that are not read: \"no glasses\""), prior, "{}", ran.out);
+        assert_eq!(ran.err.contains("the model has no attributes"), !prior, "{}", ran.err);
+        assert_eq!(ran.out.contains("  seed 0: sex "), prior, "{}", ran.out);
+    }
 }
 
 #[test]

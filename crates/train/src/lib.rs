@@ -54,7 +54,7 @@ mod error;
 pub mod footprint;
 pub mod hours;
 pub mod initialization;
-mod labels;
+pub mod labels;
 pub mod model;
 mod model_file;
 pub mod pace;
@@ -66,6 +66,7 @@ pub mod schedule;
 pub mod state;
 mod stored_weights;
 pub mod trainer;
+pub mod understanding;
 
 pub use error::{Error, Result};
 pub use t2f_files::{disk, json_lines};

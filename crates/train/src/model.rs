@@ -4,7 +4,7 @@ use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
 use t2f_data::Image;
-use t2f_data::attributes::Schema;
+use t2f_data::attributes::{Attributes, Schema};
 use t2f_files::tensors;
 use t2f_gan::Growth;
 use t2f_text::Tokenizer;
@@ -18,6 +18,7 @@ use crate::model_file::Metadata;
 pub use crate::model_file::{ModelFile, Provenance, to_half};
 use crate::pipeline::{Pipeline, Sampling, to_pictures};
 use crate::stored_weights::Weights;
+use crate::understanding::{Generated, Understanding, UnreadDenial};
 
 /// A trained model.
 ///
@@ -130,22 +131,77 @@ impl Model {
     /// # Errors
     /// As [`generate`](Self::generate).
     pub fn generate_tensor(&self, captions: &[String], seeds: &[u64], sampling: Sampling) -> Result<Tensor> {
-        let Sampling { truncation, guidance_scale } = sampling;
+        let (embedding, noise) = self.inputs(captions, seeds, sampling)?;
+        self.pipeline.generate_embedded(&embedding, &noise, self.growth)
+    }
+
+    /// As [`generate`](Self::generate), each image with the content of its caption and with its sampled
+    /// attributes. The images are equal to those of [`generate`](Self::generate).
+    ///
+    /// # Errors
+    /// As [`generate`](Self::generate).
+    pub fn generate_explained(
+        &self,
+        captions: &[String],
+        seeds: &[u64],
+        sampling: Sampling,
+    ) -> Result<Vec<Generated>> {
+        let (embedding, noise) = self.inputs(captions, seeds, sampling)?;
+        let code = self.pipeline.attribute_code(&embedding, &noise)?;
+        let attributes = match &code {
+            Some(code) => self.pipeline.attributes_of(code)?,
+            None => vec![Attributes::unknown(0); captions.len()],
+        };
+        let images = self.pipeline.generate_coded(&embedding, &noise, code.as_ref(), self.growth)?;
+        let each = to_pictures(&images)?.into_iter().zip(self.pipeline.content(&embedding)?).zip(attributes);
+        Ok(each.map(|((image, content), attributes)| Generated { image, content, attributes }).collect())
+    }
+
+    /// The embeddings of captions and the noise of seeds.
+    fn inputs(&self, captions: &[String], seeds: &[u64], sampling: Sampling) -> Result<(Tensor, Tensor)> {
         if captions.len() != seeds.len() {
             let (captions, seeds) = (captions.len(), seeds.len());
             return Err(Error::Config(format!(
                 "there are {captions} captions and {seeds} seeds, expected one seed for each caption"
             )));
         }
+        self.check_guidance(sampling)?;
+        let noise = self.pipeline.noise(seeds, sampling.truncation, &self.device)?;
+        Ok((self.pipeline.scaled_embedding(captions, sampling.guidance_scale)?, noise))
+    }
+
+    fn check_guidance(&self, Sampling { guidance_scale, .. }: Sampling) -> Result<()> {
         if guidance_scale != 1.0 && !self.has_empty_caption() {
             return Err(Error::Config(format!(
                 "a guidance scale of {guidance_scale} extrapolates from the empty caption, and the model was \
                  trained without it: train with `loader.caption_dropout` above 0, or use a scale of 1"
             )));
         }
-        let noise = self.pipeline.noise(seeds, truncation, &self.device)?;
-        let embedding = self.pipeline.scaled_embedding(captions, guidance_scale)?;
-        self.pipeline.generate_embedded(&embedding, &noise, self.growth)
+        Ok(())
+    }
+
+    /// What the model understands of each caption when it generates with this sampling.
+    ///
+    /// # Errors
+    /// If the guidance scale is not 1 and the model was trained without caption dropout, or the device fails.
+    pub fn understanding(&self, captions: &[String], sampling: Sampling) -> Result<Vec<Understanding>> {
+        self.check_guidance(sampling)?;
+        self.pipeline.understanding(captions, sampling.guidance_scale)
+    }
+
+    /// The denials of each caption that the model does not read; part of
+    /// [`understanding`](Self::understanding), at less cost.
+    ///
+    /// # Errors
+    /// As [`understanding`](Self::understanding).
+    pub fn unread_denials(&self, captions: &[String], sampling: Sampling) -> Result<Vec<Vec<UnreadDenial>>> {
+        self.check_guidance(sampling)?;
+        self.pipeline.unread_denials(captions, sampling.guidance_scale)
+    }
+
+    /// Whether the model has an attribute prior, and so an understanding of attributes.
+    pub fn has_prior(&self) -> bool {
+        self.pipeline.prior().is_some()
     }
 
     /// Whether the model was trained with caption dropout or without captions, so that the empty caption means
@@ -154,9 +210,15 @@ impl Model {
         self.config.loader.caption_dropout > 0.0 || self.wordless
     }
 
-    /// The unknown words of a caption, once each. The model ignores them.
+    /// The unknown words of a caption, once each. The model ignores them, unless it
+    /// [reads](Self::reads_unknown_words) them.
     pub fn unknown_words(&self, caption: &str) -> Vec<String> {
         self.pipeline.text().unknown_words(caption).unwrap_or_default()
+    }
+
+    /// Whether unknown words are read by their letters.
+    pub fn reads_unknown_words(&self) -> bool {
+        self.pipeline.text().reads_unknown_words()
     }
 
     /// The words at the end of a caption that the model does not read, since the caption has more than

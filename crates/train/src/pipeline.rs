@@ -6,13 +6,18 @@
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
+use t2f_data::attributes::Attributes;
 use t2f_gan::{AttributePrior, Conditioned, ConditioningAugmentation, Generator, Growth};
 use t2f_ops::rng::{self, Key};
-use t2f_text::{TextEncoder, Tokenizer};
+use t2f_text::{Negation, TextEncoder, Tokenizer};
 
 use crate::components::Components;
 use crate::config::Config;
 use crate::error::Result;
+use crate::understanding::{self, Content, Understanding, UnreadDenial};
+
+/// Captions that are encoded at once to be understood.
+const BATCH: usize = 64;
 
 /// Options of sampling: the scale of the noise and the guidance scale; 1 each by default.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -102,14 +107,10 @@ impl Pipeline {
         let code_size = self.conditioning.code_size();
         let conditioned = self.conditioning.forward(embedding, &noise.narrow(1, 0, code_size)?)?;
         let beside = self.latent_noise(noise)?;
-        let first = code_size + self.noise_size;
         let maps = noise.dim(1)?.saturating_sub(self.noise_map_size);
-        let attribute_code = match (&self.prior, attribute_code) {
-            (Some(prior), None) => {
-                let noise = noise.narrow(1, first, maps.saturating_sub(first))?;
-                Some(prior.sample(embedding, &noise)?)
-            }
-            (_, code) => code.cloned(),
+        let attribute_code = match attribute_code {
+            Some(code) => Some(code.clone()),
+            None => self.attribute_code(embedding, noise)?,
         };
         let maps = match self.noise_map_size {
             0 => None,
@@ -118,6 +119,21 @@ impl Pipeline {
         let latent = [Some(conditioned.code.clone()), Some(beside), attribute_code, maps];
         let latent = Tensor::cat(&latent.into_iter().flatten().collect::<Vec<_>>(), 1)?; // (B, Z)
         Ok((conditioned, latent))
+    }
+
+    /// The attribute code that the prior samples; `None` without a prior.
+    ///
+    /// # Shapes
+    /// `embedding`: `(B, E)`; `noise`: `(B, Z)`, as of [`latent`](Self::latent); the code: `(B, P)`.
+    ///
+    /// # Errors
+    /// If a shape does not fit.
+    pub fn attribute_code(&self, embedding: &Tensor, noise: &Tensor) -> Result<Option<Tensor>> {
+        let Some(prior) = &self.prior else { return Ok(None) };
+        let first = self.conditioning.code_size() + self.noise_size;
+        let maps = noise.dim(1)?.saturating_sub(self.noise_map_size);
+        let noise = noise.narrow(1, first, maps.saturating_sub(first))?;
+        Ok(Some(prior.sample(embedding, &noise)?))
     }
 
     /// The columns of `noise` that are the generator's noise.
@@ -187,8 +203,102 @@ impl Pipeline {
     /// # Errors
     /// If a shape does not fit.
     pub fn generate_embedded(&self, embedding: &Tensor, noise: &Tensor, at: Growth) -> Result<Tensor> {
-        let (_, latent) = self.latent(embedding, noise, None)?;
+        self.generate_coded(embedding, noise, None, at)
+    }
+
+    /// As [`generate_embedded`](Self::generate_embedded), with an attribute code; if absent, the prior, if
+    /// configured, samples it.
+    ///
+    /// # Errors
+    /// If a shape does not fit.
+    pub fn generate_coded(
+        &self,
+        embedding: &Tensor,
+        noise: &Tensor,
+        attribute_code: Option<&Tensor>,
+        at: Growth,
+    ) -> Result<Tensor> {
+        let (_, latent) = self.latent(embedding, noise, attribute_code)?;
         Ok(self.generator.forward(&latent, at)?.clamp(-1f32, 1f32)?)
+    }
+
+    /// The content of embeddings about each attribute; empty for each without a prior.
+    ///
+    /// # Shapes
+    /// `embedding`: `(B, E)`.
+    ///
+    /// # Errors
+    /// If the shape does not fit.
+    pub fn content(&self, embedding: &Tensor) -> Result<Vec<Vec<Content>>> {
+        let Some(prior) = &self.prior else { return Ok(vec![Vec::new(); embedding.dim(0)?]) };
+        let of = |text: &Vec<Vec<f32>>| text.iter().map(|one| Content::new(one)).collect();
+        Ok(prior.content(embedding)?.iter().map(of).collect())
+    }
+
+    /// The attributes of attribute codes that the prior sampled; none without a prior.
+    ///
+    /// # Errors
+    /// If the shape does not fit.
+    pub fn attributes_of(&self, code: &Tensor) -> Result<Vec<Attributes>> {
+        let Some(prior) = &self.prior else { return Ok(Vec::new()) };
+        Ok(prior.classes_of(code)?.iter().map(|classes| understanding::attributes(classes)).collect())
+    }
+
+    /// What is understood of each caption at a guidance scale.
+    ///
+    /// # Errors
+    /// As for [`scaled_embedding`](Self::scaled_embedding).
+    pub fn understanding(&self, captions: &[String], guidance_scale: f64) -> Result<Vec<Understanding>> {
+        let mut all = Vec::with_capacity(captions.len());
+        for captions in captions.chunks(BATCH) {
+            let content = self.content(&self.scaled_embedding(captions, guidance_scale)?)?;
+            let denials = self.unread_denials(captions, guidance_scale)?;
+            for ((caption, content), unread_denials) in captions.iter().zip(content).zip(denials) {
+                all.push(Understanding {
+                    content,
+                    unknown_words: self.text.unknown_words(caption)?,
+                    cut_words: self.text.cut_words(caption)?,
+                    unread_denials,
+                });
+            }
+        }
+        Ok(all)
+    }
+
+    /// The denials of each caption that are not read, see [`UnreadDenial`]. Only captions with words that
+    /// deny are encoded.
+    ///
+    /// # Errors
+    /// As for [`scaled_embedding`](Self::scaled_embedding).
+    pub fn unread_denials(&self, captions: &[String], guidance_scale: f64) -> Result<Vec<Vec<UnreadDenial>>> {
+        captions.iter().map(|caption| self.unread_denials_of(caption, guidance_scale)).collect()
+    }
+
+    fn unread_denials_of(&self, caption: &str, guidance_scale: f64) -> Result<Vec<UnreadDenial>> {
+        let negations = t2f_text::negations(caption);
+        let (mut unread, mut known) = (Vec::new(), Vec::new());
+        for negation in negations {
+            let unknown = self.text.unknown_words(negation.word())?;
+            if unknown.iter().any(|word| word.chars().any(char::is_alphabetic)) {
+                unread.push((negation, false));
+            } else {
+                known.push(negation);
+            }
+        }
+        if !known.is_empty() && self.prior.is_some() {
+            let texts = known.iter().map(Negation::removed);
+            let texts: Vec<String> = std::iter::once(caption.to_owned()).chain(texts).collect();
+            let content = self.content(&self.scaled_embedding(&texts, guidance_scale)?)?;
+            let equal = known.into_iter().zip(&content[1..]);
+            let equal = equal.filter(|(_, without)| !understanding::reads_denial(&content[0], without));
+            unread.extend(equal.map(|(negation, _)| (negation, true)));
+        }
+        let unread = unread.into_iter().map(|(negation, known)| UnreadDenial {
+            word: negation.word().into(),
+            phrase: negation.phrase().into(),
+            known,
+        });
+        Ok(unread.collect())
     }
 
     /// The noise of each seed, one row a seed, scaled by `truncation`; see [`Sampling`].

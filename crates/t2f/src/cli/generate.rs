@@ -11,7 +11,9 @@ use t2f_pictures::picture;
 use t2f_pictures::sheet::{self, Layout, Row};
 use t2f_train::disk;
 use t2f_train::model::Model;
+use t2f_train::understanding::Generated;
 
+use crate::cli::explain::Explanation;
 use crate::cli::failure::{because, failure, usage};
 use crate::cli::manifest::Manifest;
 use crate::cli::names::names;
@@ -19,7 +21,7 @@ use crate::cli::progress::Bar;
 use crate::cli::sampling::SamplingOptions;
 use crate::cli::seeds::{SeedPlan, Seeds};
 use crate::cli::signals::Signals;
-use crate::cli::{shipped, terminal};
+use crate::cli::{json_file, shipped, terminal};
 
 /// Images in a batch.
 const BATCH: usize = 16;
@@ -41,11 +43,17 @@ Examples:
   t2f generate --seeds 0-5 --grid \"\"                    the empty caption: any face
   t2f generate --model model.safetensors --truncation 0.7 --out face.png \"a smiling man\"
   t2f generate --model runs/00000-procedural-quick/checkpoints/step-00001200 \"a bald man\"
+  t2f generate --explain --json why.json \"a man with dark hair and no beard\"
 
 Every picture of a caption has a seed of its own: where a caption or a seed is repeated, the
 picture has the next free seed. With --captions the folder also gets a metadata.jsonl, so that
 `--data folder:` reads it. Ctrl-C stops after the present batch; every picture that is written is
 whole.
+
+--explain prints, for each caption, the probability that it mentions an attribute and that of each
+value, the words that the model does not read, and for each picture the attributes that were
+sampled. Warnings name denials (no, without, -less, …) that the model does not read, and pictures
+whose attributes contradict their caption: what a caption denies may then be drawn.
 
 The same model, caption, seed, truncation and guidance scale give the same bytes. Each PNG has its
 provenance: the model, the caption, the seed and IPTC's mark of generated media (iTXt and XMP).")]
@@ -77,6 +85,12 @@ pub struct Options {
     /// The device: auto, cpu, cuda, cuda:N or metal
     #[arg(long, default_value = "auto")]
     device: String,
+    /// Print what the model understands of each caption, and the attributes of each picture
+    #[arg(long)]
+    explain: bool,
+    /// Also write what `--explain` prints as JSON
+    #[arg(long, value_name = "FILE", requires = "explain")]
+    json: Option<PathBuf>,
     /// Write no provenance into the PNG
     #[arg(long)]
     no_provenance: bool,
@@ -86,13 +100,15 @@ pub struct Options {
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let captions = captions(options)?;
     let count = captions.len() * options.seeds.0.len();
-    let one_file = picture::is_png(&options.out);
     check_out(options, count)?;
+    json_file::check(options.json.as_deref())?;
     let model = shipped::load(options.model.as_deref(), &options.device)?;
     check_of_empty(&model, &captions)?;
     check_size(options, &model, &captions)?;
     warn_of_unknown_words(&model, &captions);
     warn_of_cut_words(&model, &captions);
+    let mut explanation =
+        Explanation::start(&model, &captions, options.sampling.sampling(), options.explain)?;
     let plan = SeedPlan::new(&captions, &options.seeds.0);
     if plan.repeated() > 0 {
         let have = match plan.repeated() {
@@ -102,28 +118,10 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         terminal::note(&format!("note: captions or seeds are repeated; {have} the next free seed instead"));
     }
     let studio = Studio { options, model: &model, count, signals: listen(count)? };
-    if options.grid {
-        let file = if one_file { options.out.clone() } else { options.out.join("grid.png") };
-        return studio.grid(&captions, plan, &file);
-    }
-    if one_file {
-        return studio.each(&captions, plan, |_, _| options.out.clone(), |_, _| Ok(()));
-    }
-    let names = names(&captions);
-    // `a-bald-man-with-a-beard-seed0007.png`
-    let file_name = |at: usize, seed: u64| format!("{}-seed{seed:04}.png", names[at]);
-    let file = |at: usize, seed: u64| options.out.join(file_name(at, seed));
-    let with_manifest = options.captions.is_some() && count > 1;
-    let mut manifest = with_manifest.then(|| Manifest::open(&options.out)).transpose()?;
-    let drawn = studio.each(&captions, plan, file, |at, seed| {
-        if let Some(manifest) = &mut manifest {
-            manifest.add(&file_name(at, seed), &captions[at], seed, None)?;
-        }
-        Ok(())
-    });
-    // Also after a failure or a stop, for the pictures that are there.
-    let saved = manifest.map_or(Ok(()), Manifest::save);
-    drawn.and(saved)
+    let drawn = studio.pictures(&captions, plan, &mut explanation);
+    explanation.warn();
+    drawn?;
+    explanation.write(options.json.as_deref())
 }
 
 /// Listens to Ctrl-C where there is more than a batch.
@@ -220,12 +218,13 @@ fn warn_of_unknown_words(model: &Model, captions: &[String]) {
     }
     let listed: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
     let listed = listed.join(", ");
+    let does = if model.reads_unknown_words() { "reads by their letters" } else { "ignores" };
     match all {
         0 => {}
         all if all > MOST_WORDS => {
-            terminal::warn(&format!("the model ignores {all} unknown words, most frequently {listed}"));
+            terminal::warn(&format!("the model {does} {all} unknown words, most frequently {listed}"));
         }
-        _ => terminal::warn(&format!("the model ignores unknown words: {listed}")),
+        _ => terminal::warn(&format!("the model {does} unknown words: {listed}")),
     }
 }
 
@@ -257,13 +256,46 @@ struct Studio<'a> {
 }
 
 impl Studio<'_> {
+    /// Generates all pictures into the files of the options.
+    fn pictures(
+        &self,
+        captions: &[String],
+        plan: SeedPlan,
+        explanation: &mut Explanation,
+    ) -> anyhow::Result<()> {
+        let options = self.options;
+        let one_file = picture::is_png(&options.out);
+        if options.grid {
+            let file = if one_file { options.out.clone() } else { options.out.join("grid.png") };
+            return self.grid(captions, plan, &file, explanation);
+        }
+        if one_file {
+            return self.each(captions, plan, explanation, |_, _| options.out.clone(), |_, _| Ok(()));
+        }
+        let names = names(captions);
+        // `a-bald-man-with-a-beard-seed0007.png`
+        let file_name = |at: usize, seed: u64| format!("{}-seed{seed:04}.png", names[at]);
+        let file = |at: usize, seed: u64| options.out.join(file_name(at, seed));
+        let with_manifest = options.captions.is_some() && self.count > 1;
+        let mut manifest = with_manifest.then(|| Manifest::open(&options.out)).transpose()?;
+        let drawn = self.each(captions, plan, explanation, file, |at, seed| {
+            if let Some(manifest) = &mut manifest {
+                manifest.add(&file_name(at, seed), &captions[at], seed, None)?;
+            }
+            Ok(())
+        });
+        // Also after a failure or a stop, for the pictures that are there.
+        let saved = manifest.map_or(Ok(()), Manifest::save);
+        drawn.and(saved)
+    }
+
     /// Generates every picture in batches and gives each, with the index of its caption and its seed, to
     /// `take`. Stops after a batch if a signal asks for it.
     fn draw(
         &self,
         captions: &[String],
         mut plan: SeedPlan,
-        mut take: impl FnMut(usize, u64, Image, &Bar) -> anyhow::Result<()>,
+        mut take: impl FnMut(usize, u64, Generated, &Bar) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         let bar = Bar::new(self.count, BATCH);
         let mut jobs = captions
@@ -285,7 +317,7 @@ impl Studio<'_> {
             }
             let texts: Vec<String> = batch.iter().map(|(at, _)| captions[*at].clone()).collect();
             let seeds: Vec<u64> = batch.iter().map(|(_, seed)| *seed).collect();
-            let pictures = self.model.generate(&texts, &seeds, self.options.sampling.sampling())?;
+            let pictures = self.model.generate_explained(&texts, &seeds, self.options.sampling.sampling())?;
             for ((at, seed), picture) in batch.into_iter().zip(pictures) {
                 take(at, seed, picture, &bar)?;
                 drawn += 1;
@@ -299,26 +331,40 @@ impl Studio<'_> {
         &self,
         captions: &[String],
         plan: SeedPlan,
+        explanation: &mut Explanation,
         file: impl Fn(usize, u64) -> PathBuf,
         mut written: impl FnMut(usize, u64) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         self.draw(captions, plan, |at, seed, picture, bar| {
             let file = file(at, seed);
-            self.write(&file, &picture, &captions[at], &seed.to_string())?;
+            self.write(&file, &picture.image, &captions[at], &seed.to_string())?;
             written(at, seed)?;
-            bar.beside(|| terminal::result(&file.display().to_string()));
+            let attributes = explanation.add(at, &captions[at], seed, &file, &picture);
+            bar.beside(|| {
+                terminal::result(&file.display().to_string());
+                attributes.iter().for_each(|line| terminal::result(line));
+            });
             Ok(())
         })
     }
 
     /// Writes one picture with a row for each caption and a column for each seed.
-    fn grid(&self, captions: &[String], plan: SeedPlan, file: &Path) -> anyhow::Result<()> {
+    fn grid(
+        &self,
+        captions: &[String],
+        plan: SeedPlan,
+        file: &Path,
+        explanation: &mut Explanation,
+    ) -> anyhow::Result<()> {
         let columns = plan.columns().to_vec();
         let mut rows: Vec<Row> =
             captions.iter().map(|caption| Row { caption: caption.clone(), images: Vec::new() }).collect();
         let mut seeds: Vec<Vec<u64>> = vec![Vec::new(); captions.len()];
+        let mut attributes: Vec<(usize, String)> = Vec::new();
         self.draw(captions, plan, |at, seed, picture, _| {
-            rows[at].images.push(picture);
+            attributes
+                .extend(explanation.add(at, &captions[at], seed, file, &picture).map(|line| (at, line)));
+            rows[at].images.push(picture.image);
             seeds[at].push(seed);
             Ok(())
         })?;
@@ -335,6 +381,9 @@ impl Studio<'_> {
         };
         self.write(file, &grid, &captions.join("\n"), &seeds.join("\n"))?;
         terminal::result(&file.display().to_string());
+        for (at, line) in attributes {
+            terminal::result(&format!("  row {}, {}", at + 1, line.trim_start()));
+        }
         let scripts = sheet::undrawn(captions);
         if !scripts.is_empty() {
             let place = match self.options.no_provenance {

@@ -6,6 +6,7 @@
 pub mod bench;
 mod data;
 mod dry_run;
+mod explain;
 mod failure;
 mod generate;
 mod json_file;
