@@ -1,4 +1,4 @@
-//! Captions of procedural faces that people wrote, as they would type them, with their claims.
+//! Captions of procedural faces as people write them, with their claims.
 //!
 //! `datasets/people` describes their content and their origin. No training and no choice of a model may
 //! use the test half.
@@ -7,7 +7,7 @@ use crate::attributes::ClaimedCaptions;
 use crate::error::Result;
 use crate::procedural;
 
-/// A half of the captions that people wrote.
+/// A half of the captions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Half {
     /// The development half, to improve models with.

@@ -1,4 +1,4 @@
-//! Agreement with captions that people wrote: their words are not those of the training captions, and
+//! Agreement with captions as people write them: their words are not those of the training captions, and
 //! they have no images.
 
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ const TITLE: &str = "(aa_people - aa_people_shuffled) / (1 - aa_people_shuffled)
 /// The last word of the keys of intervals in files, which no class may end with.
 const INTERVAL: &str = "ci";
 
-/// The metric `people`: agreement with captions that people wrote, in all and for each class of wording.
+/// The metric `people`: agreement with captions as people write them, in all and for each class of wording.
 #[derive(Clone, Debug)]
 pub struct PeoplesCaptions {
     captions: Option<ClaimedCaptions>,
@@ -60,7 +60,7 @@ impl Metric for PeoplesCaptions {
         "people"
     }
     fn about(&self) -> &'static str {
-        "agreement with captions that people wrote, in all and for each class of wording"
+        "agreement with captions as people write them, in all and for each class of wording"
     }
     fn start<'a>(&'a self, context: &'a Context<'a>) -> Result<Box<dyn Accumulator + 'a>> {
         let oracle = context.oracle()?;
@@ -163,7 +163,7 @@ fn values(scores: &PeopleScores) -> Vec<MetricValue> {
     values.extend([
         MetricValue::estimate(
             "aa_people",
-            "attribute agreement with the captions of people",
+            "attribute agreement with captions as people write them",
             all.agreement,
             Better::Higher,
         )
@@ -176,7 +176,7 @@ fn values(scores: &PeopleScores) -> Vec<MetricValue> {
         ),
         MetricValue::estimate(
             "exact_people",
-            "images with every claim of the captions of people",
+            "images with every claim of these captions",
             all.exact,
             Better::Higher,
         ),

@@ -1,4 +1,4 @@
-//! Agreement with captions of people: values by hand, and generators with known scores.
+//! Agreement with captions as people write them: values by hand, and generators with known scores.
 
 mod shapes;
 
@@ -31,7 +31,7 @@ fn captions(text: &str) -> ClaimedCaptions {
 fn face(caption: &str) -> Face {
     let named = |factor: &Factor| {
         let mut words = caption.split(' ').filter_map(|word| factor.value_index(word).ok());
-        words.next_back().unwrap_or_default()
+        words.next().unwrap_or_default()
     };
     let (sex, length) = (named(&Factor::Sex), named(&Factor::HairLength));
     let mut values = [0; 22];

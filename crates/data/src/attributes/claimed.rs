@@ -1,4 +1,4 @@
-//! Files of captions with claims and without images: captions that people wrote, to measure a model with.
+//! Files of captions with claims and without images: texts to measure a model with.
 //!
 //! A line has three columns, separated by tabs: the class of the caption's wording, the caption, and its
 //! claims, `attribute=value|value` separated by semicolons. Blank lines and lines that begin with `#` are
@@ -6,7 +6,6 @@
 //! `|`, `;` or `=` cannot be written in this form.
 //!
 //! ```text
-//! # class<TAB>caption<TAB>claims
 //! plain<TAB>lady with ginger or blonde hair<TAB>sex=woman;hair-colour=blond|red
 //! negation<TAB>he doesn't wear glasses<TAB>sex=man;glasses=none
 //! ```

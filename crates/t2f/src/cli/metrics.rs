@@ -49,7 +49,7 @@ procedural faces is embedded, and `t2f oracle train` trains one for other data. 
 one image of each caption with the claims of the caption:
 AAn = (aa - aa_shuffled) / (aa_real - aa_shuffled).
 The group features uses features of the oracle, and of Inception if its weights are given.
-The metric people compares several images of each caption that people wrote with its claims:
+The metric people compares several images with the claims of captions as people write them:
 people = (aa_people - aa_people_shuffled) / (1 - aa_people_shuffled), and people_<class> the same
 for each class of wording. A line of the file of --people has a class, a caption and its claims,
 separated by tabs: `negation<TAB>no glasses<TAB>glasses=none`; `a=x|y;b=z` are two claims.
