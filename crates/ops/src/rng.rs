@@ -65,6 +65,20 @@ pub fn below(rng: &mut impl Rng, n: usize) -> usize {
     ((u128::from(rng.next_u64()) * n as u128) >> 64) as usize
 }
 
+/// A position with a probability in proportion to its weight; 0 if there are no weights.
+pub fn weighted(rng: &mut impl Rng, weights: impl Iterator<Item = f64> + Clone) -> usize {
+    let mut rest = unit(rng) * weights.clone().sum::<f64>();
+    let mut last = 0;
+    for (position, weight) in weights.enumerate() {
+        last = position;
+        rest -= weight;
+        if rest < 0.0 {
+            break;
+        }
+    }
+    last
+}
+
 /// A uniform permutation of `0..n` (Fisher–Yates shuffle).
 pub fn permutation(rng: &mut impl Rng, n: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..n).collect();
@@ -99,6 +113,18 @@ pub fn uniform(key: Key, shape: impl Into<Shape>, dtype: DType, device: &Device)
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn positions_are_as_frequent_as_their_weights() {
+        let mut rng = Key::new(3).rng();
+        let weights = [1.0, 0.0, 3.0];
+        let mut counts = [0; 3];
+        for _ in 0..4000 {
+            counts[weighted(&mut rng, weights.into_iter())] += 1;
+        }
+        assert_eq!(counts[1], 0);
+        assert!((900..1100).contains(&counts[0]), "{counts:?}");
+    }
 
     #[test]
     fn equal_keys_give_equal_numbers_and_unequal_ones_do_not() {

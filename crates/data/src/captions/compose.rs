@@ -1,7 +1,7 @@
 //! From pieces to a text: the styles of captions.
 
 use super::keys::Keys;
-use super::nouns::{articles, bare};
+use super::nouns::{articles, bare, joined};
 use super::openings::{DESCRIPTIONS, REQUESTS};
 use super::person::{Person, Subject};
 use super::pieces::Pieces;
@@ -126,15 +126,6 @@ impl Composer<'_> {
         }
     }
 
-    /// `a, b or c` with the joint *or*.
-    pub(super) fn joined(&self, joint: &str, items: &[&str]) -> String {
-        match items {
-            [] => String::new(),
-            [only] => (*only).to_owned(),
-            [rest @ .., last] => format!("{} {joint} {last}", rest.join(", ")),
-        }
-    }
-
     /// `young man, glasses, short dark hair`
     fn traits(&mut self) -> String {
         let mut subject = self.noun();
@@ -153,10 +144,7 @@ impl Composer<'_> {
         }
         let mut worn = pieces.wears;
         if self.keys.flip("wearing", 0.45) && !worn.is_empty() {
-            items.push(format!(
-                "wearing {}",
-                self.joined("and", &worn.iter().map(String::as_str).collect::<Vec<_>>())
-            ));
+            items.push(format!("wearing {}", joined("and", &worn)));
         } else {
             let from = items.len();
             items.extend(worn.drain(..).enumerate().map(|(at, text)| strip(text, from + at)));
@@ -216,10 +204,7 @@ impl Composer<'_> {
             return Some(no);
         }
         Some(match self.keys.below("but", 4) {
-            0 => format!(
-                "{no} but {}",
-                self.joined("and", &with.iter().map(String::as_str).collect::<Vec<_>>())
-            ),
+            0 => format!("{no} but {}", joined("and", &with)),
             1 => format!("{}, but {no}", self.list("and featured", &with)),
             2 => format!("{} but {no}", self.list("and featured", &with)),
             _ => format!("{} and {no}", with.join(", ")),
@@ -261,13 +246,10 @@ impl Composer<'_> {
                 }),
             );
             if !doing.is_empty() {
-                parts.push(format!(
-                    "is {}",
-                    self.joined("and", &doing.iter().map(String::as_str).collect::<Vec<_>>())
-                ));
+                parts.push(format!("is {}", joined("and", &doing)));
             }
             let separator = if after.starts_with(" whose") { ", " } else { " " };
-            text = format!("{text}{separator}{}", join_clauses(&parts));
+            text = format!("{text}{separator}{}", joined("and", &parts));
         } else if let (true, Some(wears), Some(with)) = (
             self.style == Style::Sentence && doing.is_empty() && self.keys.flip("fronted", 0.06),
             &wears,
@@ -305,7 +287,7 @@ impl Composer<'_> {
                 text += wears;
             }
             if !doing.is_empty() {
-                let list = self.joined("and", &doing.iter().map(String::as_str).collect::<Vec<_>>());
+                let list = joined("and", &doing);
                 let who = doing.iter().any(|item| !item.contains("ing")) || self.keys.flip("who is", 0.3);
                 let comma = if with.is_some() || wears.is_some() { "," } else { "" };
                 text += &if who { format!("{comma} who is {list}") } else { format!(", {list}") };
@@ -331,7 +313,7 @@ impl Composer<'_> {
                     let full: Vec<&str> = pieces.denied.iter().map(|denied| denied.text.as_str()).collect();
                     let skip =
                         ["don't add ", "do not give {him} ", "please leave out ", "skip ", "don't draw "];
-                    format!("{text}. {}{}", self.pick("leave out", &skip), self.joined("or", &full))
+                    format!("{text}. {}{}", self.pick("leave out", &skip), joined("or", &full))
                 }
                 _ if without.starts_with("with") => format!("{text}{comma}{without}"),
                 _ => format!("{text}, {without}"),
@@ -394,7 +376,7 @@ impl Composer<'_> {
             predicates.push(self.denies(&pieces.denied));
         }
         if !pieces.doing.is_empty() {
-            let list = self.joined("and", &pieces.doing.iter().map(String::as_str).collect::<Vec<_>>());
+            let list = joined("and", &pieces.doing);
             predicates.push(format!("{{is}} {list}"));
         }
         predicates.extend(pieces.appositions.iter().map(|noun| format!("{{is}} {noun}")));
@@ -448,15 +430,6 @@ impl Composer<'_> {
         let last = head.rsplit(' ').next().unwrap_or("person");
         let last = if last == "someone" { "person" } else { last };
         format!("{} {last}", self.pick("the person", &["this", "the", "the"]))
-    }
-}
-
-/// The clauses of one subject: `has a beard, wears a hat and is smiling`.
-fn join_clauses(parts: &[String]) -> String {
-    match parts {
-        [] => String::new(),
-        [only] => only.clone(),
-        [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The forms of denials: noun phrases, phrases after a noun, predicates.
 
 use super::compose::Composer;
-use super::nouns::{any, bare};
+use super::nouns::{any, bare, joined};
 use super::pieces::Denied;
 
 impl Composer<'_> {
@@ -15,7 +15,7 @@ impl Composer<'_> {
                 format!("neither {}, {} nor {}", denied[0].text, denied[1].text, denied[2].text)
             }
             ([_, _, ..], 1) => bare.iter().map(|it| format!("no {it}")).collect::<Vec<_>>().join(" and "),
-            _ => format!("no {}", self.joined("or", &bare)),
+            _ => format!("no {}", joined("or", &bare)),
         }
     }
 
@@ -23,18 +23,17 @@ impl Composer<'_> {
     pub(super) fn without(&self, denied: &[Denied]) -> String {
         let full: Vec<&str> = denied.iter().map(|denied| denied.text.as_str()).collect();
         let any: Vec<String> = full.iter().map(|text| any(text)).collect();
-        let any: Vec<&str> = any.iter().map(String::as_str).collect();
         let bare: Vec<&str> = full.iter().map(|text| bare(text)).collect();
         let worn = denied.iter().all(|denied| denied.worn);
         match self.keys.below("without", 10) {
-            0..=2 => format!("without {}", self.joined("or", &full)),
-            3 => format!("without {}", self.joined("or", &any)),
-            4 if worn => format!("not wearing {}", self.joined("or", &full)),
-            5 if worn => format!("wearing no {}", self.joined("or", &bare)),
-            6 => format!("lacking {}", self.joined("and", &full)),
-            7 => format!("with no sign of {}", self.joined("or", &full)),
+            0..=2 => format!("without {}", joined("or", &full)),
+            3 => format!("without {}", joined("or", &any)),
+            4 if worn => format!("not wearing {}", joined("or", &full)),
+            5 if worn => format!("wearing no {}", joined("or", &bare)),
+            6 => format!("lacking {}", joined("and", &full)),
+            7 => format!("with no sign of {}", joined("or", &full)),
             8 if full.len() == 1 && !worn && bare == full => format!("free of {}", full[0]),
-            9 if !worn => format!("not having {}", self.joined("or", &any)),
+            9 if !worn => format!("not having {}", joined("or", &any)),
             _ => format!("with {}", self.no(denied)),
         }
     }
@@ -43,23 +42,22 @@ impl Composer<'_> {
     pub(super) fn denies(&self, denied: &[Denied]) -> String {
         let full: Vec<&str> = denied.iter().map(|denied| denied.text.as_str()).collect();
         let any: Vec<String> = full.iter().map(|text| any(text)).collect();
-        let any: Vec<&str> = any.iter().map(String::as_str).collect();
         let bare: Vec<&str> = full.iter().map(|text| bare(text)).collect();
         let worn = denied.iter().all(|denied| denied.worn);
         match (worn, self.keys.below("denies", 10)) {
             (_, 0) => format!("{{has}} {}", self.no(denied)),
-            (true, 1 | 2) => format!("{{isn't}} wearing {}", self.joined("or", &any)),
-            (true, 3) => format!("{{doesn't}} wear {}", self.joined("or", &any)),
-            (true, 4) => format!("{{is}} not wearing {}", self.joined("or", &full)),
-            (true, 5) => format!("never {{wears}} {}", self.joined("or", &full)),
-            (true, 6) => format!("{{wears}} no {}", self.joined("or", &bare)),
-            (_, 7) => format!("{{is}} without {}", self.joined("or", &full)),
-            (false, 1 | 2) => format!("{{doesn't}} have {}", self.joined("or", &any)),
-            (false, 3) => format!("{{doesn't}} have {}", self.joined("or", &full)),
-            (false, 4) => format!("{{does}} not have {}", self.joined("or", &full)),
-            (false, 5) => format!("{{lacks}} {}", self.joined("and", &full)),
-            (_, 8) => format!("{{doesn't}} have {}", self.joined("or", &any)),
-            _ => format!("{{has}} no {}", self.joined("or", &bare)),
+            (true, 1 | 2) => format!("{{isn't}} wearing {}", joined("or", &any)),
+            (true, 3) => format!("{{doesn't}} wear {}", joined("or", &any)),
+            (true, 4) => format!("{{is}} not wearing {}", joined("or", &full)),
+            (true, 5) => format!("never {{wears}} {}", joined("or", &full)),
+            (true, 6) => format!("{{wears}} no {}", joined("or", &bare)),
+            (_, 7) => format!("{{is}} without {}", joined("or", &full)),
+            (false, 1 | 2) => format!("{{doesn't}} have {}", joined("or", &any)),
+            (false, 3) => format!("{{doesn't}} have {}", joined("or", &full)),
+            (false, 4) => format!("{{does}} not have {}", joined("or", &full)),
+            (false, 5) => format!("{{lacks}} {}", joined("and", &full)),
+            (_, 8) => format!("{{doesn't}} have {}", joined("or", &any)),
+            _ => format!("{{has}} no {}", joined("or", &bare)),
         }
     }
 

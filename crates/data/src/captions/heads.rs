@@ -2,6 +2,7 @@
 
 use super::corrections::{contrast, correction, correction_at_end};
 use super::lexicon::{Head, Phrase};
+use super::nouns::joined;
 use super::pieces::{Denied, Placer};
 use super::plan::{Said, Stance};
 use super::wording::Wording;
@@ -60,7 +61,7 @@ impl Group<'_> {
     /// What follows *is*: `long, brown and not curly`.
     fn predicate(&self) -> String {
         let plain = self.adjectives.iter().map(|text| (*text).to_owned());
-        join_and(&plain.chain(self.apart()).collect::<Vec<_>>())
+        joined("and", &plain.chain(self.apart()).collect::<Vec<_>>())
     }
 
     /// The adjective of a compound such as *blue-eyed*, if nothing else is said.
@@ -138,7 +139,7 @@ impl Placer<'_> {
         }
         let apart = group.apart();
         if !apart.is_empty() {
-            let clause = group.clause(&format!("{} {}", group.is(), join_and(&apart)));
+            let clause = group.clause(&format!("{} {}", group.is(), joined("and", &apart)));
             self.pieces.clauses.push(clause);
         }
     }
@@ -207,18 +208,9 @@ impl Placer<'_> {
                 match inline {
                     Some(inline) => self.pieces.with.push(group.phrase(inline)),
                     None if apart.is_empty() => self.pieces.with.push(noun),
-                    None => self.pieces.last_with.push(format!("{noun} that {is} {}", join_and(&apart))),
+                    None => self.pieces.last_with.push(format!("{noun} that {is} {}", joined("and", &apart))),
                 }
             }
         }
-    }
-}
-
-/// `a, b and c`
-fn join_and(items: &[String]) -> String {
-    match items {
-        [] => String::new(),
-        [only] => only.clone(),
-        [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
     }
 }

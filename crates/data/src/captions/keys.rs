@@ -1,6 +1,7 @@
 //! The random choices of a caption: its content from one key, its words from another, each choice
 //! under a name of its own.
 
+use rand_core::Rng;
 use t2f_ops::rng::{self, Key};
 
 /// The keys of a caption.
@@ -31,22 +32,8 @@ impl Keys {
         rng::below(&mut self.words.child(name).rng(), n)
     }
 
-    /// A number in `[0, 1)` for the order of the content.
-    pub(super) fn rank(self, name: &str) -> f64 {
-        rng::unit(&mut self.content.child("order").child(name).rng())
+    /// A number for the order of the content.
+    pub(super) fn rank(self, name: &str) -> u64 {
+        self.content.child("order").child(name).rng().next_u64()
     }
-}
-
-/// A position with a probability in proportion to its weight; `draw` is in `[0, 1)`.
-pub(super) fn weighted(weights: impl Iterator<Item = f64> + Clone, draw: f64) -> usize {
-    let mut rest = draw * weights.clone().sum::<f64>();
-    let mut last = 0;
-    for (position, weight) in weights.enumerate() {
-        last = position;
-        rest -= weight;
-        if rest < 0.0 {
-            break;
-        }
-    }
-    last
 }

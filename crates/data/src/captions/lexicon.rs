@@ -25,7 +25,7 @@
 //! `attribute=value|value`. Values after `/` are excluded by a denial too, as caps by *no hat*. Its keys: `of` a head; `group`; `rate`, the probability that a caption of
 //! medium length mentions it (or, in a group, that a mention of the group does); `deny`, the same for
 //! a denial in a caption that denies; `rank` of its adjectives before a noun; `label` in a list of
-//! particulars; `absent`, the value that stands for nothing, such as no hat; `if`, a condition.
+//! particulars, and `listed`, the places of phrases that such a list has beside nouns and adjectives; `absent`, the value that stands for nothing, such as no hat; `if`, a condition.
 //!
 //! A condition `if attribute=value|value` holds for faces that show one of these values; one about
 //! the sex of a phrase holds if the caption also names the sex. `if silent=subject` holds if the
@@ -148,6 +148,8 @@ pub(super) struct Subject {
     pub(super) deny: f64,
     pub(super) rank: u8,
     pub(super) labels: Vec<String>,
+    /// The places of phrases, beside nouns and adjectives, that a list of particulars may have.
+    pub(super) listed: Vec<Slot>,
     pub(super) absent: Option<usize>,
     /// The number of values of its attribute, 0 without one.
     pub(super) values: usize,
@@ -327,6 +329,10 @@ impl Parser<'_> {
                 "deny" => subject.deny = number(value)?,
                 "rank" => subject.rank = number(value)? as u8,
                 "label" => subject.labels = value.split('|').map(|label| label.replace('_', " ")).collect(),
+                "listed" => {
+                    let slot = |name| Slot::named(name).ok_or_else(|| format!("unknown place {name}"));
+                    subject.listed = value.split('|').map(slot).collect::<Result<_, _>>()?;
+                }
                 "absent" => {
                     let attribute = attribute.ok_or("absent without an attribute")?;
                     subject.absent = Some(self.value(attribute, value)?);

@@ -59,6 +59,7 @@ use self::keys::Keys;
 use self::lexicon::Lexicon;
 use self::person::Person;
 use self::plan::Style;
+pub(crate) use self::surface::capitals;
 pub use self::wording::Wording;
 use crate::attributes::{Attributes, Schema};
 use crate::dataset::Caption;
@@ -146,7 +147,10 @@ impl Grammar {
         let plan = plan::plan(&self.lexicon, &self.schema, face, wording, keys)?;
         let person = Person::new(plan.man, keys);
         let text = match plan.style {
-            Style::Record => record::record(&plan, &person, keys),
+            Style::Record => {
+                let sex = self.lexicon.sexes.map(|sexes| sexes.attribute);
+                record::record(&plan, sex, &person, keys)
+            }
             style => {
                 let pieces = pieces::place(&self.lexicon, &plan, wording, keys);
                 compose::compose(pieces, style, &person, keys, plan.intro.as_ref().map(|it| it.text.as_str()))

@@ -1,4 +1,6 @@
-//! Noun phrases: articles, and their forms after denials.
+//! Noun phrases: articles, lists, and their forms after denials.
+
+use std::borrow::Borrow;
 
 /// A noun phrase without its article.
 pub(super) fn bare(text: &str) -> &str {
@@ -10,6 +12,15 @@ pub(super) fn any(text: &str) -> String {
     match text.starts_with("a ") || text.starts_with("an ") || text.starts_with("the ") {
         true => text.to_owned(),
         false => format!("any {text}"),
+    }
+}
+
+/// `a, b and c`, with a joint such as *and* before the last item.
+pub(super) fn joined(joint: &str, items: &[impl Borrow<str>]) -> String {
+    match items {
+        [] => String::new(),
+        [only] => only.borrow().to_owned(),
+        [rest @ .., last] => format!("{} {joint} {}", rest.join(", "), last.borrow()),
     }
 }
 

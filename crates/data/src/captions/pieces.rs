@@ -111,25 +111,25 @@ impl Placer<'_> {
                 _ => self.pieces.not.push(text.clone()),
             },
             Stance::Contrasted(other) => {
-                let text = contrast(self.keys, name, text, &other.text).replace("-year-old", " years old");
-                match slot {
-                    Slot::Has => self.pieces.last_with.push(text),
-                    Slot::Wears => self.pieces.last_wears.push(text),
-                    _ => self.pieces.doing.push(text),
-                }
+                self.last(slot, &contrast(self.keys, name, text, &other.text));
             }
             Stance::Corrected(other) if self.keys.flip(&format!("{name} corrected at the end"), 0.4) => {
                 self.affirmed(name, rank, slot, &other.text);
                 self.pieces.tail.push(correction_at_end(self.keys, name, &other.text, text));
             }
             Stance::Corrected(other) => {
-                let text = correction(self.keys, name, &other.text, text).replace("-year-old", " years old");
-                match slot {
-                    Slot::Has => self.pieces.last_with.push(text),
-                    Slot::Wears => self.pieces.last_wears.push(text),
-                    _ => self.pieces.doing.push(text),
-                }
+                self.last(slot, &correction(self.keys, name, &other.text, text));
             }
+        }
+    }
+
+    /// Places a contrast or a correction: last in a list, or after *is*.
+    fn last(&mut self, slot: Slot, text: &str) {
+        let text = text.replace("-year-old", " years old");
+        match slot {
+            Slot::Has => self.pieces.last_with.push(text),
+            Slot::Wears => self.pieces.last_wears.push(text),
+            _ => self.pieces.doing.push(text),
         }
     }
 

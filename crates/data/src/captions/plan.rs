@@ -5,7 +5,7 @@
 
 use t2f_ops::rng;
 
-use super::keys::{Keys, weighted};
+use super::keys::Keys;
 use super::lexicon::{Condition, Form, Lexicon, Phrase, Slot, Subject};
 use super::numbers::resolve;
 use super::wording::Wording;
@@ -61,8 +61,8 @@ impl Style {
             (Style::Request, 0.15),
             (Style::Record, 0.04),
         ];
-        let draw = rng::unit(&mut keys.content.child("style").rng());
-        STYLES[weighted(STYLES.iter().map(|(_, share)| *share), draw)].0
+        let mut stream = keys.content.child("style").rng();
+        STYLES[rng::weighted(&mut stream, STYLES.iter().map(|(_, share)| *share))].0
     }
 }
 
@@ -112,6 +112,8 @@ struct Planner<'l, 'f> {
     wording: Wording,
     keys: Keys,
     style: Style,
+    /// Whether the caption may deny something.
+    denies: bool,
     man: Option<bool>,
 }
 
@@ -124,7 +126,8 @@ pub(super) fn plan<'l>(
     keys: Keys,
 ) -> Option<Plan<'l>> {
     let style = Style::draw(keys);
-    let mut planner = Planner { lexicon, face, wording, keys, style, man: None };
+    let denies = keys.chance("denies", DENIALS);
+    let mut planner = Planner { lexicon, face, wording, keys, style, denies, man: None };
     let mut said = Vec::new();
     // A caption that mentions nothing names the sex; if that is unknown, it is planned at a higher rate.
     for (rate, sexed) in [(1.0, false), (1.0, true), (5.0, true), (40.0, true)] {
@@ -136,10 +139,7 @@ pub(super) fn plan<'l>(
     }
     planner.combine(&mut said);
     planner.alternate(&mut said);
-    said.sort_by(|one, other| {
-        let rank = |said: &Said| keys.rank(&said.subject.name);
-        rank(one).total_cmp(&rank(other))
-    });
+    said.sort_by_cached_key(|said| keys.rank(&said.subject.name));
     let claims = claims(&said, schema);
     if claims.is_empty() {
         return None;
@@ -195,7 +195,7 @@ impl<'l> Planner<'l, '_> {
             Some(_) if !absent => subject.deny * SPECIFIC_DENIAL,
             _ => subject.deny,
         };
-        let denies = keys.chance("denies", DENIALS) && keys.chance(&format!("deny {}", subject.name), deny);
+        let denies = self.denies && keys.chance(&format!("deny {}", subject.name), deny);
         if denies && let Some(said) = self.deny(subject, absent) {
             return Some(said);
         }
@@ -217,7 +217,8 @@ impl<'l> Planner<'l, '_> {
 
     fn affirm(&self, subject: &'l Subject) -> Option<Said<'l>> {
         let fits = |form: &Form| form.slot != Slot::No && form.holds(self.face);
-        let chosen = self.choose(&subject.name, &subject.forms, &fits, &|_, phrase| phrase.weight as f64)?;
+        let weight = |_: &Form, phrase: &Phrase| phrase.weight as f64;
+        let chosen = self.choose(&subject.name, &subject.forms, &subject.listed, &fits, &weight)?;
         Some(Said { subject, chosen, stance: Stance::Affirmed })
     }
 
@@ -244,23 +245,24 @@ impl<'l> Planner<'l, '_> {
             _ if denied(form) => 0.0,
             _ => 2.0 * phrase.weight as f64,
         };
-        let chosen = self.choose(&subject.name, &subject.forms, &fits, &weight)?;
+        let chosen = self.choose(&subject.name, &subject.forms, &subject.listed, &fits, &weight)?;
         let stance = if denied(chosen.form) { Stance::Denied } else { Stance::Affirmed };
         Some(Said { subject, chosen, stance })
     }
 
-    /// One of the phrases that fit the face and the caption.
+    /// One of the phrases that fit the face and the caption. A list of particulars has nouns and adjectives,
+    /// and phrases of the places `listed`.
     fn choose(
         &self,
         name: &str,
         forms: &'l [Form],
+        listed: &[Slot],
         fits: &dyn Fn(&Form) -> bool,
         weight: &dyn Fn(&Form, &Phrase) -> f64,
     ) -> Option<Chosen<'l>> {
-        // A list of particulars has nouns and adjectives.
         let listed = |form: &Form| match form.slot {
-            Slot::Does | Slot::Says | Slot::Scene => name.starts_with("light"),
-            Slot::After => form.meanings.is_empty() || name == "age",
+            Slot::After if form.meanings.is_empty() => true,
+            Slot::Does | Slot::Says | Slot::Scene | Slot::After => listed.contains(&form.slot),
             _ => true,
         };
         let usable = |form: &&Form| {
@@ -278,8 +280,9 @@ impl<'l> Planner<'l, '_> {
         if phrases.is_empty() {
             return None;
         }
-        let draw = rng::unit(&mut self.keys.words.child(name).rng());
-        let (form, phrase, _) = phrases[weighted(phrases.iter().map(|(_, _, weight)| *weight), draw)];
+        let mut stream = self.keys.words.child(name).rng();
+        let at = rng::weighted(&mut stream, phrases.iter().map(|(_, _, weight)| *weight));
+        let (form, phrase, _) = phrases[at];
         Some(Chosen { form, text: resolve(&phrase.text, self.keys, name) })
     }
 
@@ -287,7 +290,7 @@ impl<'l> Planner<'l, '_> {
     fn holds(&self, condition: &Condition, named: bool) -> bool {
         let (attribute, values) = match condition {
             Condition::Shows(attribute, values) => (attribute, values),
-            Condition::Denial => return self.keys.chance("denies", DENIALS),
+            Condition::Denial => return self.denies,
             Condition::Silent(_) => return true,
         };
         let sex = self.lexicon.sexes.is_some_and(|sexes| sexes.attribute == *attribute);
@@ -308,7 +311,8 @@ impl<'l> Planner<'l, '_> {
                 continue;
             }
             let fits = |form: &Form| form.holds(self.face);
-            let chosen = self.choose(&name, &combined.forms, &fits, &|_, phrase| phrase.weight as f64);
+            let weight = |_: &Form, phrase: &Phrase| phrase.weight as f64;
+            let chosen = self.choose(&name, &combined.forms, &[], &fits, &weight);
             let Some(chosen) = chosen else { continue };
             let Some(subject) = self.lexicon.subject(&names[0]) else { continue };
             said.retain(|said| !names.contains(&said.subject.name));
@@ -325,7 +329,7 @@ impl<'l> Planner<'l, '_> {
             }
             let rank = |said: &Said| keys.rank(&format!("{name} {}", said.subject.name));
             let mut order: Vec<usize> = (0..said.len()).collect();
-            order.sort_by(|one, other| rank(&said[*one]).total_cmp(&rank(&said[*other])));
+            order.sort_by_cached_key(|at| rank(&said[*at]));
             for at in order {
                 if !matches!(said[at].stance, Stance::Affirmed) {
                     continue;
@@ -357,7 +361,7 @@ impl<'l> Planner<'l, '_> {
         };
         let weight =
             |_: &Form, phrase: &Phrase| if deniable(&phrase.text) { phrase.weight as f64 } else { 0.0 };
-        self.choose(&format!("{purpose} {}", said.subject.name), &said.subject.forms, &fits, &weight)
+        self.choose(&format!("{purpose} {}", said.subject.name), &said.subject.forms, &[], &fits, &weight)
     }
 
     /// The remarks, and the sentence before the description.
@@ -379,7 +383,7 @@ impl<'l> Planner<'l, '_> {
             let taken: Vec<Slot> = remarks.iter().map(|remark| remark.form.slot).collect();
             let fits = |form: &Form| form.slot != Slot::Intro && !taken.contains(&form.slot) && silent(form);
             let name = format!("remark {number}");
-            remarks.extend(self.choose(&name, &self.lexicon.remarks, &fits, &|form, phrase| {
+            remarks.extend(self.choose(&name, &self.lexicon.remarks, &[], &fits, &|form, phrase| {
                 phrase.weight as f64 / form.phrases.len() as f64
                     * if form.slot == Slot::Wears { 12.0 } else { 5.0 }
             }));
@@ -387,7 +391,7 @@ impl<'l> Planner<'l, '_> {
         let introduced = matches!(self.style, Style::Sentences | Style::Sentence | Style::Request);
         let intro = (introduced && keys.chance("intro", INTRO)).then(|| {
             let fits = |form: &Form| form.slot == Slot::Intro;
-            self.choose("intro", &self.lexicon.remarks, &fits, &|_, phrase| phrase.weight as f64)
+            self.choose("intro", &self.lexicon.remarks, &[], &fits, &|_, phrase| phrase.weight as f64)
         });
         (remarks, intro.flatten())
     }

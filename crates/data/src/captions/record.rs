@@ -6,14 +6,15 @@ use super::nouns::bare;
 use super::person::{Person, Subject};
 use super::plan::{Plan, Said, Stance};
 
-/// The particulars of a plan, in its order.
-pub(super) fn record(plan: &Plan, person: &Person, keys: Keys) -> String {
+/// The particulars of a plan, in its order. The one about the attribute `sex` comes first, as in forms.
+pub(super) fn record(plan: &Plan, sex: Option<usize>, person: &Person, keys: Keys) -> String {
     let pick = |name: &str, options: &[&'static str]| keys.pick(name, options);
     let colon = pick("colon", &[": ", ": ", ": ", " - ", " = "]);
-    let mut lines: Vec<String> = plan
-        .said
-        .iter()
-        .filter(|said| !said.subject.labels.is_empty())
+    let (mut labelled, unlabelled): (Vec<&Said>, Vec<&Said>) =
+        plan.said.iter().partition(|said| !said.subject.labels.is_empty());
+    labelled.sort_by_key(|said| sex.is_none() || said.subject.attribute != sex);
+    let mut lines: Vec<String> = labelled
+        .into_iter()
         .map(|said| {
             let labels: Vec<&str> = said.subject.labels.iter().map(String::as_str).collect();
             let label = keys.pick(&format!("{} label", said.subject.name), &labels);
@@ -22,10 +23,7 @@ pub(super) fn record(plan: &Plan, person: &Person, keys: Keys) -> String {
             format!("{label}{colon}{value}")
         })
         .collect();
-    // The sex comes first, as in forms.
-    lines.sort_by_key(|line| !["Sex", "Gender", "Person"].iter().any(|label| line.starts_with(label)));
-    let unlabelled = plan.said.iter().filter(|said| said.subject.labels.is_empty());
-    lines.extend(unlabelled.map(|said| person.spell(&value(said, keys), Subject::Noun)));
+    lines.extend(unlabelled.into_iter().map(|said| person.spell(&value(said, keys), Subject::Noun)));
     if let Some(remark) = plan.remarks.iter().find(|remark| remark.form.slot == Slot::Person) {
         lines.push(format!("Occupation{colon}{}", remark.text));
     }

@@ -156,7 +156,7 @@ fn contractions(text: &str, keys: Keys) -> String {
 }
 
 /// The text with a capital at the start of every sentence.
-pub(super) fn capitals(text: &str) -> String {
+pub(crate) fn capitals(text: &str) -> String {
     let mut start = true;
     let mut previous = ' ';
     let mut result = String::with_capacity(text.len());

@@ -12,17 +12,5 @@ pub fn sample(key: Key) -> Face {
 
 /// Samples every factor from its own marginal, in order, independent of the others.
 pub(super) fn draw(stream: &mut impl Rng) -> Face {
-    Face::from_values(Factor::ALL.map(|factor| weighted(stream, factor.weights())))
-}
-
-/// A position with a probability in proportion to its weight.
-pub(super) fn weighted(stream: &mut impl Rng, weights: &[f64]) -> usize {
-    let mut rest = rng::unit(stream) * weights.iter().sum::<f64>();
-    for (position, weight) in weights.iter().enumerate() {
-        rest -= weight;
-        if rest < 0.0 {
-            return position;
-        }
-    }
-    weights.len() - 1
+    Face::from_values(Factor::ALL.map(|factor| rng::weighted(stream, factor.weights().iter().copied())))
 }

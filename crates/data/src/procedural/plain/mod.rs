@@ -12,7 +12,7 @@ use t2f_ops::rng::{self, Key};
 use self::words::{EXPRESSION, Phrase, REMARKS, phrases};
 use super::factors::{Face, Factor};
 use crate::attributes::Claims;
-use crate::captions::Wording;
+use crate::captions::{Wording, capitals};
 
 /// The probability that a caption of medium length mentions a factor, after Face2Text v0.1.
 fn mention_rate(factor: Factor) -> f64 {
@@ -83,7 +83,7 @@ struct Writer<'a> {
 
 /// The text and the claims of a caption.
 pub(super) fn write_caption(face: &Face, wording: Wording, content: Key, words: Key) -> (String, Claims) {
-    let style = match super::sample::weighted(&mut content.child("style").rng(), &[0.33, 0.37, 0.30]) {
+    let style = match rng::weighted(&mut content.child("style").rng(), [0.33, 0.37, 0.30].into_iter()) {
         0 => Style::Traits,
         1 => Style::Sentence,
         _ => Style::Sentences,
@@ -393,24 +393,6 @@ impl Writer<'_> {
 fn with_article(noun: &str) -> String {
     let vowel = noun.starts_with(['a', 'e', 'i', 'o', 'u']);
     format!("{} {noun}", if vowel { "an" } else { "a" })
-}
-
-/// The text with a capital at the start of every sentence.
-fn capitals(text: &str) -> String {
-    let mut start = true;
-    let mut previous = ' ';
-    let mut result = String::with_capacity(text.len());
-    for letter in text.chars() {
-        start |= previous == '.' && letter == ' ';
-        if start && letter != ' ' {
-            result.extend(letter.to_uppercase());
-            start = false;
-        } else {
-            result.push(letter);
-        }
-        previous = letter;
-    }
-    result
 }
 
 /// Drops, doubles or swaps one letter of one word of at least five.
