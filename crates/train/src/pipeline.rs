@@ -252,8 +252,8 @@ impl Pipeline {
         let mut all = Vec::with_capacity(captions.len());
         for captions in captions.chunks(BATCH) {
             let content = self.content(&self.scaled_embedding(captions, guidance_scale)?)?;
-            let denials = self.unread_denials(captions, guidance_scale)?;
-            for ((caption, content), unread_denials) in captions.iter().zip(content).zip(denials) {
+            for (caption, content) in captions.iter().zip(content) {
+                let unread_denials = self.unread_denials_of(caption, Some(&content), guidance_scale)?;
                 all.push(Understanding {
                     content,
                     unknown_words: self.text.unknown_words(caption)?,
@@ -271,10 +271,16 @@ impl Pipeline {
     /// # Errors
     /// As for [`scaled_embedding`](Self::scaled_embedding).
     pub fn unread_denials(&self, captions: &[String], guidance_scale: f64) -> Result<Vec<Vec<UnreadDenial>>> {
-        captions.iter().map(|caption| self.unread_denials_of(caption, guidance_scale)).collect()
+        captions.iter().map(|caption| self.unread_denials_of(caption, None, guidance_scale)).collect()
     }
 
-    fn unread_denials_of(&self, caption: &str, guidance_scale: f64) -> Result<Vec<UnreadDenial>> {
+    /// `content` is that of the caption, if it is known.
+    fn unread_denials_of(
+        &self,
+        caption: &str,
+        content: Option<&[Content]>,
+        guidance_scale: f64,
+    ) -> Result<Vec<UnreadDenial>> {
         let negations = t2f_text::negations(caption);
         let (mut unread, mut known) = (Vec::new(), Vec::new());
         for negation in negations {
@@ -286,11 +292,14 @@ impl Pipeline {
             }
         }
         if !known.is_empty() && self.prior.is_some() {
-            let texts = known.iter().map(Negation::removed);
-            let texts: Vec<String> = std::iter::once(caption.to_owned()).chain(texts).collect();
-            let content = self.content(&self.scaled_embedding(&texts, guidance_scale)?)?;
-            let equal = known.into_iter().zip(&content[1..]);
-            let equal = equal.filter(|(_, without)| !understanding::reads_denial(&content[0], without));
+            let mut texts: Vec<String> = known.iter().map(Negation::removed).collect();
+            if content.is_none() {
+                texts.push(caption.to_owned());
+            }
+            let without = self.content(&self.scaled_embedding(&texts, guidance_scale)?)?;
+            let with = content.or(without.last().map(Vec::as_slice)).unwrap_or_default();
+            let equal = known.into_iter().zip(&without);
+            let equal = equal.filter(|(_, without)| !understanding::reads_denial(with, without));
             unread.extend(equal.map(|(negation, _)| (negation, true)));
         }
         let unread = unread.into_iter().map(|(negation, known)| UnreadDenial {
