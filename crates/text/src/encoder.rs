@@ -1,4 +1,6 @@
-//! The trait of text encoders, and the LSTM encoder.
+//! The configuration of text encoders, and the LSTM encoder.
+
+use std::borrow::Cow;
 
 use candle_core::{D, Device, Tensor};
 use candle_nn::{Init, VarBuilder};
@@ -8,75 +10,12 @@ use t2f_ops::setting::SettingError;
 use crate::config::{LstmConfig, Pooling};
 use crate::error::{Error, Result};
 use crate::lstm::Lstm;
+use crate::sentence::SentenceConfig;
 use crate::subwords::Subwords;
+use crate::text_encoder::TextEncoder;
 use crate::tokenizer::{PAD_ID, Tokenizer, UNKNOWN_ID};
 use crate::vocabulary::Vocabulary;
 use crate::word_vectors::WORD_VECTORS;
-
-/// A text encoder: captions to embeddings.
-///
-/// An encoder owns its tokenizer and its parameters. The `VarBuilder` that builds it decides whether the
-/// parameters are trainable.
-///
-/// ```
-/// use candle_core::{Device, Tensor};
-/// use t2f_text::{Result, TextEncoder};
-///
-/// /// The lengths of a caption, in words and in letters.
-/// #[derive(Debug)]
-/// struct Lengths;
-///
-/// impl TextEncoder for Lengths {
-///     fn encode(&self, captions: &[String]) -> Result<Tensor> {
-///         let row = |text: &String| [text.split_whitespace().count() as f32, text.chars().count() as f32];
-///         let rows: Vec<f32> = captions.iter().flat_map(row).collect();
-///         Ok(Tensor::from_vec(rows, (captions.len(), 2), &Device::Cpu)?)
-///     }
-///     fn embedding_size(&self) -> usize {
-///         2
-///     }
-///     fn unknown_words(&self, _caption: &str) -> Result<Vec<String>> {
-///         Ok(Vec::new())
-///     }
-/// }
-///
-/// assert_eq!(Lengths.encode(&["a bald man".into()])?.dims(), [1, Lengths.embedding_size()]);
-/// # t2f_text::Result::Ok(())
-/// ```
-pub trait TextEncoder: Send + Sync + std::fmt::Debug {
-    /// The embeddings of captions.
-    ///
-    /// # Shapes
-    /// The result is `(B, E)`.
-    ///
-    /// # Errors
-    /// If there are no captions, or the device fails. Every text has an embedding.
-    fn encode(&self, captions: &[String]) -> Result<Tensor>;
-
-    /// The embedding size E.
-    fn embedding_size(&self) -> usize;
-
-    /// The unknown words of a caption, in order, once each.
-    ///
-    /// # Errors
-    /// If the tokenizer fails.
-    fn unknown_words(&self, caption: &str) -> Result<Vec<String>>;
-
-    /// Whether unknown words contribute to the embedding, by their letters; otherwise, the default, they are
-    /// ignored.
-    fn reads_unknown_words(&self) -> bool {
-        false
-    }
-
-    /// The words at the end of a caption that are not read, in order, since the caption has more than the
-    /// maximum length. An encoder without a maximum returns none, the default.
-    ///
-    /// # Errors
-    /// If the tokenizer fails.
-    fn cut_words(&self, _caption: &str) -> Result<Vec<String>> {
-        Ok(Vec::new())
-    }
-}
 
 /// The text encoder, `[text]`; `kind` selects it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -84,6 +23,8 @@ pub trait TextEncoder: Send + Sync + std::fmt::Debug {
 pub enum TextConfig {
     /// A word-level LSTM, trained with the other networks.
     Lstm(LstmConfig),
+    /// A frozen sentence encoder of a local folder.
+    Sentence(SentenceConfig),
 }
 
 impl Default for TextConfig {
@@ -98,7 +39,10 @@ impl TextConfig {
     /// # Errors
     /// If a setting is out of range; the message names it.
     pub fn check(&self) -> Result<()> {
-        let Self::Lstm(config) = self;
+        let config = match self {
+            Self::Lstm(config) => config,
+            Self::Sentence(config) => return config.check(),
+        };
         let sizes = [
             ("text.embedding_size", config.embedding_size),
             ("text.hidden_size", config.hidden_size),
@@ -118,19 +62,27 @@ impl TextConfig {
         }
     }
 
-    /// Trains the tokenizer on the training captions.
+    /// The settings of the words of captions. A sentence encoder has a tokenizer of its own, and its words are
+    /// counted with the default settings.
+    fn words(&self) -> Cow<'_, LstmConfig> {
+        match self {
+            Self::Lstm(config) => Cow::Borrowed(config),
+            Self::Sentence(_) => Cow::Owned(LstmConfig::default()),
+        }
+    }
+
+    /// Trains the tokenizer on the training captions. A sentence encoder does not use it.
     ///
     /// # Errors
     /// If `vocabulary_size` is below 3.
     pub fn train_tokenizer<S: AsRef<str>>(&self, captions: impl IntoIterator<Item = S>) -> Result<Tokenizer> {
-        let Self::Lstm(config) = self;
+        let config = self.words();
         Tokenizer::train(captions, config.min_frequency, config.vocabulary_size, config.compat)
     }
 
     /// The maximum number of words of a caption.
     pub fn max_length(&self) -> usize {
-        let Self::Lstm(config) = self;
-        config.max_length
+        self.words().max_length
     }
 
     /// Counts the words of the training captions (`train`) and of those of the other parts (`others`), as
@@ -143,18 +95,19 @@ impl TextConfig {
         train: impl IntoIterator<Item = S>,
         others: impl IntoIterator<Item = T>,
     ) -> Result<Vocabulary> {
-        let Self::Lstm(config) = self;
-        Vocabulary::count(config, train, others)
+        Vocabulary::count(&self.words(), train, others)
     }
 
     /// Builds the encoder on parameters from `vb`.
     ///
     /// # Errors
-    /// If a setting is out of range or a parameter is missing.
+    /// If a setting is out of range, a parameter is missing, or the folder of a sentence encoder cannot be read.
     pub fn build(&self, tokenizer: Tokenizer, vb: VarBuilder) -> Result<Box<dyn TextEncoder>> {
         self.check()?;
-        let Self::Lstm(config) = self;
-        Ok(Box::new(LstmEncoder::new(config, tokenizer, vb)?))
+        match self {
+            Self::Lstm(config) => Ok(Box::new(LstmEncoder::new(config, tokenizer, vb)?)),
+            Self::Sentence(config) => Ok(Box::new(config.open(vb.device())?)),
+        }
     }
 }
 
@@ -164,7 +117,10 @@ struct Token {
     id: u32,
 }
 
-/// Padded captions.
+/// Captions of one group. They have similar lengths, so that little of the LSTM's work is padding.
+const GROUP: usize = 16;
+
+/// Captions of a group, padded to the longest of them.
 #[derive(Debug)]
 struct Tokens {
     /// The vectors of the words, `(B, T, W)`.
@@ -207,51 +163,67 @@ impl LstmEncoder {
         Ok(Self { config: config.clone(), tokenizer, words, subwords, lstm, device: vb.device().clone() })
     }
 
-    /// Vectors and mask, padded to the longest caption (to `max_length` in `compat`).
+    /// The tokens of a caption.
     ///
     /// Unknown words are ignored (in `compat` they share one id; with `subwords` they have the vectors of their
     /// n-grams). A caption without known words has the token of unknown words, so that it has an embedding.
-    fn tokens(&self, captions: &[String]) -> Result<Tokens> {
+    /// In `compat` a caption is padded to `max_length`, and the padding is read.
+    fn row(&self, caption: &str) -> Result<Vec<Token>> {
         let compat = self.config.compat.is_some();
-        let ignored = !compat && self.subwords.is_none();
-        let mut rows = Vec::with_capacity(captions.len());
-        for caption in captions {
-            let words = self.tokenizer.words(caption)?.into_iter().take(self.config.max_length);
-            let mut row: Vec<Token> =
-                words.map(|word| Token { id: self.tokenizer.id(&word), word }).collect();
-            if ignored {
-                row.retain(|token| token.id != UNKNOWN_ID);
-            }
-            if row.is_empty() {
-                row.push(Token { word: String::new(), id: UNKNOWN_ID });
-            }
-            rows.push(row);
+        let words = self.tokenizer.words(caption)?.into_iter().take(self.config.max_length);
+        let mut row: Vec<Token> = words.map(|word| Token { id: self.tokenizer.id(&word), word }).collect();
+        if !compat && self.subwords.is_none() {
+            row.retain(|token| token.id != UNKNOWN_ID);
         }
-        let longest = rows.iter().map(Vec::len).max().unwrap_or(0);
-        let steps = if compat { self.config.max_length } else { longest };
-        let lengths: Vec<usize> = rows.iter().map(|row| if compat { steps } else { row.len() }).collect();
-        let mut mask = Vec::with_capacity(rows.len() * steps);
-        let mut ids = Vec::with_capacity(rows.len() * steps);
-        let mut words = Vec::with_capacity(rows.len() * steps);
-        for (row, &length) in rows.iter().zip(&lengths) {
-            mask.extend((0..steps).map(|t| if t < length { 1f32 } else { 0.0 }));
-            ids.extend((0..steps).map(|t| row.get(t).map_or(PAD_ID, |token| token.id)));
-            words.extend((0..steps).map(|t| row.get(t).map_or("", |token| &token.word)));
+        let none = |id| Token { word: String::new(), id };
+        if row.is_empty() {
+            row.push(none(UNKNOWN_ID));
         }
-        let ids = Tensor::from_vec(ids, words.len(), &self.device)?;
-        let of_each = |x: &Tensor, features| x.reshape((rows.len(), steps, features));
-        let mask =
-            of_each(&Tensor::from_vec(mask, words.len(), &self.device)?, 1)?.to_dtype(self.words.dtype())?;
-        let mut vectors = self.words.index_select(&ids, 0)?; // (B·T, W)
+        if compat {
+            row.resize_with(self.config.max_length, || none(PAD_ID));
+        }
+        Ok(row)
+    }
+
+    /// The vectors of tokens, `(T, W)`.
+    fn vectors(&self, tokens: &[&Token]) -> Result<Tensor> {
+        let ids = tokens.iter().map(|token| token.id).collect();
+        let ids = Tensor::from_vec(ids, tokens.len(), &self.device)?;
+        let mut vectors = self.words.index_select(&ids, 0)?;
         // T2F's padding vector is a constant zero, and so is the vector of an unknown word beside its n-grams.
+        let compat = self.config.compat.is_some();
         let without = if compat { Some(PAD_ID) } else { self.subwords.as_ref().map(|_| UNKNOWN_ID) };
         if let Some(id) = without {
             vectors = vectors.broadcast_mul(&ids.ne(id)?.to_dtype(vectors.dtype())?.unsqueeze(1)?)?;
         }
         if let Some(subwords) = &self.subwords {
+            let words: Vec<&str> = tokens.iter().map(|token| token.word.as_str()).collect();
             vectors = vectors.add(&subwords.of(&words)?)?;
         }
-        Ok(Tokens { vectors: of_each(&vectors, self.config.embedding_size)?, mask, lengths })
+        Ok(vectors)
+    }
+
+    /// Groups of rows, padded each. The vectors of all are computed at once.
+    fn groups(&self, rows: &[Vec<Token>]) -> Result<Vec<Tokens>> {
+        let padding = Token { word: String::new(), id: PAD_ID };
+        let longest = |rows: &[Vec<Token>]| rows.iter().map(Vec::len).max().unwrap_or(0);
+        let padded = rows.chunks(GROUP).flat_map(|rows| {
+            let (steps, padding) = (longest(rows), &padding);
+            rows.iter().flat_map(move |row| (0..steps).map(move |t| row.get(t).unwrap_or(padding)))
+        });
+        let vectors = self.vectors(&padded.collect::<Vec<_>>())?;
+        let mut from = 0;
+        let group = |rows: &[Vec<Token>]| -> Result<Tokens> {
+            let (count, steps) = (rows.len(), longest(rows));
+            let of_group = vectors.narrow(0, from, count * steps)?;
+            from += count * steps;
+            let lengths: Vec<usize> = rows.iter().map(Vec::len).collect();
+            let mask = lengths.iter().flat_map(|&n| (0..steps).map(move |t| if t < n { 1f32 } else { 0.0 }));
+            let mask = Tensor::from_vec(mask.collect(), (count, steps, 1), &self.device)?;
+            let vectors = of_group.reshape((count, steps, self.config.embedding_size))?;
+            Ok(Tokens { vectors, mask: mask.to_dtype(self.words.dtype())?, lengths })
+        };
+        rows.chunks(GROUP).map(group).collect()
     }
 
     fn pool(&self, states: &Tensor, mask: &Tensor) -> Result<Tensor> {
@@ -286,9 +258,22 @@ impl TextEncoder for LstmEncoder {
         if captions.is_empty() {
             return Err(Error::NoCaptions);
         }
-        let Tokens { vectors, mask, lengths } = self.tokens(captions)?;
-        let states = self.lstm.forward(&vectors, &lengths, &mask)?; // (B, T, D·H)
-        self.pool(&states, &mask)
+        let mut rows = Vec::with_capacity(captions.len());
+        for (place, caption) in captions.iter().enumerate() {
+            rows.push((place, self.row(caption)?));
+        }
+        rows.sort_by_key(|(_, row)| row.len());
+        let (places, rows): (Vec<usize>, Vec<_>) = rows.into_iter().unzip();
+        let embeddings = self.groups(&rows)?.into_iter().map(|Tokens { vectors, mask, lengths }| {
+            let states = self.lstm.forward(&vectors, &lengths, &mask)?; // (B, T, D·H)
+            self.pool(&states, &mask)
+        });
+        let embeddings = Tensor::cat(&embeddings.collect::<Result<Vec<_>>>()?, 0)?;
+        let mut order = vec![0u32; places.len()];
+        for (row, place) in places.into_iter().enumerate() {
+            order[place] = row as u32;
+        }
+        Ok(embeddings.index_select(&Tensor::from_vec(order, captions.len(), &self.device)?, 0)?)
     }
 
     fn embedding_size(&self) -> usize {

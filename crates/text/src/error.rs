@@ -15,6 +15,9 @@ pub enum Error {
     /// A tokenizer cannot be trained, read, or applied.
     #[error("tokenizer: {0}")]
     Tokenizer(String),
+    /// The folder of a sentence encoder is of another kind, or a file of it is missing or damaged.
+    #[error("sentence encoder: {0}")]
+    Sentence(String),
     /// A tensor operation failed: shapes, devices, memory.
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),

@@ -1,8 +1,8 @@
 //! Text encoders: captions in, embeddings of shape `(B, E)` out.
 //!
-//! The extension point is the trait [`TextEncoder`]. [`TextConfig`] names the implementation in this
-//! crate and builds it: a word-level tokenizer trained on the training captions, and an LSTM over its
-//! tokens. Padding does not change the embedding of a caption.
+//! The extension point is the trait [`TextEncoder`]. [`TextConfig`] names the implementations in this
+//! crate and builds them: a word-level tokenizer trained on the training captions with an LSTM over its
+//! tokens, and a frozen sentence encoder of a local folder. Padding does not change the embedding of a caption.
 //!
 //! This crate does not use images.
 //!
@@ -22,6 +22,7 @@
 //! # t2f_text::Result::Ok(())
 //! ```
 
+mod bert;
 mod compat;
 mod config;
 mod encoder;
@@ -30,18 +31,23 @@ mod lstm;
 mod negation;
 mod normalization;
 mod segmentation;
+mod sentence;
+mod sentence_cache;
 mod subwords;
+mod text_encoder;
 mod tokenizer;
 mod vocabulary;
 mod word_vectors;
 
 pub use compat::Compat;
 pub use config::{LstmConfig, Pooling};
-pub use encoder::{LstmEncoder, TextConfig, TextEncoder};
+pub use encoder::{LstmEncoder, TextConfig};
 pub use error::{Error, Result};
 pub use lstm::Lstm;
 pub use negation::{Negation, negations};
+pub use sentence::{SentenceConfig, SentenceEncoder};
 pub use subwords::SubwordConfig;
+pub use text_encoder::TextEncoder;
 pub use tokenizer::Tokenizer;
 pub use vocabulary::Vocabulary;
 pub use word_vectors::{KeptVectors, WORD_VECTORS, keep_vectors};

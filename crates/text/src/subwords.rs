@@ -116,15 +116,15 @@ impl Subwords {
                 })
             })
             .collect();
-        let most = different.iter().map(Vec::len).max().unwrap_or(0);
-        let padded = different.iter().flat_map(|of| (0..most).map(|at| of.get(at).copied().unwrap_or(0)));
-        let weight = |of: &Vec<u32>, at| if at < of.len() { 1.0 / (of.len() as f32).sqrt() } else { 0.0 };
-        let weights = different.iter().flat_map(|of| (0..most).map(move |at| weight(of, at)));
-        let shape = (different.len(), most, 1);
-        let weights = Tensor::from_vec(weights.collect::<Vec<f32>>(), shape, device)?;
-        let padded = Tensor::from_vec(padded.collect::<Vec<u32>>(), different.len() * most, device)?;
-        let grams = self.vectors.index_select(&padded, 0)?.reshape((different.len(), most, ()))?; // (U, G, W)
-        let of_words = grams.broadcast_mul(&weights.to_dtype(grams.dtype())?)?.sum(1)?; // (U, W)
+        let buckets = self.config.buckets;
+        let mut weights = vec![0f32; different.len() * buckets]; // (U, N)
+        for (row, of_word) in weights.chunks_exact_mut(buckets).zip(&different) {
+            for bucket in of_word {
+                row[*bucket as usize] += 1.0 / (of_word.len() as f32).sqrt();
+            }
+        }
+        let weights = Tensor::from_vec(weights, (different.len(), buckets), device)?;
+        let of_words = weights.to_dtype(self.vectors.dtype())?.matmul(&self.vectors)?; // (U, W)
         Ok(of_words.index_select(&Tensor::from_vec(rows, words.len(), device)?, 0)?)
     }
 }

@@ -109,7 +109,11 @@ impl Config {
     /// damage.
     fn check_sizes(&self) -> Result<()> {
         const MOST: usize = 1 << 16;
-        let TextConfig::Lstm(lstm) = &self.text;
+        let text = match &self.text {
+            TextConfig::Lstm(lstm) => [lstm.embedding_size, lstm.hidden_size, lstm.layers, lstm.max_length],
+            // Its sizes are those of its files.
+            TextConfig::Sentence(_) => [0; 4],
+        };
         let most = |numbers: &[usize]| numbers.iter().max().copied().unwrap_or(0);
         let widest = match &self.gan.channels {
             Channels::Halving(widest) => *widest,
@@ -123,10 +127,10 @@ impl Config {
             ("loss.contrast.size", self.loss.contrast.size, MOST),
             ("loss.attributes.classifier", most(&self.loss.attributes.classifier), MOST),
             ("loss.reconstruction.encoder", most(&self.loss.reconstruction.encoder), MOST),
-            ("text.embedding_size", lstm.embedding_size, MOST),
-            ("text.hidden_size", lstm.hidden_size, MOST),
-            ("text.layers", lstm.layers, 64),
-            ("text.max_length", lstm.max_length, MOST),
+            ("text.embedding_size", text[0], MOST),
+            ("text.hidden_size", text[1], MOST),
+            ("text.layers", text[2], 64),
+            ("text.max_length", text[3], MOST),
             ("schedule.batch_sizes", most(&self.schedule.batch_sizes), MOST),
         ];
         match sizes.iter().find(|(_, size, most)| size > most) {

@@ -12,7 +12,7 @@ mod paths;
 mod sections;
 mod slips;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use t2f_data::{DataConfig, LoaderConfig, Splits};
@@ -256,9 +256,15 @@ impl Config {
     /// If the working folder is not known.
     pub fn with_absolute_paths(mut self) -> Result<Self> {
         self.data = paths::absolute(&self.data)?;
-        if let Some(oracle) = &mut self.output.oracle {
-            *oracle = std::path::absolute(&*oracle)
-                .map_err(|error| Error::Config(format!("output.oracle is {}: {error}", oracle.display())))?;
+        let mut others: Vec<(&str, &mut PathBuf)> = Vec::new();
+        others.extend(self.output.oracle.as_mut().map(|path| ("output.oracle", path)));
+        if let TextConfig::Sentence(sentence) = &mut self.text {
+            others.push(("text.path", &mut sentence.path));
+            others.extend(sentence.cache.as_mut().map(|path| ("text.cache", path)));
+        }
+        for (key, path) in others {
+            *path = std::path::absolute(&*path)
+                .map_err(|error| Error::Config(format!("{key} is {}: {error}", path.display())))?;
         }
         Ok(self)
     }

@@ -12,8 +12,8 @@ use crate::error::{Error, Result};
 /// The keys of paths below `data` that are not in `--data` for every kind.
 const OTHERS: [&str; 3] = ["files.cache", "images", "attributes"];
 
-/// The key of the only path outside of `data`.
-const ORACLE: &str = "output.oracle";
+/// The keys of paths outside of `data`.
+const OUTSIDE: [&str; 3] = ["output.oracle", "text.path", "text.cache"];
 
 /// Words for `files.cache` that stand for no path.
 const WORDS: [&str; 2] = ["auto", "off"];
@@ -56,8 +56,10 @@ fn value_mut<'a>(table: &'a mut Table, path: &str) -> Option<&'a mut Value> {
 /// If the home folder is not known, or is that of another user; the message names the key.
 pub(super) fn expand_home(table: &mut Table) -> Result<()> {
     let kind = get(table, "data.kind").and_then(Value::as_str).unwrap_or_default().to_owned();
-    if let Some(Value::String(path)) = value_mut(table, ORACLE) {
-        *path = home::expanded(path).map_err(|error| Error::Config(format!("{ORACLE} is {error}")))?;
+    for key in OUTSIDE {
+        if let Some(Value::String(path)) = value_mut(table, key) {
+            *path = home::expanded(path).map_err(|error| Error::Config(format!("{key} is {error}")))?;
+        }
     }
     let Some(Value::Table(data)) = table.get_mut("data") else { return Ok(()) };
     replace_each(data, &kind, |key, path| {
