@@ -9,6 +9,7 @@ macro_rules! readmes {
 readmes! {
     Project: "../../README.md",
     Data: "../../crates/data/README.md",
+    Demo: "../../crates/demo/README.md",
     Files: "../../crates/files/README.md",
     Gan: "../../crates/gan/README.md",
     Metrics: "../../crates/metrics/README.md",

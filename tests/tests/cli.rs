@@ -9,11 +9,12 @@ use crate::program::{Ran, run};
 #[test]
 fn help_of_every_command_has_examples() {
     let here = Path::new(".");
-    let commands: [&[&str]; 12] = [
+    let commands: [&[&str]; 13] = [
         &[],
         &["bench"],
         &["train"],
         &["generate"],
+        &["demo"],
         &["metrics"],
         &["plot"],
         &["data"],
@@ -37,7 +38,7 @@ fn help_of_every_command_has_examples() {
 #[test]
 fn errors_state_the_accepted_values() {
     let folder = tempfile::tempdir().unwrap();
-    let cases: [(&[&str], &[&str]); 44] = [
+    let cases: [(&[&str], &[&str]); 46] = [
         (&["bench", "--resolutions", "48"], &["--resolutions", "power of two"]),
         (&["bench", "--loss", "hinge"], &["hinge", "wgan-gp"]),
         (&["bench", "--variants", "shared"], &["--peer"]),
@@ -81,6 +82,8 @@ fn errors_state_the_accepted_values() {
         (&["train", "--hours", "1", "--resume", "runs/00000-x"], &["--hours", "--resume"]),
         (&["train", "--threads", "0"], &["--threads", "from 1 to 1024"]),
         (&["--threads", "2000", "bench"], &["--threads", "from 1 to 1024"]),
+        (&["demo", "--port", "65536"], &["--port", "0..=65535"]),
+        (&["demo", "a", "b"], &["unexpected argument", "'b'"]),
         (&["render"], &["render", "--help"]),
     ];
     for (arguments, needles) in cases {
@@ -119,6 +122,7 @@ fn errors_about_missing_files_have_a_hint() {
         &["train", "--preset", "fastest"],
         &["train", "--set", "gan.colour=1"],
         &["generate", "--model", "runs/none", "a man"],
+        &["demo", "runs/none", "--port", "0"],
         &["metrics", "runs/none"],
         &["generate", "--model", "m", "--captions", "none.txt"],
     ] {

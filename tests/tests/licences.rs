@@ -15,13 +15,14 @@ const ALLOWED: [&str; 7] =
     ["Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "MIT", "Unicode-3.0", "Zlib"];
 
 /// Crates that must not enter the build, and the reason.
-const BANNED: [(&str, &str); 15] = [
+const BANNED: [(&str, &str); 16] = [
     ("openssl-sys", "a C library"),
     ("native-tls", "no network access at run time"),
     ("rustls", "no network access at run time"),
     ("reqwest", "no network access at run time"),
     ("ureq", "no network access at run time"),
-    ("hyper", "no network access at run time"),
+    ("hyper-rustls", "no network access at run time"),
+    ("hyper-tls", "no network access at run time"),
     ("curl-sys", "no network access at run time"),
     ("hf-hub", "no network access at run time"),
     ("onig_sys", "a C library"),

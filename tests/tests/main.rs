@@ -9,6 +9,7 @@ mod compatibility;
 mod configuration;
 mod conversion;
 mod corrupt;
+mod demo;
 mod diverge;
 mod documents;
 mod evaluation;

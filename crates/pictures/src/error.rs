@@ -19,6 +19,14 @@ pub enum Error {
     /// The input has no pictures.
     #[error("nothing to show: {0}")]
     Empty(String),
+    /// The frames of an animation differ in size.
+    #[error("frames of {}x{} and of {}x{} pixels in one animation", first.0, first.1, other.0, other.1)]
+    FrameSizes {
+        /// Width and height of the first frame.
+        first: (usize, usize),
+        /// Width and height of another frame.
+        other: (usize, usize),
+    },
     /// A plot failed.
     #[error("plot: {0}")]
     Plot(String),

@@ -1,5 +1,5 @@
-//! Pictures of a run: loss curves, contact sheets, caption grids, timelapses, and PNG files that
-//! state their origin.
+//! Pictures of a run: loss curves, contact sheets, caption grids, timelapses, animations, and PNG files
+//! that state their origin.
 //!
 //! Input is data ([`t2f_data::Image`], rows of statistics), output is bytes; this crate contains no
 //! networks.
@@ -16,6 +16,7 @@
 //! # t2f_pictures::Result::Ok(())
 //! ```
 
+pub mod animation;
 mod canvas;
 pub mod curves;
 mod error;

@@ -16,19 +16,28 @@ use t2f_files::disk::{self, OsDisk};
 /// # Errors
 /// If the picture has no pixels, or not `3 * width * height` bytes.
 pub fn to_png(picture: &Image, provenance: Option<&Provenance>) -> Result<Vec<u8>> {
-    let side = |pixels: usize| u32::try_from(pixels).unwrap_or(0);
     let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, side(picture.width), side(picture.height));
+    let mut writer = encoder(&mut bytes, picture, provenance)?.write_header()?;
+    writer.write_image_data(&picture.pixels)?;
+    writer.finish()?;
+    Ok(bytes)
+}
+
+/// An encoder of 8-bit RGB for a picture of that size, with its provenance if given.
+pub(crate) fn encoder<'a>(
+    bytes: &'a mut Vec<u8>,
+    of: &Image,
+    provenance: Option<&Provenance>,
+) -> Result<png::Encoder<'a, &'a mut Vec<u8>>> {
+    let side = |pixels: usize| u32::try_from(pixels).unwrap_or(0);
+    let mut encoder = png::Encoder::new(bytes, side(of.width), side(of.height));
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
     encoder.set_source_srgb(png::SrgbRenderingIntent::Perceptual);
     for (keyword, text) in provenance.map(Provenance::texts).unwrap_or_default() {
         encoder.add_itxt_chunk(keyword.into(), text)?;
     }
-    let mut writer = encoder.write_header()?;
-    writer.write_image_data(&picture.pixels)?;
-    writer.finish()?;
-    Ok(bytes)
+    Ok(encoder)
 }
 
 /// The picture in a PNG file of 8-bit RGB (as [`to_png`] writes).

@@ -28,6 +28,18 @@ impl Provenance {
         Self { fields }
     }
 
+    /// The same provenance with a truncation and a guidance scale, each unless it is 1, the default.
+    #[must_use]
+    pub fn sampled(mut self, truncation: f64, guidance_scale: f64) -> Self {
+        if truncation != 1.0 {
+            self.fields.push(("Truncation", truncation.to_string()));
+        }
+        if guidance_scale != 1.0 {
+            self.fields.push(("Guidance scale", guidance_scale.to_string()));
+        }
+        self
+    }
+
     /// Keyword and text of every iTXt chunk, the XMP packet last.
     pub fn texts(&self) -> Vec<(&'static str, String)> {
         let mut texts = self.fields.clone();

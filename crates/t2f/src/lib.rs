@@ -8,6 +8,7 @@
 //! - [`gan`]: generator, discriminator, adversarial losses, objectives;
 //! - [`train`]: configuration, [`Trainer`](train::trainer::Trainer), checkpoints, model files;
 //! - [`metrics`]: attribute agreement, FID, KID and others;
+//! - [`demo`]: a local page and JSON API of a model;
 //! - [`pictures`]: loss curves, contact sheets, PNG files;
 //! - [`ops`]: operators, gradients, keyed random numbers.
 //!
@@ -36,6 +37,7 @@
 pub mod cli;
 
 pub use t2f_data as data;
+pub use t2f_demo as demo;
 pub use t2f_gan as gan;
 pub use t2f_metrics as metrics;
 pub use t2f_ops as ops;

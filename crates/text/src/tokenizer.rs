@@ -139,6 +139,11 @@ impl Tokenizer {
         self.0.get_vocab_size(true)
     }
 
+    /// The number of words in the vocabulary.
+    pub fn words_known(&self) -> usize {
+        self.vocabulary_size().saturating_sub(Self::SPECIAL)
+    }
+
     /// The ids of a caption, at most `max_length` of them; none for a caption without words.
     ///
     /// # Errors

@@ -41,8 +41,8 @@ pub struct Model {
     pipeline: Pipeline,
     device: Device,
     hash: String,
-    /// Whether the vocabulary has no word, since the data had no captions.
-    wordless: bool,
+    /// The number of words in the vocabulary.
+    words: usize,
 }
 
 impl Model {
@@ -101,7 +101,7 @@ impl Model {
             pipeline,
             device: device.clone(),
             hash: blake3::hash(bytes).to_hex().to_string(),
-            wordless: tokenizer.vocabulary_size() <= 2,
+            words: tokenizer.words_known(),
         })
     }
 
@@ -157,6 +157,36 @@ impl Model {
         Ok(each.map(|((image, content), attributes)| Generated { image, content, attributes }).collect())
     }
 
+    /// Generates a walk between two captions: `frames` images of one seed, at even steps from the embedding and
+    /// the attribute code of the first caption to those of the second. The first and the last image are those of
+    /// [`generate`](Self::generate) for the captions.
+    ///
+    /// # Errors
+    /// If there are fewer than two frames, or as [`generate`](Self::generate).
+    pub fn walk(
+        &self,
+        captions: [&str; 2],
+        seed: u64,
+        frames: usize,
+        sampling: Sampling,
+    ) -> Result<Vec<Image>> {
+        if frames < 2 {
+            return Err(Error::Config(format!("a walk has at least 2 frames, found {frames}")));
+        }
+        let (embedding, noise) = self.inputs(&captions.map(String::from), &[seed; 2], sampling)?;
+        let code = self.pipeline.attribute_code(&embedding, &noise)?;
+        let weights = (0..frames).flat_map(|frame| {
+            let second = frame as f32 / (frames - 1) as f32;
+            [1.0 - second, second]
+        });
+        let weights = Tensor::from_vec(weights.collect(), (frames, 2), &self.device)?; // (F, 2)
+        let code = code.map(|code| weights.matmul(&code)).transpose()?;
+        let noise = noise.narrow(0, 0, 1)?.repeat((frames, 1))?;
+        let images =
+            self.pipeline.generate_coded(&weights.matmul(&embedding)?, &noise, code.as_ref(), self.growth)?;
+        to_pictures(&images)
+    }
+
     /// The embeddings of captions and the noise of seeds.
     fn inputs(&self, captions: &[String], seeds: &[u64], sampling: Sampling) -> Result<(Tensor, Tensor)> {
         if captions.len() != seeds.len() {
@@ -207,7 +237,12 @@ impl Model {
     /// Whether the model was trained with caption dropout or without captions, so that the empty caption means
     /// any image.
     pub fn has_empty_caption(&self) -> bool {
-        self.config.loader.caption_dropout > 0.0 || self.wordless
+        self.config.loader.caption_dropout > 0.0 || self.words == 0
+    }
+
+    /// The number of words in the vocabulary; 0 if the data had no captions.
+    pub fn words_known(&self) -> usize {
+        self.words
     }
 
     /// The unknown words of a caption, once each. The model ignores them, unless it

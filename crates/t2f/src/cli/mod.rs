@@ -1,10 +1,11 @@
-//! The command line: `train`, `generate`, `metrics`, `oracle`, `plot`, `data`, `bench`.
+//! The command line: `train`, `generate`, `demo`, `metrics`, `oracle`, `plot`, `data`, `bench`.
 //!
 //! Each subcommand is one file: its options, their checks, and its output. The libraries do the work and
 //! never print. [`run`] is the whole program and can be called by another binary.
 
 pub mod bench;
 mod data;
+mod demo;
 mod dry_run;
 mod explain;
 mod failure;
@@ -49,6 +50,7 @@ const EXAMPLES: &str = "\
 Examples:
   t2f train                                     train on procedural faces; no download
   t2f generate --model runs/00000-procedural-quick \"a bald man with a beard\"
+  t2f demo                                      faces as you type, on a local page
   t2f plot runs/00000-procedural-quick          plot its loss curves again
   t2f data preview                              see faces and captions as one picture
 
@@ -60,6 +62,8 @@ enum Command {
     Train(train::Options),
     /// Generate faces from captions
     Generate(generate::Options),
+    /// Serve a local page that turns descriptions into faces
+    Demo(demo::Options),
     /// Measure the quality of a model and its agreement with captions
     Metrics(metrics::Options),
     /// Train an oracle, the attribute classifier of metrics
@@ -104,6 +108,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let outcome = match cli.command {
         Command::Train(options) => train::run(&options),
         Command::Generate(options) => generate::run(&options),
+        Command::Demo(options) => demo::run(&options),
         Command::Metrics(options) => metrics::run(&options),
         Command::Oracle(command) => oracle::run(&command),
         Command::Plot(options) => plot::run(&options),

@@ -26,14 +26,7 @@ impl SamplingOptions {
 
     /// The provenance of a picture that was generated with these options.
     pub fn provenance(&self, model_hash: &str, prompt: &str, seeds: &str) -> Provenance {
-        let mut origin = Provenance::generated(model_hash, prompt, seeds);
-        if self.truncation < 1.0 {
-            origin.fields.push(("Truncation", self.truncation.to_string()));
-        }
-        if self.guidance_scale != 1.0 {
-            origin.fields.push(("Guidance scale", self.guidance_scale.to_string()));
-        }
-        origin
+        Provenance::generated(model_hash, prompt, seeds).sampled(self.truncation, self.guidance_scale)
     }
 }
 
