@@ -3,6 +3,7 @@
 import json
 
 from selenium import webdriver
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
@@ -48,8 +49,9 @@ class Browser:
         return self.driver.execute_script(script, *arguments)
 
     def wait(self, what, condition):
-        """Waits until a condition of no arguments holds."""
-        WebDriverWait(self.driver, 30).until(lambda _: condition(), message=what)
+        """Waits until a condition of no arguments holds; the page may replace elements meanwhile."""
+        missing = [NoSuchElementException, StaleElementReferenceException]
+        WebDriverWait(self.driver, 30, ignored_exceptions=missing).until(lambda _: condition(), message=what)
 
     def wait_for_faces(self, count):
         self.wait(f"{count} faces", lambda: len(self.all(".tile img")) == count)

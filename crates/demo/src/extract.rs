@@ -52,12 +52,16 @@ fn unreadable(rejection: &BytesRejection) -> Problem {
 }
 
 fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<JsonBody<T>, Problem> {
+    // serde also takes a list for a structure, which the document does not name.
+    if body.trim_ascii_start().first() == Some(&b'[') {
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "the body is a list, expected an object", SEE));
+    }
     let mut json = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let parameter = error.path().to_string();
         let cause = error.into_inner();
         match cause.classify() {
-            serde_json::error::Category::Data => Problem::of_value(parameter, cause.to_string(), SEE),
+            serde_json::error::Category::Data => Problem::of_value(&parameter, cause.to_string(), SEE),
             _ => not_json(&cause),
         }
     })?;
@@ -81,7 +85,7 @@ impl<T: DeserializeOwned> FromRequestParts<App> for QueryString<T> {
         let value = serde_path_to_error::deserialize(serde_urlencoded::Deserializer::new(pairs));
         let value = value.map_err(|error| {
             let parameter = error.path().to_string();
-            Problem::of_value(parameter, error.into_inner().to_string(), SEE)
+            Problem::of_value(&parameter, error.into_inner().to_string(), SEE)
         })?;
         Ok(Self(value))
     }

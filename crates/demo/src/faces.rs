@@ -94,6 +94,7 @@ pub(crate) struct FaceQuery {
     post,
     path = "/api/v1/faces",
     operation_id = "generateFaces",
+    request_body = FacesRequest,
     responses((status = 200, description = "The faces", body = Faces), RefusalsOfBody)
 )]
 pub(crate) async fn faces(

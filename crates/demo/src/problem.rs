@@ -32,13 +32,10 @@ impl Problem {
         Self { title, status: status.as_u16(), detail: detail.into(), parameter: None, hint: hint.into() }
     }
 
-    /// A value that is not accepted.
-    pub(crate) fn of_value(
-        parameter: impl Into<String>,
-        detail: impl Into<String>,
-        hint: impl Into<String>,
-    ) -> Self {
-        Self { parameter: Some(parameter.into()), ..Self::new(StatusCode::BAD_REQUEST, detail, hint) }
+    /// A value that is not accepted; `.` is the request as a whole.
+    pub(crate) fn of_value(parameter: &str, detail: impl Into<String>, hint: impl Into<String>) -> Self {
+        let parameter = (parameter != ".").then(|| parameter.to_owned());
+        Self { parameter, ..Self::new(StatusCode::BAD_REQUEST, detail, hint) }
     }
 
     /// A failure of the program.

@@ -77,6 +77,7 @@ pub(crate) struct Denial {
     post,
     path = "/api/v1/understanding",
     operation_id = "understandCaptions",
+    request_body = UnderstandingRequest,
     responses((status = 200, description = "What is understood", body = Understandings), RefusalsOfBody)
 )]
 pub(crate) async fn understanding(

@@ -66,6 +66,7 @@ pub(crate) struct Walk {
     post,
     path = "/api/v1/walk",
     operation_id = "walk",
+    request_body = WalkRequest,
     responses((status = 200, description = "The frames", body = Walk), RefusalsOfBody)
 )]
 pub(crate) async fn walk(

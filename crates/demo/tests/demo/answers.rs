@@ -113,7 +113,7 @@ fn the_understanding_of_a_caption_has_its_words_and_its_attributes() {
 #[test]
 fn words_after_the_maximum_are_marked() {
     let (running, model) = (Running::start(), model());
-    let read = "man ".repeat(model.config().text.max_length());
+    let read = "a ".repeat(model.config().text.max_length());
     let request = json!({"captions": [format!("{read}with a hat")]}).to_string();
     let answer = Client::new(running.address).post("/api/v1/understanding", &request).json();
     let pieces = answer["captions"][0]["pieces"].as_array().unwrap();

@@ -28,11 +28,11 @@ fn values_that_are_not_accepted_are_named() {
     let cases: [(&str, Option<&str>, &[&str]); 22] = [
         ("", None, &["not JSON"]),
         ("{", None, &["not JSON", "line 1"]),
-        ("[]{}", None, &[]),
+        (" []", None, &["a list, expected an object"]),
         (r#"{"captions": ["a"], "seeds": [0]} x"#, None, &["not JSON", "trailing"]),
         (r#"{"captions": ["a"], "seeds": [NaN]}"#, None, &["not JSON"]),
         (r#"{"captions": ["a"], "seeds": [0], "truncation": 1e999}"#, None, &["not JSON", "out of range"]),
-        (r#"{"captions": ["a"]}"#, Some("."), &["missing field `seeds`"]),
+        (r#"{"captions": ["a"]}"#, None, &["missing field `seeds`"]),
         (r#"{"captions": "a", "seeds": [0]}"#, Some("captions"), &["expected a sequence"]),
         (r#"{"captions": [7], "seeds": [0]}"#, Some("captions[0]"), &["expected a string"]),
         (r#"{"captions": [], "seeds": [0]}"#, Some("captions"), &["0 values", "1 to 2"]),
@@ -55,26 +55,22 @@ fn values_that_are_not_accepted_are_named() {
     ];
     for (body, parameter, needles) in cases {
         let answer = client.post("/api/v1/faces", body);
-        if parameter.is_none() && needles.is_empty() {
-            assert_eq!(answer.status, 400, "{body}");
-            continue;
-        }
         check(&answer, 400, parameter, needles);
     }
     let walk = r#"{"from": "a", "to": "b", "seed": 0, "frames": 49}"#;
     check(&client.post("/api/v1/walk", walk), 400, Some("frames"), &["49 frames", "2 to 48"]);
     for (query, parameter, needle) in [
-        ("", ".", "missing field `caption`"),
-        ("?caption=a", ".", "missing field `seed`"),
-        ("?caption=a&seed=x", "seed", "invalid digit"),
-        ("?caption=a&seed=-1", "seed", "invalid digit"),
-        ("?caption=a&seed=99999999999999999999", "seed", "too large"),
-        ("?caption=a&seed=0&truncation=NaN", "truncation", "NaN, expected 0 to 1"),
-        ("?caption=a&seed=0&guidance=inf", "guidance", "inf, expected 0 to 20"),
-        ("?caption=a%0Ab&seed=0", "caption", "U+000A"),
-        ("?caption=a&seed=0&colour=1", "colour", "unknown field"),
+        ("", None, "missing field `caption`"),
+        ("?caption=a", None, "missing field `seed`"),
+        ("?caption=a&seed=x", Some("seed"), "invalid digit"),
+        ("?caption=a&seed=-1", Some("seed"), "invalid digit"),
+        ("?caption=a&seed=99999999999999999999", Some("seed"), "too large"),
+        ("?caption=a&seed=0&truncation=NaN", Some("truncation"), "NaN, expected 0 to 1"),
+        ("?caption=a&seed=0&guidance=inf", Some("guidance"), "inf, expected 0 to 20"),
+        ("?caption=a%0Ab&seed=0", Some("caption"), "U+000A"),
+        ("?caption=a&seed=0&colour=1", Some("colour"), "unknown field"),
     ] {
-        check(&client.get(&format!("/api/v1/face.png{query}")), 400, Some(parameter), &[needle]);
+        check(&client.get(&format!("/api/v1/face.png{query}")), 400, parameter, &[needle]);
     }
     assert_eq!(client.get("/api/v1/status").json()["images"], 0, "nothing was generated");
 }

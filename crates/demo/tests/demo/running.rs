@@ -14,7 +14,7 @@ use t2f_train::model::Model;
 use t2f_train::trainer::{Event, Trainer};
 
 /// Settings that make the preset `quick` tiny.
-const SMALL: [&str; 21] = [
+const SMALL: [&str; 22] = [
     "device=cpu",
     "gan.resolution=8",
     "gan.channels=[8,8]",
@@ -26,6 +26,7 @@ const SMALL: [&str; 21] = [
     "loader.caption_dropout=0.1",
     "text.embedding_size=8",
     "text.hidden_size=8",
+    "text.max_length=12",
     "data.train_images=64",
     "data.val_images=4",
     "data.test_images=4",
