@@ -1,4 +1,5 @@
-//! The command line: `train`, `generate`, `metrics`, `oracle`, `plot`, `data`, `bench`.
+//! The command line: `train`, `generate`, `metrics`, `oracle`, `plot`, `report`, `export`,
+//! `data`, `bench`.
 //!
 //! Each subcommand is one file: its options, their checks, and its output. The libraries do the work and
 //! never print. [`run`] is the whole program and can be called by another binary.
@@ -7,6 +8,7 @@ pub mod bench;
 mod data;
 mod dry_run;
 mod explain;
+mod export;
 mod failure;
 mod generate;
 mod json_file;
@@ -16,6 +18,7 @@ mod names;
 mod oracle;
 mod plot;
 mod progress;
+mod report;
 mod sampling;
 mod saved_images;
 mod seeds;
@@ -50,6 +53,7 @@ Examples:
   t2f train                                     train on procedural faces; no download
   t2f generate --model runs/00000-procedural-quick \"a bald man with a beard\"
   t2f plot runs/00000-procedural-quick          plot its loss curves again
+  t2f report runs/00000-procedural-quick        write a page and a notebook of it
   t2f data preview                              see faces and captions as one picture
 
 `t2f COMMAND --help` has examples of each command.";
@@ -67,6 +71,10 @@ enum Command {
     Oracle(oracle::Command),
     /// Plot the loss curves of one or more runs
     Plot(plot::Options),
+    /// Write a report of one or more runs: page, notebook, tables
+    Report(report::Options),
+    /// Write a script that uploads a run to a tracker of experiments
+    Export(export::Options),
     /// Preview, check or export a data set
     #[command(subcommand)]
     Data(data::Command),
@@ -107,6 +115,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Metrics(options) => metrics::run(&options),
         Command::Oracle(command) => oracle::run(&command),
         Command::Plot(options) => plot::run(&options),
+        Command::Report(options) => report::run(&options),
+        Command::Export(options) => export::run(&options),
         Command::Data(command) => data::run(&command),
         Command::Bench(options) => bench::run(&options, cli.threads),
     };
