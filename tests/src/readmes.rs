@@ -15,6 +15,8 @@ readmes! {
     Metrics: "../../crates/metrics/README.md",
     Ops: "../../crates/ops/README.md",
     Pictures: "../../crates/pictures/README.md",
+    Report: "../../crates/report/README.md",
+    Tensorboard: "../../crates/tensorboard/README.md",
     Text: "../../crates/text/README.md",
     Train: "../../crates/train/README.md",
     T2f: "../../crates/t2f/README.md",

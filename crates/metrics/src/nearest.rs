@@ -113,6 +113,25 @@ pub(crate) struct Nearest {
     pub(crate) squared: u64,
 }
 
+/// A training image, and its distance from a query.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Neighbour {
+    /// The index of the training image.
+    pub train: usize,
+    /// The root mean square of the difference of their values, which lie in `[0, 1]`.
+    pub distance: f64,
+}
+
+/// The nearest training image of each query; of equally near ones it is the first.
+///
+/// # Errors
+/// If an image cannot be read, or the sizes differ.
+pub fn neighbours(queries: &SmallImages, train: &dyn Dataset) -> Result<Vec<Neighbour>> {
+    let found = nearest(queries, |_| None, train)?;
+    let neighbour = |one: Nearest| Neighbour { train: one.train, distance: queries.distance(one.squared) };
+    Ok(found.into_iter().map(neighbour).collect())
+}
+
 /// The nearest training image of each query. `own` gives the training image that a query is itself, which
 /// is left out. Of equally near ones it is the first.
 ///

@@ -1,28 +1,42 @@
-//! Loss curves: a plot of rows of statistics, as SVG or as pixels.
+//! Curves of a run: plots of rows of statistics, as SVG or as pixels.
 //!
-//! Raw curves are pale, with the smoothed curve on top. A vertical line with the new resolution marks
-//! the beginning of a level, and the fade-in is shaded. In the plot of one run a dotted line with the name
-//! of a setting marks its change. Several runs share one axis and have different colours, from Okabe and
-//! Ito's palette for all types of colour vision.
+//! Raw curves are pale, with the smoothed curve on top; few values have dots. A vertical line with the new
+//! resolution marks the beginning of a level, and the fade-in is shaded. In the plot of one run a dotted line
+//! marks a resume, a rollback or, with the name of a setting, its change. Several runs share one axis and have
+//! different colours, from Okabe and Ito's palette for all types of colour vision.
+//!
+//! [`svg`] and [`picture`] plot statistics on one axis; [`panels_svg`] and [`panels_picture`] plot all
+//! statistics, a panel for each of the [`groups`].
 
 mod chart;
 mod draw;
+mod groups;
+mod legend;
 mod marks;
+mod panels;
+mod ranges;
 mod rows;
 mod scale;
+mod smoothing;
 mod stages;
+mod style;
 
 use std::path::Path;
 
 use t2f_data::Image;
 
 use crate::error::Result;
+use crate::run_log;
 use t2f_files::json_lines;
 
 use chart::Chart;
 pub use chart::{CurveOptions, Missing, RunRows, missing};
+pub use groups::{Group, groups};
+pub use marks::{Mark, events};
+pub use panels::{Panels, panels_picture, panels_svg};
 pub use rows::{KIMG, SETTINGS, StatsRow};
 pub use scale::Scale;
+pub use smoothing::smoothed;
 
 /// The curves as an SVG document.
 ///
@@ -41,7 +55,7 @@ pub fn picture(runs: &[RunRows], options: &CurveOptions) -> Result<Image> {
     draw::picture(&Chart::new(runs, options)?)
 }
 
-/// The rows of a run folder's `stats.jsonl`, named after the folder. Damaged lines are skipped with a
+/// The rows of a run folder's `stats.jsonl`, named after the folder, with the events of its log. Damaged lines are skipped with a
 /// warning; after a kill the last one may be.
 ///
 /// # Errors
@@ -53,7 +67,9 @@ pub fn rows_of_run(run: &Path) -> crate::Result<RunRows> {
     }
     let name =
         run.file_name().map_or_else(|| run.display().to_string(), |name| name.to_string_lossy().into());
-    Ok(RunRows { name, rows: rows.into_iter().map(|row| row.values().clone()).collect() })
+    let rows: Vec<StatsRow> = rows.into_iter().map(|row| row.values().clone()).collect();
+    let marks = events(&rows, &run_log::continuations(&run_log::entries(run)));
+    Ok(RunRows { name, rows, marks })
 }
 
 #[cfg(test)]

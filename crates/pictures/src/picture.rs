@@ -8,6 +8,7 @@ use std::path::Path;
 use t2f_data::Image;
 
 use crate::error::{Error, Result};
+use crate::palette::quantized;
 use crate::provenance::Provenance;
 use t2f_files::disk::{self, OsDisk};
 
@@ -38,6 +39,30 @@ pub(crate) fn encoder<'a>(
         encoder.add_itxt_chunk(keyword.into(), text)?;
     }
     Ok(encoder)
+}
+
+/// The PNG file of a picture with at most 256 colours, a third of the size of [`to_png`] for a sheet of samples.
+/// [`from_png`] does not read it.
+///
+/// # Errors
+/// If the picture has no pixels, or not `3 * width * height` bytes.
+pub fn to_indexed_png(picture: &Image) -> Result<Vec<u8>> {
+    if picture.pixels.is_empty() || picture.pixels.len() != 3 * picture.width * picture.height {
+        return Err(Error::Empty(format!("a picture of {}x{} pixels", picture.width, picture.height)));
+    }
+    let (palette, indices) = quantized(picture);
+    let side = |pixels: usize| u32::try_from(pixels).unwrap_or(0);
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, side(picture.width), side(picture.height));
+    encoder.set_color(png::ColorType::Indexed);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_palette(palette);
+    encoder.set_compression(png::Compression::High);
+    encoder.set_filter(png::Filter::NoFilter);
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(&indices)?;
+    writer.finish()?;
+    Ok(bytes)
 }
 
 /// The picture in a PNG file of 8-bit RGB (as [`to_png`] writes).
@@ -102,6 +127,19 @@ mod tests {
         assert_eq!(bytes, to_png(&stripes(), Some(&provenance)).unwrap());
         assert_eq!(from_png(&bytes).unwrap(), stripes());
         assert_ne!(bytes, to_png(&stripes(), None).unwrap());
+    }
+
+    #[test]
+    fn an_indexed_png_has_the_exact_colours_of_a_picture_of_few() {
+        let bytes = to_indexed_png(&stripes()).unwrap();
+        assert_eq!(bytes, to_indexed_png(&stripes()).unwrap());
+        let mut decoder = png::Decoder::new(Cursor::new(bytes));
+        decoder.set_transformations(png::Transformations::EXPAND);
+        let mut reader = decoder.read_info().unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        reader.next_frame(&mut pixels).unwrap();
+        assert_eq!(pixels, stripes().pixels);
+        assert!(to_indexed_png(&Image { width: 0, height: 0, pixels: Vec::new() }).is_err());
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! The run report: curves of losses and metrics, and the timelapse.
+//! The pictures of a run: curves of losses, metrics and all statistics, and the timelapse.
 
 use std::path::{Path, PathBuf};
 
-use crate::curves::{self, CurveOptions, Scale};
+use crate::curves::{self, CurveOptions, Panels, Scale};
 use crate::error::{Error, Result};
 use crate::picture;
 use crate::timelapse::Timelapse;
@@ -16,9 +16,9 @@ const METRICS: [&str; 5] = [
     "Metrics/aan_classifier",
 ];
 
-/// Writes `losses.svg`, `losses.png`, `metrics.svg`, `metrics.png` and `timelapse.gif` into a run folder,
-/// replaces older ones, and returns the paths of the written files. A run without statistics has no curves,
-/// and one without metrics none of these.
+/// Writes curves and timelapse into a run folder, replaces older ones, and returns the paths of the written files:
+/// losses and metrics on one axis each (`losses`, `metrics`) and all statistics in panels (`panels`), each as SVG
+/// and PNG, and `timelapse.gif`. A run without statistics has no curves, and one without metrics none of these.
 ///
 /// # Errors
 /// If a file of the run cannot be read, or one cannot be written.
@@ -42,6 +42,9 @@ pub fn write(run: &Path) -> Result<Vec<PathBuf>> {
         keep(&format!("{name}.svg"), svg)?;
         keep(&format!("{name}.png"), png)?;
     }
+    let panels = Panels::default();
+    keep("panels.svg", curves::panels_svg(&rows, &panels).map(String::into_bytes))?;
+    keep("panels.png", curves::panels_picture(&rows, &panels).and_then(|page| picture::to_png(&page, None)))?;
     keep("timelapse.gif", Timelapse::default().of_run(run))?;
     Ok(written)
 }
@@ -63,10 +66,16 @@ mod tests {
         assert_eq!(names(write(run.path()).unwrap()), ["timelapse.gif"]);
         let line = "{\"Progress/kimg\":1.0,\"Loss/D/total\":1.5,\"Loss/G/total\":0.5}\n";
         std::fs::write(run.path().join("stats.jsonl"), line).unwrap();
-        assert_eq!(names(write(run.path()).unwrap()), ["losses.svg", "losses.png", "timelapse.gif"]);
+        assert_eq!(
+            names(write(run.path()).unwrap()),
+            ["losses.svg", "losses.png", "panels.svg", "panels.png", "timelapse.gif"]
+        );
         let metrics = "{\"Progress/kimg\":1.0,\"Metrics/kid_oracle\":1.5,\"Metrics/recall_oracle\":0.0}\n";
         std::fs::write(run.path().join("stats.jsonl"), format!("{line}{metrics}")).unwrap();
-        let all = ["losses.svg", "losses.png", "metrics.svg", "metrics.png", "timelapse.gif"];
+        let plots = ["losses", "metrics", "panels"];
+        let mut all: Vec<String> =
+            plots.iter().flat_map(|name| [format!("{name}.svg"), format!("{name}.png")]).collect();
+        all.push("timelapse.gif".into());
         assert_eq!(names(write(run.path()).unwrap()), all);
     }
 }

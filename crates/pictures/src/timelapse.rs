@@ -4,7 +4,6 @@
 //! palette of 256 colours (NeuQuant, or exact for up to 256 colours). The animation loops, with a longer
 //! last frame.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use gif::{Encoder, Frame, Repeat};
@@ -13,6 +12,7 @@ use t2f_data::Image;
 
 use crate::canvas::{enlarged, paste};
 use crate::error::{Error, Result};
+use crate::palette::quantized;
 use crate::picture::read;
 
 /// Options of a timelapse.
@@ -51,9 +51,9 @@ impl Timelapse {
     /// # Errors
     /// If there are no samples, or a file cannot be read.
     pub fn of_run(&self, run: &Path) -> Result<Vec<u8>> {
-        let files = samples(run)?;
+        let sheets = sheets(run)?;
         let chosen: Vec<&PathBuf> =
-            even_choice(files.len(), self.max_frames).into_iter().map(|i| &files[i]).collect();
+            even_choice(sheets.len(), self.max_frames).into_iter().map(|i| &sheets[i].path).collect();
         let mut size = (0, 0);
         for file in &chosen {
             let picture = read(file)?;
@@ -84,7 +84,8 @@ impl Timelapse {
             let large = enlarged(&picture, factor);
             let mut canvas = Image::filled(width, height, picture.pixel(0, 0));
             paste(&mut canvas, &large, (width - large.width) / 2, (height - large.height) / 2);
-            let mut frame = quantized(&canvas, columns, rows);
+            let (palette, indices) = quantized(&canvas);
+            let mut frame = Frame::from_palette_pixels(columns, rows, indices, palette, None);
             frame.delay = if i + 1 == shown.len() { self.hold } else { self.delay };
             encoder.write_frame(&frame).map_err(Error::Gif)?;
         }
@@ -93,44 +94,26 @@ impl Timelapse {
     }
 }
 
-/// A frame with its own palette.
-///
-/// The palette is fitted to a list with each colour once, and once more for every 256 pixels of it,
-/// instead of to all pixels, since enlarged tiles repeat each colour hundreds of times. This halves the
-/// time and keeps the background, half of all pixels, white.
-fn quantized(canvas: &Image, columns: u16, rows: u16) -> Frame<'static> {
-    const WIDTH: usize = 256;
-    let mut counts: HashMap<&[u8], (usize, usize)> = HashMap::new();
-    let mut list: Vec<u8> = Vec::new();
-    let mut places: Vec<usize> = Vec::with_capacity(canvas.width * canvas.height);
-    for pixel in canvas.pixels.chunks_exact(3) {
-        let (place, count) = counts.entry(pixel).or_insert((list.len() / 3, 0));
-        if count.is_multiple_of(256) {
-            list.extend(pixel);
-        }
-        *count += 1;
-        places.push(*place);
-    }
-    // The list as a picture, with the last row padded by the last colour. (2^24 colours would need one row
-    // more than a GIF can have.)
-    let height = (list.len() / 3).div_ceil(WIDTH).min(usize::from(u16::MAX));
-    let fill: Vec<u8> = list.iter().rev().take(3).rev().copied().collect();
-    list.extend(fill.into_iter().cycle().take(3 * WIDTH * height - list.len().min(3 * WIDTH * height)));
-    list.truncate(3 * WIDTH * height);
-    let fitted = Frame::from_rgb_speed(WIDTH as u16, height as u16, &list, 3);
-    let pixels: Vec<u8> =
-        places.into_iter().map(|place| fitted.buffer.get(place).copied().unwrap_or(0)).collect();
-    Frame::from_palette_pixels(columns, rows, pixels, fitted.palette.unwrap_or_default(), None)
-}
-
 /// The number of images shown in a sample's name: `000012` or `000012.064` thousands.
 fn images(kimg: &str) -> Option<u64> {
     let (thousands, rest) = kimg.split_once('.').unwrap_or((kimg, "0"));
     Some(thousands.parse::<u64>().ok()?.saturating_mul(1000).saturating_add(rest.parse().ok()?))
 }
 
-/// The samples of a run in the order of the images shown.
-fn samples(run: &Path) -> Result<Vec<PathBuf>> {
+/// A sheet of samples of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sheet {
+    /// Images shown before; 0 for those of the initial networks.
+    pub images: u64,
+    /// The file.
+    pub path: PathBuf,
+}
+
+/// The sheets of a run in the order of the images shown.
+///
+/// # Errors
+/// If the folder cannot be read.
+pub fn sheets(run: &Path) -> Result<Vec<Sheet>> {
     let failed = |error| Error::file(run, error);
     let mut found: Vec<(u64, PathBuf)> = Vec::new();
     for entry in std::fs::read_dir(run).map_err(failed)? {
@@ -146,11 +129,11 @@ fn samples(run: &Path) -> Result<Vec<PathBuf>> {
         }
     }
     found.sort();
-    Ok(found.into_iter().map(|(_, path)| path).collect())
+    Ok(found.into_iter().map(|(images, path)| Sheet { images: images.saturating_sub(1), path }).collect())
 }
 
 /// At most `limit` evenly spaced numbers of `0..count`, with the first and the last.
-fn even_choice(count: usize, limit: usize) -> Vec<usize> {
+pub fn even_choice(count: usize, limit: usize) -> Vec<usize> {
     let limit = limit.max(2);
     if count <= limit {
         return (0..count).collect();

@@ -10,6 +10,7 @@
 //! - [`metrics`]: attribute agreement, FID, KID and others;
 //! - [`demo`]: a local page and JSON API of a model;
 //! - [`pictures`]: loss curves, contact sheets, PNG files;
+//! - [`report`]: reports of runs, as a page, a notebook and tables;
 //! - [`ops`]: operators, gradients, keyed random numbers.
 //!
 //! Every part of a training can be replaced by one of your own, see
@@ -42,5 +43,6 @@ pub use t2f_gan as gan;
 pub use t2f_metrics as metrics;
 pub use t2f_ops as ops;
 pub use t2f_pictures as pictures;
+pub use t2f_report as report;
 pub use t2f_text as text;
 pub use t2f_train as train;

@@ -36,10 +36,10 @@ const MARK: &str = "run";
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Manifest {
+pub(crate) struct Manifest {
     format: u32,
-    step: u64,
-    files: BTreeMap<String, String>,
+    pub(crate) step: u64,
+    pub(crate) files: BTreeMap<String, String>,
     /// The hash of each tensor by file, to locate damage.
     #[serde(default)]
     tensors: BTreeMap<String, BTreeMap<String, String>>,
@@ -345,7 +345,7 @@ pub fn load_latest(folder: &Path) -> Result<Checkpoint> {
 }
 
 /// Checkpoint folders in the order of steps and of the numbers of equal steps.
-fn steps(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn steps(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),

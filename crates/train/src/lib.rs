@@ -45,6 +45,7 @@
 
 pub mod checkpoint;
 mod checkpoint_model;
+pub mod checkpoint_record;
 pub mod components;
 pub mod config;
 pub mod device;

@@ -107,11 +107,15 @@ impl Model {
 
     /// The configuration in a model file.
     pub(crate) fn config_of(file: &Path) -> Result<Config> {
-        let bytes = std::fs::read(file).map_err(|error| Error::file(file, error))?;
-        let (_, json) = tensors::from_bytes(&bytes).map_err(Error::State)?;
-        let metadata: Metadata =
-            serde_json::from_str(&json).map_err(|error| Error::file(file, error.to_string()))?;
-        Config::of_json(metadata.config)
+        Config::of_json(metadata_of(file)?.config)
+    }
+
+    /// The provenance in a model file, without building the networks.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or is damaged.
+    pub fn provenance_of(file: impl AsRef<Path>) -> Result<Provenance> {
+        Ok(metadata_of(file.as_ref())?.provenance)
     }
 
     /// Generates an image for each caption and seed. Equal captions, seeds and sampling give equal images.
@@ -286,6 +290,13 @@ impl Model {
     pub fn hash(&self) -> &str {
         &self.hash
     }
+}
+
+/// The metadata of a model file.
+fn metadata_of(file: &Path) -> Result<Metadata> {
+    let bytes = std::fs::read(file).map_err(|error| Error::file(file, error))?;
+    let (_, json) = tensors::from_bytes(&bytes).map_err(|error| Error::file(file, error))?;
+    serde_json::from_str(&json).map_err(|error| Error::file(file, error.to_string()))
 }
 
 /// An error with the file or folder of the model.

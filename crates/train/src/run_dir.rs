@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use t2f_files::disk::{self, Disk, OsDisk};
 use t2f_files::json_lines::JsonLines;
+use t2f_tensorboard::Writer;
 
 /// A run folder, locked until the value is dropped.
 #[derive(Debug)]
@@ -122,6 +123,14 @@ impl RunDir {
     /// If the file cannot be opened.
     pub(crate) fn recorder(&self, step: u64) -> Result<JsonLines> {
         Ok(JsonLines::open(self.disk.clone(), &self.stats(), step)?)
+    }
+
+    /// Begins an event file of TensorBoard, which discards the events of earlier files from step `from` on.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub(crate) fn events(&self, from: u64) -> Result<Writer> {
+        Ok(Writer::open(self.disk.clone(), &self.path, from)?)
     }
 
     /// `stats.jsonl`.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::marks;
 use super::rows::{KIMG, SETTINGS, StatsRow};
 use super::scale::Scale;
+use super::smoothing::smoothed;
 use super::stages;
 use crate::error::{Error, Result};
 
@@ -15,6 +16,8 @@ pub struct RunRows {
     pub name: String,
     /// The rows, in the order of training.
     pub rows: Vec<StatsRow>,
+    /// The events, in the order of images shown.
+    pub marks: Vec<marks::Mark>,
 }
 
 /// Options of a plot.
@@ -22,18 +25,32 @@ pub struct RunRows {
 pub struct CurveOptions {
     /// Keys to plot. Default `Loss/D/total` and `Loss/G/total`.
     pub keys: Vec<String>,
-    /// Weight of the past in the smoothed curve, in `[0, 1)`; 0 plots the raw curve alone. Default 0.9.
+    /// Weight of the neighbours in the smoothed curve, in `[0, 1)`; 0 plots the raw curve alone. Default 0.8; at most
+    /// `1 - 10/n` for `n` values, so that a short curve keeps its form.
     pub smoothing: f64,
     /// The vertical axis. Default linear.
     pub scale: Scale,
     /// Width and height, in pixels; at least 200 by 150. Default 1100 by 620.
     pub size: (u32, u32),
+    /// The title above the legend. Default empty: none.
+    pub title: String,
+    /// The label of the horizontal axis. Default `kimg (thousands of real images shown)`.
+    pub x_label: String,
+    /// The label of the vertical axis. Default empty: the common beginning of the keys.
+    pub y_label: String,
 }
 
 impl Default for CurveOptions {
     fn default() -> Self {
-        let keys = ["Loss/D/total", "Loss/G/total"].map(String::from).into();
-        Self { keys, smoothing: 0.9, scale: Scale::Linear, size: (1100, 620) }
+        Self {
+            keys: ["Loss/D/total", "Loss/G/total"].map(String::from).into(),
+            smoothing: 0.8,
+            scale: Scale::Linear,
+            size: (1100, 620),
+            title: String::new(),
+            x_label: "kimg (thousands of real images shown)".into(),
+            y_label: String::new(),
+        }
     }
 }
 
@@ -51,17 +68,20 @@ pub(super) struct Curve {
 pub(super) struct Chart {
     pub(super) curves: Vec<Curve>,
     pub(super) stages: Vec<stages::Stage>,
-    /// The changes of settings in the plot of one run.
+    /// The events in the plot of one run.
     pub(super) marks: Vec<marks::Mark>,
     pub(super) scale: Scale,
     pub(super) several_runs: bool,
     pub(super) key_count: usize,
     pub(super) size: (u32, u32),
+    pub(super) title: String,
+    pub(super) x_label: String,
+    pub(super) y_label: String,
 }
 
 impl Chart {
     pub(super) fn new(runs: &[RunRows], options: &CurveOptions) -> Result<Self> {
-        let CurveOptions { keys, smoothing, scale, size } = options.clone();
+        let CurveOptions { keys, smoothing, scale, size, title, x_label, y_label } = options.clone();
         if !(0.0..1.0).contains(&smoothing) {
             return Err(Error::Plot(format!("smoothing is {smoothing}, expected at least 0 and below 1")));
         }
@@ -73,15 +93,18 @@ impl Chart {
         }
         let several_runs = runs.len() > 1;
         let mut curves = Vec::new();
-        for (run, RunRows { name, rows }) in runs.iter().enumerate() {
+        for (run, RunRows { name, rows, .. }) in runs.iter().enumerate() {
             for (key_index, key) in keys.iter().enumerate() {
                 let raw = points(rows, key);
                 if raw.is_empty() {
                     continue;
                 }
-                let short = key.strip_prefix("Loss/").unwrap_or(key).replace('/', " ");
-                let label = if several_runs { format!("{name}: {short}") } else { short };
-                let smooth = smoothed(&raw, smoothing);
+                let label = match (several_runs, keys.len()) {
+                    (false, _) => short(key),
+                    (true, 1) => name.clone(),
+                    (true, _) => format!("{name}: {}", short(key)),
+                };
+                let smooth = smoothed(&raw, smoothing.min(most_smoothing(raw.len())));
                 curves.push(Curve { run, key: key_index, label, raw, smooth });
             }
         }
@@ -90,8 +113,15 @@ impl Chart {
         }
         let scale = scale.for_values(curves.iter().flat_map(|curve| &curve.raw).map(|point| point.1));
         let stages = stages::shared(runs.iter().map(|run| run.rows.as_slice()));
-        let marks = if let [run] = runs { marks::of_run(&run.rows) } else { Vec::new() };
-        Ok(Self { curves, stages, marks, scale, several_runs, key_count: keys.len(), size })
+        let marks = if let [run] = runs { run.marks.clone() } else { Vec::new() };
+        let y_label = if y_label.is_empty() { common(&keys) } else { y_label };
+        let y_label = match scale {
+            Scale::Linear => y_label,
+            Scale::Log => format!("{y_label} (log)"),
+            Scale::SymmetricLog => format!("{y_label} (sym. log)"),
+        };
+        let key_count = keys.len();
+        Ok(Self { curves, stages, marks, scale, several_runs, key_count, size, title, x_label, y_label })
     }
 }
 
@@ -134,16 +164,25 @@ fn points(rows: &[StatsRow], key: &str) -> Vec<(f64, f64)> {
         .collect()
 }
 
-/// Bias-corrected exponential moving average, `s_n = (1-w) sum_i w^(n-i) y_i / (1 - w^n)`.
-pub(super) fn smoothed(raw: &[(f64, f64)], weight: f64) -> Vec<(f64, f64)> {
-    let (mut sum, mut total) = (0.0, 0.0);
-    raw.iter()
-        .map(|&(x, y)| {
-            sum = weight * sum + (1.0 - weight) * y;
-            total = weight * total + (1.0 - weight);
-            (x, sum / total)
-        })
-        .collect()
+/// The largest weight for a number of values.
+fn most_smoothing(values: usize) -> f64 {
+    (1.0 - 10.0 / values.max(1) as f64).max(0.0)
+}
+
+/// A key in a legend.
+fn short(key: &str) -> String {
+    let beginnings = ["Loss/", "Metrics/", "Timing/", "Progress/"];
+    let rest = beginnings.iter().find_map(|beginning| key.strip_prefix(beginning));
+    rest.unwrap_or(key).replace('/', " ")
+}
+
+/// The quantity of keys: the common first part of their names, in lower case.
+fn common(keys: &[String]) -> String {
+    let first = |key: &String| key.split('/').next().unwrap_or_default().to_lowercase();
+    match keys.split_first() {
+        Some((key, others)) if others.iter().all(|other| first(other) == first(key)) => first(key),
+        _ => "value".into(),
+    }
 }
 
 fn no_values(runs: &[RunRows], keys: &[String]) -> String {

@@ -1,4 +1,4 @@
-//! Rendering of a chart on a plotters backend.
+//! Rendering of charts on a plotters backend.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -9,28 +9,25 @@ use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 
 use super::chart::{Chart, Curve};
-use super::scale::{Scale, linear_marks, mark_label};
+use super::legend::Legend;
+use super::ranges::{x_range, y_range};
+use super::scale::{linear_marks, mark_label};
+use super::style::{FAMILY, INK, LETTERS, colour, failed};
 use crate::lettering::{FONT, Lettering};
 use t2f_data::Image;
 
 use crate::error::{Error, Result};
 
-/// Okabe and Ito's palette without yellow, which is too pale on white.
-const COLOURS: [RGBColor; 7] = [
-    RGBColor(0, 114, 178),
-    RGBColor(213, 94, 0),
-    RGBColor(0, 158, 115),
-    RGBColor(204, 121, 167),
-    RGBColor(86, 180, 233),
-    RGBColor(230, 159, 0),
-    RGBColor(0, 0, 0),
-];
-const INK: RGBColor = RGBColor(60, 60, 60);
-const FAMILY: &str = "DejaVu Sans, sans-serif";
-const LETTERS: u32 = 14;
-const LEGEND_LINE: i32 = 22;
+const FAINT: RGBColor = RGBColor(130, 130, 130);
+const GRID: RGBColor = RGBColor(215, 215, 215);
+const SHADE: RGBColor = RGBColor(235, 235, 240);
+const SMALL: u32 = 12;
+/// The height of a row of labels inside the axes.
+const ROW: i32 = 15;
 /// The approximate maximum of a curve's points, two for each column of pixels.
 const MOST_POINTS: usize = 2000;
+/// The maximum of values that are drawn as dots.
+const MOST_DOTS: usize = 30;
 
 static REGISTERED: LazyLock<bool> =
     LazyLock::new(|| plotters::style::register_font(FAMILY, FontStyle::Normal, FONT).is_ok());
@@ -59,55 +56,76 @@ impl Ranged for Axis {
     }
 }
 
+/// The plotting area of a chart.
+type Area<DB> = DrawingArea<DB, Cartesian2d<Axis, Axis>>;
+
 pub(super) fn svg(chart: &Chart) -> Result<String> {
-    let mut text = String::new();
-    onto(&SVGBackend::with_string(&mut text, chart.size).into_drawing_area(), chart)?;
-    Ok(text)
+    grid_svg(std::slice::from_ref(chart), 1)
 }
 
 pub(super) fn picture(chart: &Chart) -> Result<Image> {
-    let (width, height) = chart.size;
-    let mut pixels = vec![0; 3 * width as usize * height as usize];
-    onto(&BitMapBackend::with_buffer(&mut pixels, chart.size).into_drawing_area(), chart)?;
-    Ok(Image { width: width as usize, height: height as usize, pixels })
+    grid_picture(std::slice::from_ref(chart), 1)
 }
 
-fn failed(error: impl std::fmt::Display) -> Error {
-    Error::Plot(error.to_string())
+/// Charts of one size as an SVG document, row by row.
+pub(super) fn grid_svg(charts: &[Chart], columns: u32) -> Result<String> {
+    let (size, cells) = layout(charts, columns);
+    let mut text = String::new();
+    onto(&SVGBackend::with_string(&mut text, size).into_drawing_area(), charts, cells)?;
+    Ok(text)
 }
 
-fn onto<DB: DrawingBackend>(root: &DrawingArea<DB, Shift>, chart: &Chart) -> Result<()> {
+/// Charts of one size as pixels, row by row.
+pub(super) fn grid_picture(charts: &[Chart], columns: u32) -> Result<Image> {
+    let (size, cells) = layout(charts, columns);
+    let mut pixels = vec![0; 3 * size.0 as usize * size.1 as usize];
+    onto(&BitMapBackend::with_buffer(&mut pixels, size).into_drawing_area(), charts, cells)?;
+    Ok(Image { width: size.0 as usize, height: size.1 as usize, pixels })
+}
+
+/// The size of a grid in pixels, and its rows and columns.
+fn layout(charts: &[Chart], columns: u32) -> ((u32, u32), (usize, usize)) {
+    let columns = (columns as usize).clamp(1, charts.len().max(1));
+    let rows = charts.len().div_ceil(columns).max(1);
+    let (width, height) = charts.first().map_or((1, 1), |chart| chart.size);
+    ((width * columns as u32, height * rows as u32), (rows, columns))
+}
+
+fn onto<DB: DrawingBackend>(
+    root: &DrawingArea<DB, Shift>,
+    charts: &[Chart],
+    cells: (usize, usize),
+) -> Result<()> {
     if !*REGISTERED {
         return Err(Error::Plot("the embedded font is damaged".into()));
     }
     root.fill(&WHITE).map_err(failed)?;
-    let legend = legend_layout(chart);
-    let legend_height = legend.last().map_or(0, |(_, y)| y + LEGEND_LINE) + 10;
-    let (top, body) = root.split_vertically(legend_height);
-    draw_legend(&top, chart, &legend)?;
+    for (area, chart) in root.split_evenly(cells).iter().zip(charts) {
+        draw(area, chart)?;
+    }
+    root.present().map_err(failed)
+}
 
-    let (left, right) = x_range(chart);
-    let (low, high) = y_range(chart);
-    let x_axis = Axis { range: left..right, marks: linear_marks(left, right, 10.0) };
+fn draw<DB: DrawingBackend>(root: &DrawingArea<DB, Shift>, chart: &Chart) -> Result<()> {
+    let legend = Legend::new(chart);
+    let (top, body) = root.split_vertically(legend.height);
+    legend.draw(&top, chart)?;
+    let (x, y) = (x_range(chart), y_range(chart));
+    let (x, y) = (x.0..x.1, y.0..y.1);
     let scale = chart.scale;
-    let marks = scale.marks(low, high);
-    let y_axis = Axis { range: low..high, marks: marks.iter().map(|&y| scale.height(y)).collect() };
+    let marks = scale.marks(y.start, y.end);
+    let columns = if chart.size.0 < 800 { 6.0 } else { 10.0 };
+    let x_axis = Axis { range: x.clone(), marks: linear_marks(x.start, x.end, columns) };
+    let y_axis = Axis { range: y.clone(), marks: marks.iter().map(|&y| scale.height(y)).collect() };
     let mut context = ChartBuilder::on(&body)
+        .margin_left(8)
         .margin_right(24)
         .margin_bottom(6)
         .x_label_area_size(46)
-        .y_label_area_size(72)
+        .y_label_area_size(78)
         .build_cartesian_2d(x_axis, y_axis)
         .map_err(failed)?;
-
-    let area = context.plotting_area();
-    for stage in &chart.stages {
-        let (from, to) = (stage.start.max(left), stage.faded.min(right));
-        if to > from {
-            area.draw(&Rectangle::new([(from, low), (to, high)], RGBColor(235, 235, 240).filled()))
-                .map_err(failed)?;
-        }
-    }
+    draw_fades(context.plotting_area(), chart, &x, &y)?;
     let letters = (FAMILY, LETTERS).into_font().color(&INK);
     let nearest = |height: f64| {
         let distance = |y: &f64| (scale.height(*y) - height).abs();
@@ -115,162 +133,142 @@ fn onto<DB: DrawingBackend>(root: &DrawingArea<DB, Shift>, chart: &Chart) -> Res
     };
     context
         .configure_mesh()
-        .x_desc("kimg (thousands of real images shown)")
+        .x_desc(chart.x_label.clone())
+        .y_desc(chart.y_label.clone())
         .axis_desc_style(letters.clone())
-        .label_style(letters.clone())
+        .label_style(letters)
         .x_label_formatter(&|x| mark_label(*x))
         .y_label_formatter(&|height| mark_label(nearest(*height)))
-        .bold_line_style(RGBColor(215, 215, 215))
+        .bold_line_style(GRID)
         .light_line_style(TRANSPARENT)
-        .axis_style(RGBColor(130, 130, 130))
+        .axis_style(FAINT)
         .draw()
         .map_err(failed)?;
-
     let area = context.plotting_area();
-    for stage in &chart.stages {
-        if stage.start > left && stage.start < right {
-            let line = DashedPathElement::new(
-                [(stage.start, low), (stage.start, high)],
-                4,
-                4,
-                RGBColor(130, 130, 130),
-            );
-            area.draw(&line).map_err(failed)?;
-        }
-        if stage.start < right {
-            let label = format!("{0}x{0}", stage.resolution());
-            let text = Text::new(label, (5, 4), letters.clone());
-            area.draw(&(EmptyElement::at((stage.start.max(left), high)) + text)).map_err(failed)?;
-        }
-    }
-    draw_marks(area, chart, left..right, low..high)?;
-    for curve in &chart.curves {
-        let colour = colour(chart, curve);
-        let heights = |points: &[(f64, f64)]| -> Vec<(f64, f64)> {
-            points.iter().map(|&(x, y)| (x, scale.height(y).clamp(low, high))).collect()
-        };
-        let raw = thinned(&heights(&curve.raw));
-        let smooth = thinned(&heights(&curve.smooth));
-        if raw != smooth {
-            context.draw_series(LineSeries::new(raw, colour.mix(0.25).stroke_width(1))).map_err(failed)?;
-        }
-        let stroke = colour.stroke_width(2);
-        if chart.several_runs && curve.key % 2 == 1 {
-            context.draw_series(DashedLineSeries::new(smooth, 8, 5, stroke)).map_err(failed)?;
-        } else {
-            context.draw_series(LineSeries::new(smooth, stroke)).map_err(failed)?;
-        }
-    }
-    root.present().map_err(failed)
+    draw_stages(area, chart, &x, &y)?;
+    draw_marks(area, chart, &x, &y)?;
+    chart.curves.iter().try_for_each(|curve| draw_curve(area, chart, curve, &y))
 }
 
-/// A dotted line at each change of settings, with its caption above the lower edge; captions that would
-/// overlap are in several rows.
-fn draw_marks<DB: DrawingBackend, X: Ranged<ValueType = f64>, Y: Ranged<ValueType = f64>>(
-    area: &DrawingArea<DB, Cartesian2d<X, Y>>,
+/// Shades the fade-ins.
+fn draw_fades<DB: DrawingBackend>(
+    area: &Area<DB>,
     chart: &Chart,
-    x: Range<f64>,
-    y: Range<f64>,
+    x: &Range<f64>,
+    y: &Range<f64>,
 ) -> Result<()> {
-    const SIZE: u32 = 12;
-    const ROW: i32 = 15;
-    let letters = (FAMILY, SIZE).into_font().color(&INK);
-    let lettering = Lettering::new(SIZE as f32);
+    for stage in &chart.stages {
+        let (from, to) = (stage.start.max(x.start), stage.faded.min(x.end));
+        if to > from {
+            let shade = Rectangle::new([(from, y.start), (to, y.end)], SHADE.filled());
+            area.draw(&shade).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+/// Labels in rows, so that none overlaps another.
+struct Rows {
+    /// The end of the last label of each row.
+    ends: Vec<i32>,
+}
+
+impl Rows {
+    /// The first row in which `start..end` is free.
+    fn place(&mut self, start: i32, end: i32) -> i32 {
+        let row = self.ends.iter().position(|used| *used <= start).unwrap_or(self.ends.len());
+        if row == self.ends.len() {
+            self.ends.push(end);
+        } else {
+            self.ends[row] = end;
+        }
+        row as i32
+    }
+}
+
+/// The pixel column of a place.
+fn column<DB: DrawingBackend>(area: &Area<DB>, x: &Range<f64>, kimg: f64) -> i32 {
     let (columns, _) = area.get_pixel_range();
-    let place = |kimg: f64| {
-        let share = (kimg - x.start) / (x.end - x.start);
-        columns.start + (share * f64::from(columns.end - columns.start)) as i32
-    };
-    let mut ends: Vec<i32> = Vec::new();
+    let share = (kimg - x.start) / (x.end - x.start);
+    columns.start + (share * f64::from(columns.end - columns.start)) as i32
+}
+
+/// A dashed line at the beginning of each level, with its resolution below the upper edge.
+fn draw_stages<DB: DrawingBackend>(
+    area: &Area<DB>,
+    chart: &Chart,
+    x: &Range<f64>,
+    y: &Range<f64>,
+) -> Result<()> {
+    let letters = (FAMILY, SMALL).into_font().color(&INK);
+    let lettering = Lettering::new(SMALL as f32);
+    let mut rows = Rows { ends: Vec::new() };
+    for stage in chart.stages.iter().filter(|stage| stage.start < x.end) {
+        if stage.start > x.start {
+            let line = DashedPathElement::new([(stage.start, y.start), (stage.start, y.end)], 4, 4, FAINT);
+            area.draw(&line).map_err(failed)?;
+        }
+        let label = format!("{0}x{0}", stage.resolution());
+        let (kimg, width) = (stage.start.max(x.start), lettering.width(&label) as i32);
+        let (at, right) = (column(area, x, kimg), area.get_pixel_range().0.end);
+        let shift = if at + 5 + width > right { -5 - width } else { 5 };
+        let row = rows.place(at + shift, at + shift + width + 6);
+        let text = Text::new(label, (shift, 4 + ROW * row), letters.clone());
+        area.draw(&(EmptyElement::at((kimg, y.end)) + text)).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// A dotted line at each event, with its caption above the lower edge.
+fn draw_marks<DB: DrawingBackend>(
+    area: &Area<DB>,
+    chart: &Chart,
+    x: &Range<f64>,
+    y: &Range<f64>,
+) -> Result<()> {
+    let letters = (FAMILY, SMALL).into_font().color(&INK);
+    let lettering = Lettering::new(SMALL as f32);
+    let mut rows = Rows { ends: Vec::new() };
     for mark in chart.marks.iter().filter(|mark| x.contains(&mark.kimg)) {
         let line = DashedPathElement::new([(mark.kimg, y.start), (mark.kimg, y.end)], 2, 3, INK);
         area.draw(&line).map_err(failed)?;
-        let (at, width) = (place(mark.kimg), lettering.width(&mark.caption) as i32);
-        let shift = if at + 4 + width > columns.end { -4 - width } else { 4 };
-        let (start, end) = (at + shift, at + shift + width + 6);
-        let row = ends.iter().position(|used| *used <= start).unwrap_or(ends.len());
-        if row == ends.len() {
-            ends.push(end)
-        } else {
-            ends[row] = end
-        }
-        let text = Text::new(mark.caption.clone(), (shift, -ROW * (row as i32 + 1) - 2), letters.clone());
+        let (at, width) = (column(area, x, mark.kimg), lettering.width(&mark.caption) as i32);
+        let right = area.get_pixel_range().0.end;
+        let shift = if at + 4 + width > right { -4 - width } else { 4 };
+        let row = rows.place(at + shift, at + shift + width + 6);
+        let text = Text::new(mark.caption.clone(), (shift, -ROW * (row + 1) - 2), letters.clone());
         area.draw(&(EmptyElement::at((mark.kimg, y.start)) + text)).map_err(failed)?;
     }
     Ok(())
 }
 
-fn colour(chart: &Chart, curve: &Curve) -> RGBColor {
-    let index = if !chart.several_runs {
-        curve.key
-    } else if chart.key_count <= 2 {
-        curve.run
-    } else {
-        curve.run * chart.key_count + curve.key
-    };
-    COLOURS[index % COLOURS.len()]
-}
-
-/// The positions of the legend's entries, left to right and then down.
-fn legend_layout(chart: &Chart) -> Vec<(i32, i32)> {
-    let letters = Lettering::new(LETTERS as f32);
-    let (mut x, mut y) = (76, 8);
-    let mut places = Vec::new();
-    for curve in &chart.curves {
-        let width = 34 + letters.width(&curve.label) as i32 + 22;
-        if x > 76 && x + width > chart.size.0 as i32 {
-            (x, y) = (76, y + LEGEND_LINE);
-        }
-        places.push((x, y));
-        x += width;
-    }
-    places
-}
-
-fn draw_legend<DB: DrawingBackend>(
-    area: &DrawingArea<DB, Shift>,
+/// The raw curve, the smoothed one on top, and dots where there are few values.
+fn draw_curve<DB: DrawingBackend>(
+    area: &Area<DB>,
     chart: &Chart,
-    places: &[(i32, i32)],
+    curve: &Curve,
+    y: &Range<f64>,
 ) -> Result<()> {
-    let letters = (FAMILY, LETTERS).into_font().color(&INK);
-    let title = match chart.scale {
-        Scale::Linear => "",
-        Scale::Log => "log scale",
-        Scale::SymmetricLog => "sym. log",
+    let colour = colour(chart, curve);
+    let heights = |points: &[(f64, f64)]| -> Vec<(f64, f64)> {
+        points.iter().map(|&(x, value)| (x, chart.scale.height(value).clamp(y.start, y.end))).collect()
     };
-    area.draw(&Text::new(title, (6, 12), letters.clone())).map_err(failed)?;
-    for (curve, &(x, y)) in chart.curves.iter().zip(places) {
-        let middle = y + LEGEND_LINE / 2;
-        let stroke = colour(chart, curve).stroke_width(3);
-        if chart.several_runs && curve.key % 2 == 1 {
-            let line = DashedPathElement::new([(x, middle), (x + 26, middle)], 8, 5, stroke);
-            area.draw(&line).map_err(failed)?;
-        } else {
-            area.draw(&PathElement::new([(x, middle), (x + 26, middle)], stroke)).map_err(failed)?;
+    let (raw, smooth) = (heights(&curve.raw), heights(&curve.smooth));
+    if raw != smooth {
+        area.draw(&PathElement::new(thinned(&raw), colour.mix(0.25).stroke_width(1))).map_err(failed)?;
+    }
+    let stroke = colour.stroke_width(2);
+    if chart.several_runs && curve.key % 2 == 1 {
+        area.draw(&DashedPathElement::new(thinned(&smooth), 8, 5, stroke)).map_err(failed)?;
+    } else {
+        area.draw(&PathElement::new(thinned(&smooth), stroke)).map_err(failed)?;
+    }
+    if raw.len() <= MOST_DOTS {
+        for point in raw {
+            area.draw(&Circle::new(point, 3, colour.filled())).map_err(failed)?;
         }
-        area.draw(&Text::new(curve.label.clone(), (x + 34, y + 4), letters.clone())).map_err(failed)?;
     }
     Ok(())
-}
-
-fn x_range(chart: &Chart) -> (f64, f64) {
-    let xs = || chart.curves.iter().flat_map(|curve| &curve.raw).map(|point| point.0);
-    let (left, right) = (xs().fold(f64::INFINITY, f64::min).min(0.0), xs().fold(f64::NEG_INFINITY, f64::max));
-    if right > left { (left, right) } else { (left, left + 1.0) }
-}
-
-/// The range of the smoothed curves and of the middle 99 % of the raw values; an outlier is clamped to the
-/// edge and does not compress the other values.
-fn y_range(chart: &Chart) -> (f64, f64) {
-    let mut raw: Vec<f64> =
-        chart.curves.iter().flat_map(|curve| &curve.raw).map(|p| chart.scale.height(p.1)).collect();
-    raw.sort_by(f64::total_cmp);
-    let tail = raw.len() / 200;
-    let smooth = || chart.curves.iter().flat_map(|curve| &curve.smooth).map(|p| chart.scale.height(p.1));
-    let low = smooth().fold(raw[tail], f64::min);
-    let high = smooth().fold(raw[raw.len() - 1 - tail], f64::max);
-    let room = if high > low { 0.06 * (high - low) } else { 0.5 };
-    (low - room, high + room)
 }
 
 /// About [`MOST_POINTS`] points with the same outline: the lowest and the highest of every group, in

@@ -1,4 +1,3 @@
-use super::chart::smoothed;
 use super::*;
 
 /// A run of 300 rows over three levels with noisy losses.
@@ -18,7 +17,7 @@ pub(super) fn example(name: &str, offset: f64) -> RunRows {
             ])
         })
         .collect();
-    RunRows { name: name.into(), rows }
+    RunRows { name: name.into(), rows, marks: Vec::new() }
 }
 
 #[test]
@@ -36,6 +35,7 @@ fn changes_of_settings_are_marked_in_the_plot_of_one_run() {
     let change = |kimg: f64, key: &str| StatsRow::from([(KIMG.to_owned(), kimg), (key.to_owned(), 1.0)]);
     run.rows.insert(120, change(48.0, "Settings/optimizer.generator.lr"));
     run.rows.push(change(119.0, "Settings/loss.conditioning.kl_weight"));
+    run.marks = events(&run.rows, &[]);
     let options = CurveOptions::default();
     let text = svg(std::slice::from_ref(&run), &options).unwrap();
     assert!(text.contains("\nlr\n") && text.contains("kl_weight"), "{text}");
@@ -62,14 +62,6 @@ fn picture_has_the_colour_of_every_curve_and_the_given_size() {
     for colour in [[0, 114, 178], [213, 94, 0]] {
         assert!(page.pixels.chunks(3).filter(|pixel| *pixel == colour).count() > 100, "{colour:?}");
     }
-}
-
-#[test]
-fn debiased_average_of_a_constant_is_the_constant_from_the_first_point() {
-    let raw: Vec<(f64, f64)> = (0..50).map(|i| (f64::from(i), 3.0)).collect();
-    assert!(smoothed(&raw, 0.97).iter().all(|point| (point.1 - 3.0).abs() < 1e-12));
-    assert_eq!(smoothed(&[(0.0, 1.0), (1.0, 4.0)], 0.5)[1].1, 3.0);
-    assert_eq!(smoothed(&[(0.0, 1.0), (1.0, 4.0)], 0.0)[1].1, 4.0);
 }
 
 #[test]
@@ -106,4 +98,51 @@ fn damaged_rows_of_a_run_are_skipped() {
     let run = rows_of_run(folder.path()).unwrap();
     assert_eq!(run.rows, [StatsRow::from([("Loss/D/total".to_string(), 1.5)])]);
     assert!(rows_of_run(&folder.path().join("none")).unwrap_err().to_string().contains("stats.jsonl"));
+}
+
+#[test]
+fn one_value_is_a_dot_and_curves_of_several_are_lines() {
+    let mut run = example("short", 0.0);
+    run.rows[0].insert("Metrics/aan".into(), 0.5);
+    let keys = vec!["Metrics/aan".to_owned()];
+    let text = svg(&[run], &CurveOptions { keys, ..CurveOptions::default() }).unwrap();
+    assert!(text.contains("<circle") && text.contains("metrics"), "{text}");
+    assert!(!svg(&[example("long", 0.0)], &CurveOptions::default()).unwrap().contains("<circle"));
+}
+
+#[test]
+fn labels_of_short_levels_do_not_overlap() {
+    let row = |kimg: f64, level: f64| {
+        StatsRow::from([
+            (KIMG.to_owned(), kimg),
+            ("Progress/level".to_owned(), level),
+            ("Loss/D/total".to_owned(), 1.0),
+        ])
+    };
+    let rows = vec![row(0.1, 0.0), row(0.2, 1.0), row(0.3, 2.0), row(100.0, 2.0)];
+    let text =
+        svg(&[RunRows { name: "r".into(), rows, marks: Vec::new() }], &CurveOptions::default()).unwrap();
+    let place = |label: &str| {
+        let before = text.split(&format!("\n{label}\n")).next().unwrap().rsplit("<text ").next().unwrap();
+        let number = |name: &str| -> f64 {
+            before.split(&format!("{name}=\"")).nth(1).unwrap().split('"').next().unwrap().parse().unwrap()
+        };
+        (number("x"), number("y"))
+    };
+    let (first, second) = (place("4x4"), place("8x8"));
+    assert!(second.0 - first.0 >= 30.0 || (second.1 - first.1).abs() >= 12.0, "{first:?} {second:?}");
+}
+
+#[test]
+fn panels_have_the_title_of_each_group() {
+    let mut run = example("00000", 0.0);
+    run.rows[5].insert("Metrics/kid_oracle".into(), 2.5);
+    run.rows[9].insert("Rates/generator".into(), 0.006);
+    let text = panels_svg(std::slice::from_ref(&run), &Panels::default()).unwrap();
+    for title in ["Losses", "Distances (lower is better)", "Learning rates"] {
+        assert!(text.contains(title), "{title} is missing");
+    }
+    let page = panels_picture(&[run], &Panels { size: (300, 200), ..Panels::default() }).unwrap();
+    assert_eq!((page.width, page.height), (600, 400));
+    assert!(panels_svg(&[], &Panels::default()).is_err());
 }

@@ -1,4 +1,5 @@
-//! The command line: `train`, `generate`, `demo`, `metrics`, `oracle`, `plot`, `data`, `bench`.
+//! The command line: `train`, `watch`, `generate`, `walk`, `demo`, `metrics`, `oracle`, `plot`, `report`, `export`,
+//! `data`, `bench`.
 //!
 //! Each subcommand is one file: its options, their checks, and its output. The libraries do the work and
 //! never print. [`run`] is the whole program and can be called by another binary.
@@ -8,6 +9,7 @@ mod data;
 mod demo;
 mod dry_run;
 mod explain;
+mod export;
 mod failure;
 mod generate;
 mod json_file;
@@ -17,6 +19,7 @@ mod names;
 mod oracle;
 mod plot;
 mod progress;
+mod report;
 mod sampling;
 mod saved_images;
 mod seeds;
@@ -52,6 +55,7 @@ Examples:
   t2f generate --model runs/00000-procedural-quick \"a bald man with a beard\"
   t2f demo                                      faces as you type, on a local page
   t2f plot runs/00000-procedural-quick          plot its loss curves again
+  t2f report runs/00000-procedural-quick        write a page and a notebook of it
   t2f data preview                              see faces and captions as one picture
 
 `t2f COMMAND --help` has examples of each command.";
@@ -71,6 +75,10 @@ enum Command {
     Oracle(oracle::Command),
     /// Plot the loss curves of one or more runs
     Plot(plot::Options),
+    /// Write a report of one or more runs: page, notebook, tables
+    Report(report::Options),
+    /// Write a script that uploads a run to a tracker of experiments
+    Export(export::Options),
     /// Preview, check or export a data set
     #[command(subcommand)]
     Data(data::Command),
@@ -112,6 +120,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Metrics(options) => metrics::run(&options),
         Command::Oracle(command) => oracle::run(&command),
         Command::Plot(options) => plot::run(&options),
+        Command::Report(options) => report::run(&options),
+        Command::Export(options) => export::run(&options),
         Command::Data(command) => data::run(&command),
         Command::Bench(options) => bench::run(&options, cli.threads),
     };

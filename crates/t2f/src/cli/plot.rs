@@ -1,9 +1,10 @@
-//! `t2f plot`: loss curves of finished or running runs.
+//! `t2f plot`: curves of finished or running runs.
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
-use t2f_pictures::curves::{self, CurveOptions, RunRows, Scale};
+use clap::{Args, ValueEnum};
+use t2f_data::Image;
+use t2f_pictures::curves::{self, CurveOptions, Panels, RunRows, Scale};
 use t2f_pictures::picture;
 
 use crate::cli::failure::{because, usage};
@@ -15,35 +16,107 @@ use crate::cli::terminal;
 Examples:
   t2f plot runs/00000-procedural-quick
   t2f plot runs/00000-* --out compare.svg                  several runs in one plot
-  t2f plot runs/00003-lfw-gpu --smoothing 0.98 --log
+  t2f plot runs/00000-procedural-quick --panels            all statistics, a panel a group
+  t2f plot runs/00003-lfw-gpu --smoothing 0.98 --scale log
   t2f plot runs/00000-procedural-quick --keys Loss/D/adversarial,Loss/D/penalty --out d.png")]
 pub struct Options {
     /// Run folders
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
     /// Output file, .svg or .png [default: losses.svg and losses.png in the run, or losses.svg
-    /// here for several runs]
+    /// here for several runs; panels instead of losses with --panels]
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Statistics to plot, separated by commas [default: Loss/D/total,Loss/G/total]
     #[arg(long, value_delimiter = ',', value_name = "KEY")]
     keys: Vec<String>,
-    /// Weight of the past in the smoothed curve, from 0 (raw) to below 1
-    #[arg(long, default_value_t = 0.9, value_parser = weight)]
+    /// All statistics, a panel for each group: losses, scores, penalties, metrics and others
+    #[arg(long, conflicts_with_all = ["keys", "scale", "log"])]
+    panels: bool,
+    /// Weight of the neighbours in the smoothed curve, from 0 (raw) to below 1
+    #[arg(long, default_value_t = 0.8, value_parser = weight)]
     smoothing: f64,
-    /// Logarithmic axis; symmetric about 0 if a value is not positive
-    #[arg(long)]
+    /// The vertical axis; symlog is linear near 0 and logarithmic beyond, on both sides
+    #[arg(long, value_enum, default_value_t = Axis::Linear)]
+    scale: Axis,
+    /// The same as --scale log; symmetric about 0 if a value is not positive
+    #[arg(long, conflicts_with = "scale")]
     log: bool,
-    /// Width and height in pixels
-    #[arg(long, default_value = "1100x620", value_parser = size, value_name = "WxH")]
-    size: (u32, u32),
+    /// Width and height in pixels, of a panel with --panels [default: 1100x620, or 560x340]
+    #[arg(long, value_parser = size, value_name = "WxH")]
+    size: Option<(u32, u32)>,
+}
+
+/// A vertical axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Axis {
+    Linear,
+    Log,
+    Symlog,
+}
+
+impl From<Axis> for Scale {
+    fn from(axis: Axis) -> Self {
+        match axis {
+            Axis::Linear => Self::Linear,
+            Axis::Log => Self::Log,
+            Axis::Symlog => Self::SymmetricLog,
+        }
+    }
+}
+
+/// What is drawn.
+enum Plot {
+    /// Statistics on one axis.
+    One(CurveOptions),
+    /// A panel for each group.
+    Panels(Panels),
+}
+
+impl Plot {
+    fn new(options: &Options) -> Self {
+        if options.panels {
+            let size = options.size.unwrap_or(Panels::default().size);
+            return Self::Panels(Panels { smoothing: options.smoothing, size, ..Panels::default() });
+        }
+        let defaults = CurveOptions::default();
+        Self::One(CurveOptions {
+            keys: if options.keys.is_empty() { defaults.keys.clone() } else { options.keys.clone() },
+            smoothing: options.smoothing,
+            scale: if options.log { Scale::Log } else { options.scale.into() },
+            size: options.size.unwrap_or(defaults.size),
+            ..defaults
+        })
+    }
+
+    /// The name of its files without extension.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::One(_) => "losses",
+            Self::Panels(_) => "panels",
+        }
+    }
+
+    fn svg(&self, rows: &[RunRows]) -> t2f_pictures::Result<String> {
+        match self {
+            Self::One(options) => curves::svg(rows, options),
+            Self::Panels(panels) => curves::panels_svg(rows, panels),
+        }
+    }
+
+    fn picture(&self, rows: &[RunRows]) -> t2f_pictures::Result<Image> {
+        match self {
+            Self::One(options) => curves::picture(rows, options),
+            Self::Panels(panels) => curves::panels_picture(rows, panels),
+        }
+    }
 }
 
 /// A number in `[0, 1)`.
 fn weight(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(weight) if (0.0..1.0).contains(&weight) => Ok(weight),
-        _ => Err("expected a number from 0 to below 1, such as 0.9".into()),
+        _ => Err("expected a number from 0 to below 1, such as 0.8".into()),
     }
 }
 
@@ -59,32 +132,51 @@ fn size(text: &str) -> Result<(u32, u32), String> {
 /// Runs `t2f plot`.
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let rows = options.runs.iter().map(|run| rows(run)).collect::<anyhow::Result<Vec<_>>>()?;
-    let mut how =
-        CurveOptions { smoothing: options.smoothing, size: options.size, ..CurveOptions::default() };
-    if options.log {
-        how.scale = Scale::Log;
-    }
-    if !options.keys.is_empty() {
-        how.keys.clone_from(&options.keys);
-    }
-    let absent = curves::missing(&rows, &how.keys);
-    // Without any curve the plot is refused below.
-    if absent.len() < rows.len() * how.keys.len() {
-        for curves::Missing { run, key, known } in absent {
-            let known = if known.is_empty() { "no statistics".into() } else { known.join(", ") };
-            terminal::warn(&format!("{run} has no {key}, and no curve of it is drawn; the run has {known}"));
-        }
-    }
+    let plot = Plot::new(options);
+    warn_of_missing(&rows, &plot);
+    let named = |extension: &str| format!("{}.{extension}", plot.name());
     let files = match (&options.out, options.runs.as_slice()) {
         (Some(file), _) => vec![file.clone()],
-        (None, [run]) => vec![run.join("losses.svg"), run.join("losses.png")],
-        (None, _) => vec![PathBuf::from("losses.svg")],
+        (None, [run]) => vec![run.join(named("svg")), run.join(named("png"))],
+        (None, _) => vec![PathBuf::from(named("svg"))],
     };
     for file in files {
-        draw(&rows, &how, &file)?;
+        draw(&rows, &plot, &file)?;
         terminal::result(&file.display().to_string());
     }
     Ok(())
+}
+
+/// Names the runs that lack a key which others have.
+fn warn_of_missing(rows: &[RunRows], plot: &Plot) {
+    let keys: Vec<String> = match plot {
+        Plot::One(options) => options.keys.clone(),
+        Plot::Panels(_) => curves::groups(rows).into_iter().flat_map(|group| group.keys).collect(),
+    };
+    let absent = curves::missing(rows, &keys);
+    // Without any curve the plot is refused.
+    if absent.len() == rows.len() * keys.len() {
+        return;
+    }
+    match plot {
+        Plot::One(_) => {
+            for curves::Missing { run, key, known } in absent {
+                let known = if known.is_empty() { "no statistics".into() } else { known.join(", ") };
+                terminal::warn(&format!(
+                    "{run} has no {key}, and no curve of it is drawn; the run has {known}"
+                ));
+            }
+        }
+        Plot::Panels(_) => {
+            for run in rows {
+                let of_run = absent.iter().filter(|missing| missing.run == run.name);
+                let keys: Vec<&str> = of_run.map(|missing| missing.key.as_str()).collect();
+                if !keys.is_empty() {
+                    terminal::warn(&format!("{} has no {}", run.name, keys.join(", ")));
+                }
+            }
+        }
+    }
 }
 
 fn rows(run: &Path) -> anyhow::Result<RunRows> {
@@ -97,11 +189,11 @@ fn rows(run: &Path) -> anyhow::Result<RunRows> {
     })
 }
 
-fn draw(rows: &[RunRows], how: &CurveOptions, file: &Path) -> anyhow::Result<()> {
+fn draw(rows: &[RunRows], plot: &Plot, file: &Path) -> anyhow::Result<()> {
     let extension = file.extension().and_then(|extension| extension.to_str()).map(str::to_lowercase);
     let bytes = match extension.as_deref() {
-        Some("svg") => curves::svg(rows, how).map(String::into_bytes),
-        Some("png") => curves::picture(rows, how).and_then(|page| picture::to_png(&page, None)),
+        Some("svg") => plot.svg(rows).map(String::into_bytes),
+        Some("png") => plot.picture(rows).and_then(|page| picture::to_png(&page, None)),
         _ => {
             let message = format!("`--out {}` is neither .svg nor .png", file.display());
             return Err(usage(message, "give a name such as losses.svg or losses.png"));

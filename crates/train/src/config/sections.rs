@@ -91,6 +91,8 @@ pub struct OutputConfig {
     pub patience_kimg: f64,
     /// Whether the run then stops, with a checkpoint; default false.
     pub stop: bool,
+    /// Whether the run also writes event files of TensorBoard; default false.
+    pub tensorboard: bool,
 }
 
 impl Default for OutputConfig {
@@ -106,6 +108,7 @@ impl Default for OutputConfig {
             oracle: None,
             patience_kimg: 0.0,
             stop: false,
+            tensorboard: false,
         }
     }
 }

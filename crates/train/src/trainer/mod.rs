@@ -5,6 +5,7 @@
 //! the statistics.
 
 mod best;
+mod board;
 mod changed;
 mod classifier_agreement;
 mod evaluation;
@@ -42,6 +43,7 @@ use crate::schedule::{Schedule, Stage};
 use crate::state::{OptimizerSteps, TrainState};
 
 pub use best::{Best, Evaluation};
+use board::Board;
 use evaluator::Evaluator;
 pub use events::{Event, Outcome, Tick, Watch};
 pub use progress::Progress;
@@ -63,6 +65,8 @@ pub struct Trainer {
     evaluator: Option<Evaluator>,
     run: RunDir,
     stats: JsonLines,
+    /// The event files of TensorBoard, if any.
+    board: Option<Board>,
     progress: Progress,
     pace: Pace,
     /// The stage of the last batch shown.
@@ -230,6 +234,7 @@ impl Trainer {
             run.write("bad_files.tsv", splits.report.bad_files_tsv().as_bytes())?;
         }
         let stats = run.recorder(progress.step)?;
+        let board = Board::open(&config, &run, samples.captions(), progress.step)?;
         let pace = Pace::new(&config, &schedule)?.with_rows(&json_lines::read(&run.stats())?.0);
         let last = progress.last.unwrap_or_else(|| schedule.before(progress.images));
         let (restored, changes, initial) = (None, Vec::new(), Vec::new());
@@ -245,6 +250,7 @@ impl Trainer {
             evaluator,
             run,
             stats,
+            board,
             progress,
             pace,
             last,
@@ -270,6 +276,7 @@ impl Trainer {
         let (to_step, cause) = (self.progress.step, cause.to_string());
         self.progress.rollbacks.push(Rollback { from_step, to_step, cause, rate });
         self.stats = self.run.recorder(to_step)?;
+        self.board = Board::open(&self.config, &self.run, self.samples.captions(), to_step)?;
         let committed = self.commit()?;
         self.remember(&Checkpoint::open(&committed)?);
         let last = self.progress.rollbacks.last();

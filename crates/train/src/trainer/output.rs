@@ -75,7 +75,7 @@ impl Trainer {
         if let Some(bytes) = peak_memory() {
             row.set("Timing/memory_mib", bytes as f64 / f64::from(1 << 20));
         }
-        self.stats.record(&row)?;
+        self.log(&row)?;
         Ok(Tick {
             step: self.progress.step,
             images: self.progress.images,
@@ -97,8 +97,14 @@ impl Trainer {
                 new.as_ref().and_then(|new| new.as_float().or(new.as_integer().map(|new| new as f64)));
             row.set(&format!("{SETTINGS}{key}"), number.filter(|new| new.is_finite()).unwrap_or(0.0));
         }
-        self.stats.record(&row)?;
+        self.log(&row)?;
         Ok(self.stats.sync()?)
+    }
+
+    /// Appends a row to `stats.jsonl` and, with `output.tensorboard`, to the event file.
+    fn log(&mut self, row: &Row) -> Result<()> {
+        self.stats.record(row)?;
+        self.board.iter().try_for_each(|board| board.row(self.progress.step, row))
     }
 
     /// Writes a sample sheet, `fakes_init.png` or `fakes<KIMG>.png`. The name has three decimals if another
@@ -115,7 +121,10 @@ impl Trainer {
             _ => format!("fakes{:06}.png", images / 1000),
         };
         let sheet = self.samples.fakes(self.state.pipeline_ema(), stage.growth(), &self.device)?;
-        self.run.write(&name, &picture::to_png(&sheet, None)?)
+        let png = picture::to_png(&sheet, None)?;
+        let path = self.run.write(&name, &png)?;
+        self.board.iter().try_for_each(|board| board.sheet(self.progress.step, &sheet, &png))?;
+        Ok(path)
     }
 
     /// The averaged generator, for metrics.
@@ -157,12 +166,13 @@ impl Trainer {
                 row.set(&format!("Metrics/{}", value.key), number);
             }
         }
-        Ok(self.stats.record(&row)?)
+        self.log(&row)
     }
 
     /// Writes a checkpoint and the model, and reports it.
     pub(super) fn checkpoint(&mut self, watch: &mut Watch) -> Result<()> {
         let path = self.commit().map_err(|error| self.explained(error, None))?;
+        self.board.iter().try_for_each(|board| board.weights(self.progress.step, &self.state))?;
         let _ = watch(&Event::Checkpointed(&path));
         Ok(())
     }

@@ -1,0 +1,1 @@
+display(Image(f"{run_dir}/samples.png"))
