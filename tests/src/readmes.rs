@@ -19,5 +19,6 @@ readmes! {
     Tensorboard: "../../crates/tensorboard/README.md",
     Text: "../../crates/text/README.md",
     Train: "../../crates/train/README.md",
+    Watch: "../../crates/watch/README.md",
     T2f: "../../crates/t2f/README.md",
 }

@@ -84,6 +84,13 @@ fn errors_state_the_accepted_values() {
         (&["--threads", "2000", "bench"], &["--threads", "from 1 to 1024"]),
         (&["demo", "--port", "65536"], &["--port", "0..=65535"]),
         (&["demo", "a", "b"], &["unexpected argument", "'b'"]),
+        (&["watch", "r", "--every", "0"], &["--every", "1..=3600"]),
+        (&["walk"], &["CAPTION"]),
+        (&["walk", "a"], &["two stops", "--seeds 0,1"]),
+        (&["walk", "a", "b", "c", "--seeds", "0,1"], &["3 captions and 2 seeds"]),
+        (&["walk", "a", "b", "--out", "x.webp"], &["x.webp", ".gif"]),
+        (&["walk", "a", "b", "--strip"], &["--strip", ".png"]),
+        (&["walk", "a", "b", "c", "d", "--frames", "1000"], &["3001 frames", "2000"]),
         (&["render"], &["render", "--help"]),
     ];
     for (arguments, needles) in cases {
@@ -124,6 +131,8 @@ fn errors_about_missing_files_have_a_hint() {
         &["generate", "--model", "runs/none", "a man"],
         &["demo", "runs/none", "--port", "0"],
         &["metrics", "runs/none"],
+        &["watch", "runs/none"],
+        &["walk", "--model", "runs/none", "a man", "a woman"],
         &["generate", "--model", "m", "--captions", "none.txt"],
     ] {
         let Ran { code, err, .. } = run(folder.path(), arguments);

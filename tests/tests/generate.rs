@@ -358,3 +358,41 @@ fn the_command_at_the_end_of_a_run_has_a_caption_of_the_data() {
     let generated = generate(home.path(), Path::new(model), &["--out", "face.png", caption]);
     assert!(generated.code == 0 && generated.err.is_empty(), "{}", generated.err);
 }
+
+#[test]
+fn a_walk_begins_and_ends_at_the_pictures_of_its_captions() {
+    let home = tempfile::tempdir().unwrap();
+    let model = trained(home.path(), 3, &[]);
+    let walk = |arguments: &[&str]| {
+        let common = ["walk", "--device", "cpu", "--model", model.to_str().unwrap(), "--enlarge", "1"];
+        let ran = run(home.path(), &[&common[..], arguments].concat());
+        assert_eq!(ran.code, 0, "{arguments:?}: {}", ran.err);
+    };
+    let pixels = |path: &str| image::open(home.path().join(path)).unwrap().to_rgb8().into_raw();
+    walk(&["a man", "a woman", "an old man", "--frames", "3", "--out", "frames"]);
+    assert_eq!(png_files(&home.path().join("frames")).len(), 7);
+    for (caption, frame) in [("a man", 0), ("a woman", 3), ("an old man", 6)] {
+        assert_eq!(generate(home.path(), &model, &["--out", "one.png", caption]).code, 0);
+        assert_eq!(pixels("one.png"), pixels(&format!("frames/{frame:04}.png")), "{caption}");
+    }
+    assert_ne!(pixels("frames/0001.png"), pixels("frames/0000.png"));
+
+    // One caption with several seeds, in every form without another program.
+    for out in ["walk.gif", "walk.png", "walk.apng"] {
+        walk(&["a man", "--seeds", "0-2", "--frames", "2", "--out", out]);
+        let bytes = fs::read(home.path().join(out)).unwrap();
+        match out {
+            "walk.gif" => {
+                let decoder = image::codecs::gif::GifDecoder::new(std::io::Cursor::new(bytes)).unwrap();
+                assert_eq!(image::AnimationDecoder::into_frames(decoder).count(), 8);
+            }
+            _ => {
+                assert_eq!(bytes.windows(4).filter(|it| *it == b"fcTL").count(), 8, "five and three back");
+                assert!(bytes.windows(17).any(|it| it == b"DigitalSourceType"));
+            }
+        }
+    }
+    walk(&["a man", "a woman", "--frames", "4", "--strip", "--out", "strip.png"]);
+    let strip = image::open(home.path().join("strip.png")).unwrap();
+    assert_eq!(strip.width(), 10 + 5 * (4 + 10));
+}

@@ -129,9 +129,10 @@ impl WalkRequest {
         app.facts.check_guidance(self.guidance)?;
         let count = app.images.clone();
         let work = move |model: &Model, _: &dyn Fn() -> bool| {
-            let captions = [self.from.as_str(), self.to.as_str()];
-            let sampling = sampling(self.truncation, self.guidance);
-            let images = model.walk(captions, self.seed.0, self.frames.0 as usize, sampling);
+            let stops = [&self.from, &self.to].map(|caption| (caption.as_str().to_owned(), self.seed.0));
+            let last = (self.frames.0 - 1) as f64;
+            let positions: Vec<f64> = (0..self.frames.0).map(|frame| frame as f64 / last).collect();
+            let images = model.walk(&stops, &positions, sampling(self.truncation, self.guidance));
             let images = images.map_err(Problem::internal)?;
             count.add(images.len());
             make(model, images)

@@ -125,6 +125,23 @@ pub fn contact_sheet(tiles: &[Tile], layout: &Layout) -> Result<Image> {
     Ok(page)
 }
 
+/// The pictures of the first row of a [`contact_sheet`] without a title, with the default layout, of pictures of at
+/// most `side` pixels; none of another picture.
+pub fn first_row(sheet: &Image, side: usize) -> Vec<Image> {
+    let cell = side.max(Layout::default().tile);
+    let gap = Layout::GAP;
+    let columns = if sheet.height < cell + 2 * gap { 0 } else { (sheet.width - gap) / (cell + gap) };
+    let of = |column: usize| {
+        let left = gap + column * (cell + gap);
+        let rows = (gap..gap + cell).flat_map(|y| {
+            let from = 3 * (y * sheet.width + left);
+            sheet.pixels[from..from + 3 * cell].iter().copied()
+        });
+        Image { width: cell, height: cell, pixels: rows.collect() }
+    };
+    (0..columns).map(of).collect()
+}
+
 /// The number of columns for an aspect ratio of about 3:2 (captions make tiles high): of the three nearest
 /// numbers the one with the fewest empty places.
 fn even_columns(tiles: usize) -> usize {
@@ -241,6 +258,18 @@ mod tests {
 
     fn tile(side: usize, caption: &str) -> Tile {
         Tile { image: Image::filled(side, side, [200, 30, 30]), caption: caption.into() }
+    }
+
+    #[test]
+    fn the_first_row_of_a_sheet_has_its_pictures() {
+        let tiles: Vec<Tile> = (0..5)
+            .map(|shade| Tile { image: Image::filled(64, 64, [shade; 3]), caption: "a man".into() })
+            .collect();
+        let layout = Layout { columns: Some(3), ..Layout::default() };
+        let row = first_row(&contact_sheet(&tiles, &layout).unwrap(), 64);
+        let expected: Vec<Image> = (0..3).map(|shade| Image::filled(128, 128, [shade; 3])).collect();
+        assert_eq!(row, expected);
+        assert!(first_row(&Image::filled(4, 4, [0; 3]), 64).is_empty());
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! - [`demo`]: a local page and JSON API of a model;
 //! - [`pictures`]: loss curves, contact sheets, PNG files;
 //! - [`report`]: reports of runs, as a page, a notebook and tables;
+//! - [`watch`]: the terminal dashboard of a run;
 //! - [`ops`]: operators, gradients, keyed random numbers.
 //!
 //! Every part of a training can be replaced by one of your own, see
@@ -46,3 +47,4 @@ pub use t2f_pictures as pictures;
 pub use t2f_report as report;
 pub use t2f_text as text;
 pub use t2f_train as train;
+pub use t2f_watch as watch;

@@ -68,6 +68,7 @@ pub mod state;
 mod stored_weights;
 pub mod trainer;
 pub mod understanding;
+mod walk;
 
 pub use error::{Error, Result};
 pub use t2f_files::{disk, json_lines};

@@ -19,6 +19,7 @@ pub use crate::model_file::{ModelFile, Provenance, to_half};
 use crate::pipeline::{Pipeline, Sampling, to_pictures};
 use crate::stored_weights::Weights;
 use crate::understanding::{Generated, Understanding, UnreadDenial};
+use crate::walk::Walk;
 
 /// A trained model.
 ///
@@ -161,34 +162,25 @@ impl Model {
         Ok(each.map(|((image, content), attributes)| Generated { image, content, attributes }).collect())
     }
 
-    /// Generates a walk between two captions: `frames` images of one seed, at even steps from the embedding and
-    /// the attribute code of the first caption to those of the second. The first and the last image are those of
-    /// [`generate`](Self::generate) for the captions.
+    /// Generates the images at `positions` of a walk over `stops`, captions with their seeds: position 0 is the
+    /// first stop, 1 the second, 1.5 half way to the third.
+    ///
+    /// Between two stops embeddings and attribute codes are interpolated linearly, and noise spherically, so that it
+    /// keeps its length (Shoemake, 1985, doi:10.1145/325165.325242). At a stop the image is that of
+    /// [`generate`](Self::generate).
     ///
     /// # Errors
-    /// If there are fewer than two frames, or as [`generate`](Self::generate).
-    pub fn walk(
-        &self,
-        captions: [&str; 2],
-        seed: u64,
-        frames: usize,
-        sampling: Sampling,
-    ) -> Result<Vec<Image>> {
-        if frames < 2 {
-            return Err(Error::Config(format!("a walk has at least 2 frames, found {frames}")));
-        }
-        let (embedding, noise) = self.inputs(&captions.map(String::from), &[seed; 2], sampling)?;
+    /// If there are fewer than two stops or a position is not among them, or as [`generate`](Self::generate).
+    pub fn walk(&self, stops: &[(String, u64)], positions: &[f64], sampling: Sampling) -> Result<Vec<Image>> {
+        let (captions, seeds): (Vec<String>, Vec<u64>) = stops.iter().cloned().unzip();
+        let walk = Walk::new(stops.len(), positions)?;
+        let (embedding, noise) = self.inputs(&captions, &seeds, sampling)?;
         let code = self.pipeline.attribute_code(&embedding, &noise)?;
-        let weights = (0..frames).flat_map(|frame| {
-            let second = frame as f32 / (frames - 1) as f32;
-            [1.0 - second, second]
-        });
-        let weights = Tensor::from_vec(weights.collect(), (frames, 2), &self.device)?; // (F, 2)
-        let code = code.map(|code| weights.matmul(&code)).transpose()?;
-        let noise = noise.narrow(0, 0, 1)?.repeat((frames, 1))?;
-        let images =
-            self.pipeline.generate_coded(&weights.matmul(&embedding)?, &noise, code.as_ref(), self.growth)?;
-        to_pictures(&images)
+        let linear = walk.linear(&self.device)?;
+        let noise = walk.spherical(&noise)?.matmul(&noise)?;
+        let code = code.map(|code| linear.matmul(&code)).transpose()?;
+        let embedding = linear.matmul(&embedding)?;
+        to_pictures(&self.pipeline.generate_coded(&embedding, &noise, code.as_ref(), self.growth)?)
     }
 
     /// The embeddings of captions and the noise of seeds.

@@ -24,7 +24,7 @@ use crate::cli::signals::Signals;
 use crate::cli::{json_file, shipped, terminal};
 
 /// Images in a batch.
-const BATCH: usize = 16;
+pub(super) const BATCH: usize = 16;
 /// The maximum number of pixels of a picture: 0.8 GB, and as much again while it is written.
 const MOST_PIXELS: u128 = 1 << 28;
 /// The maximum number of words in a warning.
@@ -195,7 +195,7 @@ fn captions(options: &Options) -> anyhow::Result<Vec<String>> {
 }
 
 /// Refuses an empty caption for a model that was trained without caption dropout.
-fn check_of_empty(model: &Model, captions: &[String]) -> anyhow::Result<()> {
+pub(super) fn check_of_empty(model: &Model, captions: &[String]) -> anyhow::Result<()> {
     let empty = captions.iter().any(|caption| caption.trim().is_empty());
     if empty && !model.has_empty_caption() {
         return Err(usage("a caption is empty, but the model was trained without caption dropout", GIVE_ONE));
@@ -205,7 +205,7 @@ fn check_of_empty(model: &Model, captions: &[String]) -> anyhow::Result<()> {
 
 /// Warns of the words that the model does not know: all of them if they are few, otherwise the most
 /// frequent.
-fn warn_of_unknown_words(model: &Model, captions: &[String]) {
+pub(super) fn warn_of_unknown_words(model: &Model, captions: &[String]) {
     let mut counts = BTreeMap::<String, usize>::new();
     for word in captions.iter().flat_map(|caption| model.unknown_words(caption)) {
         *counts.entry(word).or_default() += 1;
@@ -229,7 +229,7 @@ fn warn_of_unknown_words(model: &Model, captions: &[String]) {
 }
 
 /// Warns of the ends of captions that are longer than the model's maximum.
-fn warn_of_cut_words(model: &Model, captions: &[String]) {
+pub(super) fn warn_of_cut_words(model: &Model, captions: &[String]) {
     let cut: Vec<Vec<String>> = captions.iter().map(|caption| model.cut_words(caption)).collect();
     let mut cut = cut.iter().filter(|words| !words.is_empty());
     let Some(first) = cut.next() else { return };

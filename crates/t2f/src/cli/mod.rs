@@ -28,6 +28,8 @@ mod signals;
 mod source;
 mod terminal;
 mod train;
+mod walk;
+mod watch;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -53,6 +55,7 @@ const EXAMPLES: &str = "\
 Examples:
   t2f train                                     train on procedural faces; no download
   t2f generate --model runs/00000-procedural-quick \"a bald man with a beard\"
+  t2f watch runs/00000-procedural-quick         watch it in the terminal
   t2f demo                                      faces as you type, on a local page
   t2f plot runs/00000-procedural-quick          plot its loss curves again
   t2f report runs/00000-procedural-quick        write a page and a notebook of it
@@ -64,8 +67,12 @@ Examples:
 enum Command {
     /// Train a model, or continue a run
     Train(train::Options),
+    /// Watch a run in the terminal
+    Watch(watch::Options),
     /// Generate faces from captions
     Generate(generate::Options),
+    /// Generate an animation that walks from caption to caption, or from seed to seed
+    Walk(walk::Options),
     /// Serve a local page that turns descriptions into faces
     Demo(demo::Options),
     /// Measure the quality of a model and its agreement with captions
@@ -115,7 +122,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
     let outcome = match cli.command {
         Command::Train(options) => train::run(&options),
+        Command::Watch(options) => watch::run(&options),
         Command::Generate(options) => generate::run(&options),
+        Command::Walk(options) => walk::run(&options),
         Command::Demo(options) => demo::run(&options),
         Command::Metrics(options) => metrics::run(&options),
         Command::Oracle(command) => oracle::run(&command),
