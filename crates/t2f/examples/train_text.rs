@@ -3,22 +3,30 @@
 //! of the probability. So a lexicon, a grammar or an encoder is compared in minutes.
 //!
 //! `cargo run --release --example train_text -- STEPS [KEY=VALUE …]`, such as `2000 data.captions=wide`
+//!
+//! `from=MODEL` starts from the text encoder and the prior of a model. `into=MODEL out=FILE` writes a copy of a
+//! model with the trained text encoder: its generator and its attributes stay, and its captions are others. The
+//! text code of the copy is noise, so that the attribute code alone has the content of a caption.
 #![allow(clippy::print_stdout)]
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use candle_core::DType;
+use candle_core::{DType, Device, Tensor};
 use t2f::data::people::Half;
 use t2f::data::{Batch, Caption, Loader};
-use t2f::gan::AttributePrior;
+use t2f::gan::{AttributePrior, Growth};
 use t2f::ops::Runtime;
 use t2f::ops::adam::{Adam, AdamConfig};
 use t2f::ops::grad::gradients;
 use t2f::ops::init::Parameters;
 use t2f::ops::rng::Key;
+use t2f::text::Tokenizer;
+use t2f::train::components::Components;
 use t2f::train::config::Config;
 use t2f::train::labels::labels;
+use t2f::train::model::{Model, ModelFile};
 use t2f::train::{device, trainer};
 
 /// Captions of a part that are measured.
@@ -27,9 +35,14 @@ const MEASURED: usize = 500;
 fn main() -> anyhow::Result<()> {
     Runtime::install();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (steps, settings) = arguments.split_first().context("expected the number of steps")?;
+    let (steps, arguments) = arguments.split_first().context("expected the number of steps")?;
     let steps: u64 = steps.parse().context("the number of steps")?;
-    let settings = [&["loader.texts=64".to_owned()], settings].concat();
+    let file = |name: &str| arguments.iter().find_map(|it| it.strip_prefix(name)).map(PathBuf::from);
+    let [from, into, out] = ["from=", "into=", "out="].map(file);
+    anyhow::ensure!(into.is_some() == out.is_some(), "give both `into=MODEL` and `out=FILE`, or none");
+    let is_file = |it: &&String| ["from=", "into=", "out="].iter().any(|name| it.starts_with(name));
+    let settings = arguments.iter().filter(|it| !is_file(it)).cloned();
+    let settings: Vec<String> = std::iter::once("loader.texts=64".to_owned()).chain(settings).collect();
     let mut config = Config::resolve(Some("faces-64"), None, &settings)?;
     config.check()?;
     let device = device::open(&config.device)?;
@@ -41,8 +54,15 @@ fn main() -> anyhow::Result<()> {
     println!("{} words", tokenizer.vocabulary_size());
     let parameters = Parameters::drawn(key);
     let vb = parameters.builder(DType::F32, &device);
-    let text = config.text.build(tokenizer, vb.pp("text"))?;
+    let text = config.text.build(tokenizer.clone(), vb.pp("text"))?;
     let prior = AttributePrior::new(&schema.sizes(), text.embedding_size(), &vb.pp("prior"))?;
+    if let Some(model) = &from {
+        let stored = candle_core::safetensors::load(model, &device)?;
+        for (name, var) in parameters.vars() {
+            let value = stored.get(&name).with_context(|| format!("{}: no {name}", model.display()))?;
+            var.set(&value.to_dtype(DType::F32)?).with_context(|| format!("{}: {name}", model.display()))?;
+        }
+    }
     let rates = AdamConfig { lr: 4e-3.into(), beta1: 0.9, ..AdamConfig::default() };
     let mut adam = Adam::new(&parameters, rates)?;
     let loader = Loader::from_config(splits.train.clone(), &config.loader, key.child("loader"))?;
@@ -58,6 +78,13 @@ fn main() -> anyhow::Result<()> {
         if (step + 1) % 200 == 0 {
             println!("{:>6} steps, {:.4} nats an attribute", step + 1, nll.to_scalar::<f32>()?);
         }
+    }
+
+    if let (Some(model), Some(out)) = (&into, &out) {
+        let weights = parameters.vars();
+        let weights = weights.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
+        write(model, out, &config, &tokenizer, weights)?;
+        println!("{}", out.display());
     }
 
     // The claims that are understood, and all.
@@ -93,4 +120,43 @@ fn main() -> anyhow::Result<()> {
         print(&format!("people, {class}"), understood(&captions)?);
     }
     Ok(())
+}
+
+/// Writes a copy of `model` with another text encoder and prior, `weights`. What the prior knows of attributes that
+/// captions leave open stays.
+fn write(
+    model: &Path,
+    out: &Path,
+    trained: &Config,
+    tokenizer: &Tokenizer,
+    weights: BTreeMap<String, Tensor>,
+) -> anyhow::Result<()> {
+    let mut tensors: BTreeMap<String, Tensor> =
+        candle_core::safetensors::load(model, &Device::Cpu)?.into_iter().collect();
+    let about = Model::load(model, "cpu", &Components::new())?;
+    let (text, content) = ("text.", "prior.said.");
+    tensors.retain(|name, _| !name.starts_with(text));
+    let others =
+        weights.into_iter().filter(|(name, _)| [text, content].iter().any(|it| name.starts_with(it)));
+    tensors.extend(others);
+    // A text code without content: mean 0 and variance 1.
+    let embedding_size = tensors[&format!("{content}weight")].dim(0)?;
+    let outputs = 2 * about.config().gan.code_size;
+    for (name, shape) in [("weight", vec![1, 1, embedding_size, outputs]), ("bias", vec![outputs])] {
+        let zeros = Tensor::zeros(shape, DType::F32, &Device::Cpu)?;
+        tensors.insert(format!("conditioning.transformer.{name}"), zeros);
+    }
+    let mut config = about.config().clone();
+    (config.text, config.data) = (trained.text.clone(), trained.data.clone());
+    config.loader.texts = trained.loader.texts;
+    let level = about.resolution().ilog2() as usize - 2;
+    let file = ModelFile {
+        config: &config,
+        schema: about.schema(),
+        tokenizer,
+        tensors,
+        growth: Growth::stable(level),
+        provenance: about.provenance().clone(),
+    };
+    Ok(file.save(out)?)
 }
