@@ -47,7 +47,7 @@ function about(face, understood, facts, change) {
     element("button", { type: "button", onclick: () => change({ mode, seed: face.seed, other: face.caption, face: 0 }) }, text);
   const parts = [
     element("figure", {}, picture(face.png, face.caption), element("figcaption", {}, `seed ${face.seed}`)),
-    element("div", { className: "actions" }, download, another("compare", "Change a word"), another("walk", "Walk from here")),
+    element("div", { className: "actions" }, download, another("compare", "Change a word"), another("walk", "Walk")),
   ];
   if (facts.has_prior) parts.push(...table(understood, face));
   return parts;
