@@ -41,7 +41,7 @@ function about(face, understood, facts, change) {
   const download = element(
     "a",
     { className: "button main", href: face.url, download: fileName(face.caption, `seed${String(face.seed).padStart(4, "0")}`) },
-    "Download PNG",
+    "Download",
   );
   const another = (mode, text) =>
     element("button", { type: "button", onclick: () => change({ mode, seed: face.seed, other: face.caption, face: 0 }) }, text);
