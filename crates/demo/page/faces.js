@@ -41,13 +41,13 @@ function about(face, understood, facts, change) {
   const download = element(
     "a",
     { className: "button main", href: face.url, download: fileName(face.caption, `seed${String(face.seed).padStart(4, "0")}`) },
-    "Download PNG",
+    "Download",
   );
   const another = (mode, text) =>
     element("button", { type: "button", onclick: () => change({ mode, seed: face.seed, other: face.caption, face: 0 }) }, text);
   const parts = [
     element("figure", {}, picture(face.png, face.caption), element("figcaption", {}, `seed ${face.seed}`)),
-    element("div", { className: "actions" }, download, another("compare", "Change a word"), another("walk", "Walk from here")),
+    element("div", { className: "actions" }, download, another("compare", "Change a word"), another("walk", "Walk")),
   ];
   if (facts.has_prior) parts.push(...table(understood, face));
   return parts;

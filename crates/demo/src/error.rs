@@ -1,4 +1,4 @@
-//! Errors of the demo as a program. The errors of a request are in [`Problem`](crate::Problem).
+//! Errors of the demo as a program. What is wrong with a request is told to its client.
 
 use std::io;
 use std::net::SocketAddr;

@@ -2,6 +2,7 @@
 //! document has the same limits.
 
 use std::borrow::Cow;
+use std::ops::RangeInclusive;
 
 use serde::Deserialize;
 use t2f_train::pipeline::Sampling;
@@ -41,15 +42,14 @@ impl TryFrom<String> for Caption {
 
 /// A seed, at most [`LARGEST_SEED`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "u64")]
+#[serde(try_from = "f64")]
 pub(crate) struct Seed(pub u64);
 
-impl TryFrom<u64> for Seed {
+impl TryFrom<f64> for Seed {
     type Error = String;
 
-    fn try_from(seed: u64) -> Result<Self, String> {
-        let most = LARGEST_SEED;
-        if seed > most { Err(format!("the seed {seed}, expected 0 to {most}")) } else { Ok(Self(seed)) }
+    fn try_from(number: f64) -> Result<Self, String> {
+        whole(number, 0..=LARGEST_SEED).map(Self)
     }
 }
 
@@ -97,9 +97,18 @@ fn within(number: f64, most: f64) -> Result<f64, String> {
     if fits { Ok(number + 0.0) } else { Err(format!("the number {number}, expected 0 to {most}")) }
 }
 
+/// A whole number, also if it is written as `3.0`: JSON Schema has one kind of number.
+fn whole(number: f64, range: RangeInclusive<u64>) -> Result<u64, String> {
+    let (least, most) = (range.start(), range.end());
+    if number.fract() == 0.0 && number >= *least as f64 && number <= *most as f64 {
+        return Ok(number as u64);
+    }
+    Err(format!("the number {number}, expected a whole number from {least} to {most}"))
+}
+
 /// The number of frames of a walk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "u64")]
+#[serde(try_from = "f64")]
 pub(crate) struct Frames(pub u64);
 
 impl Default for Frames {
@@ -108,13 +117,11 @@ impl Default for Frames {
     }
 }
 
-impl TryFrom<u64> for Frames {
+impl TryFrom<f64> for Frames {
     type Error = String;
 
-    fn try_from(frames: u64) -> Result<Self, String> {
-        let (least, most) = (FRAMES.start(), FRAMES.end());
-        let wrong = || format!("{frames} frames, expected {least} to {most}");
-        FRAMES.contains(&frames).then_some(Self(frames)).ok_or_else(wrong)
+    fn try_from(number: f64) -> Result<Self, String> {
+        whole(number, FRAMES).map(Self)
     }
 }
 

@@ -53,7 +53,7 @@ fn equal_requests_have_equal_answers() {
     assert_eq!(first.body, client.post(FACES, request).body);
     assert_eq!(first.body, Client::new(running.address).post(FACES, request).body);
     let defaults =
-        r#"{"captions": ["a man"], "seeds": [1,2,3,4,5,6,7,8,9,10], "truncation": 1, "guidance": 1.0}"#;
+        r#"{"captions": ["a man"], "seeds": [1.0,2,3,4,5,6,7,8,9,1e1], "truncation": 1, "guidance": 1.0}"#;
     assert_eq!(first.body, client.post(FACES, defaults).body);
 }
 
