@@ -63,7 +63,7 @@ fn notes(run: &Run) -> Vec<String> {
 
 /// The version of the program that wrote the model, or of this one.
 pub(crate) fn version(run: &Run) -> String {
-    let recorded = t2f_train::model::Model::provenance_of(&run.path.join("model.safetensors"));
+    let recorded = t2f_train::model::Model::provenance_of(run.path.join("model.safetensors"));
     recorded.map_or_else(|_| format!("{} (of the report)", env!("CARGO_PKG_VERSION")), |it| it.version)
 }
 

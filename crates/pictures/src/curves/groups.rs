@@ -125,10 +125,7 @@ fn rule_of(key: &str) -> Option<(usize, usize)> {
         Some(beginning) => key.starts_with(beginning),
         None => key == *pattern,
     };
-    RULES
-        .iter()
-        .enumerate()
-        .find_map(|(rule, Rule(.., keys))| Some((rule, keys.iter().position(|it| fits(&it))?)))
+    RULES.iter().enumerate().find_map(|(rule, Rule(.., keys))| Some((rule, keys.iter().position(fits)?)))
 }
 
 /// A group for each key of a group.

@@ -15,7 +15,7 @@ pub const SETTINGS: &str = "Settings/";
 /// without a row.
 pub fn kimg_of_step(rows: &[StatsRow], step: f64) -> Option<f64> {
     let places = || rows.iter().filter_map(|row| Some((*row.get("step")?, *row.get(KIMG)?)));
-    let before = places().filter(|place| place.0 <= step).last().unwrap_or((0.0, 0.0));
+    let before = places().rfind(|place| place.0 <= step).unwrap_or((0.0, 0.0));
     match places().find(|place| place.0 > step) {
         Some((end, kimg)) => {
             Some(before.1 + (kimg - before.1) * (step - before.0) / (end - before.0).max(1.0))
