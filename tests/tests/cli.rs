@@ -38,7 +38,7 @@ fn help_of_every_command_has_examples() {
 #[test]
 fn errors_state_the_accepted_values() {
     let folder = tempfile::tempdir().unwrap();
-    let cases: [(&[&str], &[&str]); 46] = [
+    let cases: [(&[&str], &[&str]); 53] = [
         (&["bench", "--resolutions", "48"], &["--resolutions", "power of two"]),
         (&["bench", "--loss", "hinge"], &["hinge", "wgan-gp"]),
         (&["bench", "--variants", "shared"], &["--peer"]),

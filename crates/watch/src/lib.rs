@@ -48,8 +48,8 @@ pub fn watch(run: &Path, every: Duration) -> Result<()> {
 /// If the folder is not a run.
 pub fn page(run: &Path, width: u16, height: u16) -> Result<String> {
     let watched = Watched::open(run)?.without_faces();
-    let mut terminal = Terminal::new(TestBackend::new(width, height)).map_err(|never| match never {})?;
-    terminal.draw(|frame| draw(frame, &watched, &View::default())).map_err(|never| match never {})?;
+    let Ok(mut terminal) = Terminal::new(TestBackend::new(width, height));
+    let Ok(_) = terminal.draw(|frame| draw(frame, &watched, &View::default()));
     let buffer = terminal.backend().buffer();
     let rows = buffer.content.chunks(usize::from(width.max(1)));
     let lines = rows.map(|row| row.iter().map(|cell| cell.symbol()).collect::<String>());

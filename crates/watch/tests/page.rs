@@ -125,5 +125,8 @@ fn the_newest_faces_are_drawn_and_new_output_is_read() {
 fn a_folder_that_is_no_run_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let message = page(folder.path(), 80, 24).unwrap_err().to_string();
-    assert!(message.contains("config.toml") && message.contains(&*folder.path().to_string_lossy()), "{message}");
+    assert!(
+        message.contains("config.toml") && message.contains(&*folder.path().to_string_lossy()),
+        "{message}"
+    );
 }

@@ -45,7 +45,9 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         t2f_watch::watch(run, Duration::from_secs(options.every.into()))
     };
     shown.map_err(|error| match error {
-        Error::NoRun(_) => failure(error.to_string(), "give a run folder, such as runs/00000-procedural-quick"),
+        Error::NoRun(_) => {
+            failure(error.to_string(), "give a run folder, such as runs/00000-procedural-quick")
+        }
         error => {
             because(error, format!("cannot watch `{}`", run.display()), "`--once` prints a page as text")
         }
