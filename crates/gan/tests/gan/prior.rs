@@ -49,7 +49,7 @@ fn probabilities(nets: &Nets, text: &[f64]) -> BTreeMap<[usize; 2], f64> {
     let said = |column: usize| {
         let weight = &parameters["prior.said.weight"];
         let product: f64 = text.iter().enumerate().map(|(i, x)| x * weight[i * 2 * MOST + column]).sum();
-        product + parameters["prior.said.bias"][column]
+        (product + parameters["prior.said.bias"][column]) / 0.5 // the temperature
     };
     let softmax = |logits: Vec<f64>| {
         let sum: f64 = logits.iter().map(|logit| logit.exp()).sum();
