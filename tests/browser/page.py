@@ -23,7 +23,7 @@ def types_a_caption(url, folder):
     first.screenshot(folder / "examples.png")
     first.find("#caption").send_keys(CAPTION)
     first.wait_for_faces(8)
-    first.wait("the mark", lambda: [mark.text for mark in first.all("mark.ignored")] == ["zxcvb"])
+    first.wait("the mark", lambda: [mark.text for mark in first.all("mark.letters")] == ["zxcvb"])
     assert "zxcvb" in first.find("#caption-notes").text
     first.wait("faces of the whole caption", lambda: first.find(".large img").get_attribute("alt") == CAPTION)
     assert all(image.get_attribute("alt") == CAPTION for image in first.all(".tile img"))
