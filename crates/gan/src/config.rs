@@ -386,7 +386,8 @@ impl LossConfig {
         vb: VarBuilder,
     ) -> Result<Option<AttributePrior>> {
         let wanted = self.attribute_code_size(attribute_sizes) > 0;
-        wanted.then(|| AttributePrior::new(attribute_sizes, embedding_size, &vb)).transpose()
+        let prior = wanted.then(|| AttributePrior::new(attribute_sizes, embedding_size, &vb)).transpose()?;
+        Ok(prior.map(|prior| prior.with_temperature(self.attributes.temperature.unwrap_or(1.0))))
     }
 
     /// Builds every configured objective, in the order of their terms. A new objective is its file, its

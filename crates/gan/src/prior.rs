@@ -16,9 +16,6 @@ use crate::error::{Result, check_argument};
 use crate::labels::{Labels, PartialLabels, absent, classes, nll_of_flat, shaped};
 use crate::linear::Linear;
 
-/// The temperature of a text's content when attribute codes are sampled.
-const TEMPERATURE: f64 = 0.5;
-
 /// `P(code | text) = Π_k P(a_k | text, a_1 … a_{k-1})`, each a mixture,
 /// `P(a_k | …) = said_k(not mentioned) · open_k(a_k) + said_k(a_k)`.
 ///
@@ -46,6 +43,7 @@ pub struct AttributePrior {
     /// `(P)`: the columns of `A·V` that are not absent.
     present: Tensor,
     sizes: Vec<usize>,
+    temperature: f64,
 }
 
 /// The negative log-likelihoods of [`AttributePrior::nll`], scalars in nats.
@@ -87,7 +85,19 @@ impl AttributePrior {
             absent: absent(sizes, vb)?,
             present: Tensor::new(present, vb.device())?,
             sizes: sizes.to_vec(),
+            temperature: 1.0,
         })
+    }
+
+    /// Sets the temperature t of a text's content when attribute codes are sampled; 1 without this call.
+    ///
+    /// `said_k` is raised to the power 1/t and normalised. A text encoder that gives the value of a claim 0.8
+    /// spreads the rest over errors, which at temperature 1 show in one image of five. Values of equal probability,
+    /// such as those of "dark hair", stay equal.
+    #[must_use]
+    pub fn with_temperature(mut self, temperature: f64) -> Self {
+        self.temperature = temperature;
+        self
     }
 
     /// P, the size of an attribute code: one column for each class of each attribute.
@@ -136,9 +146,7 @@ impl AttributePrior {
     /// `ln P(class) - ln(-ln Φ(noise))`, which is a sample of P (the Gumbel-max trick). With noise 0 it is
     /// the most probable class.
     ///
-    /// In P the content of the text has the temperature 1/2: `said_k` is squared and normalised. A text encoder
-    /// that gives the value of a claim 0.8 spreads the rest over errors, which would show in one image of five;
-    /// values of equal probability, such as those of "dark hair", stay equal.
+    /// In P the content of the text has a [temperature](Self::with_temperature).
     ///
     /// # Shapes
     /// `embedding`: `(B, E)`; `noise`: `(B, P)`, standard normal; the code: `(B, P)`.
@@ -158,7 +166,7 @@ impl AttributePrior {
         )?;
         let uniform = noise.affine(0.5f64.sqrt(), 0.0)?.erf()?.affine(0.5, 0.5)?.clamp(1e-7, 1.0 - 1e-7)?;
         let gumbel: Vec<f32> = host(&uniform.log()?.neg()?.log()?.neg()?)?;
-        let said = self.probabilities(&self.said.forward(embedding)?.affine(1.0 / TEMPERATURE, 0.0)?)?;
+        let said = self.probabilities(&self.said.forward(embedding)?.affine(1.0 / self.temperature, 0.0)?)?;
         let after: Vec<f32> = host(&self.after(&said)?)?;
         let said: Vec<f32> = host(&said)?;
         let weight: Vec<f32> = host(&self.weight)?;

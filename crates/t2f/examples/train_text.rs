@@ -149,6 +149,7 @@ fn write(
     let mut config = about.config().clone();
     (config.text, config.data) = (trained.text.clone(), trained.data.clone());
     config.loader.texts = trained.loader.texts;
+    config.loss.attributes.temperature = trained.loss.attributes.temperature;
     let level = about.resolution().ilog2() as usize - 2;
     let file = ModelFile {
         config: &config,

@@ -262,7 +262,10 @@ impl TextEncoder for LstmEncoder {
         for (place, caption) in captions.iter().enumerate() {
             rows.push((place, self.row(caption)?));
         }
-        rows.sort_by_key(|(_, row)| row.len());
+        // One group needs no order.
+        if rows.len() > GROUP {
+            rows.sort_by_key(|(_, row)| row.len());
+        }
         let (places, rows): (Vec<usize>, Vec<_>) = rows.into_iter().unzip();
         let embeddings = self.groups(&rows)?.into_iter().map(|Tokens { vectors, mask, lengths }| {
             let states = self.lstm.forward(&vectors, &lengths, &mask)?; // (B, T, D·H)

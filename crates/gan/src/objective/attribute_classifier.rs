@@ -41,6 +41,10 @@ pub struct AttributesConfig {
     /// [`AttributePrior`]; in training the code of the real image, all of which a generated image must
     /// then show. Default no: a generated image must show the claims of its text.
     pub prior: bool,
+    /// The temperature of a text's content when the prior samples attribute codes, see
+    /// [`AttributePrior::with_temperature`]. Default none, which is 1; above 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
     /// Whether the loss of generated images is capped at that of real ones: an attribute with a lower
     /// loss than the mean over the real images of the batch adds nothing. Below it lie patterns that
     /// only the classifier sees. Default no; needs a `classifier`.
@@ -66,6 +70,10 @@ impl AttributesConfig {
         check_not_negative("loss.attributes.weight", self.weight)?;
         check_not_negative("loss.attributes.text_weight", self.text_weight)?;
         check_not_negative("loss.attributes.noise", self.noise)?;
+        if let Some(temperature) = self.temperature {
+            let fits = temperature > 0.0 && temperature.is_finite();
+            check(fits, "loss.attributes.temperature", temperature, "above 0")?;
+        }
         if !self.classifier.is_empty() {
             ImageEncoder::check("loss.attributes.classifier", &self.classifier)?;
         }

@@ -49,7 +49,7 @@ fn probabilities(nets: &Nets, text: &[f64]) -> BTreeMap<[usize; 2], f64> {
     let said = |column: usize| {
         let weight = &parameters["prior.said.weight"];
         let product: f64 = text.iter().enumerate().map(|(i, x)| x * weight[i * 2 * MOST + column]).sum();
-        (product + parameters["prior.said.bias"][column]) / 0.5 // the temperature
+        product + parameters["prior.said.bias"][column]
     };
     let softmax = |logits: Vec<f64>| {
         let sum: f64 = logits.iter().map(|logit| logit.exp()).sum();
@@ -109,6 +109,28 @@ fn without_noise_the_most_probable_code_is_sampled() -> Result<()> {
     let all = probabilities(&nets, &values(&text));
     let best = all.iter().max_by(|a, b| a.1.total_cmp(b.1)).unwrap().0;
     assert_eq!(classes_of(&code), [*best]);
+    Ok(())
+}
+
+#[test]
+fn a_low_temperature_squares_the_content_of_a_text() -> Result<()> {
+    let nets = nets();
+    // The first attribute is certainly mentioned; its first value is about three times as probable as the second.
+    add(&nets, "prior.said.bias", 0, -60.0);
+    add(&nets, "prior.said.bias", 1, 3f64.ln());
+    let vb = nets.parameters.builder(DType::F64, &Device::Cpu);
+    let prior = AttributePrior::new(&SIZES, EMBEDDING, &vb.pp("prior"))?.with_temperature(0.5);
+    let text = Tensor::zeros((1, EMBEDDING), DType::F64, &Device::Cpu)?;
+    let content = prior.content(&text)?.remove(0).remove(0);
+    let (first, second) = (f64::from(content[1]), f64::from(content[2]));
+    let share = |prior: &AttributePrior| {
+        let codes = sample(prior, &text, 4000);
+        codes.iter().filter(|code| code[0] == 1).count() as f64 / 4000.0
+    };
+    let (plain, squared) = (share(nets.prior.as_ref().unwrap()), share(&prior));
+    assert!((plain - first).abs() < 0.03, "{plain}, expected {first}");
+    let expected = first.powi(2) / (first.powi(2) + second.powi(2));
+    assert!((squared - expected).abs() < 0.03 && expected > first + 0.05, "{squared}, expected {expected}");
     Ok(())
 }
 
