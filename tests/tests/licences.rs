@@ -35,9 +35,12 @@ const BANNED: [(&str, &str); 16] = [
 ];
 
 /// Crates of which the dependencies need several versions, and the dependency that needs each older one.
-const DUPLICATES: [(&str, &str); 16] = [
+const DUPLICATES: [(&str, &str); 20] = [
     ("constant_time_eq", "blake3"),
     ("cpufeatures", "sha2"),
+    ("darling", "derive_builder, of tokenizers"),
+    ("darling_core", "derive_builder, of tokenizers"),
+    ("darling_macro", "derive_builder, of tokenizers"),
     ("getrandom", "const-random, of ahash on WebAssembly"),
     ("getrandom", "tokenizers"),
     ("hashbrown", "safetensors"),
@@ -49,6 +52,7 @@ const DUPLICATES: [(&str, &str); 16] = [
     ("rand_chacha", "rand 0.9"),
     ("rand_core", "rand 0.9"),
     ("rand_distr", "candle-core"),
+    ("signal-hook", "crossterm"),
     ("syn", "tracing-attributes"),
     ("thiserror", "sysctl"),
     ("thiserror-impl", "thiserror 1"),

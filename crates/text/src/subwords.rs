@@ -134,6 +134,7 @@ mod tests {
     use super::*;
     use candle_core::{D, DType, Var};
     use t2f_ops::grad::gradients;
+    use t2f_ops::rng::{self, Key};
 
     const CONFIG: SubwordConfig = SubwordConfig { buckets: 1000, shortest: 3, longest: 4 };
 
@@ -149,15 +150,15 @@ mod tests {
 
     #[test]
     fn similar_words_have_similar_vectors() -> Result<()> {
-        let vectors = Var::randn(0f32, 1.0, (4096, 64), &Device::Cpu)?;
-        let subwords = Subwords { config: SubwordConfig::default(), vectors: vectors.as_tensor().clone() };
+        let vectors = rng::normal(Key::new(3), (4096, 1024), DType::F32, &Device::Cpu)?;
+        let subwords = Subwords { config: SubwordConfig::default(), vectors };
         let of = subwords.of(&["glasses", "galsses", "eyeglasses", "moustache", "glasses"])?;
         let cosine = |a: usize, b: usize| -> Result<f32> {
             let dot = |x: &Tensor, y: &Tensor| x.mul(y)?.sum_all()?.to_scalar::<f32>();
             let (x, y) = (of.get(a)?, of.get(b)?);
             Ok(dot(&x, &y)? / (dot(&x, &x)? * dot(&y, &y)?).sqrt())
         };
-        assert!(cosine(0, 4)? > 0.999 && cosine(0, 2)? > 0.4 && cosine(0, 1)? > 0.2);
+        assert!(cosine(0, 4)? > 0.999 && cosine(0, 2)? > 0.4 && cosine(0, 1)? > 0.1);
         assert!(cosine(0, 3)?.abs() < 0.35, "{}", cosine(0, 3)?);
         let squares = of.sqr()?.mean(D::Minus1)?.to_vec1::<f32>()?;
         assert!(squares.iter().all(|square| (0.4..2.5).contains(square)), "{squares:?}");

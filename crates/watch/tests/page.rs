@@ -65,7 +65,7 @@ fn a_live_run_shows_progress_curves_values_and_log() {
 #[test]
 fn a_run_that_has_ended_is_called_finished() {
     let run = run();
-    train(run.path(), &[22.8]);
+    train(run.path(), &[22.9]);
     assert!(page(run.path(), 100, 30).unwrap().contains("finished"));
 }
 

@@ -176,10 +176,11 @@ fn short(key: &str) -> String {
     rest.unwrap_or(key).replace('/', " ")
 }
 
-/// The quantity of keys: the common first part of their names, in lower case.
+/// The quantity of keys: one key, or the common first part of their names, in lower case.
 fn common(keys: &[String]) -> String {
     let first = |key: &String| key.split('/').next().unwrap_or_default().to_lowercase();
     match keys.split_first() {
+        Some((key, [])) => short(key),
         Some((key, others)) if others.iter().all(|other| first(other) == first(key)) => first(key),
         _ => "value".into(),
     }
