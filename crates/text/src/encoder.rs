@@ -276,7 +276,9 @@ impl TextEncoder for LstmEncoder {
         for (row, place) in places.into_iter().enumerate() {
             order[place] = row as u32;
         }
-        Ok(embeddings.contiguous()?.index_select(&Tensor::from_vec(order, captions.len(), &self.device)?, 0)?)
+        Ok(embeddings
+            .contiguous()?
+            .index_select(&Tensor::from_vec(order, captions.len(), &self.device)?, 0)?)
     }
 
     fn embedding_size(&self) -> usize {
