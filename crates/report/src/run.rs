@@ -105,7 +105,7 @@ impl Run {
 
     /// The newest value of a statistic.
     pub(crate) fn last(&self, key: &str) -> Option<f64> {
-        self.rows().iter().rev().find_map(|row| row.get(key).copied())
+        self.curves.newest(key)
     }
 
     /// Whether the images may show real people: those of every data set but the procedural faces.

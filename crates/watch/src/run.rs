@@ -103,7 +103,7 @@ impl Watched {
 
     /// The newest value of a statistic.
     pub(crate) fn newest(&self, key: &str) -> Option<f64> {
-        self.rows.rows.iter().rev().find_map(|row| row.get(key).copied())
+        self.rows.newest(key)
     }
 
     /// The thousands of images that were shown.

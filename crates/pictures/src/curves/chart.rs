@@ -20,6 +20,13 @@ pub struct RunRows {
     pub marks: Vec<marks::Mark>,
 }
 
+impl RunRows {
+    /// The newest value of a statistic.
+    pub fn newest(&self, key: &str) -> Option<f64> {
+        self.rows.iter().rev().find_map(|row| row.get(key).copied())
+    }
+}
+
 /// Options of a plot.
 #[derive(Clone, Debug)]
 pub struct CurveOptions {
@@ -99,11 +106,7 @@ impl Chart {
                 if raw.is_empty() {
                     continue;
                 }
-                let label = match (several_runs, keys.len()) {
-                    (false, _) => short(key),
-                    (true, 1) => name.clone(),
-                    (true, _) => format!("{name}: {}", short(key)),
-                };
+                let label = if several_runs { format!("{name}: {}", short(key)) } else { short(key) };
                 let smooth = smoothed(&raw, smoothing.min(most_smoothing(raw.len())));
                 curves.push(Curve { run, key: key_index, label, raw, smooth });
             }
@@ -176,11 +179,10 @@ fn short(key: &str) -> String {
     rest.unwrap_or(key).replace('/', " ")
 }
 
-/// The quantity of keys: one key, or the common first part of their names, in lower case.
+/// The quantity of keys: the common first part of their names, in lower case.
 fn common(keys: &[String]) -> String {
     let first = |key: &String| key.split('/').next().unwrap_or_default().to_lowercase();
     match keys.split_first() {
-        Some((key, [])) => short(key),
         Some((key, others)) if others.iter().all(|other| first(other) == first(key)) => first(key),
         _ => "value".into(),
     }

@@ -167,13 +167,27 @@ fn draw_fades<DB: DrawingBackend>(
     Ok(())
 }
 
-/// Labels in rows, so that none overlaps another.
+/// Labels beside vertical lines, in rows, so that none overlaps another.
 struct Rows {
+    lettering: Lettering,
     /// The end of the last label of each row.
     ends: Vec<i32>,
 }
 
 impl Rows {
+    fn new() -> Self {
+        Self { lettering: Lettering::new(SMALL as f32), ends: Vec::new() }
+    }
+
+    /// The distance of a label from its line at pixel column `at`, `gap` to the right or, at the edge of the plot,
+    /// to the left; and its row.
+    fn beside<DB: DrawingBackend>(&mut self, area: &Area<DB>, at: i32, label: &str, gap: i32) -> (i32, i32) {
+        let width = self.lettering.width(label) as i32;
+        let right = area.get_pixel_range().0.end;
+        let shift = if at + gap + width > right { -gap - width } else { gap };
+        (shift, self.place(at + shift, at + shift + width + 6))
+    }
+
     /// The first row in which `start..end` is free.
     fn place(&mut self, start: i32, end: i32) -> i32 {
         let row = self.ends.iter().position(|used| *used <= start).unwrap_or(self.ends.len());
@@ -201,18 +215,15 @@ fn draw_stages<DB: DrawingBackend>(
     y: &Range<f64>,
 ) -> Result<()> {
     let letters = (FAMILY, SMALL).into_font().color(&INK);
-    let lettering = Lettering::new(SMALL as f32);
-    let mut rows = Rows { ends: Vec::new() };
+    let mut rows = Rows::new();
     for stage in chart.stages.iter().filter(|stage| stage.start < x.end) {
         if stage.start > x.start {
             let line = DashedPathElement::new([(stage.start, y.start), (stage.start, y.end)], 4, 4, FAINT);
             area.draw(&line).map_err(failed)?;
         }
         let label = format!("{0}x{0}", stage.resolution());
-        let (kimg, width) = (stage.start.max(x.start), lettering.width(&label) as i32);
-        let (at, right) = (column(area, x, kimg), area.get_pixel_range().0.end);
-        let shift = if at + 5 + width > right { -5 - width } else { 5 };
-        let row = rows.place(at + shift, at + shift + width + 6);
+        let kimg = stage.start.max(x.start);
+        let (shift, row) = rows.beside(area, column(area, x, kimg), &label, 5);
         let text = Text::new(label, (shift, 4 + ROW * row), letters.clone());
         area.draw(&(EmptyElement::at((kimg, y.end)) + text)).map_err(failed)?;
     }
@@ -227,15 +238,11 @@ fn draw_marks<DB: DrawingBackend>(
     y: &Range<f64>,
 ) -> Result<()> {
     let letters = (FAMILY, SMALL).into_font().color(&INK);
-    let lettering = Lettering::new(SMALL as f32);
-    let mut rows = Rows { ends: Vec::new() };
+    let mut rows = Rows::new();
     for mark in chart.marks.iter().filter(|mark| x.contains(&mark.kimg)) {
         let line = DashedPathElement::new([(mark.kimg, y.start), (mark.kimg, y.end)], 2, 3, INK);
         area.draw(&line).map_err(failed)?;
-        let (at, width) = (column(area, x, mark.kimg), lettering.width(&mark.caption) as i32);
-        let right = area.get_pixel_range().0.end;
-        let shift = if at + 4 + width > right { -4 - width } else { 4 };
-        let row = rows.place(at + shift, at + shift + width + 6);
+        let (shift, row) = rows.beside(area, column(area, x, mark.kimg), &mark.caption, 4);
         let text = Text::new(mark.caption.clone(), (shift, -ROW * (row + 1) - 2), letters.clone());
         area.draw(&(EmptyElement::at((mark.kimg, y.start)) + text)).map_err(failed)?;
     }
