@@ -1,4 +1,4 @@
-// The page: inputs, address, requests as the visitor types, and what is shown.
+// The page: its inputs and its address, the requests while a visitor types, and the results.
 
 import { ask } from "./api.js";
 import { showComparison } from "./compare.js";

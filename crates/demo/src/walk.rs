@@ -6,7 +6,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use t2f_data::Image;
-use t2f_pictures::animation::to_apng;
+use t2f_pictures::animation::{there_and_back, to_apng};
 use t2f_pictures::picture::to_png;
 use t2f_pictures::provenance::Provenance;
 use t2f_train::model::Model;
@@ -110,9 +110,7 @@ pub(crate) async fn walk_png(
         let prompt = format!("{} → {}", of.from.as_str(), of.to.as_str());
         let origin = Provenance::generated(model.hash(), &prompt, &of.seed.0.to_string())
             .sampled(of.truncation.0, of.guidance.0);
-        let inner = &images[1..images.len().max(2) - 1];
-        let there_and_back: Vec<&Image> = images.iter().chain(inner.iter().rev()).collect();
-        to_apng(&there_and_back, DELAY, Some(&origin)).map_err(Problem::internal)
+        to_apng(&there_and_back(&images), DELAY, Some(&origin)).map_err(Problem::internal)
     };
     Ok(tag.answer("image/apng", request.run(&app, file).await?))
 }

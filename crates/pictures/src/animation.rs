@@ -32,6 +32,12 @@ pub fn to_apng(frames: &[&Image], delay: u16, provenance: Option<&Provenance>) -
     Ok(bytes)
 }
 
+/// The frames, then those between the first and the last once more in reverse, so that a loop has no jump.
+pub fn there_and_back<T>(frames: &[T]) -> Vec<&T> {
+    let inner = frames.get(1..frames.len().saturating_sub(1)).unwrap_or_default();
+    frames.iter().chain(inner.iter().rev()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Cursor;
@@ -56,6 +62,13 @@ mod tests {
             let control = reader.info().frame_control().unwrap();
             assert_eq!((control.delay_num, control.delay_den), (80, 1000));
         }
+    }
+
+    #[test]
+    fn a_way_back_repeats_neither_end() {
+        let numbers = |frames: &[u8]| there_and_back(frames).into_iter().copied().collect::<Vec<_>>();
+        assert_eq!(numbers(&[1, 2, 3, 4]), [1, 2, 3, 4, 3, 2]);
+        assert_eq!([numbers(&[1, 2]), numbers(&[1]), numbers(&[])], [vec![1, 2], vec![1], vec![]]);
     }
 
     #[test]

@@ -247,6 +247,13 @@ pub(super) fn warn_of_cut_words(model: &Model, captions: &[String]) {
     ));
 }
 
+/// Creates the folder of a file of `--out`.
+pub(super) fn create_folder_of(file: &Path) -> anyhow::Result<()> {
+    let Some(folder) = file.parent() else { return Ok(()) };
+    std::fs::create_dir_all(folder)
+        .map_err(|error| because(error, format!("cannot create `{}`", folder.display()), "check `--out`"))
+}
+
 /// The generation of one command.
 struct Studio<'a> {
     options: &'a Options,
@@ -400,11 +407,7 @@ impl Studio<'_> {
 
     fn write(&self, file: &Path, picture: &Image, prompt: &str, seeds: &str) -> anyhow::Result<()> {
         let options = self.options;
-        if let Some(folder) = file.parent() {
-            std::fs::create_dir_all(folder).map_err(|error| {
-                because(error, format!("cannot create `{}`", folder.display()), "check `--out`")
-            })?;
-        }
+        create_folder_of(file)?;
         let origin =
             (!options.no_provenance).then(|| options.sampling.provenance(self.model.hash(), prompt, seeds));
         let picture = t2f_pictures::enlarged(picture, usize::from(options.enlarge));

@@ -6,14 +6,16 @@ use std::process::{Command, Stdio};
 
 use clap::Args;
 use t2f_data::Image;
-use t2f_pictures::animation::to_apng;
+use t2f_pictures::animation::{there_and_back, to_apng};
 use t2f_pictures::sheet::{self, Layout, Tile};
 use t2f_pictures::timelapse::Timelapse;
 use t2f_pictures::{enlarged, picture};
 use t2f_train::model::Model;
 
 use crate::cli::failure::{because, failure, usage};
-use crate::cli::generate::{BATCH, check_of_empty, warn_of_cut_words, warn_of_unknown_words};
+use crate::cli::generate::{
+    BATCH, check_of_empty, create_folder_of, warn_of_cut_words, warn_of_unknown_words,
+};
 use crate::cli::progress::Bar;
 use crate::cli::sampling::SamplingOptions;
 use crate::cli::seeds::Seeds;
@@ -162,33 +164,26 @@ struct Walked<'a> {
 impl Walked<'_> {
     fn write(&self, form: Form) -> anyhow::Result<()> {
         let out = &self.options.out;
-        if let Some(folder) = out.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder).map_err(|error| {
-                because(error, format!("cannot create `{}`", folder.display()), "check `--out`")
-            })?;
-        }
+        create_folder_of(out)?;
         let captions: Vec<&str> = self.stops.iter().map(|(caption, _)| caption.as_str()).collect();
         let seeds: Vec<String> = self.stops.iter().map(|(_, seed)| seed.to_string()).collect();
         let origin =
             self.options.sampling.provenance(self.model.hash(), &captions.join(" → "), &seeds.join(","));
+        let frames: Vec<Image> = self.frames.iter().map(|frame| self.large(frame)).collect();
+        let fps = u16::from(self.options.fps);
         let bytes = match form {
-            Form::Strip => picture::to_png(&self.strip()?, Some(&origin))?,
-            Form::Apng => {
-                let frames = self.there_and_back();
-                let delay = 1000 / u16::from(self.options.fps);
-                to_apng(&frames.iter().collect::<Vec<_>>(), delay, Some(&origin))?
-            }
+            Form::Strip => picture::to_png(&self.strip(frames)?, Some(&origin))?,
+            Form::Apng => to_apng(&there_and_back(&frames), 1000 / fps, Some(&origin))?,
             Form::Gif => {
-                let frames = self.there_and_back();
-                let delay = 100 / u16::from(self.options.fps);
-                Timelapse { delay, hold: delay, max_frames: frames.len() }.to_gif(&frames)?
+                let frames: Vec<Image> = there_and_back(&frames).into_iter().cloned().collect();
+                Timelapse { delay: 100 / fps, hold: 100 / fps, max_frames: frames.len() }.to_gif(&frames)?
             }
-            Form::Mp4 => return self.mp4(out),
+            Form::Mp4 => return self.mp4(&there_and_back(&frames), out),
             Form::Folder => {
-                for (at, frame) in self.frames.iter().enumerate() {
+                for (at, frame) in frames.iter().enumerate() {
                     let file = out.join(format!("{at:04}.png"));
-                    std::fs::create_dir_all(out)?;
-                    picture::write(&file, &self.large(frame), Some(&origin))?;
+                    create_folder_of(&file)?;
+                    picture::write(&file, frame, Some(&origin))?;
                 }
                 return Ok(());
             }
@@ -200,32 +195,25 @@ impl Walked<'_> {
         enlarged(frame, usize::from(self.options.enlarge))
     }
 
-    /// The frames, and those between the ends once more in reverse.
-    fn there_and_back(&self) -> Vec<Image> {
-        let inner = &self.frames[1..self.frames.len() - 1];
-        self.frames.iter().chain(inner.iter().rev()).map(|frame| self.large(frame)).collect()
-    }
-
     /// The frames side by side, a part of the walk in a row; the first frame of a row is a stop, and so is the
     /// last one of the last row.
-    fn strip(&self) -> anyhow::Result<Image> {
+    fn strip(&self, frames: Vec<Image>) -> anyhow::Result<Image> {
         let per_part = usize::from(self.options.frames);
-        let tile = |(at, frame): (usize, &Image)| Tile {
-            image: self.large(frame),
+        let tile = |(at, image): (usize, Image)| Tile {
+            image,
             caption: match at % per_part {
                 0 => self.stops[at / per_part].0.clone(),
                 _ => String::new(),
             },
         };
-        let tiles: Vec<Tile> = self.frames.iter().enumerate().map(tile).collect();
+        let tiles: Vec<Tile> = frames.into_iter().enumerate().map(tile).collect();
         let columns = if self.stops.len() == 2 { tiles.len() } else { per_part };
         let layout = Layout { columns: Some(columns), tile: 1, ..Layout::default() };
         Ok(sheet::contact_sheet(&tiles, &layout)?)
     }
 
     /// H.264 by ffmpeg, which reads the frames as raw pixels.
-    fn mp4(&self, out: &Path) -> anyhow::Result<()> {
-        let frames = self.there_and_back();
+    fn mp4(&self, frames: &[&Image], out: &Path) -> anyhow::Result<()> {
         let size = format!("{}x{}", frames[0].width, frames[0].height);
         let rate = self.options.fps.to_string();
         let mut command = Command::new("ffmpeg");
