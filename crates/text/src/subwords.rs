@@ -20,7 +20,7 @@ const MOST_LETTERS: usize = 12;
 #[serde(default, deny_unknown_fields)]
 pub struct SubwordConfig {
     /// The number of vectors. An n-gram has the vector of its hash; n-grams of equal hash share one. Default
-    /// 4096, at least 1.
+    /// 4096, at least 1. A batch takes 4 bytes for each bucket and each of its different words.
     pub buckets: usize,
     /// The number of letters of the shortest n-grams. Default 3, at least 1.
     pub shortest: usize,
@@ -158,7 +158,7 @@ mod tests {
             let (x, y) = (of.get(a)?, of.get(b)?);
             Ok(dot(&x, &y)? / (dot(&x, &x)? * dot(&y, &y)?).sqrt())
         };
-        assert!(cosine(0, 4)? > 0.999 && cosine(0, 2)? > 0.4 && cosine(0, 1)? > 0.1);
+        assert!(cosine(0, 4)? > 0.999 && cosine(0, 2)? > 0.4 && cosine(0, 1)? > 0.2);
         assert!(cosine(0, 3)?.abs() < 0.35, "{}", cosine(0, 3)?);
         let squares = of.sqr()?.mean(D::Minus1)?.to_vec1::<f32>()?;
         assert!(squares.iter().all(|square| (0.4..2.5).contains(square)), "{squares:?}");

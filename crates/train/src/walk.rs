@@ -46,7 +46,7 @@ impl Walk {
         self.weights(device, |_, way| (1.0 - way, way))
     }
 
-    /// The weights of spherical interpolation, `sin((1 - t) a) / sin a` and `sin(t a) / sin a` with the angle `a`
+    /// The weights of spherical interpolation, exact at the stops, `sin((1 - t) a) / sin a` and `sin(t a) / sin a` with the angle `a`
     /// between two stops; those of linear interpolation where they have the same direction, or none.
     ///
     /// # Shapes
@@ -76,12 +76,7 @@ impl Walk {
         let mut weights = vec![0f32; self.places.len() * self.stops];
         for (row, &(before, way)) in weights.chunks_exact_mut(self.stops).zip(&self.places) {
             let (first, second) = of(before, way);
-            // Exact at the stops.
-            row[before] = if way == 1.0 { 0.0 } else { first as f32 };
-            row[before + 1] = if way == 0.0 { 0.0 } else { second as f32 };
-            if way == 0.0 || way == 1.0 {
-                row[before + usize::from(way == 1.0)] = 1.0;
-            }
+            (row[before], row[before + 1]) = (first as f32, second as f32);
         }
         Ok(Tensor::from_vec(weights, (self.places.len(), self.stops), device)?)
     }

@@ -65,7 +65,7 @@ impl From<Axis> for Scale {
     }
 }
 
-/// What is drawn.
+/// The form of the plot.
 enum Plot {
     /// Statistics on one axis.
     One(CurveOptions),
