@@ -4,12 +4,16 @@
 //!
 //! `cargo run --release --example train_text -- STEPS [KEY=VALUE …]`, such as `2000 data.captions=wide`
 //!
-//! `from=MODEL` starts from the text encoder and the prior of a model. `into=MODEL out=FILE` writes a copy of a
+//! `from=MODEL` starts from the text encoder and the prior of a model; words are matched by their spelling. `into=MODEL out=FILE` writes a copy of a
 //! model with the trained text encoder: its generator and its attributes stay, and its captions are others. The
 //! text code of the copy is noise, so that the attribute code alone has the content of a caption.
+//!
+//! `missed=FILE` writes the claims of the captions as people write them, development half, that are not
+//! understood, as a table: class, caption, attribute, claimed values, what the encoder reads, separated by tabs.
 #![allow(clippy::print_stdout)]
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -22,12 +26,15 @@ use t2f::ops::adam::{Adam, AdamConfig};
 use t2f::ops::grad::gradients;
 use t2f::ops::init::Parameters;
 use t2f::ops::rng::Key;
-use t2f::text::Tokenizer;
+use t2f::text::{Tokenizer, WORD_VECTORS, keep_vectors};
 use t2f::train::components::Components;
 use t2f::train::config::Config;
 use t2f::train::labels::labels;
 use t2f::train::model::{Model, ModelFile};
 use t2f::train::{device, trainer};
+
+/// Arguments that name files.
+const FILES: [&str; 4] = ["from=", "into=", "out=", "missed="];
 
 /// Captions of a part that are measured.
 const MEASURED: usize = 500;
@@ -38,9 +45,9 @@ fn main() -> anyhow::Result<()> {
     let (steps, arguments) = arguments.split_first().context("expected the number of steps")?;
     let steps: u64 = steps.parse().context("the number of steps")?;
     let file = |name: &str| arguments.iter().find_map(|it| it.strip_prefix(name)).map(PathBuf::from);
-    let [from, into, out] = ["from=", "into=", "out="].map(file);
+    let [from, into, out, missed] = FILES.map(file);
     anyhow::ensure!(into.is_some() == out.is_some(), "give both `into=MODEL` and `out=FILE`, or none");
-    let is_file = |it: &&String| ["from=", "into=", "out="].iter().any(|name| it.starts_with(name));
+    let is_file = |it: &&String| FILES.iter().any(|name| it.starts_with(name));
     let settings = arguments.iter().filter(|it| !is_file(it)).cloned();
     let settings: Vec<String> = std::iter::once("loader.texts=64".to_owned()).chain(settings).collect();
     let mut config = Config::resolve(Some("faces-64"), None, &settings)?;
@@ -58,9 +65,16 @@ fn main() -> anyhow::Result<()> {
     let prior = AttributePrior::new(&schema.sizes(), text.embedding_size(), &vb.pp("prior"))?;
     if let Some(model) = &from {
         let stored = candle_core::safetensors::load(model, &device)?;
+        let words = Model::load(model, "cpu", &Components::new())?;
         for (name, var) in parameters.vars() {
             let value = stored.get(&name).with_context(|| format!("{}: no {name}", model.display()))?;
-            var.set(&value.to_dtype(DType::F32)?).with_context(|| format!("{}: {name}", model.display()))?;
+            let mut value = value.to_dtype(DType::F32)?;
+            if name == format!("text.{WORD_VECTORS}") {
+                let known = keep_vectors(&var, &tokenizer, &value, words.tokenizer())?;
+                println!("{} of them have the vectors of {}", known.kept, model.display());
+                value = known.vectors;
+            }
+            var.set(&value).with_context(|| format!("{}: {name}", model.display()))?;
         }
     }
     let rates = AdamConfig { lr: 4e-3.into(), beta1: 0.9, ..AdamConfig::default() };
@@ -110,6 +124,31 @@ fn main() -> anyhow::Result<()> {
         print(name, understood(&captions)?);
     }
     let people = Half::Dev.captions()?;
+    if let Some(path) = &missed {
+        let mut table = String::new();
+        for one in people.captions() {
+            let content = prior.content(&text.encode(std::slice::from_ref(&one.caption.text))?)?;
+            for claim in &one.caption.claims {
+                let of = &content[0][claim.attribute]; // class 0 is "not mentioned"
+                if claim.allowed.iter().map(|value| of[value + 1]).sum::<f32>() > 0.5 {
+                    continue;
+                }
+                let attribute = &schema.attributes()[claim.attribute];
+                let allowed: Vec<&str> =
+                    claim.allowed.iter().map(|value| attribute.values[*value].as_str()).collect();
+                let read: Vec<String> = std::iter::once("-")
+                    .chain(attribute.values.iter().map(String::as_str))
+                    .zip(of)
+                    .filter(|(_, share)| **share > 0.1)
+                    .map(|(value, share)| format!("{value} {share:.2}"))
+                    .collect();
+                let (class, caption) = (&one.class, &one.caption.text);
+                let (name, allowed, read) = (&attribute.name, allowed.join("|"), read.join(", "));
+                writeln!(table, "{class}\t{caption}\t{name}\t{allowed}\t{read}")?;
+            }
+        }
+        std::fs::write(path, table).with_context(|| path.display().to_string())?;
+    }
     let mut classes = BTreeMap::<&str, Vec<Caption>>::new();
     for one in people.captions() {
         for class in ["all", one.class.as_str()] {

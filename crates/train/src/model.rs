@@ -42,8 +42,7 @@ pub struct Model {
     pipeline: Pipeline,
     device: Device,
     hash: String,
-    /// The number of words in the vocabulary.
-    words: usize,
+    tokenizer: Tokenizer,
 }
 
 impl Model {
@@ -102,7 +101,7 @@ impl Model {
             pipeline,
             device: device.clone(),
             hash: blake3::hash(bytes).to_hex().to_string(),
-            words: tokenizer.words_known(),
+            tokenizer,
         })
     }
 
@@ -233,12 +232,17 @@ impl Model {
     /// Whether the model was trained with caption dropout or without captions, so that the empty caption means
     /// any image.
     pub fn has_empty_caption(&self) -> bool {
-        self.config.loader.caption_dropout > 0.0 || self.words == 0
+        self.config.loader.caption_dropout > 0.0 || self.words_known() == 0
     }
 
     /// The number of words in the vocabulary; 0 if the data had no captions.
     pub fn words_known(&self) -> usize {
-        self.words
+        self.tokenizer.words_known()
+    }
+
+    /// The tokenizer with the vocabulary of the training captions.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
     }
 
     /// The unknown words of a caption, once each. The model ignores them, unless it

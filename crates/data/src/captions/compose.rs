@@ -152,10 +152,11 @@ impl Composer<'_> {
         items.extend(pieces.appositions);
         items.extend(pieces.doing);
         items.extend(pieces.does.iter().chain(&pieces.clauses).map(|text| self.singular(text)));
-        match self.keys.below("denied traits", 3) {
+        match self.keys.below("denied traits", 4) {
             _ if pieces.denied.is_empty() => {}
             0 => items.push(self.no(&pieces.denied)),
             1 => items.extend(pieces.denied.iter().map(|denied| format!("no {}", bare(&denied.text)))),
+            2 => items.push(self.statement(&pieces.denied)),
             _ => items.push(self.without(&pieces.denied)),
         }
         items.extend(pieces.not.iter().map(|text| format!("not {text}")));
@@ -304,16 +305,17 @@ impl Composer<'_> {
             let comma = self.pick("before without", &[" ", ", ", ", but "]);
             let without = self.without(&pieces.denied);
             let list = self.no(&pieces.denied);
-            text = match self.keys.below("denial at the end", 7) {
+            text = match self.keys.below("denial at the end", 10) {
                 0 | 1 => format!("{text}, {list}"),
                 2 => format!("{text}, but {list}"),
                 3 => format!("{text}, who {}", self.singular(&self.denies(&pieces.denied))),
-                4 if request => format!("{text}. {list} please"),
-                5 if request => {
-                    let full: Vec<&str> = pieces.denied.iter().map(|denied| denied.text.as_str()).collect();
-                    let skip =
-                        ["don't add ", "do not give {him} ", "please leave out ", "skip ", "don't draw "];
-                    format!("{text}. {}{}", self.pick("leave out", &skip), joined("or", &full))
+                4..=7 if request => {
+                    let stop = self.pick("before wish", &[". ", ". ", ", ", " - ", ", and ", "; "]);
+                    format!("{text}{stop}{}", self.wish(&pieces.denied))
+                }
+                4 | 5 => {
+                    let stop = self.pick("before statement", &[". ", ". ", ", ", " - ", "; "]);
+                    format!("{text}{stop}{}", self.statement(&pieces.denied))
                 }
                 _ if without.starts_with("with") => format!("{text}{comma}{without}"),
                 _ => format!("{text}, {without}"),
@@ -372,7 +374,13 @@ impl Composer<'_> {
         let wears = self.pick("wears", &wears[..if predicates.is_empty() { 4 } else { 5 }]);
         predicates.extend(self.wearing().map(|it| format!("{wears} {it}")));
         let pieces = std::mem::take(&mut self.pieces);
-        if !pieces.denied.is_empty() {
+        let mut sentences = pieces.clauses;
+        if !pieces.denied.is_empty() && self.keys.flip("denial as a sentence", 0.3) {
+            sentences.push(match self.keys.flip("denial as a wish", 0.3) {
+                true => self.wish(&pieces.denied),
+                false => self.statement(&pieces.denied),
+            });
+        } else if !pieces.denied.is_empty() {
             predicates.push(self.denies(&pieces.denied));
         }
         if !pieces.doing.is_empty() {
@@ -407,7 +415,7 @@ impl Composer<'_> {
             }
             units.push(text);
         }
-        units.extend(pieces.clauses);
+        units.extend(sentences);
         let mut units = self.shuffled(units);
         // *This man* comes first, *also* not at once.
         units.sort_by_key(|unit| unit.contains("also ") as u8 + 1 - u8::from(unit.starts_with("th")));
@@ -440,7 +448,7 @@ fn scenery(scene: &str) -> String {
 
 /// Whether a predicate denies.
 fn denies(predicate: &str) -> bool {
-    ["n't}", " not ", " no ", "without", "{lacks}", "never", "anything but", "far from"]
+    ["n't}", " not ", " no ", "without", "{lacks}", "{hates}", "{refuses}", " off", "never", "anything but", "far from"]
         .iter()
         .any(|word| predicate.contains(word))
 }

@@ -104,7 +104,7 @@ impl Placer<'_> {
             let text = said.chosen.text.as_str();
             match &said.stance {
                 Stance::Affirmed => group.adjectives.push(text),
-                Stance::Denied => group.denied.push(text),
+                Stance::Denied | Stance::Withdrawn => group.denied.push(text),
                 Stance::Contrasted(other) => {
                     group.contrasts.push(contrast(self.keys, &said.subject.name, text, &other.text));
                 }

@@ -31,7 +31,9 @@
 //! the sex of a phrase holds if the caption also names the sex. `if silent=subject` holds if the
 //! caption says nothing about a subject, `if denial` in captions that deny. Of the places of phrases see [`Slot`]. In a phrase `{his}`
 //! and `{him}` agree with the person, `{looks}` and any other verb with the subject, and `{20-29}` is
-//! a number of that range in digits or words.
+//! a number of that range in digits or words. `^` in a phrase `has:` marks where an adjective of the
+//! head's first subject may stand: with `of hair`, `a full ^beard` is *a full white beard*, and states
+//! white hair.
 
 use crate::attributes::{Attributes, Schema};
 
@@ -90,6 +92,8 @@ pub(super) struct Phrase {
     pub(super) text: String,
     pub(super) weight: usize,
     pub(super) held_out: bool,
+    /// Where an adjective of the head may be put in, in bytes.
+    pub(super) mark: Option<usize>,
 }
 
 /// The values of an attribute that phrases are true of.
@@ -440,7 +444,7 @@ fn phrases(text: &str) -> Result<Vec<Phrase>, String> {
         };
         match text.is_empty() {
             true => Err("a phrase is empty".to_owned()),
-            false => Ok(Phrase { text: text.into(), weight, held_out }),
+            false => Ok(Phrase { text: text.replace('^', ""), weight, held_out, mark: text.find('^') }),
         }
     };
     text.split(',').map(phrase).collect()

@@ -22,11 +22,13 @@
 //! | vague words | `dark hair` | `hair-colour` black or brown |
 //! | several subjects in one word | `a grandmother` | `sex` woman, `age` old |
 //! | adjectives of one head | `long curly black hair`, `her hair is long and black`, `whose eyes are blue` | as the adjectives |
+//! | adjectives on another noun | `a white beard`, `a short black bob` | as the adjectives and the noun |
 //! | denial | `no glasses`, `doesn't wear a hat`, `anything but young` | all values that the phrase excludes |
 //! | list of denials | `no glasses, hat or earrings`, `neither glasses nor a hat` | those of each denial |
 //! | denial beside affirmation | `no hat but big earrings` | of each its own |
 //! | contrast | `not black but blond hair`, `a cap instead of a beanie` | the affirmed phrase |
 //! | correction | `black hair - no, sorry, brown`, `I said blue eyes, but they are green` | the last phrase |
+//! | withdrawal | `in a hat... no, no hat`, `has earrings. Scratch the earrings` | as the denial |
 //! | remark | `in a red scarf`, `works as a nurse` | none |
 //!
 //! A denied phrase may exclude more than its affirmation states ([`lexicon`]): *a hat* is a beanie or a
@@ -122,6 +124,7 @@ impl Grammar {
                 plan::Stance::Denied => "denied",
                 plan::Stance::Contrasted(_) => "contrasted",
                 plan::Stance::Corrected(_) => "corrected",
+                plan::Stance::Withdrawn => "withdrawn",
             };
             (said.chosen.text.clone(), stance)
         });

@@ -15,6 +15,21 @@ pub(super) fn any(text: &str) -> String {
     }
 }
 
+/// The plural without its article: `beards`, `glasses`. `None` of phrases with more than adjectives and a noun.
+pub(super) fn plural(text: &str) -> Option<String> {
+    let noun = bare(text);
+    let further = [" on ", " in ", " of ", " with ", " over ", " under ", " behind ", " near ", " and ", "{"];
+    if further.iter().any(|word| noun.contains(word)) {
+        return None;
+    }
+    let hissing = ["s", "x", "sh", "ch"].iter().any(|end| noun.ends_with(end));
+    Some(match (noun.len() < text.len() && !text.starts_with("a pair of "), hissing) {
+        (false, _) => noun.to_owned(),
+        (true, true) => format!("{noun}es"),
+        (true, false) => format!("{noun}s"),
+    })
+}
+
 /// `a, b and c`, with a joint such as *and* before the last item.
 pub(super) fn joined(joint: &str, items: &[impl Borrow<str>]) -> String {
     match items {

@@ -67,6 +67,7 @@ pub(super) fn plural(verb: &str) -> String {
         "has" => "have".into(),
         "does" => "do".into(),
         "doesn't" => "don't".into(),
+        "hasn't" => "haven't".into(),
         "was" => "were".into(),
         verb => match verb.strip_suffix("es").filter(|stem| stem.ends_with("sh") || stem.ends_with("ch")) {
             Some(stem) => stem.into(),

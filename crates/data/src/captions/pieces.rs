@@ -3,7 +3,7 @@
 //! A mention becomes one piece: an adjective, a noun phrase after *with*, a clause, a denial. The
 //! mentions of one head share one noun: *long curly black hair that is not dyed*.
 
-use super::corrections::{contrast, correction, correction_at_end};
+use super::corrections::{contrast, correction, correction_at_end, withdrawal, withdrawal_at_end};
 use super::keys::Keys;
 use super::lexicon::{Lexicon, Slot};
 use super::plan::{Chosen, Plan, Said, Stance, Style};
@@ -51,13 +51,14 @@ pub(super) struct Pieces {
 pub(super) fn place(lexicon: &Lexicon, plan: &Plan, wording: Wording, keys: Keys) -> Pieces {
     let mut placer = Placer { lexicon, wording, keys, style: plan.style, pieces: Pieces::default() };
     let mut heads = Vec::new();
-    for said in &plan.said {
+    let mentions = carry(lexicon, plan, keys);
+    for said in &mentions {
         match (said.chosen.form.slot, said.subject.head) {
             (Slot::Of, Some(head)) if !heads.contains(&head) => {
                 heads.push(head);
                 let of_head =
                     |said: &&Said| said.chosen.form.slot == Slot::Of && said.subject.head == Some(head);
-                let group: Vec<&Said> = plan.said.iter().filter(of_head).collect();
+                let group: Vec<&Said> = mentions.iter().filter(of_head).collect();
                 placer.head(&lexicon.heads[head], &group);
             }
             (Slot::Of, _) => {}
@@ -76,6 +77,35 @@ pub(super) fn place(lexicon: &Lexicon, plan: &Plan, wording: Wording, keys: Keys
     placer.pieces
 }
 
+/// The mentions, where a noun may carry the adjective of a head: *a white beard* in place of *a beard* and
+/// *white hair*.
+fn carry<'l>(lexicon: &Lexicon, plan: &Plan<'l>, keys: Keys) -> Vec<Said<'l>> {
+    let mut said = plan.said.clone();
+    let affirmed = |said: &Said, slot| said.chosen.form.slot == slot && matches!(said.stance, Stance::Affirmed);
+    for (at, head) in lexicon.heads.iter().enumerate() {
+        let Some(first) = lexicon.subjects.iter().find(|subject| subject.head == Some(at)) else { continue };
+        let adjective = said.iter().position(|said| said.subject.name == first.name && affirmed(said, Slot::Of));
+        let carries = |it: &Said| affirmed(it, Slot::Has) && it.subject.head == Some(at) && it.chosen.mark.is_some();
+        let carriers: Vec<usize> = (0..said.len()).filter(|at| carries(&said[*at])).collect();
+        let (Some(adjective), false) = (adjective, carriers.is_empty()) else { continue };
+        if !keys.flip(&format!("{} carried", head.name), 0.5) {
+            continue;
+        }
+        let carrier = carriers[keys.below(&format!("{} carrier", head.name), carriers.len())];
+        let text = said[adjective].chosen.text.clone();
+        let chosen = &mut said[carrier].chosen;
+        if let Some(mark) = chosen.mark {
+            chosen.text.insert_str(mark, &format!("{text} "));
+        }
+        // *Brown hair and a brown beard*.
+        let other = said[carrier].subject.group != said[adjective].subject.group;
+        if !(other && keys.flip(&format!("{} carried too", head.name), 0.2)) {
+            said.remove(adjective);
+        }
+    }
+    said
+}
+
 /// The places of the phrases so far.
 pub(super) struct Placer<'l> {
     lexicon: &'l Lexicon,
@@ -88,7 +118,7 @@ pub(super) struct Placer<'l> {
 impl Placer<'_> {
     fn said(&mut self, said: &Said) {
         let (name, rank) = (said.subject.name.as_str(), said.subject.rank);
-        let Chosen { form, text } = &said.chosen;
+        let Chosen { form, text, .. } = &said.chosen;
         let slot = form.slot;
         match &said.stance {
             Stance::Affirmed => {
@@ -110,6 +140,11 @@ impl Placer<'_> {
                 }
                 _ => self.pieces.not.push(text.clone()),
             },
+            Stance::Withdrawn if self.keys.flip(&format!("{name} withdrawn at the end"), 0.5) => {
+                self.affirmed(name, rank, slot, text);
+                self.pieces.tail.push(withdrawal_at_end(self.keys, name, text));
+            }
+            Stance::Withdrawn => self.last(slot, &withdrawal(self.keys, name, text)),
             Stance::Contrasted(other) => {
                 self.last(slot, &contrast(self.keys, name, text, &other.text));
             }

@@ -18,6 +18,8 @@ const DENIALS: f64 = 0.215;
 const CORRECTIONS: f64 = 0.05;
 /// The share of captions that may name a value beside another one: *not black but brown*.
 const CONTRASTS: f64 = 0.04;
+/// The share of captions that deny where one denied phrase is affirmed first: *a hat - no, no hat*.
+const WITHDRAWALS: f64 = 0.2;
 /// The rate of a denial where something is there: *no sunglasses* of somebody in round glasses.
 const SPECIFIC_DENIAL: f64 = 0.1;
 /// The share of captions with one remark or more, and of those with a second one.
@@ -71,6 +73,8 @@ impl Style {
 pub(super) struct Chosen<'l> {
     pub(super) form: &'l Form,
     pub(super) text: String,
+    /// Where an adjective of the head may be put in, in bytes.
+    pub(super) mark: Option<usize>,
 }
 
 /// How a caption mentions a subject.
@@ -82,6 +86,8 @@ pub(super) enum Stance<'l> {
     Contrasted(Chosen<'l>),
     /// The phrase after another one that is taken back.
     Corrected(Chosen<'l>),
+    /// The phrase, taken back: *a hat - no, no hat*.
+    Withdrawn,
 }
 
 /// A mention of a subject.
@@ -154,7 +160,7 @@ fn claims(said: &[Said], schema: &Schema) -> Claims {
     for Said { chosen, stance, .. } in said {
         for meaning in &chosen.form.meanings {
             let allowed = match stance {
-                Stance::Denied => {
+                Stance::Denied | Stance::Withdrawn => {
                     let all = 0..schema.values(meaning.attribute).len();
                     all.filter(|value| !meaning.wide.contains(value)).collect()
                 }
@@ -283,7 +289,7 @@ impl<'l> Planner<'l, '_> {
         let mut stream = self.keys.words.child(name).rng();
         let at = rng::weighted(&mut stream, phrases.iter().map(|(_, _, weight)| *weight));
         let (form, phrase, _) = phrases[at];
-        Some(Chosen { form, text: resolve(&phrase.text, self.keys, name) })
+        Some(Chosen { form, text: resolve(&phrase.text, self.keys, name), mark: phrase.mark })
     }
 
     /// Whether a condition holds; one about the sex asks of a phrase that the caption names it.
@@ -320,9 +326,16 @@ impl<'l> Planner<'l, '_> {
         }
     }
 
-    /// Gives one mention another phrase that is denied or taken back.
+    /// Gives one mention another phrase that is denied or taken back, and takes back a denied one.
     fn alternate(&self, said: &mut [Said<'l>]) {
         let keys = self.keys;
+        if keys.chance("withdrawal", WITHDRAWALS) {
+            let mut denied: Vec<&mut Said> = said.iter_mut().filter(|said| withdrawable(said)).collect();
+            denied.sort_by_cached_key(|said| keys.rank(&format!("withdrawn {}", said.subject.name)));
+            if let Some(first) = denied.into_iter().next() {
+                first.stance = Stance::Withdrawn;
+            }
+        }
         for (name, rate) in [("contrast", CONTRASTS), ("correction", CORRECTIONS)] {
             if !keys.chance(name, rate) {
                 continue;
@@ -402,9 +415,17 @@ fn raised(rate: f64, verbosity: f64) -> f64 {
     1.0 - (1.0 - rate).powf(verbosity)
 }
 
+/// Whether a mention is of something that a caption may affirm before it denies it.
+fn withdrawable(said: &Said) -> bool {
+    matches!(said.stance, Stance::Denied)
+        && matches!(said.chosen.form.slot, Slot::Has | Slot::Wears)
+        && said.subject.absent.is_some()
+        && !said.chosen.text.contains(" or ")
+}
+
 /// Whether a phrase can be denied: *no a few days of stubble* and *not not smiling* cannot.
 pub(super) fn deniable(text: &str) -> bool {
-    const STARTS: [&str; 26] = [
+    const STARTS: [&str; 38] = [
         "no ",
         "not ",
         "nothing",
@@ -431,6 +452,18 @@ pub(super) fn deniable(text: &str) -> bool {
         "from ",
         "of ",
         "something ",
+        "never ",
+        "rarely ",
+        "hardly ",
+        "barely ",
+        "{is}",
+        "{isn't}",
+        "{does}",
+        "{has}",
+        "{can't}",
+        "{could}",
+        "{refuses}",
+        "{forgot}",
     ];
     let starts = STARTS.iter().any(|start| text.starts_with(start));
     let inner =

@@ -44,6 +44,7 @@ fn value(said: &Said, keys: Keys) -> String {
             Slot::Has | Slot::Wears | Slot::No => format!("no {text}"),
             _ => format!("not {text}"),
         },
+        Stance::Withdrawn => super::corrections::withdrawal(keys, name, &said.chosen.text),
         Stance::Contrasted(other) => super::corrections::contrast(keys, name, text, bare(&other.text)),
         Stance::Corrected(other) => {
             let marker = keys

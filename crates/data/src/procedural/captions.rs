@@ -30,7 +30,7 @@ impl CaptionStyle {
     pub fn version(self) -> u32 {
         match self {
             Self::Plain => 1,
-            Self::Wide => 2,
+            Self::Wide => 3,
         }
     }
 }
