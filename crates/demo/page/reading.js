@@ -25,10 +25,15 @@ export function notes(understood, facts) {
   const words = (reading) =>
     understood.pieces.filter((piece) => piece.reading === reading).map((piece) => piece.text);
   const found = [];
-  const letters = words("letters");
+  const letters = understood.pieces.filter((piece) => piece.reading === "letters");
+  const alike = letters.filter((piece) => piece.like);
+  const alone = letters.filter((piece) => !piece.like).map((piece) => piece.text);
   const ignored = words("ignored");
   const cut = words("cut");
-  if (letters.length) found.push(`${quoted(letters)}: not in the vocabulary, read by ${its(letters)} letters.`);
+  for (const [word, like] of new Map(alike.map(({ text: word, like }) => [word, like]))) {
+    found.push(`${quoted([word])}: not in the vocabulary, read about like ${quoted([like])}.`);
+  }
+  if (alone.length) found.push(`${quoted(alone)}: not in the vocabulary, read by ${its(alone)} letters.`);
   if (ignored.length) found.push(`${quoted(ignored)}: not in the vocabulary, ignored.`);
   if (cut.length) found.push(`${quoted(cut)}: not read; the model reads ${facts.caption_words} words.`);
   const denials = understood.unread_denials.map((denial) => denial.phrase);

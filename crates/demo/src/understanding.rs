@@ -99,7 +99,7 @@ fn understood(model: &Model, caption: &str, of: Understanding) -> Understood {
     let attributes = of.content.iter().enumerate();
     let denial = |UnreadDenial { word, phrase, known }| Denial { word, phrase, known };
     Understood {
-        pieces: pieces(model, caption),
+        pieces: pieces(model, caption, &of.read_as),
         attributes: attributes.map(|(at, content)| said(model.schema(), &claims, at, content)).collect(),
         unread_denials: of.unread_denials.into_iter().map(denial).collect(),
     }

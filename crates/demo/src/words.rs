@@ -1,5 +1,7 @@
 //! A caption in pieces, each with whether the model reads it.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use t2f_train::model::Model;
 use utoipa::ToSchema;
@@ -9,6 +11,10 @@ use utoipa::ToSchema;
 pub(crate) struct Piece {
     text: String,
     reading: Reading,
+    /// The known word that an unknown one is read about like.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false)]
+    like: Option<String>,
 }
 
 /// How the model reads a piece of a caption.
@@ -28,7 +34,7 @@ pub(crate) enum Reading {
 }
 
 /// The words of a caption, with what is between them.
-pub(crate) fn pieces(model: &Model, caption: &str) -> Vec<Piece> {
+pub(crate) fn pieces(model: &Model, caption: &str, read_as: &BTreeMap<String, String>) -> Vec<Piece> {
     let any_cut = !model.cut_words(caption).is_empty();
     let unknown = if model.reads_unknown_words() { Reading::Letters } else { Reading::Ignored };
     let mut end = 0;
@@ -41,7 +47,9 @@ pub(crate) fn pieces(model: &Model, caption: &str) -> Vec<Piece> {
             () if model.unknown_words(text).is_empty() => Reading::Known,
             () => unknown,
         };
-        pieces.push(Piece { text: text.to_owned(), reading });
+        let unknown = if reading == Reading::Letters { model.unknown_words(text) } else { Vec::new() };
+        let like = unknown.iter().find_map(|word| read_as.get(word).cloned());
+        pieces.push(Piece { text: text.to_owned(), reading, like });
     }
     pieces
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use candle_core::{D, Device, Tensor};
+use candle_core::{D, DType, Device, Tensor};
 use candle_nn::{Init, VarBuilder};
 use serde::{Deserialize, Serialize};
 use t2f_ops::setting::SettingError;
@@ -11,11 +11,11 @@ use crate::config::{LstmConfig, Pooling};
 use crate::error::{Error, Result};
 use crate::lstm::Lstm;
 use crate::sentence::SentenceConfig;
-use crate::subwords::Subwords;
+use crate::subwords::{HostSubwords, Subwords};
 use crate::text_encoder::TextEncoder;
 use crate::tokenizer::{PAD_ID, Tokenizer, UNKNOWN_ID};
 use crate::vocabulary::Vocabulary;
-use crate::word_vectors::WORD_VECTORS;
+use crate::word_vectors::{WORD_VECTORS, most_similar};
 
 /// The text encoder, `[text]`; `kind` selects it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -110,6 +110,9 @@ impl TextConfig {
         }
     }
 }
+
+/// The least cosine of the vectors of words that are read alike. Vectors of unlike words have cosines of about 0.
+const SIMILAR: f32 = 0.5;
 
 /// A word of a caption.
 struct Token {
@@ -226,6 +229,17 @@ impl LstmEncoder {
         rows.chunks(GROUP).map(group).collect()
     }
 
+    /// The known words with their vectors.
+    fn known_vectors(&self, subwords: &HostSubwords) -> Result<Vec<(String, Vec<f32>)>> {
+        let own = self.words.to_dtype(DType::F32)?.to_vec2::<f32>()?;
+        let vector = |(word, id): (String, u32)| {
+            let own = own.get(id as usize)?;
+            let sum = subwords.of(&word).iter().zip(own).map(|(a, b)| a + b).collect();
+            Some((word, sum))
+        };
+        Ok(self.tokenizer.known().filter_map(vector).collect())
+    }
+
     fn pool(&self, states: &Tensor, mask: &Tensor) -> Result<Tensor> {
         if self.config.compat.is_some() {
             return Ok(states.narrow(1, states.dim(1)? - 1, 1)?.squeeze(1)?);
@@ -291,6 +305,18 @@ impl TextEncoder for LstmEncoder {
 
     fn reads_unknown_words(&self) -> bool {
         self.subwords.is_some()
+    }
+
+    fn similar_word(&self, word: &str) -> Result<Option<(String, f32)>> {
+        let Some(subwords) = &self.subwords else { return Ok(None) };
+        let words = self.tokenizer.words(word)?;
+        let [word] = words.as_slice() else { return Ok(None) };
+        if self.tokenizer.id(word) != UNKNOWN_ID {
+            return Ok(None);
+        }
+        let subwords = subwords.on_host()?;
+        let similar = most_similar(&subwords.of(word), self.known_vectors(&subwords)?);
+        Ok(similar.filter(|(_, cosine)| *cosine >= SIMILAR))
     }
 
     fn cut_words(&self, caption: &str) -> Result<Vec<String>> {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use candle_nn::{Init, VarBuilder};
 use serde::{Deserialize, Serialize};
 use t2f_ops::setting::SettingError;
@@ -99,6 +99,11 @@ impl Subwords {
         Ok(Self { config, vectors })
     }
 
+    /// The vectors in memory, for single words.
+    pub(crate) fn on_host(&self) -> Result<HostSubwords> {
+        Ok(HostSubwords { config: self.config, vectors: self.vectors.to_dtype(DType::F32)?.to_vec2()? })
+    }
+
     /// The vectors of words, `(T, W)`. A word that occurs several times is computed once.
     ///
     /// # Errors
@@ -129,10 +134,29 @@ impl Subwords {
     }
 }
 
+/// The vectors of n-grams in memory.
+pub(crate) struct HostSubwords {
+    config: SubwordConfig,
+    vectors: Vec<Vec<f32>>,
+}
+
+impl HostSubwords {
+    /// The vector of a word, as that of [`Subwords::of`] but for the order of sums.
+    pub(crate) fn of(&self, word: &str) -> Vec<f32> {
+        let buckets = self.config.buckets_of(word);
+        let weight = 1.0 / (buckets.len() as f32).sqrt();
+        let mut sum = vec![0.0; self.vectors.first().map_or(0, Vec::len)];
+        for vector in buckets.iter().filter_map(|bucket| self.vectors.get(*bucket as usize)) {
+            sum.iter_mut().zip(vector).for_each(|(sum, value)| *sum += weight * value);
+        }
+        sum
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use candle_core::{D, DType, Var};
+    use candle_core::{D, Var};
     use t2f_ops::grad::gradients;
     use t2f_ops::rng::{self, Key};
 

@@ -59,6 +59,15 @@ pub trait TextEncoder: Send + Sync + std::fmt::Debug {
         false
     }
 
+    /// The known word whose vector is most similar to that of an unknown word, which is read about like it, and
+    /// the cosine of the two. `None`, the default, if unknown words are ignored, or no known word is similar.
+    ///
+    /// # Errors
+    /// If the tokenizer or the device fails.
+    fn similar_word(&self, _word: &str) -> Result<Option<(String, f32)>> {
+        Ok(None)
+    }
+
     /// The words at the end of a caption that are not read, in order, since the caption has more than the
     /// maximum length. An encoder without a maximum returns none, the default.
     ///

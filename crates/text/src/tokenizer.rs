@@ -134,6 +134,13 @@ impl Tokenizer {
         (0..size).map(of).collect()
     }
 
+    /// The words of letters, with their ids, by frequency.
+    pub(crate) fn known(&self) -> impl Iterator<Item = (String, u32)> {
+        let ids = Self::SPECIAL as u32..self.vocabulary_size() as u32;
+        let words = ids.filter_map(|id| Some((self.0.id_to_token(id)?, id)));
+        words.filter(|(word, _)| word.chars().all(char::is_alphabetic))
+    }
+
     /// The number of ids.
     pub fn vocabulary_size(&self) -> usize {
         self.0.get_vocab_size(true)

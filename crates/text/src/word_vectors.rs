@@ -8,6 +8,9 @@ use crate::tokenizer::Tokenizer;
 /// The name of the word vectors `(V, W)` among the parameters of the LSTM encoder.
 pub const WORD_VECTORS: &str = "embedding.weight";
 
+/// The difference of cosines of words that are equally similar.
+const NEAR: f32 = 0.1;
+
 /// Word vectors of which some come from another vocabulary.
 #[derive(Debug)]
 pub struct KeptVectors {
@@ -48,6 +51,20 @@ pub fn keep_vectors(
     })
 }
 
+/// The first word whose cosine with `vector` is within [`NEAR`] of the largest, and the cosine. Words are ordered by
+/// frequency, so that of *woman* and the typing error *womna* the word is taken.
+pub(crate) fn most_similar(vector: &[f32], words: Vec<(String, Vec<f32>)>) -> Option<(String, f32)> {
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+    let cosine = |other: &[f32]| {
+        let root = (dot(vector, vector) * dot(other, other)).sqrt();
+        if root > 0.0 { dot(vector, other) / root } else { 0.0 }
+    };
+    let all: Vec<(String, f32)> =
+        words.into_iter().map(|(word, other)| (word, cosine(&other))).collect();
+    let largest = all.iter().fold(f32::NEG_INFINITY, |largest, (_, cosine)| largest.max(*cosine));
+    all.into_iter().find(|(_, cosine)| *cosine >= largest - NEAR)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,5 +85,16 @@ mod tests {
             "padding, unknown words and `man` are kept, `hat` is new"
         );
         Ok(())
+    }
+
+    #[test]
+    fn of_equally_similar_words_the_more_frequent_one_is_taken() {
+        let words = [("hat", [0.0, 1.0]), ("woman", [1.0, 0.3]), ("womna", [1.0, 0.0])];
+        let words = || words.iter().map(|(word, vector)| ((*word).to_owned(), vector.to_vec())).collect();
+        let (word, cosine) = most_similar(&[2.0, 0.0], words()).unwrap();
+        assert_eq!(word, "woman");
+        assert!((cosine - 1.0 / 1.09f32.sqrt()).abs() < 1e-6);
+        assert_eq!(most_similar(&[0.0, 2.0], words()).unwrap().0, "hat");
+        assert_eq!(most_similar(&[1.0], Vec::new()), None);
     }
 }

@@ -234,6 +234,8 @@ fn words_unknown_to_the_vocabulary_are_read_by_their_n_grams() -> Result<()> {
         assert_ne!(rows[at], rows[other], "rows {at} and {other}");
     }
     assert_eq!(encoder.unknown_words("a purple b")?, ["purple"]);
+    assert_eq!([encoder.similar_word("a")?, encoder.similar_word("two words")?], [None, None]);
+    assert_eq!(build(small(), &parameters(), DType::F32)?.similar_word("purple")?, None);
     let wrong = |subwords: SubwordConfig, compat| {
         let config = LstmConfig { subwords: Some(subwords), compat, ..small() };
         TextConfig::Lstm(config).check().unwrap_err().to_string()

@@ -4,6 +4,8 @@
 //! A [`Pipeline`] is built on trainable parameters (training), on their average (samples), or on a model
 //! file. It contains neither losses nor data.
 
+use std::collections::BTreeMap;
+
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use t2f_data::attributes::Attributes;
@@ -254,9 +256,17 @@ impl Pipeline {
             let content = self.content(&self.scaled_embedding(captions, guidance_scale)?)?;
             for (caption, content) in captions.iter().zip(content) {
                 let unread_denials = self.unread_denials_of(caption, Some(&content), guidance_scale)?;
+                let unknown_words = self.text.unknown_words(caption)?;
+                let mut read_as = BTreeMap::new();
+                for word in &unknown_words {
+                    if let Some((known, _)) = self.text.similar_word(word)? {
+                        read_as.insert(word.clone(), known);
+                    }
+                }
                 all.push(Understanding {
                     content,
-                    unknown_words: self.text.unknown_words(caption)?,
+                    unknown_words,
+                    read_as,
                     cut_words: self.text.cut_words(caption)?,
                     unread_denials,
                 });

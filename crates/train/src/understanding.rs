@@ -1,6 +1,8 @@
 //! What a model understands of a caption: its content about each attribute, and the words that it does not
 //! read.
 
+use std::collections::BTreeMap;
+
 use t2f_data::Image;
 use t2f_data::attributes::{Attributes, Claim, Claims, Observation};
 
@@ -66,6 +68,9 @@ pub struct Understanding {
     pub content: Vec<Content>,
     /// The unknown words, once each.
     pub unknown_words: Vec<String>,
+    /// Of unknown words the known ones that they are read about like
+    /// ([`TextEncoder::similar_word`](t2f_text::TextEncoder::similar_word)).
+    pub read_as: BTreeMap<String, String>,
     /// The words after the maximum length, which the model does not read.
     pub cut_words: Vec<String>,
     /// The denials that the model does not read.

@@ -111,7 +111,7 @@ impl<'a> Explanation<'a> {
         let schema = self.model.schema();
         let captions = self.captions.iter().zip(&self.pictures);
         let captions = captions.map(|((caption, understanding), pictures)| {
-            let Understanding { content, unknown_words, cut_words, unread_denials } = understanding;
+            let Understanding { content, unknown_words, read_as, cut_words, unread_denials } = understanding;
             let denial = |denial: &UnreadDenial| {
                 json!({"word": denial.word, "phrase": denial.phrase, "known": denial.known})
             };
@@ -119,6 +119,7 @@ impl<'a> Explanation<'a> {
                 "caption": caption,
                 "attributes": attributes(schema, content),
                 "unknown_words": unknown_words,
+                "read_as": read_as,
                 "cut_words": cut_words,
                 "unread_denials": unread_denials.iter().map(denial).collect::<Vec<_>>(),
                 "pictures": pictures,
@@ -181,7 +182,11 @@ fn lines(schema: &Schema, of: &Understanding) -> Vec<String> {
         lines.push(format!("  not mentioned: {}", others.join(", ")));
     }
     if !of.unknown_words.is_empty() {
-        lines.push(format!("  unknown words: {}", quoted(&of.unknown_words)));
+        let words = of.unknown_words.iter().map(|word| match of.read_as.get(word) {
+            Some(known) => format!("\"{word}\" (read like \"{known}\")"),
+            None => format!("\"{word}\""),
+        });
+        lines.push(format!("  unknown words: {}", words.collect::<Vec<_>>().join(", ")));
     }
     if !of.cut_words.is_empty() {
         lines.push(format!("  words after the maximum length, not read: {}", quoted(&of.cut_words)));
