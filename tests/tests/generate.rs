@@ -383,6 +383,7 @@ fn a_walk_begins_and_ends_at_the_pictures_of_its_captions() {
         let bytes = fs::read(home.path().join(out)).unwrap();
         match out {
             "walk.gif" => {
+                assert!(bytes.windows(17).any(|it| it == b"DigitalSourceType"));
                 let decoder = image::codecs::gif::GifDecoder::new(std::io::Cursor::new(bytes)).unwrap();
                 assert_eq!(image::AnimationDecoder::into_frames(decoder).count(), 8);
             }

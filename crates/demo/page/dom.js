@@ -21,7 +21,7 @@ export const picture = (base64, alt) => element("img", { src: png(base64), alt, 
 export const decoded = (images) => Promise.all(images.map((image) => image.decode().catch(() => {})));
 
 // A file name of a caption: its words in lower case.
-export function fileName(caption, end) {
+export function fileName(caption, end, extension = "png") {
   const words = caption.toLowerCase().replace(/[^a-z0-9]+/g, "-").slice(0, 60);
-  return `${words.replace(/^-+|-+$/g, "") || "face"}-${end}.png`;
+  return `${words.replace(/^-+|-+$/g, "") || "face"}-${end}.${extension}`;
 }

@@ -47,10 +47,16 @@ export async function showWalk(results, context) {
     const image = picture(frames[at], at < last / 2 ? caption : other);
     strip.append(element("button", { type: "button", className: "tile", onclick: jump }, image, percent));
   }
-  const download = element("a", { className: "button", href: url, download: fileName(`${caption} ${other}`, `seed${seed}-walk`) }, "Download animation");
+  const file = (extension) => fileName(`${caption} ${other}`, `seed${seed}-walk`, extension);
+  const link = (name, href, extension) =>
+    element("a", { className: "button", href, download: file(extension) }, name);
+  const downloads = [
+    link("Download animation", url, "png"),
+    link("Download GIF", url.replace("/walk.png", "/walk.gif"), "gif"),
+  ];
   show(0);
   const ends = element("div", { className: "ends" }, element("span", {}, caption), element("span", {}, other));
-  const actions = element("div", { className: "actions" }, button, download);
+  const actions = element("div", { className: "actions" }, button, ...downloads);
   const large = element("div", { className: "large" }, screen, ends, slider, actions);
   results.replaceChildren(element("div", { className: "walk" }, large, strip));
   return `A walk of ${frames.length} frames`;

@@ -45,6 +45,7 @@ pub(crate) fn router(app: App) -> Router {
         .routes(routes!(understanding::understanding))
         .routes(routes!(walk::walk))
         .routes(routes!(walk::walk_png))
+        .routes(routes!(walk::walk_gif))
         .routes(routes!(openapi));
     let (router, document) = routes.split_for_parts();
     let document = document.to_json().unwrap_or_default();

@@ -1,4 +1,5 @@
-//! Walks between two captions: `POST /api/v1/walk` for the frames, `GET /api/v1/walk.png` for the animation.
+//! Walks between two captions: `POST /api/v1/walk` for the frames, `GET /api/v1/walk.png` and `walk.gif` for the
+//! animation.
 
 use axum::Json;
 use axum::extract::State;
@@ -9,6 +10,7 @@ use t2f_data::Image;
 use t2f_pictures::animation::{there_and_back, to_apng};
 use t2f_pictures::picture::to_png;
 use t2f_pictures::provenance::Provenance;
+use t2f_pictures::timelapse::Timelapse;
 use t2f_train::model::Model;
 use utoipa::{IntoParams, ToSchema};
 
@@ -101,18 +103,34 @@ pub(crate) async fn walk_png(
     headers: HeaderMap,
     QueryString(request): QueryString<WalkRequest>,
 ) -> Result<Response, Problem> {
-    let tag = Tag::of(&[app.facts.hash.as_bytes(), request.url().as_bytes()]);
-    if tag.is_known(&headers) {
-        return Ok(tag.not_modified());
-    }
-    let of = request.clone();
-    let file = move |model: &Model, images: Vec<Image>| {
-        let prompt = format!("{} → {}", of.from.as_str(), of.to.as_str());
-        let origin = Provenance::generated(model.hash(), &prompt, &of.seed.0.to_string())
-            .sampled(of.truncation.0, of.guidance.0);
-        to_apng(&there_and_back(&images), DELAY, Some(&origin)).map_err(Problem::internal)
+    let encode =
+        |images: &[Image], origin: &Provenance| to_apng(&there_and_back(images), DELAY, Some(origin));
+    request.file(&app, &headers, "image/apng", encode).await
+}
+
+/// The animation of a walk as a GIF file, of at most 256 colours a frame, with its provenance as a comment.
+#[utoipa::path(
+    get,
+    path = "/api/v1/walk.gif",
+    operation_id = "getWalkGif",
+    params(WalkRequest),
+    responses(
+        (status = 200, description = "The GIF file", content_type = "image/gif", body = Vec<u8>),
+        (status = 304, description = "The client has the file"),
+        RefusalsOfQuery
+    )
+)]
+pub(crate) async fn walk_gif(
+    State(app): State<App>,
+    headers: HeaderMap,
+    QueryString(request): QueryString<WalkRequest>,
+) -> Result<Response, Problem> {
+    let encode = |images: &[Image], origin: &Provenance| {
+        let frames: Vec<Image> = there_and_back(images).into_iter().cloned().collect();
+        let timelapse = Timelapse { delay: DELAY / 10, hold: DELAY / 10, max_frames: frames.len() };
+        timelapse.to_gif(&frames, Some(origin))
     };
-    Ok(tag.answer("image/apng", request.run(&app, file).await?))
+    request.file(&app, &headers, "image/gif", encode).await
 }
 
 impl WalkRequest {
@@ -136,6 +154,28 @@ impl WalkRequest {
             make(model, images)
         };
         app.queue.run(work).await?
+    }
+
+    /// The answer with the animation in a form of file, `kind`.
+    async fn file(
+        self,
+        app: &App,
+        headers: &HeaderMap,
+        kind: &'static str,
+        encode: impl Fn(&[Image], &Provenance) -> t2f_pictures::Result<Vec<u8>> + Send + 'static,
+    ) -> Result<Response, Problem> {
+        let tag = Tag::of(&[app.facts.hash.as_bytes(), kind.as_bytes(), self.url().as_bytes()]);
+        if tag.is_known(headers) {
+            return Ok(tag.not_modified());
+        }
+        let of = self.clone();
+        let file = move |model: &Model, images: Vec<Image>| {
+            let prompt = format!("{} → {}", of.from.as_str(), of.to.as_str());
+            let origin = Provenance::generated(model.hash(), &prompt, &of.seed.0.to_string())
+                .sampled(of.truncation.0, of.guidance.0);
+            encode(&images, &origin).map_err(Problem::internal)
+        };
+        Ok(tag.answer(kind, self.run(app, file).await?))
     }
 
     /// The address of the animation.

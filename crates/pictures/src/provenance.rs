@@ -2,7 +2,7 @@
 //!
 //! It is written as PNG text (iTXt) and as an XMP packet whose `DigitalSourceType` is IPTC's term for
 //! media of a trained model. It is a label and not a watermark: programs that rewrite the file may drop
-//! it.
+//! it. A GIF and a video have both as a comment.
 
 use std::fmt::Write;
 
@@ -38,6 +38,13 @@ impl Provenance {
             self.fields.push(("Guidance scale", guidance_scale.to_string()));
         }
         self
+    }
+
+    /// The entries and the source type as lines of text, for files without fields: a comment of a GIF or a video.
+    pub fn comment(&self) -> String {
+        let source = [("DigitalSourceType", MARK.to_owned())];
+        let lines = self.fields.iter().chain(&source).map(|(keyword, value)| format!("{keyword}: {value}"));
+        lines.collect::<Vec<_>>().join("\n")
     }
 
     /// Keyword and text of every iTXt chunk, the XMP packet last.

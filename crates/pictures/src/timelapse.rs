@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use gif::{Encoder, Frame, Repeat};
+use gif::{Encoder, Extension, Frame, Repeat};
 
 use t2f_data::Image;
 
@@ -14,6 +14,7 @@ use crate::canvas::{enlarged, paste};
 use crate::error::{Error, Result};
 use crate::palette::quantized;
 use crate::picture::read;
+use crate::provenance::Provenance;
 
 /// Options of a timelapse.
 #[derive(Clone, Debug)]
@@ -34,14 +35,15 @@ impl Default for Timelapse {
 }
 
 impl Timelapse {
-    /// The GIF file of `frames`.
+    /// The GIF file of `frames`, with the provenance as its comment.
     ///
     /// # Errors
     /// If there are no frames, or one is wider or higher than 65,535 pixels.
-    pub fn to_gif(&self, frames: &[Image]) -> Result<Vec<u8>> {
+    pub fn to_gif(&self, frames: &[Image], provenance: Option<&Provenance>) -> Result<Vec<u8>> {
         let side = |of: fn(&Image) -> usize| frames.iter().map(of).max().unwrap_or(0);
         let size = (side(|image| image.width), side(|image| image.height));
-        self.encode(even_choice(frames.len(), self.max_frames), size, |frame| Ok(frames[frame].clone()))
+        let chosen = even_choice(frames.len(), self.max_frames);
+        self.encode(chosen, size, provenance, |frame| Ok(frames[frame].clone()))
     }
 
     /// The GIF file of the samples in a run folder: `fakes_init.png`, then every `fakes<KIMG>.png`.
@@ -59,13 +61,14 @@ impl Timelapse {
             let picture = read(file)?;
             size = (size.0.max(picture.width), size.1.max(picture.height));
         }
-        self.encode((0..chosen.len()).collect(), size, |frame| read(chosen[frame]))
+        self.encode((0..chosen.len()).collect(), size, None, |frame| read(chosen[frame]))
     }
 
     fn encode(
         &self,
         shown: Vec<usize>,
         (width, height): (usize, usize),
+        provenance: Option<&Provenance>,
         mut frame: impl FnMut(usize) -> Result<Image>,
     ) -> Result<Vec<u8>> {
         if shown.is_empty() {
@@ -78,6 +81,12 @@ impl Timelapse {
         let mut bytes = Vec::new();
         let mut encoder = Encoder::new(&mut bytes, columns, rows, &[]).map_err(Error::Gif)?;
         encoder.set_repeat(Repeat::Infinite).map_err(Error::Gif)?;
+        if let Some(provenance) = provenance {
+            let comment = provenance.comment();
+            encoder
+                .write_raw_extension(Extension::Comment.into(), &[comment.as_bytes()])
+                .map_err(|error| Error::Gif(error.into()))?;
+        }
         for (i, &index) in shown.iter().enumerate() {
             let picture = frame(index)?;
             let factor = (width / picture.width.max(1)).min(height / picture.height.max(1));
@@ -161,7 +170,7 @@ mod tests {
         let levels: Vec<Image> = [(4, [250, 0, 0]), (8, [0, 250, 0]), (16, [0, 0, 250])]
             .map(|(s, c)| Image::filled(s, s, c))
             .into();
-        let bytes = Timelapse::default().to_gif(&levels).unwrap();
+        let bytes = Timelapse::default().to_gif(&levels, None).unwrap();
         let (decoder, frames) = decoded(&bytes);
         assert_eq!(decoder.repeat(), Repeat::Infinite);
         assert_eq!(frames.iter().map(|frame| frame.delay).collect::<Vec<_>>(), [25, 25, 250]);
@@ -198,6 +207,6 @@ mod tests {
     #[test]
     fn a_timelapse_needs_a_frame() {
         assert!(Timelapse::default().of_run(tempfile::tempdir().unwrap().path()).is_err());
-        assert!(Timelapse::default().to_gif(&[]).is_err());
+        assert!(Timelapse::default().to_gif(&[], None).is_err());
     }
 }

@@ -18,6 +18,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
 pub use error::{Error, Result};
+pub use faces::Pictures;
 pub use run::Watched;
 pub use screen::{View, draw};
 
@@ -32,8 +33,9 @@ pub fn watch(run: &Path, every: Duration) -> Result<()> {
     let mut watched = Watched::open(run)?;
     let mut view = View::default();
     terminal::with(|terminal| {
+        let mut pictures = Pictures::of_terminal();
         loop {
-            terminal.draw(|frame| draw(frame, &watched, &view))?;
+            terminal.draw(|frame| draw(frame, &watched, &view, &mut pictures))?;
             if terminal::next(every, &mut view)? {
                 return Ok(());
             }
@@ -49,7 +51,7 @@ pub fn watch(run: &Path, every: Duration) -> Result<()> {
 pub fn page(run: &Path, width: u16, height: u16) -> Result<String> {
     let watched = Watched::open(run)?.without_faces();
     let Ok(mut terminal) = Terminal::new(TestBackend::new(width, height));
-    let Ok(_) = terminal.draw(|frame| draw(frame, &watched, &View::default()));
+    let Ok(_) = terminal.draw(|frame| draw(frame, &watched, &View::default(), &mut Pictures::blocks()));
     let buffer = terminal.backend().buffer();
     let rows = buffer.content.chunks(usize::from(width.max(1)));
     let lines = rows.map(|row| row.iter().map(|cell| cell.symbol()).collect::<String>());

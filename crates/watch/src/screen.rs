@@ -9,6 +9,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, LineGauge, Paragraph, Row, Table};
 use t2f_pictures::curves::{Group, groups};
 
+use crate::faces::Pictures;
 use crate::run::Watched;
 use crate::{chart, faces};
 
@@ -45,7 +46,7 @@ impl View {
 }
 
 /// Draws the page.
-pub fn draw(frame: &mut Frame, run: &Watched, view: &View) {
+pub fn draw(frame: &mut Frame, run: &Watched, view: &View, pictures: &mut Pictures) {
     let area = frame.area();
     let bottom = if area.height >= 24 { (area.height / 3).max(BOTTOM) } else { 0 };
     let rows = [Constraint::Length(3), Constraint::Min(6), Constraint::Length(bottom), Constraint::Length(1)];
@@ -62,7 +63,7 @@ pub fn draw(frame: &mut Frame, run: &Watched, view: &View) {
         chart::draw(frame, left, &run.rows, &all[at], view.log);
         values(frame, right, run, &all[at]);
     }
-    below(frame, lower, run);
+    below(frame, lower, run, pictures);
     let position = if all.is_empty() { String::new() } else { format!("  ({} groups)", all.len()) };
     let help = format!(" q leave   \u{2190} \u{2192} other curves{position}   l logarithmic axis");
     frame.render_widget(Line::from(help).dark_gray(), keys);
@@ -155,7 +156,7 @@ fn values(frame: &mut Frame, area: Rect, run: &Watched, group: &Group) {
 }
 
 /// Faces and the end of the log.
-fn below(frame: &mut Frame, area: Rect, run: &Watched) {
+fn below(frame: &mut Frame, area: Rect, run: &Watched, pictures: &mut Pictures) {
     if area.height < 3 {
         return;
     }
@@ -168,7 +169,7 @@ fn below(frame: &mut Frame, area: Rect, run: &Watched) {
         let block = bordered(&format!("Newest faces, {name}"));
         let inner = block.inner(left);
         frame.render_widget(block, left);
-        faces::draw(images, inner, frame.buffer_mut());
+        faces::draw(pictures, name, images, inner, frame.buffer_mut());
     }
     let lines: Vec<Line> = run.log.iter().map(|line| Line::from(line.as_str())).collect();
     let log = Paragraph::new(lines).style(Style::new().fg(Color::Gray)).block(bordered("Log"));

@@ -9,7 +9,7 @@ use t2f_data::Image;
 use t2f_pictures::picture;
 use t2f_pictures::sheet::{Layout, Tile, contact_sheet};
 use t2f_train::config::Config;
-use t2f_watch::{View, Watched, draw, page};
+use t2f_watch::{Pictures, View, Watched, draw, page};
 
 /// A run of the preset `quick`, 22.8 kimg in all, without output.
 fn run() -> tempfile::TempDir {
@@ -87,7 +87,7 @@ fn other_keys_select_other_curves_and_wrap_around() {
     let watched = Watched::open(run.path()).unwrap();
     let text = |view: &View| {
         let mut terminal = Terminal::new(TestBackend::new(100, 30)).unwrap();
-        terminal.draw(|frame| draw(frame, &watched, view)).unwrap();
+        terminal.draw(|frame| draw(frame, &watched, view, &mut Pictures::blocks())).unwrap();
         terminal.backend().to_string()
     };
     let mut view = View::default();
@@ -110,7 +110,7 @@ fn the_newest_faces_are_drawn_and_new_output_is_read() {
     let mut watched = Watched::open(run.path()).unwrap();
     let blocks = |watched: &Watched| {
         let mut terminal = Terminal::new(TestBackend::new(120, 40)).unwrap();
-        terminal.draw(|frame| draw(frame, watched, &View::default())).unwrap();
+        terminal.draw(|frame| draw(frame, watched, &View::default(), &mut Pictures::blocks())).unwrap();
         terminal.backend().to_string().matches('▀').count()
     };
     assert_eq!(blocks(&watched), 0);

@@ -61,9 +61,11 @@ fn equal_requests_have_equal_answers() {
 fn a_client_that_has_a_file_is_told_so_without_a_generation() {
     let running = Running::start();
     let mut client = Client::new(running.address);
-    for path in
-        ["/api/v1/face.png?caption=a+man&seed=3", "/api/v1/walk.png?from=a+man&to=a+woman&seed=3&frames=4"]
-    {
+    for path in [
+        "/api/v1/face.png?caption=a+man&seed=3",
+        "/api/v1/walk.png?from=a+man&to=a+woman&seed=3&frames=4",
+        "/api/v1/walk.gif?from=a+man&to=a+woman&seed=3&frames=4",
+    ] {
         let first = client.get(path);
         let tag = first.header("etag").to_owned();
         assert!(first.status == 200 && tag.starts_with('"') && tag.len() > 10, "{tag}");

@@ -8,6 +8,7 @@ use clap::Args;
 use t2f_data::Image;
 use t2f_pictures::animation::{there_and_back, to_apng};
 use t2f_pictures::sheet::{self, Layout, Tile};
+use t2f_pictures::provenance::Provenance;
 use t2f_pictures::timelapse::Timelapse;
 use t2f_pictures::{enlarged, picture};
 use t2f_train::model::Model;
@@ -176,9 +177,10 @@ impl Walked<'_> {
             Form::Apng => to_apng(&there_and_back(&frames), 1000 / fps, Some(&origin))?,
             Form::Gif => {
                 let frames: Vec<Image> = there_and_back(&frames).into_iter().cloned().collect();
-                Timelapse { delay: 100 / fps, hold: 100 / fps, max_frames: frames.len() }.to_gif(&frames)?
+                let timelapse = Timelapse { delay: 100 / fps, hold: 100 / fps, max_frames: frames.len() };
+                timelapse.to_gif(&frames, Some(&origin))?
             }
-            Form::Mp4 => return self.mp4(&there_and_back(&frames), out),
+            Form::Mp4 => return self.mp4(&there_and_back(&frames), &origin, out),
             Form::Folder => {
                 for (at, frame) in frames.iter().enumerate() {
                     let file = out.join(format!("{at:04}.png"));
@@ -213,12 +215,13 @@ impl Walked<'_> {
     }
 
     /// H.264 by ffmpeg, which reads the frames as raw pixels.
-    fn mp4(&self, frames: &[&Image], out: &Path) -> anyhow::Result<()> {
+    fn mp4(&self, frames: &[&Image], origin: &Provenance, out: &Path) -> anyhow::Result<()> {
         let size = format!("{}x{}", frames[0].width, frames[0].height);
         let rate = self.options.fps.to_string();
         let mut command = Command::new("ffmpeg");
         command.args(["-loglevel", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", &size]);
         command.args(["-r", &rate, "-i", "-", "-c:v", "libx264", "-crf", "16", "-pix_fmt", "yuv420p"]);
+        command.args(["-metadata", &format!("comment={}", origin.comment())]);
         command.args(["-movflags", "+faststart"]).arg(out).stdin(Stdio::piped()).stderr(Stdio::piped());
         let other = "give a .gif or a .png as `--out`, which need no other program";
         let mut child = command.spawn().map_err(|error| match error.kind() {
