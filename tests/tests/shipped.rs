@@ -1,4 +1,4 @@
-//! The embedded model: it generates without a run, and its quality is that of its model card.
+//! The embedded models: they generate without a run, and their quality is that of their model card.
 
 use std::path::Path;
 
@@ -6,8 +6,12 @@ use serde_json::Value;
 
 use crate::program::run;
 
-/// The figures of the model card, from `t2f metrics --json`.
-const STATED: &str = include_str!("../../crates/t2f/assets/faces.json");
+/// The embedded models, the default first, with their resolutions and the figures of the model card, from
+/// `t2f metrics --json`.
+const EMBEDDED: [(&str, u32, &str); 2] = [
+    ("faces-128", 128, include_str!("../../crates/t2f/assets/faces-128.json")),
+    ("faces-64", 64, include_str!("../../crates/t2f/assets/faces-64.json")),
+];
 
 fn ok(folder: &Path, args: &[&str]) -> String {
     let ran = run(folder, args);
@@ -18,27 +22,37 @@ fn ok(folder: &Path, args: &[&str]) -> String {
 #[test]
 fn generates_without_a_run_and_the_same_bytes_each_time() {
     let folder = tempfile::tempdir().unwrap();
-    for file in ["one.png", "two.png"] {
-        ok(folder.path(), &["generate", "--seeds", "5", "--out", file, "a woman with red hair and glasses"]);
+    let common = ["generate", "--seeds", "5", "a woman with red hair and glasses", "--out"];
+    let generate = |file: &str, model: &[&str]| {
+        ok(folder.path(), &[&common[..], &[file], model].concat());
+        std::fs::read(folder.path().join(file)).unwrap()
+    };
+    let default = generate("one.png", &[]);
+    for (at, (name, side, _)) in EMBEDDED.into_iter().enumerate() {
+        let named = generate("two.png", &["--model", name]);
+        assert_eq!(named == default, at == 0, "{name}");
+        let size = |at: usize| u32::from_be_bytes(named[at..at + 4].try_into().unwrap());
+        assert_eq!((size(16), size(20)), (side, side), "width and height in the PNG's header");
     }
-    let read = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
-    assert_eq!(read("one.png"), read("two.png"));
-    let size = |at: usize| u32::from_be_bytes(read("one.png")[at..at + 4].try_into().unwrap());
-    assert_eq!((size(16), size(20)), (64, 64), "width and height in the PNG's header");
+    let ran = run(folder.path(), &[&common[..], &["three.png", "--model", "faces-32"]].concat());
+    assert!(ran.code != 0 && ran.err.contains("faces-128 or faces-64"), "{}", ran.err);
 }
 
 /// Rounding differs between processors, which changes the class of a few faces.
 #[test]
 fn agreement_is_that_of_the_model_card() {
     let folder = tempfile::tempdir().unwrap();
-    ok(folder.path(), &["metrics", "--metrics", "faces", "--count", "500", "--json", "again.json"]);
-    let again: Value =
-        serde_json::from_slice(&std::fs::read(folder.path().join("again.json")).unwrap()).unwrap();
-    let stated: Value = serde_json::from_str(STATED).unwrap();
-    assert_eq!(again["model_hash"], stated["model_hash"]);
-    for key in ["aan", "aa", "chance", "ceiling"] {
-        let of = |scores: &Value| scores[key].as_f64().unwrap_or_else(|| panic!("no {key}"));
-        let (got, want) = (of(&again), of(&stated));
-        assert!((got - want).abs() < 0.02, "{key} is {got}, stated {want}");
+    for (name, _, stated) in EMBEDDED {
+        let arguments = ["metrics", name, "--metrics", "faces", "--count", "500", "--json", "again.json"];
+        ok(folder.path(), &arguments);
+        let again: Value =
+            serde_json::from_slice(&std::fs::read(folder.path().join("again.json")).unwrap()).unwrap();
+        let stated: Value = serde_json::from_str(stated).unwrap();
+        assert_eq!(again["model_hash"], stated["model_hash"]);
+        for key in ["aan", "aa", "chance", "ceiling"] {
+            let of = |scores: &Value| scores[key].as_f64().unwrap_or_else(|| panic!("no {key}"));
+            let (got, want) = (of(&again), of(&stated));
+            assert!((got - want).abs() < 0.02, "{name}: {key} is {got}, stated {want}");
+        }
     }
 }

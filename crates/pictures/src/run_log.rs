@@ -48,6 +48,13 @@ pub fn entries(run: &Path) -> Vec<Entry> {
     entries
 }
 
+/// Whether the schedule of a run is complete, by its log.
+pub fn is_finished(entries: &[Entry]) -> bool {
+    let begins = |entry: &&Entry, text: &str| entry.text.starts_with(text);
+    let last = entries.iter().rev().find(|entry| begins(entry, "finished:") || begins(entry, "run "));
+    last.is_some_and(|entry| entry.text.starts_with("finished:"))
+}
+
 /// The time and the text of a line.
 fn split(line: &str) -> Option<(&str, &str)> {
     let (time, text) = line.split_at_checked(TIME)?;

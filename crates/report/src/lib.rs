@@ -37,5 +37,6 @@ mod upload;
 
 pub use error::{Error, Result};
 pub use files::{Options, name, write};
+pub use number::significant;
 pub use run::Run;
 pub use upload::Tracker;

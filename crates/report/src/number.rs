@@ -1,7 +1,7 @@
 //! Numbers as text.
 
 /// A number with at most `digits` significant digits, as Python's format `.{digits}g`.
-pub(crate) fn significant(value: f64, digits: usize) -> String {
+pub fn significant(value: f64, digits: usize) -> String {
     if value.is_nan() {
         return "nan".into();
     }

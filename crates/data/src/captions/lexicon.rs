@@ -32,7 +32,7 @@
 //! caption says nothing about a subject, `if denial` in captions that deny. Of the places of phrases see [`Slot`]. In a phrase `{his}`
 //! and `{him}` agree with the person, `{looks}` and any other verb with the subject, and `{20-29}` is
 //! a number of that range in digits or words. `^` in a phrase `has:` marks where an adjective of the
-//! head's first subject may stand: with `of hair`, `a full ^beard` is *a full white beard*, and states
+//! head's first subject may stand: of a subject with `of hair`, `a full ^beard` is *a full white beard*, and states
 //! white hair.
 
 use crate::attributes::{Attributes, Schema};

@@ -17,7 +17,7 @@ pub const CAPTIONS_PER_IMAGE: (usize, usize) = (3, 5);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CaptionStyle {
-    /// Some 300 words, without denials; the default, and the captions that the shipped model was trained on.
+    /// Some 300 words, without denials; the default, for short runs.
     #[default]
     Plain,
     /// As people write: many words for each value, denials, corrections, remarks, typing errors.

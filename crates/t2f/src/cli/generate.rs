@@ -61,7 +61,8 @@ pub struct Options {
     /// Captions; each is generated with every seed
     #[arg(value_name = "CAPTION")]
     prompts: Vec<String>,
-    /// The model: a run folder, a checkpoint folder or a model.safetensors [default: the embedded model]
+    /// The model: a run folder, a checkpoint folder, a model.safetensors, or the name of an embedded model,
+    /// faces-128 or faces-64 [default: faces-128]
     #[arg(short, long, value_name = "PATH")]
     model: Option<PathBuf>,
     /// A file of captions, one a line; empty lines and lines that start with # are skipped; - is

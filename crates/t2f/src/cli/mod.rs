@@ -1,4 +1,4 @@
-//! The command line: `train`, `watch`, `generate`, `walk`, `demo`, `metrics`, `oracle`, `plot`, `report`, `export`,
+//! The command line: `train`, `sweep`, `watch`, `generate`, `walk`, `demo`, `metrics`, `oracle`, `plot`, `report`, `export`,
 //! `data`, `bench`.
 //!
 //! Each subcommand is one file: its options, their checks, and its output. The libraries do the work and
@@ -26,6 +26,7 @@ mod seeds;
 mod shipped;
 mod signals;
 mod source;
+mod sweep;
 mod terminal;
 mod train;
 mod walk;
@@ -55,6 +56,7 @@ const EXAMPLES: &str = "\
 Examples:
   t2f train                                     train on procedural faces; no download
   t2f generate --model runs/00000-procedural-quick \"a bald man with a beard\"
+  t2f sweep --set seed=0,1,2                    a run for each value, one table and one plot
   t2f watch runs/00000-procedural-quick         watch it in the terminal
   t2f demo                                      faces as you type, on a local page
   t2f plot runs/00000-procedural-quick          plot its loss curves again
@@ -67,6 +69,8 @@ Examples:
 enum Command {
     /// Train a model, or continue a run
     Train(train::Options),
+    /// Train a run for each combination of settings
+    Sweep(sweep::Options),
     /// Watch a run in the terminal
     Watch(watch::Options),
     /// Generate faces from captions
@@ -122,6 +126,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
     let outcome = match cli.command {
         Command::Train(options) => train::run(&options),
+        Command::Sweep(options) => sweep::run(&options, cli.threads),
         Command::Watch(options) => watch::run(&options),
         Command::Generate(options) => generate::run(&options),
         Command::Walk(options) => walk::run(&options),

@@ -1,4 +1,4 @@
-//! The embedded model, and the model of a command.
+//! The embedded models, and the model of a command.
 
 use std::path::Path;
 
@@ -9,21 +9,32 @@ use t2f_train::model::Model;
 use crate::cli::failure::because;
 use crate::cli::terminal;
 
-/// The embedded model file; its description is docs/model-card.md.
-const SHIPPED: &[u8] = include_bytes!("../../assets/faces.safetensors");
+/// The embedded model files by name, the default first; their description is docs/model-card.md.
+const EMBEDDED: [(&str, &[u8]); 2] = [
+    ("faces-128", include_bytes!("../../assets/faces-128.safetensors")),
+    ("faces-64", include_bytes!("../../assets/faces-64.safetensors")),
+];
 
-/// Loads the model of a path, or the embedded model for no path.
+/// Loads the model of a path, an embedded model by its name, or the default for neither. A file or folder goes
+/// before an embedded model of the same name.
 pub fn load(path: Option<&Path>, device_name: &str) -> anyhow::Result<Model> {
     let components = Components::new();
-    let Some(path) = path else {
-        return Ok(Model::from_bytes(SHIPPED, &device::open(device_name)?, &components)?);
+    let embedded = match path {
+        None => Some(EMBEDDED[0].1),
+        Some(path) if path.exists() => None,
+        Some(path) => EMBEDDED.iter().find(|(name, _)| Path::new(name) == path).map(|(_, bytes)| *bytes),
     };
+    if let Some(bytes) = embedded {
+        return Ok(Model::from_bytes(bytes, &device::open(device_name)?, &components)?);
+    }
+    let path = path.unwrap_or(Path::new(""));
     Model::load(path, device_name, &components).map_err(|error| {
+        let names = EMBEDDED.map(|(name, _)| name).join(" or ");
         because(
             error,
             format!("cannot load the model `{}`", path.display()),
             format!(
-                "give a run folder, a checkpoint folder or a model.safetensors; `{} train` creates one",
+                "give a run folder, a checkpoint folder, a model.safetensors, or {names}; `{} train` creates a model",
                 terminal::program()
             ),
         )

@@ -43,7 +43,8 @@ pub struct Options {
     /// Captions
     #[arg(required = true, value_name = "CAPTION")]
     captions: Vec<String>,
-    /// The model: a run folder, a checkpoint folder or a model.safetensors [default: the embedded model]
+    /// The model: a run folder, a checkpoint folder, a model.safetensors, or the name of an embedded model,
+    /// faces-128 or faces-64 [default: faces-128]
     #[arg(short, long, value_name = "PATH")]
     model: Option<PathBuf>,
     /// Seeds: numbers and ranges

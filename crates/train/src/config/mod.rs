@@ -34,9 +34,10 @@ pub use origin::Origin;
 pub use sections::{OptimizerConfig, OutputConfig};
 
 /// The built-in presets, by name.
-const PRESETS: [(&str, &str); 8] = [
+const PRESETS: [(&str, &str); 9] = [
     ("quick", include_str!("../../presets/quick.toml")),
     ("faces-64", include_str!("../../presets/faces-64.toml")),
+    ("faces-128", include_str!("../../presets/faces-128.toml")),
     ("photos-64", include_str!("../../presets/photos-64.toml")),
     ("celeba-64", include_str!("../../presets/celeba-64.toml")),
     ("celeba-128", include_str!("../../presets/celeba-128.toml")),
