@@ -9,10 +9,11 @@ use crate::program::{Ran, run};
 #[test]
 fn help_of_every_command_has_examples() {
     let here = Path::new(".");
-    let commands: [&[&str]; 13] = [
+    let commands: [&[&str]; 14] = [
         &[],
         &["bench"],
         &["train"],
+        &["sweep"],
         &["generate"],
         &["demo"],
         &["metrics"],
@@ -38,7 +39,7 @@ fn help_of_every_command_has_examples() {
 #[test]
 fn errors_state_the_accepted_values() {
     let folder = tempfile::tempdir().unwrap();
-    let cases: [(&[&str], &[&str]); 53] = [
+    let cases: [(&[&str], &[&str]); 57] = [
         (&["bench", "--resolutions", "48"], &["--resolutions", "power of two"]),
         (&["bench", "--loss", "hinge"], &["hinge", "wgan-gp"]),
         (&["bench", "--variants", "shared"], &["--peer"]),
@@ -91,6 +92,10 @@ fn errors_state_the_accepted_values() {
         (&["walk", "a", "b", "--out", "x.webp"], &["x.webp", ".gif"]),
         (&["walk", "a", "b", "--strip"], &["--strip", ".png"]),
         (&["walk", "a", "b", "c", "d", "--frames", "1000"], &["3001 frames", "2000"]),
+        (&["sweep"], &["--set"]),
+        (&["sweep", "--set", "seed"], &["`--set seed`", "seed=0,1,2"]),
+        (&["sweep", "--set", "seed=0,1", "--only", "2"], &["--only 2", "from 0"]),
+        (&["sweep", "--set", "seed=0,1", "--jobs", "0"], &["--jobs", "1..=256"]),
         (&["render"], &["render", "--help"]),
     ];
     for (arguments, needles) in cases {

@@ -35,5 +35,6 @@ mod shipped;
 mod signals;
 mod structure;
 mod swap;
+mod sweep;
 mod tensorboard;
 mod tiny;

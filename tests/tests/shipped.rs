@@ -9,8 +9,8 @@ use crate::program::run;
 /// The embedded models, the default first, with their resolutions and the figures of the model card, from
 /// `t2f metrics --json`.
 const EMBEDDED: [(&str, u32, &str); 2] = [
-    ("faces-128", 128, include_str!("../../crates/t2f/assets/faces-128.json")),
     ("faces-64", 64, include_str!("../../crates/t2f/assets/faces-64.json")),
+    ("faces-128", 128, include_str!("../../crates/t2f/assets/faces-128.json")),
 ];
 
 fn ok(folder: &Path, args: &[&str]) -> String {
@@ -35,7 +35,7 @@ fn generates_without_a_run_and_the_same_bytes_each_time() {
         assert_eq!((size(16), size(20)), (side, side), "width and height in the PNG's header");
     }
     let ran = run(folder.path(), &[&common[..], &["three.png", "--model", "faces-32"]].concat());
-    assert!(ran.code != 0 && ran.err.contains("faces-128 or faces-64"), "{}", ran.err);
+    assert!(ran.code != 0 && ran.err.contains("faces-64 or faces-128"), "{}", ran.err);
 }
 
 /// Rounding differs between processors, which changes the class of a few faces.

@@ -12,7 +12,7 @@ use t2f::train::pipeline::Sampling;
 
 fn main() -> anyhow::Result<()> {
     t2f::ops::Runtime::install(); // threads and allocator, once in a process
-    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/faces-128.safetensors");
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/faces-64.safetensors");
     let path = std::env::args().nth(1).unwrap_or_else(|| shipped.into());
     let model = Model::load(&path, "auto", &Components::new())?;
     let captions = ["an old man with a full beard", "a young woman with red hair and round glasses"];

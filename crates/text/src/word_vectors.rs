@@ -59,8 +59,7 @@ pub(crate) fn most_similar(vector: &[f32], words: Vec<(String, Vec<f32>)>) -> Op
         let root = (dot(vector, vector) * dot(other, other)).sqrt();
         if root > 0.0 { dot(vector, other) / root } else { 0.0 }
     };
-    let all: Vec<(String, f32)> =
-        words.into_iter().map(|(word, other)| (word, cosine(&other))).collect();
+    let all: Vec<(String, f32)> = words.into_iter().map(|(word, other)| (word, cosine(&other))).collect();
     let largest = all.iter().fold(f32::NEG_INFINITY, |largest, (_, cosine)| largest.max(*cosine));
     all.into_iter().find(|(_, cosine)| *cosine >= largest - NEAR)
 }

@@ -448,7 +448,19 @@ fn scenery(scene: &str) -> String {
 
 /// Whether a predicate denies.
 fn denies(predicate: &str) -> bool {
-    ["n't}", " not ", " no ", "without", "{lacks}", "{hates}", "{refuses}", " off", "never", "anything but", "far from"]
-        .iter()
-        .any(|word| predicate.contains(word))
+    [
+        "n't}",
+        " not ",
+        " no ",
+        "without",
+        "{lacks}",
+        "{hates}",
+        "{refuses}",
+        " off",
+        "never",
+        "anything but",
+        "far from",
+    ]
+    .iter()
+    .any(|word| predicate.contains(word))
 }

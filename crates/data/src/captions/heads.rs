@@ -1,5 +1,7 @@
 //! The mentions of one head in one noun phrase or clause: *long hair that is not black*.
 
+use std::cmp::Reverse;
+
 use super::corrections::{contrast, correction, correction_at_end};
 use super::lexicon::{Head, Phrase};
 use super::nouns::joined;
@@ -99,7 +101,11 @@ impl Placer<'_> {
         let mut group =
             Group { head, name, noun, adjectives: Vec::new(), contrasts, denied, corrected, rank };
         let mut mentions = mentions.to_vec();
-        mentions.sort_by_key(|said| said.subject.rank);
+        // *Long curly red hair*: the lowest rank stands next to the noun, but in one caption of eight.
+        mentions.sort_by_key(|said| Reverse(said.subject.rank));
+        if self.keys.flip(&format!("{} order", head.name), 0.12) {
+            mentions.reverse();
+        }
         for said in mentions {
             let text = said.chosen.text.as_str();
             match &said.stance {

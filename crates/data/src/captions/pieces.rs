@@ -81,11 +81,14 @@ pub(super) fn place(lexicon: &Lexicon, plan: &Plan, wording: Wording, keys: Keys
 /// *white hair*.
 fn carry<'l>(lexicon: &Lexicon, plan: &Plan<'l>, keys: Keys) -> Vec<Said<'l>> {
     let mut said = plan.said.clone();
-    let affirmed = |said: &Said, slot| said.chosen.form.slot == slot && matches!(said.stance, Stance::Affirmed);
+    let affirmed =
+        |said: &Said, slot| said.chosen.form.slot == slot && matches!(said.stance, Stance::Affirmed);
     for (at, head) in lexicon.heads.iter().enumerate() {
         let Some(first) = lexicon.subjects.iter().find(|subject| subject.head == Some(at)) else { continue };
-        let adjective = said.iter().position(|said| said.subject.name == first.name && affirmed(said, Slot::Of));
-        let carries = |it: &Said| affirmed(it, Slot::Has) && it.subject.head == Some(at) && it.chosen.mark.is_some();
+        let adjective =
+            said.iter().position(|said| said.subject.name == first.name && affirmed(said, Slot::Of));
+        let carries =
+            |it: &Said| affirmed(it, Slot::Has) && it.subject.head == Some(at) && it.chosen.mark.is_some();
         let carriers: Vec<usize> = (0..said.len()).filter(|at| carries(&said[*at])).collect();
         let (Some(adjective), false) = (adjective, carriers.is_empty()) else { continue };
         if !keys.flip(&format!("{} carried", head.name), 0.5) {

@@ -99,9 +99,11 @@ mod tests {
 
     #[test]
     fn every_phrase_is_in_the_text_and_a_denied_one_follows_a_denial() {
-        const DENIALS: [&str; 19] = [
+        const DENIALS: [&str; 38] = [
             "no", "not", "without", "neither", "nor", "isn't", "aren't", "doesn't", "don't", "never",
-            "lacking", "lacks", "lack", "far", "anything", "free", "none", "skip", "leave",
+            "lacking", "lacks", "lack", "far", "anything", "free", "none", "skip", "leave", "hasn't",
+            "haven't", "minus", "sans", "refuses", "refuse", "devoid", "zero", "hates", "hate", "taken",
+            "can't", "hold", "lose", "drop", "forget", "omit", "rid", "avoid",
         ];
         for (_, Plain { text, said, .. }) in plain(6000, Wording::Full) {
             let lower = text.to_lowercase();
@@ -217,6 +219,14 @@ mod tests {
             "clothes",
             "works as",
             " but no ",
+            "no wait, no",
+            "scratch the",
+            "lose the",
+            "there is no",
+            "on second thought",
+            "looking closer",
+            "white beard",
+            "long red hair",
             "no hat but",
             "is not a ",
             "actually",

@@ -25,8 +25,17 @@ fn the_document_names_every_route() {
     assert_eq!(document["openapi"].as_str().unwrap().get(..3), Some("3.1"));
     let paths = document["paths"].as_object().unwrap();
     let named: Vec<&str> = paths.keys().map(String::as_str).collect();
-    let routes =
-        ["face.png", "faces", "model", "openapi.json", "status", "understanding", "walk", "walk.gif", "walk.png"];
+    let routes = [
+        "face.png",
+        "faces",
+        "model",
+        "openapi.json",
+        "status",
+        "understanding",
+        "walk",
+        "walk.gif",
+        "walk.png",
+    ];
     assert_eq!(named, routes.map(|name| format!("/api/v1/{name}")));
     for (path, methods) in paths {
         for method in methods.as_object().unwrap().keys() {

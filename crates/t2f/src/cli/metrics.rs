@@ -56,8 +56,8 @@ separated by tabs: `negation<TAB>no glasses<TAB>glasses=none`; `a=x|y;b=z` are t
 Keys that end in _real are values of real images. Rows are appended to metric-<name>.jsonl of a
 run; docs/metrics.md has the formulas.")]
 pub struct Options {
-    /// A run folder, a model.safetensors, or the name of an embedded model, faces-128 or faces-64 [default:
-    /// faces-128]
+    /// A run folder, a model.safetensors, or the name of an embedded model, faces-64 or faces-128 [default:
+    /// faces-64]
     #[arg(value_name = "MODEL")]
     model: Option<PathBuf>,
     /// Metrics [default: attributes,features if there is an oracle for the data, else

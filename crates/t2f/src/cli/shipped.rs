@@ -11,8 +11,8 @@ use crate::cli::terminal;
 
 /// The embedded model files by name, the default first; their description is docs/model-card.md.
 const EMBEDDED: [(&str, &[u8]); 2] = [
-    ("faces-128", include_bytes!("../../assets/faces-128.safetensors")),
     ("faces-64", include_bytes!("../../assets/faces-64.safetensors")),
+    ("faces-128", include_bytes!("../../assets/faces-128.safetensors")),
 ];
 
 /// Loads the model of a path, an embedded model by its name, or the default for neither. A file or folder goes

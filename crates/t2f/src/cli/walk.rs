@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 use clap::Args;
 use t2f_data::Image;
 use t2f_pictures::animation::{there_and_back, to_apng};
-use t2f_pictures::sheet::{self, Layout, Tile};
 use t2f_pictures::provenance::Provenance;
+use t2f_pictures::sheet::{self, Layout, Tile};
 use t2f_pictures::timelapse::Timelapse;
 use t2f_pictures::{enlarged, picture};
 use t2f_train::model::Model;
@@ -44,7 +44,7 @@ pub struct Options {
     #[arg(required = true, value_name = "CAPTION")]
     captions: Vec<String>,
     /// The model: a run folder, a checkpoint folder, a model.safetensors, or the name of an embedded model,
-    /// faces-128 or faces-64 [default: faces-128]
+    /// faces-64 or faces-128 [default: faces-64]
     #[arg(short, long, value_name = "PATH")]
     model: Option<PathBuf>,
     /// Seeds: numbers and ranges

@@ -65,6 +65,13 @@ impl Grid {
         let own = self.varied.iter().zip(self.values(run)).map(|((key, _), value)| format!("{key}={value}"));
         own.collect::<Vec<_>>().join(", ")
     }
+
+    /// The number of a run and its values with the last words of their keys, for a legend: `001 seed 0, gamma 0.1`.
+    pub fn short_label(&self, run: usize) -> String {
+        let own = self.varied.iter().zip(self.values(run));
+        let own = own.map(|((key, _), value)| format!("{} {value}", key.rsplit('.').next().unwrap_or(key)));
+        format!("{run:03} {}", own.collect::<Vec<_>>().join(", ")).trim_end().to_owned()
+    }
 }
 
 /// The values between commas outside brackets, braces and quotes.
@@ -106,6 +113,7 @@ mod tests {
         assert_eq!([0, 1, 3].map(|run| grid.values(run).join(" ")), ["0 0.1", "0 1", "1 0.1"]);
         assert_eq!(grid.settings(5), ["name=x", "seed=1", "loss.adversarial.r1.gamma=10"]);
         assert_eq!(grid.label(2), "seed=0, loss.adversarial.r1.gamma=10");
+        assert_eq!(grid.short_label(2), "002 seed 0, gamma 10");
         assert_eq!(parse(&["seed=1"]).unwrap().len(), 1);
     }
 

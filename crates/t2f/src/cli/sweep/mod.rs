@@ -18,7 +18,7 @@ use self::grid::Grid;
 use self::queue::{Job, name};
 use crate::cli::failure::{because, failure, usage};
 use crate::cli::source::{self, Source};
-use crate::cli::terminal::{self, program};
+use crate::cli::terminal;
 
 /// The options of `t2f sweep`.
 #[derive(Debug, Args)]
@@ -77,12 +77,8 @@ struct Description {
 
 /// Runs `t2f sweep`, with the threads of `--threads`.
 pub fn run(options: &Options, threads: Option<usize>) -> anyhow::Result<()> {
-    let settings: Vec<String> = options
-        .data
-        .iter()
-        .flat_map(Source::overrides)
-        .chain(options.settings.iter().cloned())
-        .collect();
+    let settings: Vec<String> =
+        options.data.iter().flat_map(Source::overrides).chain(options.settings.iter().cloned()).collect();
     let grid = Grid::parse(&settings)
         .map_err(|error| usage(error.to_string(), "give values as in `--set seed=0,1,2`"))?;
     if grid.len() > MOST_RUNS {
@@ -98,6 +94,7 @@ pub fn run(options: &Options, threads: Option<usize>) -> anyhow::Result<()> {
         (0..grid.len()).for_each(|at| terminal::result(&format!("{}  {}", name(at), grid.label(at))));
         return Ok(());
     }
+    record(options, settings)?;
     if let Some(script) = &options.slurm {
         let text = slurm::script(options, &grid, threads);
         disk::replace(&OsDisk, script, text.as_bytes())
@@ -105,7 +102,6 @@ pub fn run(options: &Options, threads: Option<usize>) -> anyhow::Result<()> {
         terminal::result(&format!("sbatch {}", terminal::quoted(&script.to_string_lossy())));
         return Ok(());
     }
-    record(options, settings)?;
     let jobs: Vec<Job> = (0..grid.len()).map(|at| job(options, &grid, at)).collect();
     let chosen = options.only.map_or(&jobs[..], |only| &jobs[only..=only]);
     let at_once = usize::from(options.jobs).min(chosen.len());
@@ -151,9 +147,8 @@ fn record(options: &Options, settings: Vec<String>) -> anyhow::Result<()> {
             format!("{} has another sweep", options.out.display()),
             "give the settings of `sweep.json` there, or another folder with `--out`",
         )),
-        Err(_) => queue::write(&file, &(serde_json::to_string_pretty(&own)? + "\n")).map_err(|error| {
-            because(error, format!("cannot write `{}`", file.display()), "check `--out`")
-        }),
+        Err(_) => queue::write(&file, &(serde_json::to_string_pretty(&own)? + "\n"))
+            .map_err(|error| because(error, format!("cannot write `{}`", file.display()), "check `--out`")),
     }
 }
 
@@ -176,8 +171,7 @@ fn summarize(out: &Path, grid: &Grid, jobs: &[Job]) -> anyhow::Result<()> {
     for job in jobs {
         if let Some(run) = job.run() {
             let rows = curves::rows_of_run(&run)?;
-            let label = if job.label.is_empty() { name(job.number) } else { job.label.clone() };
-            runs.push((job.number, RunRows { name: label, ..rows }));
+            runs.push((job.number, RunRows { name: grid.short_label(job.number), ..rows }));
         }
     }
     if runs.iter().all(|(_, run)| run.rows.is_empty()) {
@@ -201,7 +195,7 @@ fn summarize(out: &Path, grid: &Grid, jobs: &[Job]) -> anyhow::Result<()> {
     }
     let left = jobs.iter().filter(|job| !job.is_finished()).count();
     if left > 0 {
-        terminal::note(&format!("{left} of {} runs are not finished: `{} sweep` resumes", jobs.len(), program()));
+        terminal::note(&format!("not finished: {left} of {} runs", jobs.len()));
     }
     Ok(())
 }

@@ -7,7 +7,8 @@ use super::grid::Grid;
 
 /// The script. Each task trains one run, and resumes it if the task is started again.
 pub fn script(options: &Options, grid: &Grid, threads: Option<usize>) -> String {
-    let mut words = vec!["t2f".to_owned(), "--threads".into(), "\"$SLURM_CPUS_PER_TASK\"".into(), "sweep".into()];
+    let mut words =
+        vec!["t2f".to_owned(), "--threads".into(), "\"$SLURM_CPUS_PER_TASK\"".into(), "sweep".into()];
     let out = options.out.to_string_lossy();
     if let Some(preset) = &options.preset {
         words.extend(["--preset".into(), quoted(preset)]);
@@ -20,6 +21,7 @@ pub fn script(options: &Options, grid: &Grid, threads: Option<usize>) -> String 
     words.extend(settings.iter().flat_map(|setting| ["--set".into(), quoted(setting)]));
     words.extend(["--out".into(), quoted(&out)]);
     let command = words.join(" ");
+    let log = quoted(&format!("{out}/slurm-%A-%a.txt"));
     let (last, cores) = (grid.len() - 1, threads.unwrap_or(4));
     format!(
         "#!/bin/bash
@@ -28,7 +30,7 @@ pub fn script(options: &Options, grid: &Grid, threads: Option<usize>) -> String 
 #SBATCH --job-name=t2f-sweep
 #SBATCH --array=0-{last}
 #SBATCH --cpus-per-task={cores}
-#SBATCH --output={out}/slurm-%A-%a.txt
+#SBATCH --output={log}
 # SIGTERM before the time limit: the run stops after a checkpoint, and a second submission resumes it.
 #SBATCH --signal=B:TERM@120
 set -euo pipefail
