@@ -109,7 +109,7 @@ fn some_words_occur_in_the_test_part_alone() {
         let kept: &[&str] = match style {
             CaptionStyle::Plain => &["fellow", "copper", "fedora", "eyeglasses", "undulating", "scowls"],
             CaptionStyle::Wide => {
-                &["fellow", "gent", "copper", "fedora", "obsidian", "azure", "bulbous", "whiskers"]
+                &["gal", "gent", "peepers", "fedora", "snout", "azure", "bulbous", "visage"]
             }
         };
         assert!(kept.iter().all(|word| !train.contains(*word)), "{style:?}");
@@ -317,8 +317,8 @@ fn faces_look_as_they_did() {
 #[test]
 fn captions_and_claims_are_those_of_their_version() {
     let plain = ["c25c09de27388d95", "38e389af09bd723d", "9529d4fe0d2169b8", "c777e7f4c36d3f43"];
-    let wide = ["fb54319fa8dc220e", "e710abc333c0f6e5", "7c00fd1e7e6b7635", "6e9b8a05cc39c0c0"];
-    for (style, version, expected) in [(CaptionStyle::Plain, 1, plain), (CaptionStyle::Wide, 2, wide)] {
+    let wide = ["b83d80865edaa966", "a8edb4afc735cf52", "da069dffe0a340b7", "5e4c5724dca29ca8"];
+    for (style, version, expected) in [(CaptionStyle::Plain, 1, plain), (CaptionStyle::Wide, 3, wide)] {
         let digests = [Split::Train, Split::Val, Split::Test, Split::TestComb].map(|split| {
             let faces = ProceduralFaces::new(split, 0, 150, 16).with_captions(style);
             assert!(faces.fingerprint().starts_with(&format!("procedural-v{version}-")));
