@@ -35,7 +35,7 @@ const BANNED: [(&str, &str); 16] = [
 ];
 
 /// Crates of which the dependencies need several versions, and the dependency that needs each older one.
-const DUPLICATES: [(&str, &str); 20] = [
+const DUPLICATES: [(&str, &str); 31] = [
     ("constant_time_eq", "blake3"),
     ("cpufeatures", "sha2"),
     ("darling", "derive_builder, of tokenizers"),
@@ -45,17 +45,28 @@ const DUPLICATES: [(&str, &str); 20] = [
     ("getrandom", "tokenizers"),
     ("hashbrown", "safetensors"),
     ("itertools", "criterion"),
+    ("linux-raw-sys", "rustix 0.38"),
     ("miniz_oxide", "png"),
     ("num-bigint", "serde-pickle"),
     ("r-efi", "getrandom 0.3"),
     ("rand", "candle-core"),
+    ("rand", "ratatui-image"),
     ("rand_chacha", "rand 0.9"),
+    ("rand_chacha", "rand 0.8"),
     ("rand_core", "rand 0.9"),
+    ("rand_core", "rand 0.8"),
     ("rand_distr", "candle-core"),
+    ("rustix", "ratatui-image"),
     ("signal-hook", "crossterm"),
     ("syn", "tracing-attributes"),
     ("thiserror", "sysctl"),
     ("thiserror-impl", "thiserror 1"),
+    ("windows-core", "ratatui-image on Windows"),
+    ("windows-implement", "ratatui-image on Windows"),
+    ("windows-interface", "ratatui-image on Windows"),
+    ("windows-result", "ratatui-image on Windows"),
+    ("windows-strings", "ratatui-image on Windows"),
+    ("windows-sys", "ratatui-image on Windows"),
 ];
 
 #[derive(Clone, Debug)]

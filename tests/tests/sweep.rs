@@ -1,5 +1,6 @@
 //! `t2f sweep`: a run for each combination, the same as by `t2f train`, resumable.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -29,7 +30,7 @@ fn a_sweep_trains_each_combination_once_as_train_does() {
     let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split(',').collect()).collect();
     assert_eq!(rows[0][..4], ["run", "seed", "optimizer.generator.lr", "kimg"]);
     assert_eq!(rows[4][..3], ["003", "1", "2e-3"]);
-    let losses: std::collections::HashSet<&str> = rows[1..].iter().map(|row| row[4]).collect();
+    let losses: HashSet<String> = rows[1..].iter().map(|row| row[4..].join(" ")).collect();
     assert!(rows.len() == 5 && losses.len() == 4, "{table}");
     let seeds = read(folder.join("sweep-seeds.csv"));
     assert!(seeds.starts_with("optimizer.generator.lr,seeds,kimg,") && seeds.contains(" ± "), "{seeds}");

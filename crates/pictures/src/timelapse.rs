@@ -85,7 +85,7 @@ impl Timelapse {
             let comment = provenance.comment();
             encoder
                 .write_raw_extension(Extension::Comment.into(), &[comment.as_bytes()])
-                .map_err(|error| Error::Gif(error.into()))?;
+                .map_err(Error::Gif)?;
         }
         for (i, &index) in shown.iter().enumerate() {
             let picture = frame(index)?;
