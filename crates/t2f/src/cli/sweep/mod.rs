@@ -17,6 +17,7 @@ use t2f_train::config::Config;
 use self::grid::Grid;
 use self::queue::{Job, name};
 use crate::cli::failure::{because, failure, usage};
+use crate::cli::generate::create_folder_of;
 use crate::cli::source::{self, Source};
 use crate::cli::terminal;
 
@@ -64,6 +65,22 @@ pub struct Options {
     dry_run: bool,
 }
 
+impl Options {
+    /// The settings of `--data` and `--set`.
+    fn settings(&self) -> Vec<String> {
+        self.data.iter().flat_map(Source::overrides).chain(self.settings.iter().cloned()).collect()
+    }
+
+    /// The arguments of a command with these settings, after its name.
+    fn arguments(&self, settings: Vec<String>) -> Vec<String> {
+        let preset = self.preset.iter().flat_map(|name| ["--preset".to_owned(), name.clone()]);
+        let config = self.config.iter();
+        let config = config.flat_map(|file| ["--config".to_owned(), file.to_string_lossy().into_owned()]);
+        let settings = settings.into_iter().flat_map(|setting| ["--set".to_owned(), setting]);
+        preset.chain(config).chain(settings).collect()
+    }
+}
+
 /// The maximum of runs.
 const MOST_RUNS: usize = 10_000;
 
@@ -77,9 +94,7 @@ struct Description {
 
 /// Runs `t2f sweep`, with the threads of `--threads`.
 pub fn run(options: &Options, threads: Option<usize>) -> anyhow::Result<()> {
-    let settings: Vec<String> =
-        options.data.iter().flat_map(Source::overrides).chain(options.settings.iter().cloned()).collect();
-    let grid = Grid::parse(&settings)
+    let grid = Grid::parse(&options.settings())
         .map_err(|error| usage(error.to_string(), "give values as in `--set seed=0,1,2`"))?;
     if grid.len() > MOST_RUNS {
         let message = format!("the settings have {} combinations, expected at most {MOST_RUNS}", grid.len());
@@ -94,7 +109,7 @@ pub fn run(options: &Options, threads: Option<usize>) -> anyhow::Result<()> {
         (0..grid.len()).for_each(|at| terminal::result(&format!("{}  {}", name(at), grid.label(at))));
         return Ok(());
     }
-    record(options, settings)?;
+    record(options)?;
     if let Some(script) = &options.slurm {
         let text = slurm::script(options, &grid, threads);
         disk::replace(&OsDisk, script, text.as_bytes())
@@ -137,9 +152,9 @@ fn check(options: &Options, grid: &Grid) -> anyhow::Result<()> {
 }
 
 /// Writes `sweep.json`, or compares it with this sweep.
-fn record(options: &Options, settings: Vec<String>) -> anyhow::Result<()> {
+fn record(options: &Options) -> anyhow::Result<()> {
     let (preset, config) = (options.preset.clone(), options.config.clone());
-    let own = Description { preset, config, settings };
+    let own = Description { preset, config, settings: options.settings() };
     let file = options.out.join("sweep.json");
     match std::fs::read(&file) {
         Ok(bytes) if serde_json::from_slice::<Description>(&bytes).ok().as_ref() == Some(&own) => Ok(()),
@@ -147,21 +162,19 @@ fn record(options: &Options, settings: Vec<String>) -> anyhow::Result<()> {
             format!("{} has another sweep", options.out.display()),
             "give the settings of `sweep.json` there, or another folder with `--out`",
         )),
-        Err(_) => queue::write(&file, &(serde_json::to_string_pretty(&own)? + "\n"))
-            .map_err(|error| because(error, format!("cannot write `{}`", file.display()), "check `--out`")),
+        Err(_) => {
+            create_folder_of(&file)?;
+            let text = serde_json::to_string_pretty(&own)? + "\n";
+            disk::replace(&OsDisk, &file, text.as_bytes()).map_err(|error| {
+                because(error, format!("cannot write `{}`", file.display()), "check `--out`")
+            })
+        }
     }
 }
 
 /// The process of a run.
 fn job(options: &Options, grid: &Grid, number: usize) -> Job {
-    let mut arguments = Vec::new();
-    if let Some(preset) = &options.preset {
-        arguments.extend(["--preset".to_owned(), preset.clone()]);
-    }
-    if let Some(config) = &options.config {
-        arguments.extend(["--config".to_owned(), config.to_string_lossy().into_owned()]);
-    }
-    arguments.extend(grid.settings(number).into_iter().flat_map(|setting| ["--set".to_owned(), setting]));
+    let arguments = options.arguments(grid.settings(number));
     Job { number, label: grid.label(number), folder: options.out.join(name(number)), arguments }
 }
 
@@ -177,8 +190,8 @@ fn summarize(out: &Path, grid: &Grid, jobs: &[Job]) -> anyhow::Result<()> {
     if runs.iter().all(|(_, run)| run.rows.is_empty()) {
         return Ok(());
     }
-    let tables = [("sweep.csv", Some(table::of_runs(grid, &runs)))];
-    for (file, table) in tables.into_iter().chain([("sweep-seeds.csv", table::over_seeds(grid, &runs))]) {
+    let (of_runs, over_seeds) = (table::of_runs(grid, &runs), table::over_seeds(grid, &runs));
+    for (file, table) in [("sweep.csv", Some(of_runs)), ("sweep-seeds.csv", over_seeds)] {
         let Some(table) = table else { continue };
         table.lines().iter().for_each(|line| terminal::result(line));
         terminal::result("");

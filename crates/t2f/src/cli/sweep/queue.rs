@@ -1,7 +1,7 @@
 //! The runs of a sweep, as processes of `t2f train`.
 
-use std::fs::{self, File, OpenOptions};
-use std::path::{Path, PathBuf};
+use std::fs::{self, OpenOptions};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -139,12 +139,4 @@ fn interrupt(process: u32) {
 /// The number of a run as its folder has it.
 pub fn name(run: usize) -> String {
     format!("{run:03}")
-}
-
-/// Writes a file with its folder.
-pub fn write(path: &Path, text: &str) -> std::io::Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    std::io::Write::write_all(&mut File::create(path)?, text.as_bytes())
 }
