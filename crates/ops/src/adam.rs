@@ -123,8 +123,20 @@ impl Adam {
     /// # Errors
     /// If the device fails.
     pub fn step(&mut self, grads: &GradStore) -> Result<()> {
+        self.step_with(|_, var| grads.get(var))
+    }
+
+    /// As [`step`](Self::step), with gradients by the name of their parameter.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn step_by_name(&mut self, gradients: &BTreeMap<String, Tensor>) -> Result<()> {
+        self.step_with(|name, _| gradients.get(name))
+    }
+
+    fn step_with<'a>(&mut self, gradient: impl Fn(&str, &Var) -> Option<&'a Tensor> + Send + Sync) -> Result<()> {
         let (scale, progress) = (self.scale, self.progress);
-        each(self.slots.values_mut(), |slot| match grads.get(&slot.var) {
+        each(self.slots.iter_mut(), |(name, slot)| match gradient(name, &slot.var) {
             Some(gradient) => slot.step(&gradient.contiguous()?, scale, progress),
             None => Ok(()),
         })?;

@@ -12,10 +12,19 @@ use crate::error::{Error, Result};
 /// # Errors
 /// If the name is not one of these, the build lacks the feature, or the driver fails.
 pub fn open(name: &str) -> Result<Device> {
+    open_local(name, 0)
+}
+
+/// As [`open`], for a process that shares its machine with others: `auto` and `cuda` are the CUDA device of
+/// its number among them.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_local(name: &str, local_rank: usize) -> Result<Device> {
     match parse(name)? {
-        Named::Auto => Ok(cuda(name, 0).or_else(|_| metal(name)).unwrap_or(Device::Cpu)),
+        Named::Auto => Ok(cuda(name, local_rank).or_else(|_| metal(name)).unwrap_or(Device::Cpu)),
         Named::Cpu => Ok(Device::Cpu),
-        Named::Cuda(index) => cuda(name, index),
+        Named::Cuda(index) => cuda(name, index.unwrap_or(local_rank)),
         Named::Metal => metal(name),
     }
 }
@@ -31,7 +40,8 @@ pub fn check(name: &str) -> Result<()> {
 enum Named {
     Auto,
     Cpu,
-    Cuda(usize),
+    /// With its index, if it is given.
+    Cuda(Option<usize>),
     Metal,
 }
 
@@ -43,9 +53,9 @@ fn parse(name: &str) -> Result<Named> {
     match (name, name.strip_prefix("cuda:")) {
         ("auto", _) => Ok(Named::Auto),
         ("cpu", _) => Ok(Named::Cpu),
-        ("cuda", _) => Ok(Named::Cuda(0)),
+        ("cuda", _) => Ok(Named::Cuda(None)),
         ("metal", _) => Ok(Named::Metal),
-        (_, Some(index)) => index.parse().map(Named::Cuda).map_err(|_| unknown()),
+        (_, Some(index)) => index.parse().map(|index| Named::Cuda(Some(index))).map_err(|_| unknown()),
         _ => Err(unknown()),
     }
 }

@@ -33,7 +33,7 @@ pub(crate) fn explain(
     error: Error,
     state: &TrainState,
     progress: &Progress,
-    batch: Option<&Batch>,
+    batches: &[Batch],
     run: &RunDir,
 ) -> Error {
     let Error::Diverged { .. } = error else { return error };
@@ -43,8 +43,8 @@ pub(crate) fn explain(
         images: progress.images,
         cause: error.to_string(),
         not_finite: not_finite.clone(),
-        batch: batch.iter().flat_map(|batch| batch.items.iter().map(|item| item.index)).collect(),
-        captions: batch.map_or(Vec::new(), Batch::captions),
+        batch: batches.iter().flat_map(|batch| batch.items.iter().map(|item| item.index)).collect(),
+        captions: batches.iter().flat_map(Batch::captions).collect(),
     };
     // A report that cannot be written does not replace the cause.
     let written = serde_json::to_vec_pretty(&report).ok().map(|json| run.write("diverged.json", &json));

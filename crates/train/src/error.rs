@@ -70,6 +70,9 @@ pub enum Error {
     /// A metric cannot be computed.
     #[error(transparent)]
     Metric(#[from] t2f_metrics::Error),
+    /// Another process of the training is lost.
+    #[error(transparent)]
+    Parallel(#[from] t2f_parallel::Error),
     /// The device or an operator failed.
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),

@@ -30,6 +30,11 @@ pub struct ScheduleConfig {
     /// Images per step; one number a level, the last repeats; default 16.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub batch_sizes: Vec<usize>,
+    /// The micro-batches that a step's batch is divided into. Their losses are averaged, and comparisons within
+    /// a batch stay within a micro-batch. A step needs the memory of one of them, and several processes share
+    /// them out. Default 1, in a training on several processes their number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub micro_batches: Option<usize>,
     /// Length of the linear decay of all learning rates to 0 at the end of the run, in thousands of images;
     /// default 0: no decay.
     pub anneal_kimg: f64,
@@ -103,6 +108,20 @@ impl ScheduleConfig {
         self.epochs.is_some() || self.fade_in_percentage.is_some()
     }
 
+    /// A micro-batch has at least two images, as a batch has.
+    fn check_micro_batches(&self) -> Result<()> {
+        let Some(count) = self.micro_batches else { return Ok(()) };
+        let sizes = self.written_out().batch_sizes;
+        let fits = |size: &usize| count > 0 && size.is_multiple_of(count) && size / count >= 2;
+        if sizes.iter().all(fits) {
+            return Ok(());
+        }
+        let expected = format!(
+            "a number that divides each of schedule.batch_sizes ({sizes:?}) into parts of at least 2 images"
+        );
+        Err(SettingError::new("schedule.micro_batches", count, expected).into())
+    }
+
     /// Checks the settings for a number of levels.
     fn check(&self, levels: usize) -> Result<()> {
         let kimg = self.fade_kimg.is_some() || self.stable_kimg.is_some();
@@ -137,6 +156,7 @@ impl ScheduleConfig {
             let value = format!("{:?}", self.batch_sizes);
             return Err(SettingError::new("schedule.batch_sizes", value, expected).into());
         }
+        self.check_micro_batches()?;
         match self.start_level {
             Some(start) if start >= levels => {
                 let expected = format!("at most {}, the level of gan.resolution", levels - 1);
@@ -179,6 +199,8 @@ pub struct Schedule {
     phases: Vec<Phase>,
     /// The length of the decay of the learning rates, in images.
     anneal: f64,
+    /// The micro-batches of a step.
+    micro_batches: usize,
 }
 
 impl Schedule {
@@ -224,7 +246,8 @@ impl Schedule {
             phases.push(Phase { start, fade, end, batch_size });
             start = end;
         }
-        Ok(Self { phases, anneal: 1000.0 * config.anneal_kimg })
+        let micro_batches = config.micro_batches.unwrap_or(1);
+        Ok(Self { phases, anneal: 1000.0 * config.anneal_kimg, micro_batches })
     }
 
     /// The number of images of the whole schedule.
@@ -250,6 +273,23 @@ impl Schedule {
     pub fn rate(&self, images: u64) -> f64 {
         let left = self.total_images().saturating_sub(images) as f64;
         if left < self.anneal { left / self.anneal } else { 1.0 }
+    }
+
+    /// The micro-batches of a step.
+    pub fn micro_batches(&self) -> usize {
+        self.micro_batches
+    }
+
+    /// The micro-batches of a step for each of `processes` processes.
+    ///
+    /// # Errors
+    /// If their number is not a multiple of that of the processes.
+    pub fn micro_batches_of(&self, processes: usize) -> Result<usize> {
+        if self.micro_batches.is_multiple_of(processes) {
+            return Ok(self.micro_batches / processes);
+        }
+        let expected = format!("a multiple of the {processes} processes");
+        Err(SettingError::new("schedule.micro_batches", self.micro_batches, expected).into())
     }
 
     /// The stage of the batch that ends after `images` images, if the schedule was the same before.

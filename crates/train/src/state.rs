@@ -1,5 +1,6 @@
 //! The state of a training: the networks, their optimisers, the average and the ADA controller.
 
+mod mean;
 mod scores;
 mod step;
 
@@ -20,6 +21,8 @@ use crate::config::Config;
 use crate::ema::Ema;
 use crate::error::Result;
 use crate::pipeline::Pipeline;
+
+pub use mean::Share;
 
 /// The domain strings of the initial parameters, unchanged since version 0.1, so that a seed gives the same
 /// networks.
@@ -254,11 +257,21 @@ impl TrainState {
         steps: &OptimizerSteps,
         ada: Option<AdaController>,
     ) -> Result<()> {
-        self.g_params.set(&checkpoint.tensors(G_PARAMS)?)?;
-        self.d_params.set(&checkpoint.tensors(D_PARAMS)?)?;
-        self.g_ema.load(&checkpoint.tensors(G_EMA)?)?;
-        self.g_optimizer.load(&checkpoint.tensors(G_OPTIMIZER)?, &steps.g)?;
-        self.d_optimizer.load(&checkpoint.tensors(D_OPTIMIZER)?, &steps.d)?;
+        self.restore(|file| checkpoint.tensors(file), steps, ada)
+    }
+
+    /// As [`load`](Self::load), with the groups of [`tensors`](Self::tensors) by their file names.
+    pub(crate) fn restore(
+        &mut self,
+        mut group: impl FnMut(&str) -> Result<BTreeMap<String, Tensor>>,
+        steps: &OptimizerSteps,
+        ada: Option<AdaController>,
+    ) -> Result<()> {
+        self.g_params.set(&group(G_PARAMS)?)?;
+        self.d_params.set(&group(D_PARAMS)?)?;
+        self.g_ema.load(&group(G_EMA)?)?;
+        self.g_optimizer.load(&group(G_OPTIMIZER)?, &steps.g)?;
+        self.d_optimizer.load(&group(D_OPTIMIZER)?, &steps.d)?;
         self.ada = ada.unwrap_or(self.ada);
         Ok(())
     }

@@ -18,6 +18,7 @@ mod metrics;
 mod names;
 mod oracle;
 mod plot;
+mod processes;
 mod progress;
 mod report;
 mod sampling;
@@ -118,7 +119,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     terminal::print_events(cli.verbose);
-    let runtime = t2f_ops::Runtime::install_on(cli.threads);
+    let runtime = t2f_ops::Runtime::install_on(processes::threads(cli.threads));
     tracing::info!("runtime: {runtime}");
     let cores = std::thread::available_parallelism().map_or(usize::MAX, usize::from);
     if let Some(threads) = cli.threads.filter(|threads| *threads > cores) {

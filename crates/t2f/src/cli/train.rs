@@ -3,6 +3,7 @@
 use std::fs::OpenOptions;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use t2f_data::Error as DataError;
@@ -14,11 +15,14 @@ use t2f_train::components::Components;
 use t2f_train::config::Config;
 use t2f_train::hours::{self, LONGEST_HOURS};
 use t2f_train::initialization::Initialization;
+use t2f_train::parallel::Communicator;
+use t2f_train::processes::{end, follow};
 use t2f_train::run_dir::RunDir;
 use t2f_train::trainer::{Event, Outcome, Trainer};
 
 use crate::cli::dry_run;
-use crate::cli::failure::because;
+use crate::cli::failure::{self, because};
+use crate::cli::processes;
 use crate::cli::progress::{Display, Status, duration};
 use crate::cli::signals::Signals;
 use crate::cli::source::{self, Source};
@@ -41,6 +45,7 @@ Examples:
   t2f train --resume runs/00000-procedural-quick
   t2f train --resume runs/00000-procedural-quick --set optimizer.generator.lr=1e-3
   t2f train --resume runs/00001-folder-custom --data folder:/mnt/faces    the data moved there
+  mpirun --bind-to none -n 4 t2f train --preset faces-64    4 processes, see docs/scaling.md
 
 The order is preset, --config, --data, --device, --set; for each setting the last one wins. Ctrl-C
 or SIGTERM finishes the step, writes a checkpoint and exits; the run can be resumed. A second one
@@ -91,34 +96,66 @@ pub struct Options {
     /// Print the resolved configuration and a summary, without training
     #[arg(short = 'n', long)]
     dry_run: bool,
+    /// With several processes: end all of them if one has not finished its part of a step after N seconds
+    #[arg(long, value_name = "N", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    peer_timeout: u64,
     /// Print plain lines instead of a bar, as without a terminal
     #[arg(long)]
     plain: bool,
 }
 
-/// Runs `t2f train`.
+/// Runs `t2f train`; on several processes all but the first follow it.
 pub fn run(options: &Options) -> anyhow::Result<()> {
+    let communicator = processes::join(Duration::from_secs(options.peer_timeout))?;
+    let communicator = communicator.as_ref();
+    let outcome = match communicator.rank() {
+        0 => lead(options, communicator).and_then(|()| Ok(end(communicator)?)),
+        rank => followed(communicator).map_err(|error| error.context(format!("process {rank}"))),
+    };
+    if let Err(error) = &outcome
+        && communicator.size() > 1
+    {
+        // The others wait for this process.
+        terminal::note(&failure::report(error));
+        communicator.abort(failure::exit_code(error).into());
+    }
+    outcome
+}
+
+/// Computes what process 0 asks for. It obeys the signals, too.
+fn followed(communicator: &dyn Communicator) -> anyhow::Result<()> {
+    let _signals = Signals::listen()?;
+    Ok(follow(communicator, &Components::new())?)
+}
+
+fn lead(options: &Options, communicator: &dyn Communicator) -> anyhow::Result<()> {
     let failed = |what: &str, error: Error| {
         let hint = advice(&error, options);
         let place = place(&error, options);
         let error = anyhow::Error::new(error);
         because(place.into_iter().fold(error, anyhow::Error::context), what, hint)
     };
+    let processes = communicator.size();
     if let Some(run) = &options.resume {
         let what = format!("cannot resume `{}`", run.display());
         if options.dry_run {
-            let described = dry_resumed(run, options).and_then(|config| dry_run::describe(config, None));
+            let described =
+                dry_resumed(run, options, processes).and_then(|config| dry_run::describe(config, None));
             return described.map_err(|error| failed(&what, error));
         }
-        let trainer = resume(run, options).map_err(|error| failed(&what, error))?;
-        return drive(trainer, options);
+        let trainer = resume(run, options, processes).map_err(|error| failed(&what, error))?;
+        return drive(trainer, options, communicator);
+    }
+    if options.hours.is_some() && processes > 1 {
+        let hint = "fit the schedule with one process, and divide its hours by the speed of several";
+        return Err(failure::usage("`--hours` measures one process, and a launcher started several", hint));
     }
     let overrides = overrides(options);
-    let config =
-        resolve(options, &overrides).map_err(|error| failed("the configuration is not valid", error))?;
+    let config = resolve(options, &overrides, processes)
+        .map_err(|error| failed("the configuration is not valid", error))?;
     start(config, options)
         .map_err(|error| failed("cannot start the run", error))?
-        .map_or(Ok(()), |trainer| drive(trainer, options))
+        .map_or(Ok(()), |trainer| drive(trainer, options, communicator))
 }
 
 /// Creates a new run; with `-n` describes it and returns none.
@@ -162,16 +199,16 @@ fn within(hours: f64, config: &Config) -> t2f_train::Result<Config> {
 }
 
 /// Resumes a run, with the changes of `--data`, `--device` and `--set`.
-fn resume(run: &Path, options: &Options) -> t2f_train::Result<Trainer> {
+fn resume(run: &Path, options: &Options, processes: usize) -> t2f_train::Result<Trainer> {
     let run = RunDir::open(run)?;
-    let config = run.config()?.resolve_over(&overrides(options))?;
+    let config = run.config()?.resolve_over(&overrides(options))?.for_processes(processes)?;
     Trainer::restore(run, config, Components::new())
 }
 
 /// The configuration of a resume. Opens the run for reading alone, since another process may use it.
-fn dry_resumed(run: &Path, options: &Options) -> t2f_train::Result<Config> {
+fn dry_resumed(run: &Path, options: &Options, processes: usize) -> t2f_train::Result<Config> {
     let recorded = Config::from_file(&run.join("config.toml"))?;
-    let config = recorded.resolve_over(&overrides(options))?;
+    let config = recorded.resolve_over(&overrides(options))?.for_processes(processes)?;
     for change in config.changes_in_run(&recorded)? {
         terminal::note(&change.to_string());
     }
@@ -254,16 +291,16 @@ fn overrides(options: &Options) -> Vec<String> {
     data.chain(device).chain(options.overrides.iter().cloned()).collect()
 }
 
-fn resolve(options: &Options, overrides: &[String]) -> t2f_train::Result<Config> {
+fn resolve(options: &Options, overrides: &[String], processes: usize) -> t2f_train::Result<Config> {
     let quick = options.config.is_none().then_some("quick");
     let preset = options.preset.as_deref().or(quick);
-    let config = Config::resolve(preset, options.config.as_deref(), overrides)?;
+    let config = Config::resolve(preset, options.config.as_deref(), overrides)?.for_processes(processes)?;
     config.check()?;
     Ok(config)
 }
 
 /// Trains to the end or to the first signal, and prints the next command.
-fn drive(mut trainer: Trainer, options: &Options) -> anyhow::Result<()> {
+fn drive(mut trainer: Trainer, options: &Options, communicator: &dyn Communicator) -> anyhow::Result<()> {
     let signals = Signals::listen()?;
     let run = trainer.run_dir().path().to_path_buf();
     let complete = trainer.is_finished();
@@ -276,7 +313,7 @@ fn drive(mut trainer: Trainer, options: &Options) -> anyhow::Result<()> {
     for note in trainer.notes() {
         display.note(&format!("note: {note}"));
     }
-    let outcome = train(&mut trainer, &signals, &mut display, options.rollback);
+    let outcome = train(&mut trainer, communicator, &signals, &mut display, options.rollback);
     display.finish();
     let outcome = outcome.map_err(|error| {
         display.note(&format!("stopped: {error}"));
@@ -326,12 +363,13 @@ fn goes_on(trainer: &Trainer) -> String {
 /// divergence returns to the last intact checkpoint, at most `rollbacks` times in a run.
 fn train(
     trainer: &mut Trainer,
+    communicator: &dyn Communicator,
     signals: &Signals,
     display: &mut Display,
     rollbacks: usize,
 ) -> t2f_train::Result<Outcome> {
     loop {
-        let outcome = trainer.run(|event| {
+        let outcome = trainer.run_on(communicator, |event| {
             show(display, event);
             if signals.pending() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });

@@ -124,6 +124,19 @@ impl Config {
         Self::resolve(Some(name), None, &[])
     }
 
+    /// The same configuration for a training on several processes: without `schedule.micro_batches`, as many
+    /// micro-batches as processes.
+    ///
+    /// # Errors
+    /// If the micro-batches do not divide a batch, or the processes do not share them out equally.
+    pub fn for_processes(mut self, processes: usize) -> Result<Self> {
+        if processes > 1 {
+            self.schedule.micro_batches.get_or_insert(processes);
+            Schedule::new(&self.schedule, self.gan.max_level(), 1)?.micro_batches_of(processes)?;
+        }
+        Ok(self)
+    }
+
     /// A configuration file without changes.
     ///
     /// # Errors

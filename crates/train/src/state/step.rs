@@ -9,19 +9,16 @@
 //!   matching of text and image, trains the encoder if `optimizer.text_learns_from_discriminator` is set.
 //! - With `loss.reconstruction` the noise of half of the batch is inferred from the real images.
 
-use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
 use t2f_data::Batch;
 use t2f_gan::{
     Conditioned, DiscriminatorBatch, DiscriminatorInputs, EncodedLatent, GeneratorInputs, Growth, Labels,
     LossTerms, Scores,
 };
-use t2f_ops::adam::each;
 use t2f_ops::grad::gradients;
-use t2f_ops::init::Parameters;
 use t2f_ops::rng::{self, Key};
-use t2f_ops::sum_of_squares;
 
+use super::mean::{Part, Share};
 use super::{Losses, TrainState};
 use crate::error::{Error, Result};
 use crate::labels::labels;
@@ -43,22 +40,47 @@ impl TrainState {
         step: u64,
         images_shown: u64,
     ) -> Result<Losses> {
+        self.step_shared(&Share::whole(batch), stage, key, step, images_shown)
+    }
+
+    /// As [`step`](Self::step), for the micro-batches of this process. The losses are means over all
+    /// micro-batches of the step, and parameters are afterwards the same on every process.
+    ///
+    /// With several micro-batches on this process the forward pass is computed again for the generator's
+    /// update, so that the memory of a step is that of one micro-batch.
+    ///
+    /// # Errors
+    /// As [`step`](Self::step), on every process alike; and if another process is lost.
+    pub fn step_shared(
+        &mut self,
+        share: &Share,
+        stage: &Stage,
+        key: Key,
+        step: u64,
+        images_shown: u64,
+    ) -> Result<Losses> {
         self.set_progress(stage.progress);
-        let forward = self.forward(batch, stage, key.child("step").at(step))?;
+        let p = match self.augment.adaptive {
+            Some(_) => self.ada.probability,
+            None => self.augment.probability.at(stage.progress),
+        };
+        let context = StepContext { share, stage, key: key.child("step").at(step), step, p };
+        let kept = if share.batches.len() == 1 { Some(self.forward(&context, 0)?) } else { None };
         let mut losses = Losses::new();
-        let from_discriminator = self.discriminator_step(&forward, step, &mut losses)?;
-        self.generator_step(&forward, from_discriminator, &mut losses)?;
-        self.g_ema.update(batch.len() as u64, images_shown, stage.progress)?;
+        let from_discriminator = self.discriminator_step(&context, kept.as_ref(), &mut losses)?;
+        self.generator_step(&context, kept, from_discriminator, &mut losses)?;
+        self.g_ema.update(share.images() as u64, images_shown, stage.progress)?;
         Ok(losses)
     }
 
-    /// The shared forward pass of both updates: texts, latents and generated images.
-    fn forward(&self, batch: &Batch, stage: &Stage, key: Key) -> Result<Forward> {
+    /// The shared forward pass of both updates for a micro-batch: texts, latents and generated images.
+    fn forward(&self, context: &StepContext, number: usize) -> Result<Forward> {
+        let StepContext { share, stage, p, .. } = *context;
+        let (batch, key) = (&share.batches[number], context.key_of(number));
         let at = stage.growth();
         let real = at.reals(&batch.images(&self.device)?)?;
         let texts = self.embed(batch)?;
-        let size = (batch.len(), self.pipeline.generator().latent_size());
-        let noise = rng::normal(key.child("noise"), size, DType::F32, &self.device)?;
+        let noise = context.noise(number, self.pipeline.generator().latent_size(), &self.device)?;
         let inferred = self.infer(&real, &self.pipeline.latent_noise(&noise)?)?;
         let noise = match &inferred {
             Some(inferred) => self.pipeline.with_latent_noise(&noise, &inferred.noise)?,
@@ -68,10 +90,6 @@ impl TrainState {
         let (conditioned, latent) =
             self.pipeline.latent(&texts.embedding, &noise, attribute_code.as_ref())?;
         let fake = self.pipeline.generator().forward(&latent, at)?; // (B, 3, R, R)
-        let p = match self.augment.adaptive {
-            Some(_) => self.ada.probability,
-            None => self.augment.probability.at(stage.progress),
-        };
         let progress = stage.progress;
         Ok(Forward { real, fake, texts, inferred, labels, attribute_code, conditioned, at, key, p, progress })
     }
@@ -84,63 +102,106 @@ impl TrainState {
         Ok((labels, code))
     }
 
-    /// Updates the discriminator and returns the gradient of the text embeddings, if they are not detached.
+    /// Updates the discriminator and returns the gradient of the text embeddings of each micro-batch, if they
+    /// are not detached. `kept` is the forward pass of the only micro-batch.
     fn discriminator_step(
         &mut self,
-        forward: &Forward,
-        step: u64,
+        context: &StepContext,
+        kept: Option<&Forward>,
         losses: &mut Losses,
-    ) -> Result<Option<Tensor>> {
-        let texts =
-            forward.texts.map(|t| if self.text_learns_from_discriminator { t.clone() } else { t.detach() });
-        let condition = forward.condition(&texts.embedding)?;
-        let mismatched = self.matching_aware.then(|| forward.condition(&texts.mismatched)).transpose()?;
-        let mut from_discriminator = None;
+    ) -> Result<Vec<Option<Tensor>>> {
+        let mut from_discriminator = Vec::new();
         for repeat in 0..self.n_critic {
-            let real = self.augmented(&forward.real, forward, "discriminator", repeat, "real")?;
-            let fake = self.augmented(&forward.fake.detach(), forward, "discriminator", repeat, "fake")?;
-            let batch = DiscriminatorBatch {
-                real: &real,
-                fake: &fake,
-                condition: &condition,
-                mismatched: mismatched.as_ref(),
-                at: forward.at,
-                key: forward.key.child("penalty").at(repeat),
-                step,
-                progress: forward.progress,
-            };
-            let d = self.discriminator.as_ref();
-            let features = d.features(&real, forward.at)?;
-            let scores = Scores::of(d, &batch, &features)?;
-            let mut terms = self.loss.discriminator_terms(&scores)?;
-            let inputs = forward.discriminator_inputs(&texts, &real, &features);
-            for objective in &self.objectives {
-                terms.extend(objective.discriminator_terms(&inputs)?);
-            }
-            // A separate condition keeps the order of summation of the gradients of texts.
-            let condition = forward.condition(&texts.embedding)?;
-            let batch = DiscriminatorBatch { condition: &condition, ..batch };
-            terms.extend(self.loss.penalties(d, &batch, &scores)?);
-            let total = terms.total()?;
-            let (mut grads, squares) = checked_gradients(&total, "discriminator", &self.d_params)?;
-            self.d_optimizer.step(&grads)?;
+            let parts = (0..context.share.batches.len()).map(|number| {
+                let computed = if kept.is_none() { Some(self.forward(context, number)?) } else { None };
+                let forward = kept.or(computed.as_ref()).ok_or_else(lost_forward)?;
+                let (part, of_texts) = self.discriminator_part(forward, context.step, repeat)?;
+                if repeat == 0 {
+                    from_discriminator.push(of_texts);
+                }
+                Ok(part)
+            });
+            let mean = context.share.mean(parts, &self.d_params, &self.device)?;
+            let squares = mean.checked("Loss/D/total", "discriminator")?;
+            self.d_optimizer.step_by_name(&mean.gradients)?;
             if repeat == 0 {
-                record(losses, "D", &terms, &total);
+                self.observe_signs(&mean.losses, context.share.images())?;
+                losses.extend(mean.losses);
                 losses.push(norm("D", squares, &self.device)?);
-                self.observe_scores(&scores, losses)?;
-                from_discriminator = grads.remove(&forward.texts.leaf);
             }
         }
         Ok(from_discriminator)
     }
 
+    /// The losses of the discriminator for one micro-batch, their gradients, and that of the text embeddings.
+    fn discriminator_part(
+        &self,
+        forward: &Forward,
+        step: u64,
+        repeat: u64,
+    ) -> Result<(Part, Option<Tensor>)> {
+        let texts =
+            forward.texts.map(|t| if self.text_learns_from_discriminator { t.clone() } else { t.detach() });
+        let condition = forward.condition(&texts.embedding)?;
+        let mismatched = self.matching_aware.then(|| forward.condition(&texts.mismatched)).transpose()?;
+        let real = self.augmented(&forward.real, forward, "discriminator", repeat, "real")?;
+        let fake = self.augmented(&forward.fake.detach(), forward, "discriminator", repeat, "fake")?;
+        let batch = DiscriminatorBatch {
+            real: &real,
+            fake: &fake,
+            condition: &condition,
+            mismatched: mismatched.as_ref(),
+            at: forward.at,
+            key: forward.key.child("penalty").at(repeat),
+            step,
+            progress: forward.progress,
+        };
+        let d = self.discriminator.as_ref();
+        let features = d.features(&real, forward.at)?;
+        let scores = Scores::of(d, &batch, &features)?;
+        let mut terms = self.loss.discriminator_terms(&scores)?;
+        let inputs = forward.discriminator_inputs(&texts, &real, &features);
+        for objective in &self.objectives {
+            terms.extend(objective.discriminator_terms(&inputs)?);
+        }
+        // A separate condition keeps the order of summation of the gradients of texts.
+        let condition = forward.condition(&texts.embedding)?;
+        let batch = DiscriminatorBatch { condition: &condition, ..batch };
+        terms.extend(self.loss.penalties(d, &batch, &scores)?);
+        let total = terms.total()?;
+        let mut losses = Losses::new();
+        record(&mut losses, "D", &terms, &total);
+        self.record_scores(&scores, &mut losses)?;
+        let mut grads = gradients(&total)?;
+        let of_texts = grads.remove(&forward.texts.leaf);
+        Ok((Part::new(losses, &grads, &self.d_params), of_texts))
+    }
+
     /// Updates `g_params`; the gradient of the text embeddings from the discriminator's loss is added.
     fn generator_step(
         &mut self,
-        forward: &Forward,
-        from_discriminator: Option<Tensor>,
+        context: &StepContext,
+        mut kept: Option<Forward>,
+        from_discriminator: Vec<Option<Tensor>>,
         losses: &mut Losses,
     ) -> Result<()> {
+        let parts = from_discriminator.into_iter().enumerate().map(|(number, of_texts)| {
+            let forward = match kept.take() {
+                Some(forward) => forward,
+                None => self.forward(context, number)?,
+            };
+            self.generator_part(&forward, of_texts)
+        });
+        let mean = context.share.mean(parts, &self.g_params, &self.device)?;
+        let squares = mean.checked("Loss/G/total", "generator")?;
+        self.g_optimizer.step_by_name(&mean.gradients)?;
+        losses.extend(mean.losses);
+        losses.push(norm("G", squares, &self.device)?);
+        Ok(())
+    }
+
+    /// The losses of `g_params` for one micro-batch, and their gradients.
+    fn generator_part(&self, forward: &Forward, from_discriminator: Option<Tensor>) -> Result<Part> {
         let d = self.frozen_discriminator.as_ref();
         let augmented = self.augmented(&forward.fake, forward, "generator", 0, "fake")?;
         let real = self.augmented(&forward.real, forward, "generator", 0, "real")?;
@@ -155,23 +216,17 @@ impl TrainState {
             terms.extend(objective.generator_terms(&inputs)?);
         }
         let total = terms.total()?;
-        let (mut grads, mut squares) = checked_gradients(&total, "generator", &self.g_params)?;
+        let mut losses = Losses::new();
+        record(&mut losses, "G", &terms, &total);
+        let mut grads = gradients(&total)?;
         let from_generator = grads.remove(&forward.texts.leaf);
+        let mut part = Part::new(losses, &grads, &self.g_params);
         if let Some(gradient) = sum(from_generator, from_discriminator)? {
             // One backward pass of the encoder, with the sum of both gradients of its embeddings.
             let projected = forward.texts.encoded.mul(&gradient)?.sum_all()?;
-            let (text, of_text) = checked_gradients(&projected, "text encoder", &self.g_params)?;
-            squares += of_text;
-            for (_, var) in self.g_params.vars() {
-                if let Some(gradient) = text.get(&var) {
-                    grads.insert(&var, gradient.clone());
-                }
-            }
+            part.replace(&gradients(&projected)?, &self.g_params);
         }
-        self.g_optimizer.step(&grads)?;
-        record(losses, "G", &terms, &total);
-        losses.push(norm("G", squares, &self.device)?);
-        Ok(())
+        Ok(part)
     }
 
     /// Augmented images, with another augmentation for each key, network and repeat.
@@ -187,17 +242,24 @@ impl TrainState {
         Ok(self.augment.apply(images, forward.p, key)?)
     }
 
-    /// Records the scores and updates the augmentation probability.
-    fn observe_scores(&mut self, scores: &Scores, losses: &mut Losses) -> Result<()> {
-        let sign = self.loss.signs(scores)?.mean_all()?;
-        if let Some(adaptive) = &self.augment.adaptive {
+    /// Records the scores, their signs, and the augmentation probability.
+    fn record_scores(&self, scores: &Scores, losses: &mut Losses) -> Result<()> {
+        if self.augment.adaptive.is_some() {
             let p = self.ada.probability as f32;
-            self.ada.observe(adaptive, f64::from(sign.to_scalar::<f32>()?), scores.real.dim(0)?);
             losses.push(("Progress/augment".into(), Tensor::new(p, &self.device)?));
         }
         losses.push(("Loss/scores/real".into(), scores.real.detach().mean_all()?));
         losses.push(("Loss/scores/fake".into(), scores.fake.detach().mean_all()?));
-        losses.push(("Loss/signs/real".into(), sign));
+        losses.push((SIGNS.into(), self.loss.signs(scores)?.mean_all()?));
+        Ok(())
+    }
+
+    /// Updates the augmentation probability by the mean sign of a whole step.
+    fn observe_signs(&mut self, losses: &Losses, images: usize) -> Result<()> {
+        let Some(adaptive) = &self.augment.adaptive else { return Ok(()) };
+        if let Some((_, sign)) = losses.iter().find(|(name, _)| name == SIGNS) {
+            self.ada.observe(adaptive, f64::from(sign.to_scalar::<f32>()?), images);
+        }
         Ok(())
     }
 
@@ -250,6 +312,43 @@ impl TrainState {
     }
 }
 
+/// The mean sign of the scores of real images, which ADA follows.
+const SIGNS: &str = "Loss/signs/real";
+
+/// What a step has in common for all its micro-batches.
+#[derive(Clone, Copy)]
+struct StepContext<'a> {
+    share: &'a Share<'a>,
+    stage: &'a Stage,
+    /// The key of the step.
+    key: Key,
+    step: u64,
+    /// The augmentation probability of the whole step; ADA changes that of the next step.
+    p: f64,
+}
+
+impl StepContext<'_> {
+    /// The key of a micro-batch of this process; that of the step if there is only one in all.
+    fn key_of(&self, number: usize) -> Key {
+        match self.share.count {
+            1 => self.key,
+            _ => self.key.child("micro-batch").at((self.share.first + number) as u64),
+        }
+    }
+
+    /// The noise of a micro-batch of this process, `(B, Z)`: its rows of the noise of the whole batch.
+    fn noise(&self, number: usize, latent_size: usize, device: &Device) -> Result<Tensor> {
+        let size = self.share.batches[number].len();
+        let before = (self.share.first + number) * size;
+        let noise = rng::normal(self.key.child("noise"), (before + size, latent_size), DType::F32, device)?;
+        Ok(noise.narrow(0, before, size)?)
+    }
+}
+
+fn lost_forward() -> Error {
+    Error::State("a micro-batch has no forward pass".into())
+}
+
 /// The texts of a batch, encoded.
 struct Texts {
     /// The embeddings of all texts with the graph of the encoder, `(T, E)`.
@@ -290,7 +389,7 @@ struct Forward {
     conditioned: Conditioned,
     at: Growth,
     key: Key,
-    /// The augmentation probability of the whole step; ADA changes that of the next step.
+    /// The augmentation probability.
     p: f64,
     /// The progress of the run, 0 to 1.
     progress: f64,
@@ -361,25 +460,6 @@ fn record(losses: &mut Losses, network: &str, terms: &LossTerms, total: &Tensor)
 /// The norm of a network's gradients, the root of the sum of squares over all parameters.
 fn norm(network: &str, squares: f64, device: &Device) -> Result<(String, Tensor)> {
     Ok((format!("Gradients/{network}"), Tensor::new(squares.sqrt() as f32, device)?))
-}
-
-/// The gradients of `loss` and the sum of their squares, in the order of names, after a check that loss and
-/// gradients are finite.
-fn checked_gradients(loss: &Tensor, network: &str, parameters: &Parameters) -> Result<(GradStore, f64)> {
-    let value = loss.to_dtype(DType::F32)?.to_scalar::<f32>()?;
-    if !value.is_finite() {
-        return Err(Error::Diverged { what: format!("the loss of the {network}"), value });
-    }
-    let grads = gradients(loss)?;
-    let squares = each(parameters.vars().into_iter(), |(name, var)| {
-        let Some(gradient) = grads.get(&var) else { return Ok(0.0) };
-        let squares = sum_of_squares(gradient)?;
-        match squares.is_finite() {
-            true => Ok(f64::from(squares)),
-            false => Err(Error::Diverged { what: format!("the gradient of {name}"), value: squares }),
-        }
-    })?;
-    Ok((grads, squares.into_iter().sum()))
 }
 
 fn sum(a: Option<Tensor>, b: Option<Tensor>) -> Result<Option<Tensor>> {

@@ -4,6 +4,7 @@
 //! an uninterrupted one. A checkpoint contains the tensors, the progress and the incomplete averages of
 //! the statistics.
 
+mod batches;
 mod best;
 mod board;
 mod changed;
@@ -19,12 +20,12 @@ mod remarks;
 use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use candle_core::Device;
-use t2f_data::{Batch, Loader, Prefetch, Request, Splits};
+use t2f_data::{Batch, Splits};
 use t2f_files::json_lines::{self, JsonLines};
 use t2f_ops::rng::Key;
+use t2f_parallel::{Communicator, Single};
 use t2f_pictures::picture;
 use t2f_text::Tokenizer;
 
@@ -36,12 +37,14 @@ use crate::error::{Error, Result};
 use crate::initialization::Initialization;
 use crate::pace::Pace;
 use crate::pipeline::Pipeline;
+use crate::processes::{Leader, Step};
 use crate::rollback::{Rollback, SLOWER};
 use crate::run_dir::RunDir;
 use crate::samples::Samples;
 use crate::schedule::{Schedule, Stage};
-use crate::state::{OptimizerSteps, TrainState};
+use crate::state::{OptimizerSteps, Share, TrainState};
 
+pub(crate) use batches::Batches;
 pub use best::{Best, Evaluation};
 use board::Board;
 use evaluator::Evaluator;
@@ -218,11 +221,10 @@ impl Trainer {
         self.restored = Some((checkpoint.path().to_owned(), checkpoint.verified()));
     }
 
-    /// Sets the factor of the learning rates by schedule and rollbacks.
-    fn scale_rates(&mut self) {
+    /// The factor of the learning rates by schedule and rollbacks.
+    fn rate(&self) -> f64 {
         let rate = self.progress.rollbacks.last().map_or(1.0, |rollback| rollback.rate);
-        let rate = rate * self.schedule.rate(self.progress.images);
-        self.state.scale_rates(rate);
+        rate * self.schedule.rate(self.progress.images)
     }
 
     fn assemble(parts: Parts, run: RunDir) -> Result<Self> {
@@ -350,7 +352,22 @@ impl Trainer {
     /// # Errors
     /// If the training diverges (the message names the first tensor that is not finite), the data cannot be
     /// read, or a file cannot be written. The last intact checkpoint is kept.
-    pub fn run(&mut self, mut watch: impl FnMut(&Event) -> ControlFlow<()>) -> Result<Outcome> {
+    pub fn run(&mut self, watch: impl FnMut(&Event) -> ControlFlow<()>) -> Result<Outcome> {
+        self.run_on(&Single, watch)
+    }
+
+    /// As [`run`](Self::run), on several processes. This is process 0; the others
+    /// [`follow`](crate::processes::follow) it, until it calls [`end`](crate::processes::end).
+    ///
+    /// # Errors
+    /// As [`run`](Self::run); and if `schedule.micro_batches` is not a multiple of the number of processes, a
+    /// process is lost, or its parameters differ.
+    pub fn run_on(
+        &mut self,
+        communicator: &dyn Communicator,
+        mut watch: impl FnMut(&Event) -> ControlFlow<()>,
+    ) -> Result<Outcome> {
+        self.schedule.micro_batches_of(communicator.size())?;
         let stop = Cell::new(false);
         let watch: &mut Watch = &mut |event| {
             let flow = watch(event);
@@ -359,7 +376,10 @@ impl Trainer {
         };
         let key = Key::new(self.config.seed);
         let total_images = self.schedule.total_images();
-        let device = crate::device::describe(&self.device);
+        let mut device = crate::device::describe(&self.device);
+        if communicator.size() > 1 {
+            device += &format!(", {} processes by {}", communicator.size(), communicator.name());
+        }
         let images = self.progress.images;
         self.require_room()?;
         let _ = watch(&Event::Started { run: self.run.path(), device: &device, images, total_images });
@@ -372,29 +392,38 @@ impl Trainer {
         if !self.changes.is_empty() {
             let _ = watch(&Event::Changed(&std::mem::take(&mut self.changes)));
         }
-        let mut batches = self.batches(key)?;
+        let leader = Leader::begin(communicator, &self.config, &self.tokenizer, &self.state)?;
+        let mut batches = self.batches(key, communicator)?;
         let mut clock = Clock::start(self.progress.images);
 
         while self.progress.images < total_images {
             if stop.get() {
+                leader.compare(&self.state)?;
                 self.checkpoint(watch)?;
                 return Ok(Outcome::Stopped);
             }
             let shown = self.progress.images;
             let stage = self.schedule.at(shown);
-            if shown > 0 && stage.level != self.last.level {
-                self.begin_level(stage, watch)?;
+            let begins = shown > 0 && stage.level != self.last.level;
+            let reset = begins && self.config.optimizer.reset_at_level;
+            let rate = self.rate();
+            leader.step(Step { shown, number: self.progress.step, rate, reset })?;
+            if reset {
+                self.state.reset_optimizers()?;
             }
-            let batch = batches
-                .next()
-                .ok_or_else(|| Error::State("the loader has ended before the schedule".into()))??;
-            self.scale_rates();
-            let losses = self.state.step(&batch, &stage, key, self.progress.step, shown);
-            let losses = losses.map_err(|error| self.explained(error, Some(&batch)))?;
-            self.progress.add(&losses, batch.len())?;
-            self.pace.add(&stage, batch.len(), clock.batch());
+            if begins {
+                let _ = watch(&Event::Level { level: stage.level, resolution: stage.resolution });
+            }
+            let own = batches.next_step()?;
+            self.state.scale_rates(rate);
+            let share =
+                Share { batches: &own, first: batches.first, count: self.schedule.micro_batches(), communicator };
+            let losses = self.state.step_shared(&share, &stage, key, self.progress.step, shown);
+            let losses = losses.map_err(|error| self.explained(error, &own))?;
+            self.progress.add(&losses, share.images())?;
+            self.pace.add(&stage, share.images(), clock.batch());
             self.last = stage;
-            self.progress.count_substitutes(batch.substituted)?;
+            self.progress.count_substitutes(own.iter().map(|batch| batch.substituted).sum())?;
 
             let now = self.progress.images;
             let due = |kimg: f64| crosses(shown, now, kimg) || now >= total_images;
@@ -411,6 +440,7 @@ impl Trainer {
                 stop.set(now < total_images);
             }
             if due(self.config.output.checkpoint_kimg) {
+                leader.compare(&self.state)?;
                 self.measure()?;
                 self.checkpoint(watch)?;
             }
@@ -420,33 +450,15 @@ impl Trainer {
         Ok(Outcome::Finished)
     }
 
-    fn explained(&self, error: Error, batch: Option<&Batch>) -> Error {
-        divergence::explain(error, &self.state, &self.progress, batch, &self.run)
+    fn explained(&self, error: Error, batches: &[Batch]) -> Error {
+        divergence::explain(error, &self.state, &self.progress, batches, &self.run)
     }
 
-    fn begin_level(&mut self, stage: Stage, watch: &mut Watch) -> Result<()> {
-        if self.config.optimizer.reset_at_level {
-            self.state.reset_optimizers()?;
-        }
-        let _ = watch(&Event::Level { level: stage.level, resolution: stage.resolution });
-        Ok(())
-    }
-
-    /// The remaining batches of the schedule, prefetched on other threads.
-    fn batches(&self, key: Key) -> Result<Prefetch> {
-        let (schedule, mut shown) = (self.schedule.clone(), self.progress.images);
-        let requests = std::iter::from_fn(move || {
-            (shown < schedule.total_images()).then(|| {
-                let stage = schedule.at(shown);
-                let request =
-                    Request { position: shown, size: stage.batch_size, resolution: stage.resolution };
-                shown += stage.batch_size as u64;
-                request
-            })
-        });
-        let config = self.config.loader;
-        let loader = Loader::from_config(self.splits.train.clone(), &config, key.child("loader"))?;
-        Ok(Prefetch::new(Arc::new(loader), requests, config.workers))
+    /// The remaining batches of the schedule for this process.
+    fn batches(&self, key: Key, communicator: &dyn Communicator) -> Result<Batches> {
+        let (dataset, shown) = (self.splits.train.clone(), self.progress.images);
+        let place = (communicator.rank(), communicator.size());
+        Batches::new(dataset, &self.config.loader, &self.schedule, key, shown, place)
     }
 
     /// The stage of the last batch shown.

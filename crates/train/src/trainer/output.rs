@@ -171,7 +171,7 @@ impl Trainer {
 
     /// Writes a checkpoint and the model, and reports it.
     pub(super) fn checkpoint(&mut self, watch: &mut Watch) -> Result<()> {
-        let path = self.commit().map_err(|error| self.explained(error, None))?;
+        let path = self.commit().map_err(|error| self.explained(error, &[]))?;
         self.board.iter().try_for_each(|board| board.weights(self.progress.step, &self.state))?;
         let _ = watch(&Event::Checkpointed(&path));
         Ok(())
