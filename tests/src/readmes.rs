@@ -14,6 +14,7 @@ readmes! {
     Gan: "../../crates/gan/README.md",
     Metrics: "../../crates/metrics/README.md",
     Ops: "../../crates/ops/README.md",
+    Parallel: "../../crates/parallel/README.md",
     Pictures: "../../crates/pictures/README.md",
     Report: "../../crates/report/README.md",
     Tensorboard: "../../crates/tensorboard/README.md",

@@ -23,6 +23,7 @@ mod licences;
 mod measure;
 mod mismatches;
 mod overfit;
+mod processes;
 mod program;
 mod reconstruction;
 mod report;

@@ -8,7 +8,7 @@ use std::process::Command;
 
 /// The crates from bottom to top; those of one layer do not depend on one another.
 const LAYERS: [&[&str]; 7] = [
-    &["t2f-ops", "t2f-files"],
+    &["t2f-ops", "t2f-files", "t2f-parallel"],
     &["t2f-data", "t2f-text", "t2f-gan", "t2f-tensorboard"],
     &["t2f-pictures"],
     &["t2f-metrics"],
@@ -18,12 +18,13 @@ const LAYERS: [&[&str]; 7] = [
 ];
 
 /// The crates whose files must have no cycle.
-const ACYCLIC: [&str; 12] = [
+const ACYCLIC: [&str; 13] = [
     "gan",
     "data",
     "ops",
     "metrics",
     "files",
+    "parallel",
     "pictures",
     "text",
     "train",

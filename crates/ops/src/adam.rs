@@ -134,7 +134,10 @@ impl Adam {
         self.step_with(|name, _| gradients.get(name))
     }
 
-    fn step_with<'a>(&mut self, gradient: impl Fn(&str, &Var) -> Option<&'a Tensor> + Send + Sync) -> Result<()> {
+    fn step_with<'a>(
+        &mut self,
+        gradient: impl Fn(&str, &Var) -> Option<&'a Tensor> + Send + Sync,
+    ) -> Result<()> {
         let (scale, progress) = (self.scale, self.progress);
         each(self.slots.iter_mut(), |(name, slot)| match gradient(name, &slot.var) {
             Some(gradient) => slot.step(&gradient.contiguous()?, scale, progress),

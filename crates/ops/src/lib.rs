@@ -6,6 +6,7 @@
 //!   Rust, chosen at run time). On other devices and types they are composed of candle's operators.
 //! - [`grad`] computes gradients of the first order, and input gradients that a penalty can
 //!   differentiate again.
+//! - [`check_gradients`] compares the gradients of a device with those of the CPU.
 //! - [`rng`] names each draw of random numbers with a key; nothing else is random.
 //! - [`init`] keeps parameters in name order and draws their first values from keys.
 //! - [`adam`] is the optimizer of those parameters, with a state that can be saved.
@@ -44,6 +45,7 @@ pub mod adam;
 mod blend;
 mod conv;
 mod cpu;
+mod device_check;
 pub mod grad;
 mod graph;
 pub mod init;
@@ -62,6 +64,7 @@ pub use activation::{leaky_relu, softplus};
 pub use blend::fade;
 pub use candle_core::{DType, Device, Error, Result, Shape, Tensor, Var};
 pub use conv::{ConvOptions, conv2d, conv2d_portable};
+pub use device_check::check_gradients;
 pub use lstm::lstm;
 pub use minibatch_stddev::minibatch_stddev;
 pub use pixel_norm::{modulated_pixel_norm, pixel_norm};

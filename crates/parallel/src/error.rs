@@ -18,7 +18,9 @@ pub enum Error {
         reason: String,
     },
     /// Another process did not answer in time.
-    #[error("process {rank} of {size} has waited {seconds} s for the others: one of them is stopped or much slower")]
+    #[error(
+        "process {rank} of {size} has waited {seconds} s for the others: one of them is stopped or much slower"
+    )]
     Stalled {
         /// This process.
         rank: usize,

@@ -18,12 +18,18 @@ pub struct Launch {
 /// The variables of rank, size, local rank and local size, by launcher: Open MPI, MPICH and its relatives
 /// (Hydra), and Slurm with PMI.
 const VARIABLES: [[&str; 4]; 2] = [
-    ["OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_SIZE"],
+    [
+        "OMPI_COMM_WORLD_RANK",
+        "OMPI_COMM_WORLD_SIZE",
+        "OMPI_COMM_WORLD_LOCAL_RANK",
+        "OMPI_COMM_WORLD_LOCAL_SIZE",
+    ],
     ["PMI_RANK", "PMI_SIZE", "MPI_LOCALRANKID", "MPI_LOCALNRANKS"],
 ];
 
 /// The variables of a step of Slurm with an MPI plugin (`srun --mpi=pmix` or `pmi2`).
-const SLURM: [&str; 4] = ["SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID", "SLURM_STEP_TASKS_PER_NODE"];
+const SLURM: [&str; 4] =
+    ["SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID", "SLURM_STEP_TASKS_PER_NODE"];
 
 impl Launch {
     /// The place of this process from the variables of its launcher; `None` if no launcher of MPI started it.

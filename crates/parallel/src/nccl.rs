@@ -33,8 +33,7 @@ impl Nccl {
         let mut id = [0; 128];
         id.iter_mut().zip(bytes).for_each(|(to, from)| *to = from as _);
         let stream = device.as_cuda_device()?.cuda_stream();
-        let comm =
-            Comm::from_rank(stream, mpi.rank(), mpi.size(), Id::uninit(id)).map_err(failed)?;
+        let comm = Comm::from_rank(stream, mpi.rank(), mpi.size(), Id::uninit(id)).map_err(failed)?;
         Ok(Self { mpi, comm })
     }
 }

@@ -23,7 +23,9 @@ fn every_member_has_the_sum_of_all() {
     for size in [1, 2, 3, 5] {
         let sums = each(size, |member| {
             let rank = member.rank() as f32;
-            (0..20).map(|round| member.sum(&tensor(&[rank, round as f32])).unwrap().to_vec1::<f32>().unwrap()).collect::<Vec<_>>()
+            (0..20)
+                .map(|round| member.sum(&tensor(&[rank, round as f32])).unwrap().to_vec1::<f32>().unwrap())
+                .collect::<Vec<_>>()
         });
         let of_ranks: usize = (0..size).sum();
         for of_member in sums {
@@ -40,7 +42,8 @@ fn sums_are_added_as_a_binary_tree() {
     let parts = [16_777_216f32, 1.0, 1.0, -16_777_216.0];
     let expected = (parts[0] + parts[1]) + (parts[2] + parts[3]);
     assert_ne!(expected, ((parts[0] + parts[1]) + parts[2]) + parts[3]);
-    let sums = each(4, |member| member.sum(&tensor(&[parts[member.rank()]])).unwrap().to_vec1::<f32>().unwrap()[0]);
+    let sums =
+        each(4, |member| member.sum(&tensor(&[parts[member.rank()]])).unwrap().to_vec1::<f32>().unwrap()[0]);
     assert_eq!(sums, [expected; 4]);
 }
 
@@ -58,7 +61,10 @@ fn a_lost_member_is_an_error_of_the_others() {
     });
     assert!(results[1].is_ok());
     for rank in [0, 2] {
-        assert!(matches!(&results[rank], Err(Error::Lost { rank: of, size: 3, .. }) if *of == rank), "{results:?}");
+        assert!(
+            matches!(&results[rank], Err(Error::Lost { rank: of, size: 3, .. }) if *of == rank),
+            "{results:?}"
+        );
     }
 }
 

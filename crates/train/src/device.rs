@@ -29,6 +29,23 @@ pub fn open_local(name: &str, local_rank: usize) -> Result<Device> {
     }
 }
 
+/// As [`open_local`], and checks first and second gradients there against those of the CPU, in a second or two;
+/// see [`t2f_ops::check_gradients`].
+///
+/// # Errors
+/// As [`open`]; and if a gradient differs. Training there would go wrong without an error.
+pub fn open_for_training(name: &str, local_rank: usize) -> Result<Device> {
+    let device = open_local(name, local_rank)?;
+    if !device.is_cpu() {
+        let wrong = |error: candle_core::Error| Error::Device {
+            name: describe(&device),
+            reason: format!("it fails the check of gradients: {error}"),
+        };
+        t2f_ops::check_gradients(&device).map_err(wrong)?;
+    }
+    Ok(device)
+}
+
 /// Checks a device name without opening the device.
 ///
 /// # Errors

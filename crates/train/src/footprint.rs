@@ -21,7 +21,7 @@ const FLOAT: u64 = 4;
 pub struct Footprint {
     /// Parameters, gradients, moments of the optimisers and the average.
     pub parameters: u64,
-    /// All copies of the feature maps of the largest level in a step.
+    /// All copies of the feature maps of the largest level in a step, of one micro-batch.
     pub activations: u64,
     /// Cached training images, `data.memory_mib` at most.
     pub images: u64,
@@ -39,13 +39,16 @@ impl Footprint {
             widths[..=level].iter().enumerate().map(|(l, &width)| (16 << (2 * l)) * width as u64).sum()
         };
         let phases = schedule.phases();
-        let of_level =
-            |(level, phase): (usize, &(u64, u64, u64))| schedule.at(phase.0).batch_size as u64 * maps(level);
+        let micro_batch = |shown: u64| (schedule.at(shown).batch_size / schedule.micro_batches()) as u64;
+        let of_level = |(level, phase): (usize, &(u64, u64, u64))| micro_batch(phase.0) * maps(level);
         let largest = phases.iter().enumerate().map(of_level).max().unwrap_or(0);
         let times = if config.loss.adversarial.second_order() { SECOND_ORDER } else { FIRST_ORDER };
         let moments = [state.g_optimizer(), state.d_optimizer()].map(|adam| adam.tensors());
         let moments: usize = moments.iter().flatten().map(|(_, moment)| Tensor::elem_count(moment)).sum();
-        let parameters = 3 * state.g_params().count() + 2 * state.d_params().count() + moments;
+        let (g, d) = (state.g_params().count(), state.d_params().count());
+        // Sums over micro-batches hold the gradients of the larger side a second time.
+        let sums = if schedule.micro_batches() > 1 { g.max(d) } else { 0 };
+        let parameters = 3 * g + 2 * d + moments + sums;
         let images = 3 * (config.gan.resolution as u64).pow(2) * images as u64;
         Ok(Self {
             parameters: FLOAT * parameters as u64,

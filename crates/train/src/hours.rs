@@ -88,7 +88,7 @@ fn rounded(number: f64) -> f64 {
 
 /// Measures each phase of the schedule that has images.
 fn measure(config: &Config, components: &Components, splits: &Splits, schedule: &Schedule) -> Result<Pace> {
-    let device = crate::device::open(&config.device)?;
+    let device = crate::device::open_for_training(&config.device, 0)?;
     let tokenizer = train_tokenizer(config, splits)?;
     let mut state = TrainState::new(config, components, &tokenizer, &splits.schema().sizes(), &device)?;
     // The parameters do not change, so that no phase diverges that has not been trained up to.

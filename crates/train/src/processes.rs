@@ -162,7 +162,7 @@ impl Member {
         let Begin { config, tokenizer, g_steps, d_steps, ada } = begin;
         components.check_run(&config.components)?;
         t2f_ops::Runtime::install();
-        let device = crate::device::open_local(&config.device, communicator.local_rank())?;
+        let device = crate::device::open_for_training(&config.device, communicator.local_rank())?;
         let tokenizer = Tokenizer::from_json(&tokenizer)?;
         let splits = components.data(&config)?;
         let mut state = TrainState::new(&config, components, &tokenizer, &splits.schema().sizes(), &device)?;

@@ -26,8 +26,9 @@ fn joined(_: Launch, patience: Duration) -> anyhow::Result<Box<dyn Communicator>
     let mpi = t2f_train::parallel::Mpi::start(patience).map_err(failed)?;
     #[cfg(feature = "nccl")]
     {
-        let device = t2f_train::device::open_local("auto", mpi.local_rank())
-            .map_err(|error| because(error, "cannot open the GPU of this process", "start one process a GPU"))?;
+        let device = t2f_train::device::open_local("auto", mpi.local_rank()).map_err(|error| {
+            because(error, "cannot open the GPU of this process", "start one process a GPU")
+        })?;
         if device.is_cuda() {
             return Ok(Box::new(t2f_train::parallel::Nccl::start(mpi, &device).map_err(failed)?));
         }

@@ -124,7 +124,7 @@ impl Trainer {
         }
         config.check()?;
         t2f_ops::Runtime::install();
-        let device = crate::device::open(&config.device)?;
+        let device = crate::device::open_for_training(&config.device, 0)?;
         let splits = components.data(&config)?;
         config.settle(&splits)?;
         config = config.with_absolute_paths()?;
@@ -177,7 +177,7 @@ impl Trainer {
         }
         config.check()?;
         t2f_ops::Runtime::install();
-        let device = crate::device::open(&config.device)?;
+        let device = crate::device::open_for_training(&config.device, 0)?;
         let splits = components.data(&config)?;
         let checkpoint = checkpoint::load_latest(&run.checkpoints())?;
         let mut progress: Progress = checkpoint.state()?;
@@ -416,8 +416,12 @@ impl Trainer {
             }
             let own = batches.next_step()?;
             self.state.scale_rates(rate);
-            let share =
-                Share { batches: &own, first: batches.first, count: self.schedule.micro_batches(), communicator };
+            let share = Share {
+                batches: &own,
+                first: batches.first,
+                count: self.schedule.micro_batches(),
+                communicator,
+            };
             let losses = self.state.step_shared(&share, &stage, key, self.progress.step, shown);
             let losses = losses.map_err(|error| self.explained(error, &own))?;
             self.progress.add(&losses, share.images())?;
