@@ -39,7 +39,7 @@ const BANNED: [(&str, &str); 16] = [
 const OPTIONAL: (&str, &str) = ("bindgen", "mpi-sys");
 
 /// Crates of which the dependencies need several versions, and the dependency that needs each older one.
-const DUPLICATES: [(&str, &str); 32] = [
+const DUPLICATES: [(&str, &str); 33] = [
     ("constant_time_eq", "blake3"),
     ("cpufeatures", "sha2"),
     ("darling", "derive_builder, of tokenizers"),
@@ -49,6 +49,7 @@ const DUPLICATES: [(&str, &str); 32] = [
     ("getrandom", "tokenizers"),
     ("hashbrown", "safetensors"),
     ("itertools", "criterion"),
+    ("libloading", "bindgen, of mpi-sys"),
     ("linux-raw-sys", "rustix 0.38"),
     ("miniz_oxide", "png"),
     ("num-bigint", "serde-pickle"),
