@@ -1,5 +1,6 @@
 //! Processes of MPI.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -31,6 +32,8 @@ pub struct Mpi {
     world: SimpleCommunicator,
     local_rank: usize,
     patience: Duration,
+    /// Buffers of the sums, kept because new memory has to be mapped: own values, and those of all processes.
+    buffers: RefCell<(Vec<f32>, Vec<f32>)>,
     /// MPI ends when it is dropped.
     _universe: Universe,
 }
@@ -61,7 +64,8 @@ impl Mpi {
             SimpleCommunicator::world().abort(PANICKED);
         }));
         let local_rank = Launch::from_env().map_or(0, |launch| launch.local_rank);
-        Ok(Self { world: universe.world(), local_rank, patience, _universe: universe })
+        let buffers = RefCell::default();
+        Ok(Self { world: universe.world(), local_rank, patience, buffers, _universe: universe })
     }
 
     /// Waits until all processes are here, at most for `limit`.
@@ -103,21 +107,25 @@ impl Communicator for Mpi {
     }
 
     fn sum(&self, values: &Tensor) -> Result<Tensor> {
-        let mut own = values.to_vec1::<f32>()?;
-        let (count, size) = (own.len(), self.size());
+        let (count, size) = (values.dims1()?, self.size());
         let share = count.div_ceil(size);
+        let mut buffers = self.buffers.borrow_mut();
+        let (own, shares) = &mut *buffers;
+        own.clear();
+        own.extend(values.to_vec1::<f32>()?);
         own.resize(share * size, 0.0);
+        shares.resize(share * size, 0.0);
         self.meet(Some(self.patience))?;
-        let mut shares = vec![0f32; share * size];
         self.world.all_to_all_into(&own[..], &mut shares[..]);
-        let parts = shares.chunks(share.max(1)).map(|part| Ok(part.to_vec()));
-        let sum = pairwise::<_, Error>(parts, |mut a, b| {
-            a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
+        // Each sum replaces its first part; the last one is in the first place.
+        pairwise::<usize, Error>((0..size).map(Ok), |a, b| {
+            let (before, after) = shares.split_at_mut(b * share);
+            let first = before[a * share..(a + 1) * share].iter_mut();
+            first.zip(&after[..share]).for_each(|(a, b)| *a += b);
             Ok(a)
         })?;
-        self.world.all_gather_into(&sum.unwrap_or_default()[..], &mut own[..]);
-        own.truncate(count);
-        Ok(Tensor::from_vec(own, count, values.device())?)
+        self.world.all_gather_into(&shares[..share], &mut own[..]);
+        Ok(Tensor::from_slice(&own[..count], count, values.device())?)
     }
 
     fn broadcast(&self, mut bytes: Vec<u8>) -> Result<Vec<u8>> {
