@@ -3,7 +3,7 @@
 //!
 //! Process 0 alone has the run folder. It sends the configuration and the state at the beginning, and before
 //! each step what the step needs; the others load their own images and compute their micro-batches
-//! ([`Share`](crate::state::Share)). Thus all obey one schedule, one stop and one rollback.
+//! ([`Share`]). Thus all obey one schedule, one stop and one rollback.
 
 use std::collections::BTreeMap;
 
