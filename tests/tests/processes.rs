@@ -1,9 +1,7 @@
 //! Training on several processes gives what one process gives. The processes are threads here; `.ci/mpi` has
 //! those of MPI.
 
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::thread;
 
 use candle_core::{Device, Tensor};
@@ -19,14 +17,7 @@ use t2f_train::state::{Share, TrainState};
 use t2f_train::trainer::{Event, Outcome, Trainer, train_tokenizer};
 
 use crate::program;
-use crate::tiny::{config, newest_checkpoint, stats};
-
-/// What a run leaves: checkpoint, model and statistics.
-type Left = (BTreeMap<String, Vec<u8>>, Vec<u8>, Vec<BTreeMap<String, f64>>);
-
-fn left(run: &Path) -> Left {
-    (newest_checkpoint(run), std::fs::read(run.join("model.safetensors")).unwrap(), stats(run))
-}
+use crate::tiny::{Left, assert_same, config, left};
 
 /// Calls `lead` on process 0 of a group, which the others follow. The results of the others are returned, too.
 fn on<T>(size: usize, lead: impl FnOnce(&Threads) -> T) -> (T, Vec<t2f_train::Result<()>>) {
@@ -66,21 +57,12 @@ fn whole(config: Config, size: usize) -> Left {
     left(trainer.run_dir().path())
 }
 
-#[track_caller]
-fn assert_same(found: &Left, expected: &Left, what: &str) {
-    assert_eq!(found.2, expected.2, "{what}: statistics");
-    for (name, bytes) in &expected.0 {
-        assert!(found.0[name] == *bytes, "{what}: {name} differs");
-    }
-    assert!(found.1 == expected.1, "{what}: the model differs");
-}
-
 const EIGHT: [&str; 2] = ["schedule.batch_sizes=[8]", "schedule.micro_batches=4"];
 
 #[test]
 fn a_run_has_the_same_bits_on_one_two_and_four_processes() {
     let expected = whole(config(&EIGHT), 1);
-    assert!(expected.2.len() > 5);
+    assert!(expected.stats.len() > 5);
     for size in [2, 4] {
         assert_same(&whole(config(&EIGHT), size), &expected, &format!("{size} processes"));
     }
@@ -107,7 +89,7 @@ fn three_processes_differ_from_one_by_rounding_alone() {
     let (one, three) = (whole(config(&more), 1), whole(config(&more), 3));
     let again = whole(config(&more), 3);
     assert_same(&again, &three, "the same run again");
-    let (first, of_three) = (&one.2[0], &three.2[0]);
+    let (first, of_three) = (&one.stats[0], &three.stats[0]);
     for name in ["Loss/D/total", "Loss/G/total", "Gradients/D"] {
         let (a, b) = (first[name], of_three[name]);
         assert!((a - b).abs() <= 1e-3 * a.abs(), "{name}: {a} and {b}");

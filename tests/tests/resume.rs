@@ -1,6 +1,5 @@
 //! A resumed run equals an uninterrupted one bit for bit, with any number of workers.
 
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -10,20 +9,7 @@ use t2f_train::config::Config;
 use t2f_train::trainer::{Event, Outcome, Trainer};
 
 use crate::program;
-use crate::tiny::{config, newest_checkpoint, run_to, run_whole, stats};
-
-/// The results of a run that must not depend on interruptions.
-#[derive(PartialEq)]
-struct Left {
-    checkpoint: BTreeMap<String, Vec<u8>>,
-    model: Vec<u8>,
-    stats: Vec<BTreeMap<String, f64>>,
-}
-
-fn left(run: &Path) -> Left {
-    let model = std::fs::read(run.join("model.safetensors")).unwrap();
-    Left { checkpoint: newest_checkpoint(run), model, stats: stats(run) }
-}
+use crate::tiny::{Left, assert_same, config, left, run_to, run_whole};
 
 fn whole(config: Config, out: &Path) -> Left {
     let mut trainer = Trainer::create(config, Components::new(), out).unwrap();
@@ -44,17 +30,6 @@ fn interrupted(config: Config, out: &Path, stops: &[u64]) -> Left {
     }
     run_whole(&mut trainer);
     left(&run)
-}
-
-#[track_caller]
-fn assert_same(found: &Left, expected: &Left, what: &str) {
-    assert_eq!(found.stats, expected.stats, "{what}");
-    let names: Vec<_> = expected.checkpoint.keys().collect();
-    assert_eq!(found.checkpoint.keys().collect::<Vec<_>>(), names, "{what}");
-    for (name, bytes) in &expected.checkpoint {
-        assert!(found.checkpoint[name] == *bytes, "{what}: {name} differs");
-    }
-    assert!(found.model == expected.model, "{what}: the model differs");
 }
 
 /// The callback may stop the run at any event.

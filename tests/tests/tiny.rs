@@ -89,3 +89,29 @@ pub fn stats(run: &Path) -> Vec<BTreeMap<String, f64>> {
 fn name(path: &Path) -> String {
     path.file_name().unwrap().to_string_lossy().into_owned()
 }
+
+/// The results of a run that depend neither on interruptions nor on the number of processes.
+#[derive(PartialEq)]
+pub struct Left {
+    pub checkpoint: BTreeMap<String, Vec<u8>>,
+    pub model: Vec<u8>,
+    pub stats: Vec<BTreeMap<String, f64>>,
+}
+
+/// What a run has left.
+pub fn left(run: &Path) -> Left {
+    let model = std::fs::read(run.join("model.safetensors")).unwrap();
+    Left { checkpoint: newest_checkpoint(run), model, stats: stats(run) }
+}
+
+/// Fails if two runs have left something different.
+#[track_caller]
+pub fn assert_same(found: &Left, expected: &Left, what: &str) {
+    assert_eq!(found.stats, expected.stats, "{what}");
+    let names: Vec<_> = expected.checkpoint.keys().collect();
+    assert_eq!(found.checkpoint.keys().collect::<Vec<_>>(), names, "{what}");
+    for (name, bytes) in &expected.checkpoint {
+        assert!(found.checkpoint[name] == *bytes, "{what}: {name} differs");
+    }
+    assert!(found.model == expected.model, "{what}: the model differs");
+}

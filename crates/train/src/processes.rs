@@ -21,7 +21,9 @@ use crate::components::Components;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::schedule::Schedule;
-use crate::state::{OptimizerSteps, Share, TrainState};
+#[cfg(doc)]
+use crate::state::Share;
+use crate::state::{OptimizerSteps, TrainState};
 use crate::trainer::Batches;
 
 /// What process 0 tells the others.
@@ -188,14 +190,12 @@ impl Member {
         let mut batches = match self.batches.take() {
             Some((next, batches)) if next == shown => batches,
             _ => {
-                let place = (communicator.rank(), communicator.size());
                 let (dataset, loader) = (self.splits.train.clone(), &self.config.loader);
-                Batches::new(dataset, loader, &self.schedule, key, shown, place)?
+                Batches::new(dataset, loader, &self.schedule, key, shown, communicator)?
             }
         };
         let own = batches.next_step()?;
-        let count = self.schedule.micro_batches();
-        let share = Share { batches: &own, first: batches.first, count, communicator };
+        let share = batches.share(&own, communicator);
         self.batches = Some((shown + stage.batch_size as u64, batches));
         self.state.step_shared(&share, &stage, key, number, shown).map(drop)
     }

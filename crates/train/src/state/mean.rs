@@ -82,8 +82,7 @@ impl Part {
     }
 
     fn plus(mut self, other: Self) -> Result<Self> {
-        let names = |part: &Self| part.losses.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
-        if names(&self) != names(&other) {
+        if !self.losses.iter().map(|(name, _)| name).eq(other.losses.iter().map(|(name, _)| name)) {
             return Err(Error::State("the micro-batches of a step have different losses".into()));
         }
         for ((_, own), (_, value)) in self.losses.iter_mut().zip(other.losses) {

@@ -113,8 +113,14 @@ impl TrainState {
         let mut from_discriminator = Vec::new();
         for repeat in 0..self.n_critic {
             let parts = (0..context.share.batches.len()).map(|number| {
-                let computed = if kept.is_none() { Some(self.forward(context, number)?) } else { None };
-                let forward = kept.or(computed.as_ref()).ok_or_else(lost_forward)?;
+                let computed;
+                let forward = match kept {
+                    Some(forward) => forward,
+                    None => {
+                        computed = self.forward(context, number)?;
+                        &computed
+                    }
+                };
                 let (part, of_texts) = self.discriminator_part(forward, context.step, repeat)?;
                 if repeat == 0 {
                     from_discriminator.push(of_texts);
@@ -343,10 +349,6 @@ impl StepContext<'_> {
         let noise = rng::normal(self.key.child("noise"), (before + size, latent_size), DType::F32, device)?;
         Ok(noise.narrow(0, before, size)?)
     }
-}
-
-fn lost_forward() -> Error {
-    Error::State("a micro-batch has no forward pass".into())
 }
 
 /// The texts of a batch, encoded.

@@ -42,7 +42,7 @@ use crate::rollback::{Rollback, SLOWER};
 use crate::run_dir::RunDir;
 use crate::samples::Samples;
 use crate::schedule::{Schedule, Stage};
-use crate::state::{OptimizerSteps, Share, TrainState};
+use crate::state::{OptimizerSteps, TrainState};
 
 pub(crate) use batches::Batches;
 pub use best::{Best, Evaluation};
@@ -393,7 +393,9 @@ impl Trainer {
             let _ = watch(&Event::Changed(&std::mem::take(&mut self.changes)));
         }
         let leader = Leader::begin(communicator, &self.config, &self.tokenizer, &self.state)?;
-        let mut batches = self.batches(key, communicator)?;
+        let dataset = self.splits.train.clone();
+        let mut batches =
+            Batches::new(dataset, &self.config.loader, &self.schedule, key, images, communicator)?;
         let mut clock = Clock::start(self.progress.images);
 
         while self.progress.images < total_images {
@@ -416,12 +418,7 @@ impl Trainer {
             }
             let own = batches.next_step()?;
             self.state.scale_rates(rate);
-            let share = Share {
-                batches: &own,
-                first: batches.first,
-                count: self.schedule.micro_batches(),
-                communicator,
-            };
+            let share = batches.share(&own, communicator);
             let losses = self.state.step_shared(&share, &stage, key, self.progress.step, shown);
             let losses = losses.map_err(|error| self.explained(error, &own))?;
             self.progress.add(&losses, share.images())?;
@@ -456,13 +453,6 @@ impl Trainer {
 
     fn explained(&self, error: Error, batches: &[Batch]) -> Error {
         divergence::explain(error, &self.state, &self.progress, batches, &self.run)
-    }
-
-    /// The remaining batches of the schedule for this process.
-    fn batches(&self, key: Key, communicator: &dyn Communicator) -> Result<Batches> {
-        let (dataset, shown) = (self.splits.train.clone(), self.progress.images);
-        let place = (communicator.rank(), communicator.size());
-        Batches::new(dataset, &self.config.loader, &self.schedule, key, shown, place)
     }
 
     /// The stage of the last batch shown.
