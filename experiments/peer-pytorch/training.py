@@ -12,6 +12,7 @@ shared     as tuned, and the project's own economies: one batch of fakes for bot
 compile    as shared, through torch.compile, save where the penalty is differentiated twice, which
            torch.compile refuses
 `-cl` is the same with channels-last tensors.
+bf16, bf16-cl, bf16-compile    as shared, shared-cl and compile, under torch.autocast to bfloat16
 """
 
 import torch
@@ -20,6 +21,7 @@ import torch.nn.functional as F
 from network import Discriminator, Pipeline
 
 VARIANTS = ("faithful", "tuned", "tuned-cl", "shared", "shared-cl", "compile", "compile-cl")
+BF16_VARIANTS = ("bf16", "bf16-cl", "bf16-compile")
 KL_WEIGHT, DRIFT, LAMBDA, DECAY = 2.0, 0.001, 10.0, 0.999
 
 
@@ -60,14 +62,16 @@ class Training:
     def __init__(self, benchmark, variant):
         torch.manual_seed(3)
         y = self.benchmark = benchmark
-        kind, _, layout = variant.partition("-")
-        self.faithful, self.shared = kind == "faithful", kind in ("shared", "compile")
+        words = variant.split("-")
+        compiled = "compile" in words
+        self.bf16 = "bf16" in words
+        self.faithful, self.shared = "faithful" in words, compiled or self.bf16 or "shared" in words
         self.pipeline = Pipeline(y)
         self.d = Discriminator(y["channels"], y["embedding_size"], y["compressed_size"])
-        self.format = torch.channels_last if layout == "cl" else torch.contiguous_format
+        self.format = torch.channels_last if "cl" in words else torch.contiguous_format
         self.pipeline.to(memory_format=self.format)
         self.d.to(memory_format=self.format)
-        wrap = torch.compile if kind == "compile" else lambda f: f
+        wrap = torch.compile if compiled else lambda f: f
         self.generate = wrap(self.pipeline.forward)
         self.losses = Losses(
             wrap(self.d.forward), wrap(self.d.features), wrap(self.d.score), self.d.forward, y
@@ -93,6 +97,10 @@ class Training:
         return self.laid_out(fake), kl
 
     def step(self):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.bf16):
+            return self.whole_step()
+
+    def whole_step(self):
         mix = torch.rand(self.batch, 1, 1, 1)
         fake = kl = None
         if self.shared:

@@ -30,7 +30,7 @@ import torch
 
 import drawing
 from network import Discriminator, Pipeline, load
-from training import VARIANTS, Losses, Training
+from training import BF16_VARIANTS, VARIANTS, Losses, Training
 
 
 def formula(name, shape):
@@ -58,6 +58,11 @@ def formula(name, shape):
 
 
 def parity(y):
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=y.get("precision") == "bf16"):
+        return losses_and_gradients(y)
+
+
+def losses_and_gradients(y):
     pipeline = Pipeline(y)
     d = Discriminator(y["channels"], y["embedding_size"], y["compressed_size"])
     load(pipeline, formula)
@@ -116,7 +121,7 @@ def main():
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count())))
     match sys.argv[1:]:
         case ["variants"]:
-            say({"variants": VARIANTS, "torch": torch.__version__})
+            say({"variants": VARIANTS, "bf16_variants": BF16_VARIANTS, "torch": torch.__version__})
         case ["parity", benchmark]:
             say(parity(json.loads(benchmark)))
         case ["golden", path]:
@@ -127,7 +132,7 @@ def main():
                 case["parity"] = {"mix": mix, **parity({**case["benchmark"], "mix": mix})}
             with open(path, "w") as file:
                 json.dump(cases, file, indent=1)
-        case ["step", variant, benchmark] if variant in VARIANTS:
+        case ["step", variant, benchmark] if variant in VARIANTS + BF16_VARIANTS:
             serve(Training(json.loads(benchmark), variant).step)
         case ["model", benchmark, path]:
             drawing.save(json.loads(benchmark), path)

@@ -7,6 +7,7 @@ use std::path::Path;
 use candle_core::Device;
 use serde_json::{Value, json};
 use t2f::cli::bench::benchmark::{Benchmark, Loss, Parity};
+use t2f_train::config::Precision;
 
 use crate::program::run;
 
@@ -27,6 +28,20 @@ fn losses_and_gradients_are_those_of_the_pytorch_twin() {
         assert_eq!(ours.mix, twin.mix, "the images of the twin's penalty differ: {benchmark:?}");
         let distance = ours.loss_distance(&twin).max(ours.gradient_distance(&twin));
         assert!(distance < 1e-4, "{distance}: {ours:?}, expected {twin:?}");
+    }
+}
+
+/// With `bf16` each layer rounds to 8 bits of precision.
+#[test]
+fn losses_and_gradients_of_bf16_are_near_those_of_the_twin() {
+    let cases: Vec<Value> = serde_json::from_str(GOLDEN).unwrap();
+    for case in cases {
+        let benchmark: Benchmark = serde_json::from_value(case["benchmark"].clone()).unwrap();
+        let twin: Parity = serde_json::from_value(case["parity"].clone()).unwrap();
+        let ours = parity(&Benchmark { precision: Precision::Bf16, ..benchmark.clone() });
+        let (loss, gradient) = (ours.loss_distance(&twin), ours.gradient_distance(&twin));
+        assert!(loss > 1e-6, "feature maps are rounded");
+        assert!(loss < 3e-2 && gradient < 0.1, "{loss}, {gradient}: {ours:?}, expected {twin:?}");
     }
 }
 

@@ -135,13 +135,17 @@ fn hours_scale_the_schedule_and_the_run_is_that_of_its_configuration() {
 #[test]
 fn the_number_of_threads_changes_no_bit() {
     let folder = tempfile::tempdir().unwrap();
-    let model = |threads: &str, out: &str| {
-        let ran = run(folder.path(), &[&train(&[])[..], &["--threads", threads, "--out", out]].concat());
+    let model = |precision: &str, threads: &str| {
+        let (set, out) = (format!("precision={precision}"), format!("{precision}-{threads}"));
+        let more = ["--set", &set, "--threads", threads, "--out", &out];
+        let ran = run(folder.path(), &[&train(&[])[..], &more].concat());
         assert_eq!(ran.code, 0, "{}", ran.err);
-        fs::read(folder.path().join(out).join("00000-procedural-quick/model.safetensors")).unwrap()
+        fs::read(folder.path().join(&out).join("00000-procedural-quick/model.safetensors")).unwrap()
     };
-    let one = model("1", "one");
-    assert!(one == model("3", "three"));
+    let (exact, rounded) = (model("fp32", "1"), model("bf16", "1"));
+    assert!(exact != rounded, "feature maps of bf16 are rounded");
+    assert!(exact == model("fp32", "3"));
+    assert!(rounded == model("bf16", "3"));
     let ran = run(folder.path(), &["data", "preview", "--count", "1", "--threads", "1024"]);
     assert!(ran.err.contains("warning: `--threads 1024` is more than"), "{}", ran.err);
 }

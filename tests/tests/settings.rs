@@ -120,7 +120,10 @@ fn slips_are_named_with_key_value_and_accepted_form() {
         (&["output.tick=1"], "output.tick is no setting; the nearest is output.tick_kimg"),
         (&["text.size=3"], "text.size is no setting; the settings there are kind, embedding_size"),
         (&["optimizer.generator=1e-3"], "expected a section with the keys lr, beta1, beta2 and epsilon"),
-        (&["verbosity=1"], "verbosity is no setting; the sections and settings are name, seed, device, data"),
+        (
+            &["verbosity=1"],
+            "verbosity is no setting; the sections and settings are name, seed, device, precision, data",
+        ),
         (&["data.crop=0.8"], "data.crop is a setting of data.kind = lfw"),
         (
             &[folder, "data.train_images=9"],

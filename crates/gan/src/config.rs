@@ -207,7 +207,7 @@ impl GanConfig {
         Ok(channels)
     }
 
-    /// The sizes of the generator; `attribute_code` is P, see [`LossConfig::attribute_code_size`].
+    /// The sizes of the generator, with feature maps of `F32`; `attribute_code` is P, see [`LossConfig::attribute_code_size`].
     ///
     /// # Errors
     /// If the configuration is not valid.
@@ -216,10 +216,11 @@ impl GanConfig {
         Ok(GeneratorShape {
             latent_size: self.latent_size + attribute_code + self.noise_map_size(),
             channels,
+            features: DType::F32,
         })
     }
 
-    /// The sizes of the discriminator for embeddings of `embedding_size`.
+    /// The sizes of the discriminator for embeddings of `embedding_size`, with feature maps of `F32`.
     ///
     /// # Errors
     /// If the configuration is not valid.
@@ -230,7 +231,8 @@ impl GanConfig {
     ) -> Result<DiscriminatorShape> {
         check_argument(embedding_size > 0, "embedding_size", embedding_size, "at least 1")?;
         let channels = self.checked_channels()?;
-        Ok(DiscriminatorShape { condition_size: embedding_size + attribute_code, channels })
+        let condition_size = embedding_size + attribute_code;
+        Ok(DiscriminatorShape { condition_size, channels, features: DType::F32 })
     }
 
     /// Builds the configured generator.

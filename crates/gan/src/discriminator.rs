@@ -1,6 +1,6 @@
 //! The discriminator's trait: images and conditions to scores.
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 
 use crate::error::Result;
 use crate::growth::Growth;
@@ -111,4 +111,8 @@ pub struct DiscriminatorShape {
     pub condition_size: usize,
     /// Feature maps at each level, from 4x4 upwards.
     pub channels: Vec<usize>,
+    /// The element type of the feature maps: that of the parameters, or `BF16` between parameters of `F32`.
+    /// Images, [features](Discriminator::features) and scores are of the parameters' type in either case. A
+    /// custom discriminator may ignore it.
+    pub features: DType,
 }

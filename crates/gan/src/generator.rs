@@ -1,6 +1,6 @@
 //! The generator's trait: latents to images.
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 
 use crate::error::Result;
 use crate::growth::Growth;
@@ -60,4 +60,7 @@ pub struct GeneratorShape {
     pub latent_size: usize,
     /// Feature maps at each level, from 4x4 upwards.
     pub channels: Vec<usize>,
+    /// The element type of the feature maps: that of the parameters, or `BF16` between parameters of `F32`.
+    /// Latents and images are of the parameters' type in either case. A custom generator may ignore it.
+    pub features: DType,
 }

@@ -21,7 +21,8 @@ const BATCH: usize = 16;
 /// Channels and side of the feature maps of a level: of the wide network, then of the preset `quick`.
 const LEVELS: [(usize, usize); 8] =
     [(256, 4), (256, 8), (256, 16), (256, 32), (128, 64), (96, 8), (64, 16), (48, 32)];
-const RECTIFIED: ConvOptions = ConvOptions { padding: 1, scale: 0.02, upsample: false, slope: Some(0.2) };
+const RECTIFIED: ConvOptions =
+    ConvOptions { padding: 1, scale: 0.02, upsample: false, slope: Some(0.2), dtype: None };
 
 type Convolution = fn(&Tensor, &Tensor, Option<&Tensor>, ConvOptions) -> Result<Tensor>;
 

@@ -2,8 +2,10 @@
 //! CPU, differentiable twice, and deterministic.
 //!
 //! - [`conv2d`], [`pixel_norm`], [`modulated_pixel_norm`], [`minibatch_stddev`], [`upsample2`],
-//!   [`avg_pool2`], [`fade`] and [`lstm`] have CPU kernels for `f32` (AVX-512, AVX2, NEON or plain
-//!   Rust, chosen at run time). On other devices and types they are composed of candle's operators.
+//!   [`avg_pool2`], [`fade`] and [`lstm`] have CPU kernels (AVX-512, AVX2, NEON or plain Rust, and AMX for
+//!   `bf16`, chosen at run time). On other devices and types they are composed of candle's operators.
+//! - Feature maps may be `bf16` between parameters of `f32`: half the memory, and on a processor with AMX
+//!   many times the rate. Sums are of `f32`, see [`conv2d`]; [`has_fast_bf16`] tells where it pays.
 //! - [`grad`] computes gradients of the first order, and input gradients that a penalty can
 //!   differentiate again.
 //! - [`check_gradients`] compares the gradients of a device with those of the CPU.
@@ -64,7 +66,9 @@ pub use activation::{leaky_relu, softplus};
 pub use blend::fade;
 pub use candle_core::{DType, Device, Error, Result, Shape, Tensor, Var};
 pub use conv::{ConvOptions, conv2d, conv2d_portable};
+pub use cpu::{has_fast_bf16, kernels};
 pub use device_check::check_gradients;
+pub use graph::widened;
 pub use lstm::lstm;
 pub use minibatch_stddev::minibatch_stddev;
 pub use pixel_norm::{modulated_pixel_norm, pixel_norm};

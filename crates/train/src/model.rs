@@ -11,7 +11,7 @@ use t2f_text::Tokenizer;
 
 use crate::checkpoint_model;
 use crate::components::Components;
-use crate::config::Config;
+use crate::config::{Config, Precision};
 use crate::device;
 use crate::error::{Error, Result};
 use crate::model_file::Metadata;
@@ -91,7 +91,8 @@ impl Model {
         };
         let weights = Weights::new(tensors.into_iter().map(whole).collect::<Result<_>>()?);
         let vb = weights.builder(DType::F32, device);
-        let pipeline = Pipeline::new(&config, components, &tokenizer, &schema.sizes(), vb)?;
+        let exact = Config { precision: Precision::Fp32, ..config.clone() };
+        let pipeline = Pipeline::new(&exact, components, &tokenizer, &schema.sizes(), vb)?;
         weights.check()?;
         Ok(Self {
             config,

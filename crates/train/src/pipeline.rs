@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use t2f_data::attributes::Attributes;
-use t2f_gan::{AttributePrior, Conditioned, ConditioningAugmentation, Generator, Growth};
+use t2f_gan::{AttributePrior, Conditioned, ConditioningAugmentation, Generator, GeneratorShape, Growth};
 use t2f_ops::rng::{self, Key};
 use t2f_text::{Negation, TextEncoder, Tokenizer};
 
@@ -65,6 +65,7 @@ impl Pipeline {
         let text = components.text(config, tokenizer.clone(), vb.pp("text"))?;
         let size = text.embedding_size();
         let shape = config.gan.generator_shape(config.loss.attribute_code_size(attribute_sizes))?;
+        let shape = GeneratorShape { features: config.precision.dtype(vb.device()), ..shape };
         Ok(Self {
             conditioning: config.gan.conditioning(size, vb.pp("conditioning"))?,
             prior: config.loss.prior(size, attribute_sizes, vb.pp("prior"))?,

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor};
 use t2f_gan::{
-    AdaController, AdversarialLoss, AugmentConfig, Discriminator, Growth, Objective, ObjectiveContext,
+    AdaController, AdversarialLoss, AugmentConfig, Discriminator, DiscriminatorShape, Growth, Objective,
+    ObjectiveContext,
 };
 use t2f_ops::adam::Adam;
 use t2f_ops::init::Parameters;
@@ -17,7 +18,7 @@ use t2f_text::Tokenizer;
 
 use crate::checkpoint::{Checkpoint, Draft};
 use crate::components::Components;
-use crate::config::Config;
+use crate::config::{Config, Precision};
 use crate::ema::Ema;
 use crate::error::Result;
 use crate::pipeline::Pipeline;
@@ -94,6 +95,7 @@ impl TrainState {
         let embedding_size = pipeline.text().embedding_size();
         let attribute_code = config.loss.attribute_code_size(attribute_sizes);
         let shape = config.gan.discriminator_shape(embedding_size, attribute_code)?;
+        let shape = DiscriminatorShape { features: config.precision.dtype(device), ..shape };
         let (d, d_frozen) =
             (d_params.builder(DType::F32, device), d_params.frozen_builder(DType::F32, device));
         let discriminator = components.discriminator(config, &shape, d.clone())?;
@@ -109,8 +111,9 @@ impl TrainState {
         let objectives = components.objectives(config, &context)?;
         let g_ema = Ema::new(&g_params, config.ema)?;
         let averaged = g_ema.parameters().frozen_builder(DType::F32, device);
+        let exact = Config { precision: Precision::Fp32, ..config.clone() };
         Ok(Self {
-            pipeline_ema: Pipeline::new(config, components, tokenizer, attribute_sizes, averaged)?,
+            pipeline_ema: Pipeline::new(&exact, components, tokenizer, attribute_sizes, averaged)?,
             frozen_discriminator: components.discriminator(config, &shape, d_frozen)?,
             loss: components.loss(config)?,
             g_optimizer: Adam::by_name(&g_params, |name| config.optimizer.of_generator_side(name))?,

@@ -3,8 +3,7 @@
 use candle_core::Tensor;
 use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
-use t2f_ops::minibatch_stddev;
-use t2f_ops::{avg_pool2, to_nhwc};
+use t2f_ops::{avg_pool2, minibatch_stddev, to_nhwc, widened};
 
 use super::layers::{Compat, Conv, ConvShape, Skip};
 use crate::discriminator::{Discriminator, DiscriminatorShape};
@@ -92,8 +91,7 @@ impl GrowingDiscriminator {
     /// # Errors
     /// If there is no condition, or a parameter is missing.
     pub fn new(shape: &DiscriminatorShape, options: DiscriminatorOptions, vb: VarBuilder) -> Result<Self> {
-        let DiscriminatorShape { condition_size, channels: widths } = shape;
-        let condition_size = *condition_size;
+        let &DiscriminatorShape { condition_size, channels: ref widths, features } = shape;
         check_argument(condition_size > 0, "size of the condition", condition_size, "at least 1")?;
         let DiscriminatorOptions { compressed_size, stddev_group, head, residual, compat } = options;
         let linear = |inputs, outputs, vb: VarBuilder| {
@@ -105,7 +103,8 @@ impl GrowingDiscriminator {
         let mut from_rgb = Vec::new();
         for (level, &width) in widths.iter().enumerate() {
             let vb = vb.pp("rgb_to_features").pp(level);
-            from_rgb.push(if compat.is_some() { linear(3, width, vb) } else { rectified(1, 3, width, vb) }?);
+            let conv = if compat.is_some() { linear(3, width, vb) } else { rectified(1, 3, width, vb) }?;
+            from_rgb.push(conv.entering(features));
         }
         let mut blocks = Vec::new();
         for (i, pair) in widths.windows(2).enumerate() {
@@ -129,14 +128,22 @@ impl GrowingDiscriminator {
                 End::Projection { projection: linear(condition_size, c, last.pp("projection"))? }
             }
         };
+        let conv_1 = rectified(3, c + 1, c, last.pp("conv_1"))?.padded();
+        let conv_3 = rectified(4, c, c, last.pp("conv_3"))?;
         Ok(Self {
             compat,
             stddev_group,
             from_rgb,
             blocks,
-            conv_1: rectified(3, c + 1, c, last.pp("conv_1"))?.padded(),
+            conv_1: match head {
+                Head::Concat => conv_1.leaving(features),
+                Head::Projection => conv_1,
+            },
             end,
-            conv_3: rectified(4, c, c, last.pp("conv_3"))?,
+            conv_3: match head {
+                Head::Concat => conv_3,
+                Head::Projection => conv_3.leaving(features),
+            },
             conv_4: linear(c, 1, last.pp("conv_4"))?,
             channels: c,
         })
@@ -219,10 +226,11 @@ fn stddev_group(batch: usize, wanted: usize) -> usize {
 /// keeps its own deviation. `(B, H, W, C)` → `(B, H, W, C + 1)`.
 fn stddev_map(x: &Tensor) -> candle_core::Result<Tensor> {
     let (b, h, w, _) = x.dims4()?;
-    let centred = x.broadcast_sub(&x.mean_keepdim(0)?)?;
+    let wide = widened(x)?;
+    let centred = wide.broadcast_sub(&wide.mean_keepdim(0)?)?;
     let deviation = centred.sqr()?.mean_keepdim(0)?.affine(1.0, 1e-8)?.sqrt()?; // (1, H, W, C)
     let map = deviation.mean_keepdim(3)?.broadcast_as((b, h, w, 1))?;
-    Tensor::cat(&[x, &map.contiguous()?], 3)
+    Tensor::cat(&[x, &map.contiguous()?.to_dtype(x.dtype())?], 3)
 }
 
 #[cfg(test)]

@@ -103,14 +103,14 @@ impl GrowingGenerator {
     /// # Errors
     /// If the latent has no columns beside the noise maps, or a parameter is missing.
     pub fn new(shape: &GeneratorShape, options: GeneratorOptions, vb: VarBuilder) -> Result<Self> {
-        let (latent_size, widths) = (shape.latent_size, &shape.channels);
+        let &GeneratorShape { latent_size, channels: ref widths, features } = shape;
         let GeneratorOptions { noise_inputs, residual, resample, compat, .. } = options;
         let maps = if noise_inputs { noise_map_size(widths.len() - 1) } else { 0 };
         let expected = format_args!("more than the {maps} pixels of the noise maps");
         check_argument(latent_size > maps, "latent size", latent_size, expected)?;
         let code_size = latent_size - maps;
         let first = vb.pp("initial_block");
-        let unfold = Unfold::new(code_size, widths[0], compat, &first.pp("conv_1"))?;
+        let unfold = Unfold::new([code_size, widths[0]], compat, features, &first.pp("conv_1"))?;
         let of_first = ConvShape { kernel: 3, inputs: widths[0], outputs: widths[0] };
         let initial = Conv::rectified(of_first, compat, &first.pp("conv_2"))?.padded();
         let noise = || NoiseInput::new(widths[0], &first.pp("noise_2"));
@@ -125,7 +125,8 @@ impl GrowingGenerator {
             let (shape, vb) =
                 (ConvShape { kernel: 1, inputs, outputs: 3 }, vb.pp("rgb_converters").pp(level));
             let adds = residual && level > 0;
-            to_rgb.push(if adds { Conv::silent(shape, &vb) } else { Conv::new(shape, compat, &vb) }?);
+            let conv = if adds { Conv::silent(shape, &vb) } else { Conv::new(shape, compat, &vb) }?;
+            to_rgb.push(conv.leaving(features));
         }
         Ok(Self {
             latent_size,

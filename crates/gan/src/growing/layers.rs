@@ -1,7 +1,7 @@
 //! The layers of both networks: a convolution with equalized learning rate, and its two forms at
 //! the borders between vectors and feature maps.
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 use candle_nn::{Init, VarBuilder};
 use serde::{Deserialize, Serialize};
 use t2f_ops::{ConvOptions, conv2d};
@@ -94,6 +94,18 @@ impl Conv {
         self
     }
 
+    /// The same from the parameters' type to feature maps of type `features`.
+    pub fn entering(mut self, features: DType) -> Self {
+        self.options.dtype = entered(features);
+        self
+    }
+
+    /// The same from feature maps of type `features` to the parameters' type.
+    pub fn leaving(mut self, features: DType) -> Self {
+        self.options.dtype = entered(features).map(|_| DType::F32);
+        self
+    }
+
     /// `(B, H, W, I)` → `(B, H', W', O)`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let bias = match &self.conv_bias {
@@ -144,13 +156,23 @@ pub(crate) struct Unfold {
 }
 
 impl Unfold {
-    pub fn new(inputs: usize, outputs: usize, compat: Option<Compat>, vb: &VarBuilder) -> Result<Self> {
+    pub fn new(
+        [inputs, outputs]: [usize; 2],
+        compat: Option<Compat>,
+        features: DType,
+        vb: &VarBuilder,
+    ) -> Result<Self> {
         let fan = 16 * if compat.is_some() { outputs } else { inputs };
         let scale = rectifier_gain(compat) / (fan as f64).sqrt();
         Ok(Self {
             weight: vb.get_with_hints((1, 1, inputs, 16 * outputs), "weight", NORMAL)?,
             bias: vb.get_with_hints(outputs, "bias", Init::Const(0.0))?,
-            options: ConvOptions { scale, slope: Some(SLOPE), ..ConvOptions::default() },
+            options: ConvOptions {
+                scale,
+                slope: Some(SLOPE),
+                dtype: entered(features),
+                ..ConvOptions::default()
+            },
         })
     }
 
@@ -162,6 +184,11 @@ impl Unfold {
         let y = conv2d(&x.reshape((b, 1, 1, inputs))?, &self.weight, Some(&bias), self.options)?;
         Ok(y.reshape((b, 4, 4, outputs))?)
     }
+}
+
+/// The type to which a layer before the feature maps converts, if it is another than the parameters'.
+pub(super) fn entered(features: DType) -> Option<DType> {
+    (features == DType::BF16).then_some(features)
 }
 
 const NORMAL: Init = Init::Randn { mean: 0.0, stdev: 1.0 };

@@ -8,6 +8,7 @@ use candle_core::Tensor;
 use candle_nn::{Init, VarBuilder};
 use t2f_ops::{ConvOptions, conv2d};
 
+use super::layers::entered;
 use crate::error::Result;
 
 /// The pixels of all noise maps of an image: one map at 4x4, two at each level above,
@@ -54,6 +55,7 @@ impl NoiseInput {
     pub fn add(&self, x: &Tensor, maps: &mut NoiseMaps) -> Result<Tensor> {
         let (batch, height, width, _) = x.dims4()?;
         let map = maps.take(batch, height, width)?;
-        Ok(x.add(&conv2d(&map, &self.strength, None, ConvOptions::default())?)?)
+        let options = ConvOptions { dtype: entered(x.dtype()), ..ConvOptions::default() };
+        Ok(x.add(&conv2d(&map, &self.strength, None, options)?)?)
     }
 }

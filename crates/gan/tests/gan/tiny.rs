@@ -4,9 +4,9 @@ use candle_core::{DType, Device, Shape, Tensor};
 use t2f_gan::{
     AdversarialLoss, AttributePrior, AttributesConfig, Channels, Compat, Conditioned,
     ConditioningAugmentation, ConditioningConfig, ConditioningKind, ContrastConfig, Discriminator,
-    DiscriminatorBatch, DiscriminatorInputs, EncodedLatent, GanConfig, Generator, GeneratorInputs, Growth,
-    Head, Labels, LossConfig, LossTerms, Objective, ObjectiveContext, ReconstructionConfig, Resample, Result,
-    Scores,
+    DiscriminatorBatch, DiscriminatorInputs, DiscriminatorShape, EncodedLatent, GanConfig, Generator,
+    GeneratorInputs, GeneratorShape, Growth, Head, Labels, LossConfig, LossTerms, Objective,
+    ObjectiveContext, ReconstructionConfig, Resample, Result, Scores,
 };
 use t2f_ops::init::Parameters;
 use t2f_ops::rng::{self, Key};
@@ -100,12 +100,24 @@ impl Nets {
     }
 
     pub fn with_loss(config: &GanConfig, loss: &LossConfig, dtype: DType) -> Result<Self> {
+        Self::with_features(config, loss, dtype, dtype)
+    }
+
+    /// The same with feature maps of another type.
+    pub fn with_features(
+        config: &GanConfig,
+        loss: &LossConfig,
+        dtype: DType,
+        features: DType,
+    ) -> Result<Self> {
         let parameters = Parameters::drawn(Key::new(7));
         let vb = parameters.builder(dtype, &Device::Cpu);
         let frozen_vb = parameters.frozen_builder(dtype, &Device::Cpu).pp("discriminator");
         let attribute_code = loss.attribute_code_size(&SIZES);
-        let generator = config.generator(&config.generator_shape(attribute_code)?, vb.pp("generator"))?;
+        let shape = GeneratorShape { features, ..config.generator_shape(attribute_code)? };
+        let generator = config.generator(&shape, vb.pp("generator"))?;
         let shape = config.discriminator_shape(EMBEDDING, attribute_code)?;
+        let shape = DiscriminatorShape { features, ..shape };
         let discriminator = config.discriminator(&shape, vb.pp("discriminator"))?;
         let conditioning = config.conditioning(EMBEDDING, vb.pp("conditioning"))?;
         let prior = loss.prior(EMBEDDING, &SIZES, vb.pp("prior"))?;

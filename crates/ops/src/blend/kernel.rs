@@ -6,16 +6,16 @@
 use rayon::prelude::*;
 
 use crate::cpu::elementwise::ELEMENTS;
-use crate::cpu::filled;
+use crate::cpu::{Element, filled};
 
 /// `factor·x`, element by element.
-pub(crate) fn scale(x: &[f32], factor: f32) -> Vec<f32> {
+pub(crate) fn scale<E: Element>(x: &[E], factor: f32) -> Vec<E> {
     // SAFETY: the chunks cover the output, and each has operands of its own length.
     unsafe {
         filled(x.len(), |out| {
             out.par_chunks_mut(ELEMENTS).zip(x.par_chunks(ELEMENTS)).for_each(|(out, x)| {
                 for (out, x) in out.iter_mut().zip(x) {
-                    out.write(factor * x);
+                    out.write(E::of(factor * x.to_f32()));
                 }
             });
         })

@@ -15,7 +15,7 @@ use crate::graph::accepts;
 /// # Errors
 /// If the shapes differ.
 pub fn fade(new: &Tensor, old: &Tensor, alpha: f64) -> Result<Tensor> {
-    if new.dims() == old.dims() && accepts(new) && accepts(old) {
+    if new.dims() == old.dims() && new.dtype() == old.dtype() && accepts(new) && accepts(old) {
         return operator::fade(new, old, alpha);
     }
     new.affine(alpha, 0.0)?.add(&old.affine(1.0 - alpha, 0.0)?)

@@ -1,10 +1,10 @@
 //! The linear combination of two tensors in candle's graph.
 
-use candle_core::{Result, Tensor};
+use candle_core::{CpuStorage, Result, Tensor};
 
 use super::kernel;
 use crate::cpu::{Level, elementwise};
-use crate::graph::{Operator, apply};
+use crate::graph::{Elements, Operator, apply, of_one_type};
 
 /// [`super::fade`] of tensors of one shape that [`crate::graph::accepts`].
 pub(crate) fn fade(new: &Tensor, old: &Tensor, alpha: f64) -> Result<Tensor> {
@@ -17,8 +17,8 @@ struct LinearCombination(f32, f32);
 impl Operator<2> for LinearCombination {
     const NAME: &'static str = "fade";
 
-    fn forward(&self, [a, b]: [&[f32]; 2]) -> Result<Vec<f32>> {
-        Ok(elementwise::linear_combination(Level::detect(), (self.0, a), (self.1, b)))
+    fn forward(&self, [a, b]: [Elements; 2]) -> Result<CpuStorage> {
+        of_one_type!(a, b => elementwise::linear_combination(Level::detect(), (self.0, a), (self.1, b)))
     }
 
     fn backward(
@@ -39,8 +39,8 @@ struct Scale(f32);
 impl Operator<1> for Scale {
     const NAME: &'static str = "scale";
 
-    fn forward(&self, [x]: [&[f32]; 1]) -> Result<Vec<f32>> {
-        Ok(kernel::scale(x, self.0))
+    fn forward(&self, [x]: [Elements; 1]) -> Result<CpuStorage> {
+        of_one_type!(x => kernel::scale(x, self.0))
     }
 
     fn backward(&self, _: [&Tensor; 1], _: &Tensor, g: &Tensor, _: [bool; 1]) -> Result<[Option<Tensor>; 1]> {

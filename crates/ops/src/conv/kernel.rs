@@ -9,80 +9,80 @@ use super::patches;
 use super::shapes::{Epilogue, Mask, Shapes};
 use super::winograd::{self, WinogradWeights};
 use crate::cpu::elementwise::PIXELS;
-use crate::cpu::{Kernel, Level, Simd};
+use crate::cpu::{Element, Kernel, Level, Simd};
 
-fn uses_winograd(shapes: &Shapes) -> bool {
-    shapes.kernel == 3 && shapes.padding == 1
-}
+/// The weights of a convolution and their factor.
+pub(crate) type Scaled<'a> = (&'a [f32], f32);
 
 /// `mask ⊙ lrelu(scale · conv(up(x), w) + bias)`.
 #[allow(clippy::too_many_arguments)]
-pub(crate) fn forward(
+pub(crate) fn forward<E: Element>(
     level: Level,
     shapes: &Shapes,
-    x: &[f32],
-    w: &[f32],
-    scale: f32,
+    x: &[E],
+    (w, scale): Scaled,
     bias: Option<&[f32]>,
     slope: Option<f32>,
-    mask: Mask,
-) -> Vec<f32> {
+    mask: Mask<E>,
+) -> Vec<E> {
     assert!(x.len() == shapes.x_len() && w.len() == shapes.w_len());
-    let epilogue = Epilogue { bias, slope, mask, down: false };
-    if uses_winograd(shapes) {
+    if shapes.is_padded_3x3() {
         let Shapes { inputs, outputs, .. } = *shapes;
+        let epilogue = Epilogue { bias, slope, mask, down: false };
         let weights = WinogradWeights { data: w, inputs, outputs, rotated: false, scale };
-        winograd::convolve(level, &shapes.x(x), &weights, &epilogue)
-    } else {
-        patches::forward(level, shapes, x, w, scale, &epilogue)
+        return winograd::convolve(level, &shapes.x(x), &weights, &epilogue);
     }
+    E::with_wide(x, |x| {
+        E::with_wide(mask.map_or(&[], |(y, _)| y), |y| {
+            let mask = mask.map(|(_, slope)| (y, slope));
+            let epilogue = Epilogue { bias, slope, mask, down: false };
+            E::from_wide(patches::forward(level, shapes, x, w, scale, &epilogue))
+        })
+    })
 }
 
 /// The gradient of the input, given `mask ⊙ g`: `scale · down(conv'(mask ⊙ g, w))`, where `conv'` is
 /// the convolution with the rotated kernel and `down` sums 2x2 pixels after upsampling.
-pub(crate) fn input_gradient(
+pub(crate) fn input_gradient<E: Element>(
     level: Level,
     shapes: &Shapes,
-    g: &[f32],
-    mask: Mask,
-    w: &[f32],
-    scale: f32,
-) -> Vec<f32> {
+    (g, mask): (&[E], Mask<E>),
+    (w, scale): Scaled,
+) -> Vec<E> {
     assert!(g.len() == shapes.y_len() && w.len() == shapes.w_len());
-    if uses_winograd(shapes) {
+    if shapes.is_padded_3x3() {
         let epilogue = Epilogue { down: shapes.up, ..Epilogue::default() };
         let (inputs, outputs) = (shapes.outputs, shapes.inputs);
         let weights = WinogradWeights { data: w, inputs, outputs, rotated: true, scale };
-        winograd::convolve(level, &shapes.g(g, mask), &weights, &epilogue)
-    } else {
-        patches::input_gradient(level, shapes, g, mask, w, scale)
+        return winograd::convolve(level, &shapes.g(g, mask), &weights, &epilogue);
     }
+    E::with_masked(g, mask, |g, mask| E::from_wide(patches::input_gradient(level, shapes, g, mask, w, scale)))
 }
 
 /// The gradient of the weights, given `mask ⊙ g`.
-pub(crate) fn weight_gradient(
+pub(crate) fn weight_gradient<E: Element>(
     level: Level,
     shapes: &Shapes,
-    x: &[f32],
-    g: &[f32],
-    mask: Mask,
+    x: &[E],
+    (g, mask): (&[E], Mask<E>),
     scale: f32,
 ) -> Vec<f32> {
     assert!(x.len() == shapes.x_len() && g.len() == shapes.y_len());
-    if uses_winograd(shapes) {
-        winograd::weight_gradient(level, &shapes.x(x), &shapes.g(g, mask), scale)
-    } else {
-        patches::weight_gradient(level, shapes, x, g, mask, scale)
+    if shapes.is_padded_3x3() {
+        return winograd::weight_gradient(level, &shapes.x(x), &shapes.g(g, mask), scale);
     }
+    E::with_wide(x, |x| {
+        E::with_masked(g, mask, |g, mask| patches::weight_gradient(level, shapes, x, g, mask, scale))
+    })
 }
 
-struct SumPixels<'a> {
-    g: &'a [f32],
-    mask: Mask<'a>,
+struct SumPixels<'a, E> {
+    g: &'a [E],
+    mask: Mask<'a, E>,
     sum: &'a mut [f32],
 }
 
-impl Kernel for SumPixels<'_> {
+impl<E: Element> Kernel for SumPixels<'_, E> {
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
         let channels = self.sum.len();
@@ -90,14 +90,14 @@ impl Kernel for SumPixels<'_> {
             None => {
                 for row in self.g.chunks_exact(channels) {
                     for (sum, g) in self.sum.iter_mut().zip(row) {
-                        *sum += g;
+                        *sum += g.to_f32();
                     }
                 }
             }
             Some((mask, slope)) => {
                 for (row, mask) in self.g.chunks_exact(channels).zip(mask.chunks_exact(channels)) {
                     for ((sum, g), y) in self.sum.iter_mut().zip(row).zip(mask) {
-                        *sum += if *y > 0.0 { *g } else { slope * g };
+                        *sum += if y.to_f32() > 0.0 { g.to_f32() } else { slope * g.to_f32() };
                     }
                 }
             }
@@ -106,7 +106,7 @@ impl Kernel for SumPixels<'_> {
 }
 
 /// The gradient of the bias: the sum of `mask ⊙ g` over all pixels.
-pub(crate) fn bias_gradient(level: Level, g: &[f32], mask: Mask, channels: usize) -> Vec<f32> {
+pub(crate) fn bias_gradient<E: Element>(level: Level, g: &[E], mask: Mask<E>, channels: usize) -> Vec<f32> {
     let block = PIXELS * channels;
     let mut partial = vec![0.0; g.len().div_ceil(block).max(1) * channels];
     partial.par_chunks_mut(channels).enumerate().for_each(|(i, sum)| {
@@ -124,7 +124,7 @@ pub(crate) fn bias_gradient(level: Level, g: &[f32], mask: Mask, channels: usize
 }
 
 /// The adjoint of [`bias_gradient`]: `row` at every pixel, times the mask.
-pub(crate) fn bias_broadcast(row: &[f32], mask: Mask, pixels: usize) -> Vec<f32> {
+pub(crate) fn bias_broadcast(row: &[f32], mask: Mask<f32>, pixels: usize) -> Vec<f32> {
     let mut out = row.repeat(pixels);
     if let Some((mask, slope)) = mask {
         for (out, y) in out.iter_mut().zip(mask) {
@@ -156,9 +156,9 @@ mod tests {
             let mask = Some((&y[..], 0.2));
             assert_levels_agree(&format!("{s:?}"), |level| {
                 [
-                    forward(level, &s, &x, &w, 0.5, Some(&bias), Some(0.2), mask),
-                    input_gradient(level, &s, &g, mask, &w, 0.5),
-                    weight_gradient(level, &s, &x, &g, mask, 0.5),
+                    forward(level, &s, &x, (&w, 0.5), Some(&bias), Some(0.2), mask),
+                    input_gradient(level, &s, (&g, mask), (&w, 0.5)),
+                    weight_gradient(level, &s, &x, (&g, mask), 0.5),
                     bias_gradient(level, &g, mask, outputs),
                 ]
             });

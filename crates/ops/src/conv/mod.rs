@@ -1,6 +1,7 @@
 //! Two-dimensional convolution of NHWC images with stride 1, in the forms that the layers of ProGAN
 //! use: scaled weights, upsampling before, bias and leaky rectifier after.
 
+mod direct;
 mod kernel;
 mod operator;
 mod options;
@@ -9,7 +10,7 @@ mod shapes;
 mod tile;
 mod winograd;
 
-use candle_core::{Result, Tensor, bail};
+use candle_core::{DType, Result, Tensor, bail};
 
 use crate::activation::leaky_relu;
 use crate::graph::accepts;
@@ -22,6 +23,12 @@ pub use options::ConvOptions;
 /// `y[b, i, j, o] = lrelu(Σ_{k,l,c} scale · w[k, l, c, o] · u[b, i + k - p, j + l - p, c] + b[o])`, where
 /// `u` is `x`, upsampled if the options say so and zero outside the image, and `p` the padding. As in
 /// all deep-learning libraries this is cross-correlation. Gradients of every order are exact.
+///
+/// `x` and the result are `f32` or `bf16`, the weights and the bias `f32`. Where both `x` and the result are
+/// `bf16`, the operands of all products are rounded to `bf16`, those of the gradients as well. Sums are of
+/// `f32` in any case, and gradients of the weights and the bias are `f32`. With AMX a 3x3 convolution of
+/// `bf16` runs on its tiles, without it as one of `f32` of the rounded operands; the two differ by the
+/// rounding of sums of K products, `K·2⁻²⁴·Σ|a·b|`, before the result is rounded.
 ///
 /// ```
 /// use t2f_ops::{ConvOptions, DType, Device, Tensor, conv2d};
@@ -52,7 +59,9 @@ pub fn conv2d(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, options: ConvOption
         _ => false,
     };
     let slope = options.slope.is_none_or(|slope| (0.0..1.0).contains(&slope));
-    if fits && slope && accepts(x) && accepts(w) && bias.is_none_or(accepts) {
+    let result = options.dtype.is_none_or(|dtype| matches!(dtype, DType::F32 | DType::BF16));
+    let parameter = |t: &Tensor| accepts(t) && t.dtype() == DType::F32;
+    if fits && slope && result && accepts(x) && parameter(w) && bias.is_none_or(parameter) {
         return operator::conv2d(x, w, bias, options);
     }
     conv2d_portable(x, w, bias, options) // its errors name the shape that does not fit
@@ -72,6 +81,7 @@ pub fn conv2d_portable(
     bias: Option<&Tensor>,
     options: ConvOptions,
 ) -> Result<Tensor> {
+    let x_dtype = x.dtype();
     let x = if options.upsample { upsample2(x)? } else { x.clone() };
     let (b, height, width, i) = x.dims4()?;
     let (k, k2, wi, o) = w.dims4()?;
@@ -91,13 +101,14 @@ pub fn conv2d_portable(
             (0..k * k).map(|at| x.narrow(1, at / k, h)?.narrow(2, at % k, wd)).collect::<Result<Vec<_>>>()?;
         Tensor::cat(&shifted, 3)? // (B, H', W', K·K·I)
     };
-    let weights = w.reshape((k * k * i, o))?.affine(options.scale, 0.0)?;
-    let mut y = patches.reshape((b * h * wd, k * k * i))?.matmul(&weights)?;
+    let weights = w.reshape((k * k * i, o))?.affine(options.scale, 0.0)?.to_dtype(x_dtype)?;
+    let y = patches.reshape((b * h * wd, k * k * i))?.matmul(&weights)?;
+    let mut y = y.to_dtype(options.dtype.unwrap_or(x_dtype))?;
     if let Some(bias) = bias {
         if bias.dims() != [o] {
             bail!("bias {:?} of a convolution to {o} channels, expected ({o})", bias.dims());
         }
-        y = y.broadcast_add(bias)?;
+        y = y.broadcast_add(&bias.to_dtype(y.dtype())?)?;
     }
     if let Some(slope) = options.slope {
         y = leaky_relu(&y, slope)?;

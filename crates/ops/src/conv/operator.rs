@@ -5,13 +5,15 @@
 //! gradients of every order are exact. The mask of the leaky rectifier is read from the saved
 //! output and is a constant.
 
-use candle_core::{D, DType, Result, Shape, Tensor};
+use candle_core::{CpuStorage, D, DType, Result, Shape, Tensor, bail};
+use half::bf16;
 
-use super::kernel;
 use super::options::ConvOptions;
 use super::shapes::{self, Shapes};
-use crate::cpu::Level;
-use crate::graph::{Operator, apply, asked, records, with_values};
+use super::{direct, kernel};
+use crate::cpu::tiles::Tiles;
+use crate::cpu::{Level, rounding, scratch};
+use crate::graph::{Elements, Operator, apply, asked, from_storage, in_type, records, values, with_elements};
 use crate::runtime;
 
 /// [`super::conv2d`] of tensors that [`crate::graph::accepts`] and whose shapes fit.
@@ -28,7 +30,8 @@ pub(crate) fn conv2d(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, options: Con
         padding: options.padding,
         up: options.upsample,
     };
-    let form = Form { shapes, scale: options.scale as f32, mask: None };
+    let dtypes = (x.dtype(), options.dtype.unwrap_or(x.dtype()));
+    let form = Form { shapes, scale: options.scale as f32, mask: None, dtypes };
     let slope = options.slope.map(|slope| slope as f32);
     match bias {
         None if slope.is_none() => form.conv(x, w),
@@ -40,22 +43,45 @@ pub(crate) fn conv2d(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, options: Con
     }
 }
 
-/// The trilinear form: the shapes, the scale of the weights and the mask of its gradients.
+/// The trilinear form: the shapes, the scale of the weights, the mask of its gradients, and the element
+/// types of the input and the result.
 #[derive(Clone)]
 struct Form {
     shapes: Shapes,
     scale: f32,
     mask: Mask,
+    dtypes: (DType, DType),
 }
 
 /// The output of a leaky rectifier, contiguous and detached, and its slope.
 type Mask = Option<(Tensor, f32)>;
 
 /// Calls `f` with the elements of the mask.
-fn with_mask<T>(mask: &Mask, f: impl FnOnce(shapes::Mask) -> T) -> Result<T> {
+fn with_mask<T>(mask: &Mask, f: impl FnOnce(Option<(Elements, f32)>) -> Result<T>) -> Result<T> {
     match mask {
-        None => Ok(f(None)),
-        Some((y, slope)) => with_values([y], |[y]| f(Some((y, *slope)))),
+        None => f(None),
+        Some((y, slope)) => with_elements([y], |[y]| f(Some((y, *slope))))?,
+    }
+}
+
+/// Calls `f` with elements and those of the mask, both as `f32`.
+fn with_wide<T>(
+    x: Elements,
+    mask: Option<(Elements, f32)>,
+    f: impl FnOnce(&[f32], shapes::Mask<f32>) -> T,
+) -> T {
+    x.with_wide(|x| match mask {
+        None => f(x, None),
+        Some((y, slope)) => y.with_wide(|y| f(x, Some((y, slope)))),
+    })
+}
+
+/// The mask of a convolution of `bf16`.
+fn bf16_mask(mask: Option<(Elements, f32)>) -> Result<shapes::Mask<bf16>> {
+    match mask {
+        None => Ok(None),
+        Some((Elements::Bf16(y), slope)) => Ok(Some((y, slope))),
+        Some((Elements::F32(_), _)) => bail!("a convolution of bf16 with a mask of f32"),
     }
 }
 
@@ -73,6 +99,41 @@ impl Form {
     fn y_shape(&self) -> Shape {
         let s = &self.shapes;
         (s.batch, s.out_height(), s.out_width(), s.outputs).into()
+    }
+
+    /// The tile instructions that compute this convolution of `bf16`, if the processor has any that do.
+    fn tiles(&self) -> Option<Tiles> {
+        if self.shapes.is_padded_3x3() { Tiles::detect() } else { None }
+    }
+
+    /// Calls `f` with the scaled weights, rounded to `bf16`, and the remaining scale 1.
+    fn with_rounded<R>(&self, w: &[f32], f: impl FnOnce(kernel::Scaled) -> R) -> R {
+        scratch::with(w.len(), |rounded| {
+            rounding::round_scaled(Level::detect(), w, self.scale, rounded);
+            f((rounded, 1.0))
+        })
+    }
+
+    /// `mask ⊙ lrelu(conv(x, w) + bias)`.
+    fn value(&self, x: Elements, w: &[f32], bias: Option<&[f32]>, slope: Option<f32>) -> Result<CpuStorage> {
+        let Self { shapes, scale, mask, dtypes: (_, dtype) } = self;
+        with_mask(mask, |mask| match (x, dtype) {
+            (Elements::Bf16(x), DType::BF16) => {
+                let mask = bf16_mask(mask)?;
+                Ok(CpuStorage::BF16(match self.tiles() {
+                    Some(tiles) => direct::forward(tiles, shapes, x, (w, *scale), bias, slope, mask),
+                    None => self.with_rounded(w, |w| {
+                        kernel::forward(Level::detect(), shapes, x, w, bias, slope, mask)
+                    }),
+                }))
+            }
+            _ => {
+                let y = with_wide(x, mask, |x, mask| {
+                    kernel::forward(Level::detect(), shapes, x, (w, *scale), bias, slope, mask)
+                });
+                Ok(in_type(y, *dtype))
+            }
+        })
     }
 
     fn conv(&self, x: &Tensor, w: &Tensor) -> Result<Tensor> {
@@ -109,12 +170,10 @@ impl Form {
     fn both_gradients(&self, x: &Tensor, w: &Tensor, g: &Tensor) -> Result<[Option<Tensor>; 2]> {
         let (by_input, by_weights) = (InputGradient(self.clone()), WeightGradient(self.clone()));
         runtime::keep_workers_awake();
-        let (dx, dw) = with_values([x, w, g], |[x, w, g]| {
+        let (dx, dw) = with_elements([x, w, g], |[x, w, g]| {
             rayon::join(|| by_input.forward([g, w]), || by_weights.forward([x, g]))
         })?;
-        let dx = Tensor::from_vec(dx?, self.x_shape(), x.device())?;
-        let dw = Tensor::from_vec(dw?, self.w_shape(), x.device())?;
-        Ok([Some(dx), Some(dw)])
+        Ok([Some(from_storage(dx?, &self.x_shape())?), Some(from_storage(dw?, &self.w_shape())?)])
     }
 }
 
@@ -124,9 +183,9 @@ struct Conv(Form);
 impl Operator<2> for Conv {
     const NAME: &'static str = "conv2d";
 
-    fn forward(&self, [x, w]: [&[f32]; 2]) -> Result<Vec<f32>> {
-        let Form { shapes, scale, mask } = &self.0;
-        with_mask(mask, |mask| kernel::forward(Level::detect(), shapes, x, w, *scale, None, None, mask))
+    fn forward(&self, [x, w]: [Elements; 2]) -> Result<CpuStorage> {
+        let [w] = values([w])?;
+        self.0.value(x, w, None, None)
     }
 
     fn backward(
@@ -146,9 +205,9 @@ struct ConvBiasLrelu(Form, Option<f32>);
 impl Operator<3> for ConvBiasLrelu {
     const NAME: &'static str = "conv2d-bias-lrelu";
 
-    fn forward(&self, [x, w, bias]: [&[f32]; 3]) -> Result<Vec<f32>> {
-        let Form { shapes, scale, .. } = &self.0;
-        Ok(kernel::forward(Level::detect(), shapes, x, w, *scale, Some(bias), self.1, None))
+    fn forward(&self, [x, w, bias]: [Elements; 3]) -> Result<CpuStorage> {
+        let [w, bias] = values([w, bias])?;
+        self.0.value(x, w, Some(bias), self.1)
     }
 
     fn backward(
@@ -171,9 +230,24 @@ struct InputGradient(Form);
 impl Operator<2> for InputGradient {
     const NAME: &'static str = "conv2d-input-gradient";
 
-    fn forward(&self, [g, w]: [&[f32]; 2]) -> Result<Vec<f32>> {
-        let Form { shapes, scale, mask } = &self.0;
-        with_mask(mask, |mask| kernel::input_gradient(Level::detect(), shapes, g, mask, w, *scale))
+    fn forward(&self, [g, w]: [Elements; 2]) -> Result<CpuStorage> {
+        let Form { shapes, scale, mask, dtypes: (dtype, _) } = &self.0;
+        let [w] = values([w])?;
+        with_mask(mask, |mask| match (g, dtype) {
+            (Elements::Bf16(g), DType::BF16) => {
+                let g = (g, bf16_mask(mask)?);
+                Ok(CpuStorage::BF16(match self.0.tiles() {
+                    Some(tiles) => direct::input_gradient(tiles, shapes, g, (w, *scale)),
+                    None => self.0.with_rounded(w, |w| kernel::input_gradient(Level::detect(), shapes, g, w)),
+                }))
+            }
+            _ => {
+                let dx = with_wide(g, mask, |g, mask| {
+                    kernel::input_gradient(Level::detect(), shapes, (g, mask), (w, *scale))
+                });
+                Ok(in_type(dx, *dtype))
+            }
+        })
     }
 
     fn backward(
@@ -195,9 +269,24 @@ struct WeightGradient(Form);
 impl Operator<2> for WeightGradient {
     const NAME: &'static str = "conv2d-weight-gradient";
 
-    fn forward(&self, [x, g]: [&[f32]; 2]) -> Result<Vec<f32>> {
-        let Form { shapes, scale, mask } = &self.0;
-        with_mask(mask, |mask| kernel::weight_gradient(Level::detect(), shapes, x, g, mask, *scale))
+    fn forward(&self, [x, g]: [Elements; 2]) -> Result<CpuStorage> {
+        let Form { shapes, scale, mask, .. } = &self.0;
+        with_mask(mask, |mask| {
+            Ok(CpuStorage::F32(match (x, g) {
+                (Elements::Bf16(x), Elements::Bf16(g)) => {
+                    let g = (g, bf16_mask(mask)?);
+                    match self.0.tiles() {
+                        Some(tiles) => direct::weight_gradient(tiles, shapes, x, g, *scale),
+                        None => kernel::weight_gradient(Level::detect(), shapes, x, g, *scale),
+                    }
+                }
+                _ => x.with_wide(|x| {
+                    with_wide(g, mask, |g, mask| {
+                        kernel::weight_gradient(Level::detect(), shapes, x, (g, mask), *scale)
+                    })
+                }),
+            }))
+        })
     }
 
     fn backward(
@@ -227,19 +316,29 @@ fn bias_gradient(mask: &Mask, g: &Tensor) -> Result<Tensor> {
 impl Operator<1> for BiasGradient {
     const NAME: &'static str = "bias-gradient";
 
-    fn forward(&self, [g]: [&[f32]; 1]) -> Result<Vec<f32>> {
+    fn forward(&self, [g]: [Elements; 1]) -> Result<CpuStorage> {
         let channels = self.shape.dims().last().copied().unwrap_or(1);
-        with_mask(&self.mask, |mask| kernel::bias_gradient(Level::detect(), g, mask, channels))
+        with_mask(&self.mask, |mask| {
+            Ok(CpuStorage::F32(match (g, mask) {
+                (Elements::Bf16(g), mask) => {
+                    kernel::bias_gradient(Level::detect(), g, bf16_mask(mask)?, channels)
+                }
+                (g, mask) => {
+                    with_wide(g, mask, |g, mask| kernel::bias_gradient(Level::detect(), g, mask, channels))
+                }
+            }))
+        })
     }
 
     fn backward(
         &self,
-        _: [&Tensor; 1],
+        [g]: [&Tensor; 1],
         _: &Tensor,
         row: &Tensor,
         _: [bool; 1],
     ) -> Result<[Option<Tensor>; 1]> {
-        let broadcast = BiasBroadcast { mask: self.mask.clone(), shape: self.shape.clone() };
+        let broadcast =
+            BiasBroadcast { mask: self.mask.clone(), shape: self.shape.clone(), dtype: g.dtype() };
         Ok([Some(apply(broadcast, self.shape.clone(), [row])?)])
     }
 }
@@ -248,14 +347,22 @@ impl Operator<1> for BiasGradient {
 struct BiasBroadcast {
     mask: Mask,
     shape: Shape,
+    dtype: DType,
 }
 
 impl Operator<1> for BiasBroadcast {
     const NAME: &'static str = "bias-broadcast";
 
-    fn forward(&self, [row]: [&[f32]; 1]) -> Result<Vec<f32>> {
+    fn forward(&self, [row]: [Elements; 1]) -> Result<CpuStorage> {
+        let [row] = values([row])?;
         let pixels = self.shape.elem_count() / row.len();
-        with_mask(&self.mask, |mask| kernel::bias_broadcast(row, mask, pixels))
+        let all = |mask: shapes::Mask<f32>| in_type(kernel::bias_broadcast(row, mask, pixels), self.dtype);
+        with_mask(&self.mask, |mask| {
+            Ok(match mask {
+                None => all(None),
+                Some((y, slope)) => y.with_wide(|y| all(Some((y, slope)))),
+            })
+        })
     }
 
     fn backward(&self, _: [&Tensor; 1], _: &Tensor, g: &Tensor, _: [bool; 1]) -> Result<[Option<Tensor>; 1]> {

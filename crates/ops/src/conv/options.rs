@@ -1,5 +1,7 @@
 //! The options of a convolution.
 
+use candle_core::DType;
+
 /// The options of [`conv2d`](crate::conv2d).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ConvOptions {
@@ -13,11 +15,13 @@ pub struct ConvOptions {
     pub upsample: bool,
     /// The slope of the leaky rectifier after the bias, in `[0, 1)`; without one the result is linear.
     pub slope: Option<f64>,
+    /// The element type of the result; that of the input without one.
+    pub dtype: Option<DType>,
 }
 
 impl Default for ConvOptions {
-    /// No padding, no scaling, no upsampling, linear.
+    /// No padding, no scaling, no upsampling, linear, the type of the input.
     fn default() -> Self {
-        Self { padding: 0, scale: 1.0, upsample: false, slope: None }
+        Self { padding: 0, scale: 1.0, upsample: false, slope: None, dtype: None }
     }
 }

@@ -25,7 +25,7 @@ impl<'a> Left<'a> {
         if is_matrix(shapes) { Self::Matrix(x) } else { Self::Patches(shapes, x) }
     }
 
-    fn gradient(g: &'a [f32], mask: Mask<'a>) -> Self {
+    fn gradient(g: &'a [f32], mask: Mask<'a, f32>) -> Self {
         match mask {
             None => Self::Matrix(g),
             Some((mask, slope)) => Self::Masked(g, mask, slope),
@@ -106,7 +106,7 @@ fn patch(shapes: &Shapes, x: &[f32], row: usize, out: &mut [f32]) {
 
 /// Adds the bias, and applies the leaky rectifier and the mask, to whole rows that begin at element
 /// `start` of the output.
-fn finish(epilogue: &Epilogue, start: usize, n: usize, c: &mut [f32]) {
+fn finish(epilogue: &Epilogue<f32>, start: usize, n: usize, c: &mut [f32]) {
     if let Some(bias) = epilogue.bias {
         for row in c.chunks_exact_mut(n) {
             for (c, bias) in row.iter_mut().zip(bias) {
@@ -133,7 +133,7 @@ pub(crate) fn forward(
     x: &[f32],
     w: &[f32],
     scale: f32,
-    epilogue: &Epilogue,
+    epilogue: &Epilogue<f32>,
 ) -> Vec<f32> {
     let (k, n) = (shapes.w_len() / shapes.outputs, shapes.outputs);
     let right = Right { data: w, k, n, transposed: false, scale };
@@ -147,7 +147,7 @@ pub(crate) fn input_gradient(
     level: Level,
     shapes: &Shapes,
     g: &[f32],
-    mask: Mask,
+    mask: Mask<f32>,
     w: &[f32],
     scale: f32,
 ) -> Vec<f32> {
@@ -190,7 +190,7 @@ pub(crate) fn weight_gradient(
     shapes: &Shapes,
     x: &[f32],
     g: &[f32],
-    mask: Mask,
+    mask: Mask<f32>,
     scale: f32,
 ) -> Vec<f32> {
     let n = shapes.outputs;

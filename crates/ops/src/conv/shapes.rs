@@ -19,9 +19,14 @@ pub(crate) struct Shapes {
 
 /// A tensor and a slope: elements of another tensor of that shape are multiplied by the slope where
 /// this tensor is not positive.
-pub(crate) type Mask<'a> = Option<(&'a [f32], f32)>;
+pub(crate) type Mask<'a, E> = Option<(&'a [E], f32)>;
 
 impl Shapes {
+    /// Whether this is a 3x3 convolution with padding 1, the form that has kernels of its own.
+    pub(crate) fn is_padded_3x3(&self) -> bool {
+        self.kernel == 3 && self.padding == 1
+    }
+
     pub(crate) fn seen_height(&self) -> usize {
         self.height << usize::from(self.up)
     }
@@ -51,7 +56,7 @@ impl Shapes {
     }
 
     /// The input as the convolution reads it.
-    pub(crate) fn x<'a>(&self, x: &'a [f32]) -> Images<'a> {
+    pub(crate) fn x<'a, E>(&self, x: &'a [E]) -> Images<'a, E> {
         Images {
             data: x,
             mask: None,
@@ -64,7 +69,7 @@ impl Shapes {
     }
 
     /// The gradient of the output, times the mask.
-    pub(crate) fn g<'a>(&self, g: &'a [f32], mask: Mask<'a>) -> Images<'a> {
+    pub(crate) fn g<'a, E>(&self, g: &'a [E], mask: Mask<'a, E>) -> Images<'a, E> {
         Images {
             data: g,
             mask,
@@ -79,11 +84,11 @@ impl Shapes {
 
 /// A batch of NHWC images as a convolution reads them.
 #[derive(Clone, Copy)]
-pub(crate) struct Images<'a> {
+pub(crate) struct Images<'a, E> {
     /// `(batch, height, width, channels)`; with `up`, half of each side.
-    pub(crate) data: &'a [f32],
+    pub(crate) data: &'a [E],
     /// Has the shape of `data`.
-    pub(crate) mask: Mask<'a>,
+    pub(crate) mask: Mask<'a, E>,
     pub(crate) batch: usize,
     pub(crate) height: usize,
     pub(crate) width: usize,
@@ -93,20 +98,26 @@ pub(crate) struct Images<'a> {
 }
 
 /// The operations on the sums of a convolution before they are written.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Epilogue<'a> {
+#[derive(Clone, Copy)]
+pub(crate) struct Epilogue<'a, E> {
     pub(crate) bias: Option<&'a [f32]>,
     /// The slope of the leaky rectifier.
     pub(crate) slope: Option<f32>,
     /// Has the shape of the output.
-    pub(crate) mask: Mask<'a>,
+    pub(crate) mask: Mask<'a, E>,
     /// Whether 2x2 pixels are summed into one.
     pub(crate) down: bool,
 }
 
+impl<E> Default for Epilogue<'_, E> {
+    fn default() -> Self {
+        Self { bias: None, slope: None, mask: None, down: false }
+    }
+}
+
 /// The part of the output that a task writes: rows of pixels of one image.
-pub(crate) struct OutputRows<'a> {
-    pub(crate) data: &'a mut [MaybeUninit<f32>],
+pub(crate) struct OutputRows<'a, E> {
+    pub(crate) data: &'a mut [MaybeUninit<E>],
     /// Pixels of a row and rows, before `down`.
     pub(crate) width: usize,
     pub(crate) height: usize,

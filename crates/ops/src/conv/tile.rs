@@ -11,7 +11,7 @@
 use std::mem::MaybeUninit;
 
 use super::shapes::{Epilogue, Images, OutputRows};
-use crate::cpu::Simd;
+use crate::cpu::{Element, Simd};
 
 /// The number of positions of a transformed tile.
 pub(crate) const POSITIONS: usize = 36;
@@ -24,7 +24,7 @@ pub(crate) struct Tile {
     pub(crate) x: usize,
 }
 
-impl Images<'_> {
+impl<E: Element> Images<'_, E> {
     pub(crate) fn tiles_down(&self) -> usize {
         self.height.div_ceil(4)
     }
@@ -94,11 +94,11 @@ impl Images<'_> {
     ) -> S::V {
         // SAFETY: the caller's promise.
         unsafe {
-            let value = cut_load::<S, FULL>(s, self.data.as_ptr().add(at), first);
+            let value = cut_load::<S, E, FULL>(s, self.data.as_ptr().add(at), first);
             match self.mask {
                 Some((mask, slope)) if MASKED => {
-                    let mask = cut_load::<S, FULL>(s, mask.as_ptr().add(at), first);
-                    s.rectified(value, mask, s.splat(slope))
+                    let mask = cut_load::<S, E, FULL>(s, mask.as_ptr().add(at), first);
+                    E::rounded(s, s.rectified(value, mask, s.splat(slope)))
                 }
                 _ => value,
             }
@@ -114,17 +114,17 @@ const OUTSIDE: usize = usize::MAX;
 /// # Safety
 /// These lanes can be read.
 #[inline(always)]
-unsafe fn cut_load<S: Simd, const FULL: bool>(s: S, p: *const f32, first: usize) -> S::V {
+unsafe fn cut_load<S: Simd, E: Element, const FULL: bool>(s: S, p: *const E, first: usize) -> S::V {
     // SAFETY: the caller's promise that the lanes are readable.
-    unsafe { if FULL { s.load(p) } else { s.load_first(p, first) } }
+    unsafe { if FULL { E::load(s, p) } else { E::load_first(s, p, first) } }
 }
 
 /// Transforms one tile of the input (`Bᵀ d B`) into `out`. Position `p` is at `p·stride` and has
 /// `padded` channels, with zeros past the last.
 #[inline(always)]
-pub(crate) fn input<S: Simd>(
+pub(crate) fn input<S: Simd, E: Element>(
     s: S,
-    images: &Images,
+    images: &Images<E>,
     tile: Tile,
     out: &mut [f32],
     stride: usize,
@@ -141,13 +141,13 @@ pub(crate) fn input<S: Simd>(
         while images.aligned() && c + S::LANES <= images.channels {
             let out = out.as_mut_ptr().add(c);
             match images.mask {
-                None => input_lanes::<S, true, false>(s, images, &rows, &columns, c, out, stride),
-                Some(_) => input_lanes::<S, true, true>(s, images, &rows, &columns, c, out, stride),
+                None => input_lanes::<S, E, true, false>(s, images, &rows, &columns, c, out, stride),
+                Some(_) => input_lanes::<S, E, true, true>(s, images, &rows, &columns, c, out, stride),
             }
             c += S::LANES;
         }
         while c < padded {
-            input_lanes::<S, false, true>(s, images, &rows, &columns, c, out.as_mut_ptr().add(c), stride);
+            input_lanes::<S, E, false, true>(s, images, &rows, &columns, c, out.as_mut_ptr().add(c), stride);
             c += S::LANES;
         }
     }
@@ -159,9 +159,9 @@ pub(crate) fn input<S: Simd>(
 /// `rows` and `columns` are offsets of the images or OUTSIDE, a vector (if `FULL`) of channels begins
 /// at `c`, and a vector can be written to `out` at each position.
 #[inline(always)]
-unsafe fn input_lanes<S: Simd, const FULL: bool, const MASKED: bool>(
+unsafe fn input_lanes<S: Simd, E: Element, const FULL: bool, const MASKED: bool>(
     s: S,
-    images: &Images,
+    images: &Images<E>,
     rows: &[usize; 6],
     columns: &[usize; 6],
     c: usize,
@@ -173,12 +173,12 @@ unsafe fn input_lanes<S: Simd, const FULL: bool, const MASKED: bool>(
     // SAFETY: the caller's promise.
     unsafe {
         let half = [
-            input_row::<S, FULL, MASKED>(s, images, rows[0], columns, c, first),
-            input_row::<S, FULL, MASKED>(s, images, rows[1], columns, c, first),
-            input_row::<S, FULL, MASKED>(s, images, rows[2], columns, c, first),
-            input_row::<S, FULL, MASKED>(s, images, rows[3], columns, c, first),
-            input_row::<S, FULL, MASKED>(s, images, rows[4], columns, c, first),
-            input_row::<S, FULL, MASKED>(s, images, rows[5], columns, c, first),
+            input_row::<S, E, FULL, MASKED>(s, images, rows[0], columns, c, first),
+            input_row::<S, E, FULL, MASKED>(s, images, rows[1], columns, c, first),
+            input_row::<S, E, FULL, MASKED>(s, images, rows[2], columns, c, first),
+            input_row::<S, E, FULL, MASKED>(s, images, rows[3], columns, c, first),
+            input_row::<S, E, FULL, MASKED>(s, images, rows[4], columns, c, first),
+            input_row::<S, E, FULL, MASKED>(s, images, rows[5], columns, c, first),
         ];
         for j in 0..6 {
             let o = b_transposed(s, [half[0][j], half[1][j], half[2][j], half[3][j], half[4][j], half[5][j]]);
@@ -194,9 +194,9 @@ unsafe fn input_lanes<S: Simd, const FULL: bool, const MASKED: bool>(
 /// # Safety
 /// As for [`input_lanes`]; if `FULL`, only the outer two pixels may be outside.
 #[inline(always)]
-unsafe fn input_row<S: Simd, const FULL: bool, const MASKED: bool>(
+unsafe fn input_row<S: Simd, E: Element, const FULL: bool, const MASKED: bool>(
     s: S,
-    images: &Images,
+    images: &Images<E>,
     row: usize,
     columns: &[usize; 6],
     c: usize,
@@ -218,9 +218,9 @@ unsafe fn input_row<S: Simd, const FULL: bool, const MASKED: bool>(
 
 /// Transforms one tile of the gradient of the output (`A g Aᵀ`), with the layout of [`input`].
 #[inline(always)]
-pub(crate) fn gradient<S: Simd>(
+pub(crate) fn gradient<S: Simd, E: Element>(
     s: S,
-    images: &Images,
+    images: &Images<E>,
     tile: Tile,
     out: &mut [f32],
     stride: usize,
@@ -236,14 +236,14 @@ pub(crate) fn gradient<S: Simd>(
         while images.aligned() && c + S::LANES <= images.channels {
             let out = out.as_mut_ptr().add(c);
             match images.mask {
-                None => gradient_lanes::<S, true, false>(s, images, &rows, &columns, c, out, stride),
-                Some(_) => gradient_lanes::<S, true, true>(s, images, &rows, &columns, c, out, stride),
+                None => gradient_lanes::<S, E, true, false>(s, images, &rows, &columns, c, out, stride),
+                Some(_) => gradient_lanes::<S, E, true, true>(s, images, &rows, &columns, c, out, stride),
             }
             c += S::LANES;
         }
         while c < padded {
             let out = out.as_mut_ptr().add(c);
-            gradient_lanes::<S, false, true>(s, images, &rows, &columns, c, out, stride);
+            gradient_lanes::<S, E, false, true>(s, images, &rows, &columns, c, out, stride);
             c += S::LANES;
         }
     }
@@ -254,9 +254,9 @@ pub(crate) fn gradient<S: Simd>(
 /// # Safety
 /// As for [`input_lanes`].
 #[inline(always)]
-unsafe fn gradient_lanes<S: Simd, const FULL: bool, const MASKED: bool>(
+unsafe fn gradient_lanes<S: Simd, E: Element, const FULL: bool, const MASKED: bool>(
     s: S,
-    images: &Images,
+    images: &Images<E>,
     rows: &[usize; 4],
     columns: &[usize; 4],
     c: usize,
@@ -268,10 +268,10 @@ unsafe fn gradient_lanes<S: Simd, const FULL: bool, const MASKED: bool>(
     // SAFETY: the caller's promise.
     unsafe {
         let half = [
-            gradient_row::<S, FULL, MASKED>(s, images, rows[0], columns, c, first),
-            gradient_row::<S, FULL, MASKED>(s, images, rows[1], columns, c, first),
-            gradient_row::<S, FULL, MASKED>(s, images, rows[2], columns, c, first),
-            gradient_row::<S, FULL, MASKED>(s, images, rows[3], columns, c, first),
+            gradient_row::<S, E, FULL, MASKED>(s, images, rows[0], columns, c, first),
+            gradient_row::<S, E, FULL, MASKED>(s, images, rows[1], columns, c, first),
+            gradient_row::<S, E, FULL, MASKED>(s, images, rows[2], columns, c, first),
+            gradient_row::<S, E, FULL, MASKED>(s, images, rows[3], columns, c, first),
         ];
         for j in 0..6 {
             let o = a(s, [half[0][j], half[1][j], half[2][j], half[3][j]]);
@@ -287,9 +287,9 @@ unsafe fn gradient_lanes<S: Simd, const FULL: bool, const MASKED: bool>(
 /// # Safety
 /// As for [`input_lanes`]; if `FULL`, no pixel is outside.
 #[inline(always)]
-unsafe fn gradient_row<S: Simd, const FULL: bool, const MASKED: bool>(
+unsafe fn gradient_row<S: Simd, E: Element, const FULL: bool, const MASKED: bool>(
     s: S,
-    images: &Images,
+    images: &Images<E>,
     row: usize,
     columns: &[usize; 4],
     c: usize,
@@ -322,13 +322,13 @@ pub(crate) struct Sums<'a> {
 /// Transforms the sums of one tile back (`Aᵀ m A`) and writes its pixels: the columns from `x` of all
 /// of `rows`. `local` is the index of the tile in the sums.
 #[inline(always)]
-pub(crate) fn output<S: Simd>(
+pub(crate) fn output<S: Simd, E: Element>(
     s: S,
     sums: &Sums,
     local: usize,
     x: usize,
-    epilogue: &Epilogue,
-    rows: &mut OutputRows,
+    epilogue: &Epilogue<E>,
+    rows: &mut OutputRows<E>,
 ) {
     let channels = rows.channels;
     let shift = usize::from(epilogue.down);
@@ -348,11 +348,11 @@ pub(crate) fn output<S: Simd>(
     // to contain the tile; pixels outside the image and lanes past the last channel are not accessed.
     unsafe {
         while c + S::LANES <= channels {
-            output_lanes::<S, true>(s, sums, local, x, epilogue, rows, c);
+            output_lanes::<S, E, true>(s, sums, local, x, epilogue, rows, c);
             c += S::LANES;
         }
         if c < channels {
-            output_lanes::<S, false>(s, sums, local, x, epilogue, rows, c);
+            output_lanes::<S, E, false>(s, sums, local, x, epilogue, rows, c);
         }
     }
 }
@@ -362,13 +362,13 @@ pub(crate) fn output<S: Simd>(
 /// # Safety
 /// [`output`] checked the slices; if `FULL`, a vector of channels begins at `c`.
 #[inline(always)]
-unsafe fn output_lanes<S: Simd, const FULL: bool>(
+unsafe fn output_lanes<S: Simd, E: Element, const FULL: bool>(
     s: S,
     sums: &Sums,
     local: usize,
     x: usize,
-    epilogue: &Epilogue,
-    rows: &mut OutputRows,
+    epilogue: &Epilogue<E>,
+    rows: &mut OutputRows<E>,
     c: usize,
 ) {
     let zero = s.splat(0.0);
@@ -385,7 +385,7 @@ unsafe fn output_lanes<S: Simd, const FULL: bool>(
             output_column(s, m.add(5 * sums.position), sums.position),
         ];
         let bias = match epilogue.bias {
-            Some(bias) => cut_load::<S, FULL>(s, bias.as_ptr().add(c), first),
+            Some(bias) => cut_load::<S, f32, FULL>(s, bias.as_ptr().add(c), first),
             None => zero,
         };
         let mut q = [[zero; 4]; 4];
@@ -404,7 +404,7 @@ unsafe fn output_lanes<S: Simd, const FULL: bool>(
             }
         }
         let (wide, high) = (rows.width - x, rows.height);
-        let out = rows.data.as_mut_ptr().cast::<f32>();
+        let out = rows.data.as_mut_ptr().cast::<E>();
         if epilogue.down {
             for i in 0..2 {
                 for j in 0..2 {
@@ -414,7 +414,7 @@ unsafe fn output_lanes<S: Simd, const FULL: bool>(
                             s.add(q[2 * i + 1][2 * j], q[2 * i + 1][2 * j + 1]),
                         );
                         let at = (i * (rows.width / 2) + x / 2 + j) * rows.channels + c;
-                        cut_store::<S, FULL>(s, out.add(at), sum, first);
+                        cut_store::<S, E, FULL>(s, out.add(at), sum, first);
                     }
                 }
             }
@@ -426,10 +426,10 @@ unsafe fn output_lanes<S: Simd, const FULL: bool>(
                     let at = (i * rows.width + x + j) * rows.channels + c;
                     let mut value = q[i][j];
                     if let Some((mask, slope)) = epilogue.mask {
-                        let mask = cut_load::<S, FULL>(s, mask.as_ptr().add(rows.start + at), first);
+                        let mask = cut_load::<S, E, FULL>(s, mask.as_ptr().add(rows.start + at), first);
                         value = s.rectified(value, mask, s.splat(slope));
                     }
-                    cut_store::<S, FULL>(s, out.add(at), value, first);
+                    cut_store::<S, E, FULL>(s, out.add(at), value, first);
                 }
             }
         }
@@ -455,9 +455,9 @@ unsafe fn output_column<S: Simd>(s: S, m: *const f32, position: usize) -> [S::V;
 /// # Safety
 /// These lanes can be written.
 #[inline(always)]
-unsafe fn cut_store<S: Simd, const FULL: bool>(s: S, p: *mut f32, v: S::V, first: usize) {
+unsafe fn cut_store<S: Simd, E: Element, const FULL: bool>(s: S, p: *mut E, v: S::V, first: usize) {
     // SAFETY: the caller's promise that the lanes are writable.
-    unsafe { if FULL { s.store(p, v) } else { s.store_first(p, v, first) } }
+    unsafe { if FULL { E::store(s, p, v) } else { E::store_first(s, p, v, first) } }
 }
 
 /// Transforms the weights of one input channel (`scale · G g Gᵀ`) for one panel of output channels.

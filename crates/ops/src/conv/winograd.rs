@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::shapes::{Epilogue, Images, OutputRows};
 use super::tile::{self, POSITIONS, Sums};
-use crate::cpu::{Kernel, Level, PANEL, Product, Simd, Strides, filled, padded, scratch};
+use crate::cpu::{Element, Kernel, Level, PANEL, Product, Simd, Strides, filled, padded, scratch};
 
 /// Up to this many tiles, each panel of weights is transformed right before it is used. With more
 /// tiles, all panels are transformed first and kept.
@@ -113,19 +113,19 @@ impl Kernel for TransformWeights<'_> {
 }
 
 /// Convolves a block of tiles: input transform, products, output transform.
-struct Block<'a, 'b> {
-    images: &'a Images<'a>,
+struct Block<'a, 'b, E> {
+    images: &'a Images<'a, E>,
     /// All panels of transformed weights.
     weights: &'a [f32],
-    epilogue: &'a Epilogue<'a>,
+    epilogue: &'a Epilogue<'a, E>,
     tiles: std::ops::Range<usize>,
     /// OutputRows of tiles, from the row of the first tile.
-    rows: &'a mut [OutputRows<'b>],
+    rows: &'a mut [OutputRows<'b, E>],
     v: &'a mut [f32],
     m: &'a mut [f32],
 }
 
-impl Kernel for Block<'_, '_> {
+impl<E: Element> Kernel for Block<'_, '_, E> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let Self { images, weights, epilogue, tiles, rows, v, m } = self;
@@ -172,13 +172,13 @@ impl Kernel for Block<'_, '_> {
 }
 
 /// Transforms tiles into `v`. Position `p` of tile `t` is at `p·count·row + t·row`.
-struct Inputs<'a> {
-    images: &'a Images<'a>,
+struct Inputs<'a, E> {
+    images: &'a Images<'a, E>,
     tiles: std::ops::Range<usize>,
     v: &'a mut [f32],
 }
 
-impl Kernel for Inputs<'_> {
+impl<E: Element> Kernel for Inputs<'_, E> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let row = padded(self.images.channels);
@@ -237,15 +237,15 @@ impl Kernel for PanelSums<'_> {
 }
 
 /// Transforms sums back into rows of pixels.
-struct Outputs<'a, 'b> {
-    images: &'a Images<'a>,
+struct Outputs<'a, 'b, E> {
+    images: &'a Images<'a, E>,
     sums: Sums<'a>,
     first_row: usize,
-    epilogue: &'a Epilogue<'a>,
-    rows: &'a mut [OutputRows<'b>],
+    epilogue: &'a Epilogue<'a, E>,
+    rows: &'a mut [OutputRows<'b, E>],
 }
 
-impl Kernel for Outputs<'_, '_> {
+impl<E: Element> Kernel for Outputs<'_, '_, E> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let across = self.images.tiles_across();
@@ -259,18 +259,18 @@ impl Kernel for Outputs<'_, '_> {
 }
 
 /// Convolves images with weights. With [`Epilogue::down`] the result has half the images' sides.
-pub(crate) fn convolve(
+pub(crate) fn convolve<E: Element>(
     level: Level,
-    images: &Images,
+    images: &Images<E>,
     weights: &WinogradWeights,
-    epilogue: &Epilogue,
-) -> Vec<f32> {
+    epilogue: &Epilogue<E>,
+) -> Vec<E> {
     images.check();
     let WinogradWeights { inputs, outputs, .. } = *weights;
     assert!(weights.data.len() == 9 * inputs * outputs && inputs == images.channels);
     let shift = usize::from(epilogue.down);
     let len = images.batch * (images.height >> shift) * (images.width >> shift) * outputs;
-    let write = |out: &mut [MaybeUninit<f32>]| {
+    let write = |out: &mut [MaybeUninit<E>]| {
         let mut rows = split_rows(images, outputs, epilogue.down, out);
         let tiles = images.tiles();
         if tiles <= FEW / 4 || tiles <= FEW && inputs * outputs > SMALL {
@@ -284,12 +284,12 @@ pub(crate) fn convolve(
 }
 
 /// Splits the output into rows of tiles. Every pixel is in exactly one of them.
-fn split_rows<'a>(
-    images: &Images,
+fn split_rows<'a, E: Element>(
+    images: &Images<E>,
     outputs: usize,
     down: bool,
-    mut out: &'a mut [MaybeUninit<f32>],
-) -> Vec<OutputRows<'a>> {
+    mut out: &'a mut [MaybeUninit<E>],
+) -> Vec<OutputRows<'a, E>> {
     let shift = usize::from(down);
     let (mut rows, mut start) = (Vec::new(), 0);
     for _ in 0..images.batch {
@@ -307,12 +307,12 @@ fn split_rows<'a>(
 }
 
 /// Convolves many tiles: threads share the tiles.
-fn convolve_many(
+fn convolve_many<E: Element>(
     level: Level,
-    images: &Images,
+    images: &Images<E>,
     weights: &WinogradWeights,
-    epilogue: &Epilogue,
-    rows: &mut [OutputRows],
+    epilogue: &Epilogue<E>,
+    rows: &mut [OutputRows<E>],
 ) {
     let WinogradWeights { inputs, outputs, .. } = *weights;
     let across = images.tiles_across();
@@ -348,12 +348,12 @@ fn tiles_per_block(inputs: usize, outputs: usize) -> usize {
 }
 
 /// Convolves few tiles: threads share the panels of output channels.
-fn convolve_few(
+fn convolve_few<E: Element>(
     level: Level,
-    images: &Images,
+    images: &Images<E>,
     weights: &WinogradWeights,
-    epilogue: &Epilogue,
-    rows: &mut [OutputRows],
+    epilogue: &Epilogue<E>,
+    rows: &mut [OutputRows<E>],
 ) {
     let WinogradWeights { inputs, outputs, .. } = *weights;
     let tiles = images.tiles();
@@ -387,14 +387,14 @@ fn convolve_few(
 
 /// Transforms a chunk of tiles of both factors of the weight gradient. Tiles past the last one are
 /// zeros.
-struct Factors<'a> {
-    x: &'a Images<'a>,
-    g: &'a Images<'a>,
+struct Factors<'a, E> {
+    x: &'a Images<'a, E>,
+    g: &'a Images<'a, E>,
     first: usize,
     out: &'a mut [f32],
 }
 
-impl Kernel for Factors<'_> {
+impl<E: Element> Kernel for Factors<'_, E> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let (v_row, m_row) = (padded(self.x.channels), padded(self.g.channels));
@@ -505,7 +505,12 @@ fn split_taps(
 
 /// The gradient of the weights, `(3, 3, inputs, outputs)`, given the input and the gradient of the
 /// output.
-pub(crate) fn weight_gradient(level: Level, x: &Images, g: &Images, scale: f32) -> Vec<f32> {
+pub(crate) fn weight_gradient<E: Element>(
+    level: Level,
+    x: &Images<E>,
+    g: &Images<E>,
+    scale: f32,
+) -> Vec<f32> {
     x.check();
     g.check();
     assert!((x.batch, x.height, x.width) == (g.batch, g.height, g.width));
@@ -514,7 +519,13 @@ pub(crate) fn weight_gradient(level: Level, x: &Images, g: &Images, scale: f32) 
 }
 
 /// Writes all nine taps of the weight gradient.
-fn correlate(level: Level, x: &Images, g: &Images, scale: f32, dw: &mut [MaybeUninit<f32>]) {
+fn correlate<E: Element>(
+    level: Level,
+    x: &Images<E>,
+    g: &Images<E>,
+    scale: f32,
+    dw: &mut [MaybeUninit<f32>],
+) {
     let (inputs, outputs) = (x.channels, g.channels);
     let (v_row, m_row) = (padded(inputs), padded(outputs));
     let chunk_len = POSITIONS * CHUNK * (v_row + m_row);

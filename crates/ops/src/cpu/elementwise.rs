@@ -4,12 +4,12 @@ use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
-use super::filled;
+use super::element::Element;
+use super::filled::filled;
 use super::level::Level;
 use super::simd::{Kernel, Simd};
 
-/// Elements that one task passes over.
-pub(crate) const ELEMENTS: usize = 1 << 14;
+pub(crate) use super::rounding::ELEMENTS;
 
 /// Pixels that one task reduces.
 pub(crate) const PIXELS: usize = 512;
@@ -19,15 +19,15 @@ pub(crate) const PIXELS: usize = 512;
 /// # Safety
 /// `n` elements can be read from `a` and from `b`.
 #[inline(always)]
-pub(crate) unsafe fn dot<S: Simd>(s: S, a: *const f32, b: *const f32, n: usize) -> f32 {
+pub(crate) unsafe fn dot<S: Simd, A: Element, B: Element>(s: S, a: *const A, b: *const B, n: usize) -> f32 {
     let mut sum = s.splat(0.0);
     let mut at = 0;
     let mut lanes = [0f32; 16];
     // SAFETY: the caller's promise; the last vector is cut; 16 lanes hold the vector of every level.
     unsafe {
         while at < n {
-            let a = s.load_first(a.add(at), n - at);
-            sum = s.fma(a, s.load_first(b.add(at), n - at), sum);
+            let a = A::load_first(s, a.add(at), n - at);
+            sum = s.fma(a, B::load_first(s, b.add(at), n - at), sum);
             at += S::LANES;
         }
         s.store(lanes.as_mut_ptr(), sum);
@@ -39,24 +39,28 @@ pub(crate) unsafe fn dot<S: Simd>(s: S, a: *const f32, b: *const f32, n: usize) 
     total
 }
 
-struct LinearCombination<'a> {
-    a: (f32, &'a [f32]),
-    b: (f32, &'a [f32]),
-    out: &'a mut [MaybeUninit<f32>],
+struct LinearCombination<'a, E> {
+    a: (f32, &'a [E]),
+    b: (f32, &'a [E]),
+    out: &'a mut [MaybeUninit<E>],
 }
 
-impl Kernel for LinearCombination<'_> {
+impl<E: Element> Kernel for LinearCombination<'_, E> {
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
         let ((p, a), (q, b)) = (self.a, self.b);
         for ((out, a), b) in self.out.iter_mut().zip(a).zip(b) {
-            out.write(p * a + q * b);
+            out.write(E::of(p * a.to_f32() + q * b.to_f32()));
         }
     }
 }
 
 /// `p·a + q·b`, element by element.
-pub(crate) fn linear_combination(level: Level, (p, a): (f32, &[f32]), (q, b): (f32, &[f32])) -> Vec<f32> {
+pub(crate) fn linear_combination<E: Element>(
+    level: Level,
+    (p, a): (f32, &[E]),
+    (q, b): (f32, &[E]),
+) -> Vec<E> {
     assert!(a.len() == b.len());
     // SAFETY: the chunks cover the output, and each chunk has operands of its own length.
     unsafe {

@@ -46,6 +46,19 @@ impl Level {
         })
     }
 
+    /// The name of the instructions.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(_) => "AVX-512",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) => "AVX2",
+            #[cfg(any(target_arch = "aarch64", test))]
+            Self::Neon => "NEON",
+            Self::Plain => "plain",
+        }
+    }
+
     pub(crate) fn run(self, kernel: impl Kernel) {
         match self {
             #[cfg(target_arch = "x86_64")]

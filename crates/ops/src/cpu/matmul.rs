@@ -2,10 +2,11 @@
 
 use rayon::prelude::*;
 
+use super::filled::filled;
 use super::gemm::{PANEL, Product, Strides, padded};
 use super::level::Level;
+use super::scratch;
 use super::simd::{Kernel, Simd};
-use super::{filled, scratch};
 
 /// Rows of a block of the left factor.
 pub(crate) const ROWS: usize = 48;

@@ -2,6 +2,8 @@
 
 use std::cell::RefCell;
 
+use half::bf16;
+
 /// Buffers that a thread keeps. Nested and stolen tasks each take one of their own.
 const KEPT: usize = 4;
 
@@ -33,4 +35,13 @@ pub(crate) fn with<R>(len: usize, f: impl FnOnce(&mut [f32]) -> R) -> R {
         }
     });
     result
+}
+
+/// As [`with`], with elements of `bf16`.
+pub(crate) fn with_bf16<R>(len: usize, f: impl FnOnce(&mut [bf16]) -> R) -> R {
+    with(len.div_ceil(2), |buffer| {
+        // SAFETY: two elements of `bf16` take the place of one `f32`, every bit pattern is valid for both, and
+        // the slice borrows the buffer.
+        f(unsafe { std::slice::from_raw_parts_mut(buffer.as_mut_ptr().cast(), len) })
+    })
 }

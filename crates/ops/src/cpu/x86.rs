@@ -68,6 +68,38 @@ impl Simd for Avx512 {
             _mm512_mask_blend_ps(positive, _mm512_mul_ps(g, slope), g)
         }
     );
+
+    #[inline(always)]
+    unsafe fn load_bf16(self, p: *const u16) -> __m512 {
+        // SAFETY: the caller's promise, and `self`.
+        unsafe {
+            let bits = _mm512_cvtepu16_epi32(_mm256_loadu_si256(p.cast()));
+            _mm512_castsi512_ps(_mm512_slli_epi32::<16>(bits))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_bf16(self, p: *mut u16, v: __m512) {
+        // SAFETY: the caller's promise, and `self`.
+        unsafe {
+            let bits = _mm512_srli_epi32::<16>(_mm512_castps_si512(self.rounded_to_bf16(v)));
+            _mm256_storeu_si256(p.cast(), _mm512_cvtepi32_epi16(bits));
+        }
+    }
+
+    #[inline(always)]
+    fn rounded_to_bf16(self, v: __m512) -> __m512 {
+        // SAFETY: `self` proves that the processor has the instructions.
+        unsafe {
+            let bits = _mm512_castps_si512(v);
+            let even = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
+            let up = _mm512_add_epi32(bits, _mm512_add_epi32(even, _mm512_set1_epi32(0x7fff)));
+            let quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x0040_0000));
+            let is_nan = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(v, v);
+            let chosen = _mm512_mask_blend_epi32(is_nan, up, quiet);
+            _mm512_castsi512_ps(_mm512_and_si512(chosen, _mm512_set1_epi32(0xffff_0000_u32 as i32)))
+        }
+    }
 }
 
 #[inline(always)]
@@ -130,6 +162,41 @@ impl Simd for Avx2 {
             _mm256_blendv_ps(_mm256_mul_ps(g, slope), g, positive)
         }
     );
+
+    #[inline(always)]
+    unsafe fn load_bf16(self, p: *const u16) -> __m256 {
+        // SAFETY: the caller's promise, and `self`.
+        unsafe {
+            let bits = _mm256_cvtepu16_epi32(_mm_loadu_si128(p.cast()));
+            _mm256_castsi256_ps(_mm256_slli_epi32::<16>(bits))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_bf16(self, p: *mut u16, v: __m256) {
+        // SAFETY: the caller's promise, and `self`.
+        unsafe {
+            let bits = _mm256_srli_epi32::<16>(_mm256_castps_si256(self.rounded_to_bf16(v)));
+            // Packs within each half: the second and the third quarter change places.
+            let packed = _mm256_permute4x64_epi64::<0b1101_1000>(_mm256_packus_epi32(bits, bits));
+            _mm_storeu_si128(p.cast(), _mm256_castsi256_si128(packed));
+        }
+    }
+
+    #[inline(always)]
+    fn rounded_to_bf16(self, v: __m256) -> __m256 {
+        // SAFETY: `self` proves that the processor has the instructions.
+        unsafe {
+            let bits = _mm256_castps_si256(v);
+            let even = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
+            let up = _mm256_add_epi32(bits, _mm256_add_epi32(even, _mm256_set1_epi32(0x7fff)));
+            let quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x0040_0000));
+            let is_nan = _mm256_cmp_ps::<_CMP_UNORD_Q>(v, v);
+            let chosen = _mm256_blendv_ps(_mm256_castsi256_ps(up), _mm256_castsi256_ps(quiet), is_nan);
+            let upper = _mm256_castsi256_ps(_mm256_set1_epi32(0xffff_0000_u32 as i32));
+            _mm256_and_ps(chosen, upper)
+        }
+    }
 }
 
 /// All bits set in the first `n` of eight lanes.

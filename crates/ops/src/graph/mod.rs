@@ -20,25 +20,32 @@ use std::thread::ThreadId;
 
 use candle_core::backprop::GradStore;
 use candle_core::{
-    CpuStorage, CustomOp1, CustomOp3, DType, Layout, Result, Shape, Storage, Tensor, TensorId, bail,
+    CpuStorage, CustomOp1, CustomOp3, DType, Device, Layout, Result, Shape, Storage, Tensor, TensorId, bail,
 };
 
-use crate::cpu::{Level, elementwise};
+use half::bf16;
+
+use crate::cpu::{Element, Level, elementwise};
 use crate::runtime;
 
 pub(crate) use mode::{KEEPS_GRAPH, asked, records, with_only};
 
-/// A differentiable function of `N` contiguous `f32` tensors on the CPU.
+/// A differentiable function of `N` contiguous tensors of `f32` or `bf16` on the CPU.
 ///
-/// Every operator of this crate implements this trait and enters the graph through [`apply`].
+/// Every operator of this crate implements this trait and enters the graph through [`apply`]. Kernels
+/// compute in `f32` and load and store either type.
 pub(crate) trait Operator<const N: usize>: Send + Sync + 'static {
     /// The name in errors and traces.
     const NAME: &'static str;
 
     /// The elements of the result.
-    fn forward(&self, operands: [&[f32]; N]) -> Result<Vec<f32>>;
+    ///
+    /// # Errors
+    /// If the operands' types do not fit one another.
+    fn forward(&self, operands: [Elements; N]) -> Result<CpuStorage>;
 
-    /// The gradients of the `wanted` operands, given the contiguous `gradient` of the result.
+    /// The gradients of the `wanted` operands, each in the operand's type, given the contiguous `gradient`
+    /// of the result.
     ///
     /// If gradients are recorded ([`records`]), the returned tensors must be differentiable in the
     /// operands and in `gradient`. `result` is a constant.
@@ -51,15 +58,57 @@ pub(crate) trait Operator<const N: usize>: Send + Sync + 'static {
     ) -> Result<[Option<Tensor>; N]>;
 }
 
-/// Whether operators accept this tensor: not empty, `f32`, on the CPU.
+/// Whether operators accept this tensor: not empty, `f32` or `bf16`, on the CPU.
 pub(crate) fn accepts(t: &Tensor) -> bool {
-    t.device().is_cpu() && t.dtype() == DType::F32 && t.elem_count() > 0
+    t.device().is_cpu() && matches!(t.dtype(), DType::F32 | DType::BF16) && t.elem_count() > 0
+}
+
+/// Elements of `f32` in a type that operators accept.
+pub(crate) fn in_type(values: Vec<f32>, dtype: DType) -> CpuStorage {
+    match dtype {
+        DType::BF16 => CpuStorage::BF16(bf16::from_wide(values)),
+        _ => CpuStorage::F32(values),
+    }
+}
+
+/// Runs a kernel on operands of one type, `f32` or `bf16`; the operand or operands have the types' elements
+/// in the kernel's expression, whose result is a vector of elements.
+macro_rules! of_one_type {
+    ($($operand:ident),+ => $kernel:expr) => {
+        match ($($operand,)+) {
+            ($($crate::graph::Elements::F32($operand),)+) => Ok($crate::cpu::Element::into_storage($kernel)),
+            ($($crate::graph::Elements::Bf16($operand),)+) => Ok($crate::cpu::Element::into_storage($kernel)),
+            #[allow(unreachable_patterns)]
+            _ => Err(candle_core::Error::Msg("an operator's operands are of different types".into())),
+        }
+    };
+}
+pub(crate) use of_one_type;
+
+/// A tensor of elements that an operator computed.
+pub(crate) fn from_storage(storage: CpuStorage, shape: &Shape) -> Result<Tensor> {
+    match storage {
+        CpuStorage::F32(values) => Tensor::from_vec(values, shape, &Device::Cpu),
+        CpuStorage::BF16(values) => Tensor::from_vec(values, shape, &Device::Cpu),
+        _ => bail!("an operator computes f32 or bf16"),
+    }
+}
+
+/// A tensor of `bf16` or `f16` as `f32`, in the graph; any other tensor as it is.
+///
+/// # Errors
+/// If the device fails.
+pub fn widened(t: &Tensor) -> Result<Tensor> {
+    match t.dtype() {
+        DType::BF16 | DType::F16 => t.to_dtype(DType::F32),
+        _ => Ok(t.clone()),
+    }
 }
 
 /// Applies an operator and adds it to the graph if an operand is differentiated.
 ///
 /// # Errors
-/// If an operand is not `f32` on the CPU.
+/// If an operand is not `f32` or `bf16` on the CPU.
 pub(crate) fn apply<const N: usize>(
     op: impl Operator<N>,
     shape: impl Into<Shape>,
@@ -73,9 +122,9 @@ pub(crate) fn apply<const N: usize>(
     }
     let operands: [Tensor; N] = contiguous.try_into().expect("N operands");
     runtime::keep_workers_awake();
-    let values = with_values(operands.each_ref(), |values| op.forward(values))??;
+    let storage = with_elements(operands.each_ref(), |elements| op.forward(elements))??;
     if !operands.iter().any(Tensor::track_op) {
-        return Tensor::from_vec(values, shape, operands[0].device());
+        return from_storage(storage, &shape);
     }
 
     let blank = Tensor::new(0f32, operands[0].device())?;
@@ -93,7 +142,7 @@ pub(crate) fn apply<const N: usize>(
     let token = tokens[0].apply_op3(&tokens[1], &tokens[2], node)?;
     let id = Arc::new(OnceLock::new());
     let node =
-        ResultNode { values: Mutex::new(Some(values)), shape, pending: pending.clone(), id: id.clone() };
+        ResultNode { storage: Mutex::new(Some(storage)), shape, pending: pending.clone(), id: id.clone() };
     let y = token.apply_op1(node)?;
     pending.result.set(y.detach()).expect("the pending gradients are new");
     links().insert(y.id(), Link { token, pending });
@@ -101,7 +150,7 @@ pub(crate) fn apply<const N: usize>(
     Ok(y)
 }
 
-/// Calls `f` with the elements of contiguous `f32` tensors on the CPU.
+/// Calls `f` with the elements of contiguous tensors of `f32` on the CPU.
 ///
 /// # Errors
 /// If a tensor is not contiguous, not `f32`, or not on the CPU.
@@ -109,15 +158,70 @@ pub(crate) fn with_values<const N: usize, T>(
     tensors: [&Tensor; N],
     f: impl FnOnce([&[f32]; N]) -> T,
 ) -> Result<T> {
-    let storages = tensors.map(Tensor::storage_and_layout);
+    with_elements(tensors, |elements| values(elements).map(f))?
+}
+
+/// Elements that are `f32`.
+///
+/// # Errors
+/// If one is not.
+pub(crate) fn values<const N: usize>(elements: [Elements<'_>; N]) -> Result<[&[f32]; N]> {
     let mut values = [[].as_slice(); N];
-    for ((storage, layout), values) in storages.iter().zip(&mut values) {
-        *values = match (&**storage, layout.contiguous_offsets()) {
-            (Storage::Cpu(storage), Some((start, end))) => &storage.as_slice::<f32>()?[start..end],
-            _ => bail!("an operator needs contiguous tensors on the CPU"),
-        };
+    for (elements, values) in elements.into_iter().zip(&mut values) {
+        match elements {
+            Elements::F32(elements) => *values = elements,
+            Elements::Bf16(_) => bail!("an operator of f32 with an operand of bf16"),
+        }
     }
-    Ok(f(values))
+    Ok(values)
+}
+
+/// Calls `f` with the elements of contiguous tensors on the CPU.
+///
+/// # Errors
+/// If a tensor is not contiguous, neither `f32` nor `bf16`, or not on the CPU.
+pub(crate) fn with_elements<const N: usize, T>(
+    tensors: [&Tensor; N],
+    f: impl FnOnce([Elements; N]) -> T,
+) -> Result<T> {
+    let storages = tensors.map(Tensor::storage_and_layout);
+    let mut elements = [Elements::F32(&[]); N];
+    for ((storage, layout), elements) in storages.iter().zip(&mut elements) {
+        *elements = Elements::of(storage, layout)?;
+    }
+    Ok(f(elements))
+}
+
+/// The elements of a contiguous tensor on the CPU.
+#[derive(Clone, Copy)]
+pub(crate) enum Elements<'a> {
+    F32(&'a [f32]),
+    Bf16(&'a [bf16]),
+}
+
+impl<'a> Elements<'a> {
+    pub(crate) fn dtype(self) -> DType {
+        match self {
+            Self::F32(_) => DType::F32,
+            Self::Bf16(_) => DType::BF16,
+        }
+    }
+
+    /// Calls `f` with the elements as `f32`, in working memory if they are `bf16`.
+    pub(crate) fn with_wide<R>(self, f: impl FnOnce(&[f32]) -> R) -> R {
+        match self {
+            Self::F32(values) => f(values),
+            Self::Bf16(values) => bf16::with_wide(values, f),
+        }
+    }
+
+    fn of(storage: &'a Storage, layout: &Layout) -> Result<Self> {
+        Ok(match (storage, layout.contiguous_offsets()) {
+            (Storage::Cpu(CpuStorage::F32(values)), Some((start, end))) => Self::F32(&values[start..end]),
+            (Storage::Cpu(CpuStorage::BF16(values)), Some((start, end))) => Self::Bf16(&values[start..end]),
+            _ => bail!("an operator needs contiguous tensors of f32 or bf16 on the CPU"),
+        })
+    }
 }
 
 thread_local! {
@@ -158,9 +262,11 @@ fn sum(a: &Tensor, b: &Tensor) -> Result<Tensor> {
         return a.add(b);
     }
     let (a, b) = (a.contiguous()?, b.contiguous()?);
-    let sums =
-        with_values([&a, &b], |[a, b]| elementwise::linear_combination(Level::detect(), (1.0, a), (1.0, b)))?;
-    Tensor::from_vec(sums, a.shape(), a.device())
+    let sums = with_elements(
+        [&a, &b],
+        |[a, b]| of_one_type!(a, b => elementwise::linear_combination(Level::detect(), (1.0, a), (1.0, b))),
+    )??;
+    from_storage(sums, a.shape())
 }
 
 /// The token and the pending gradients of a result.
@@ -272,7 +378,7 @@ impl<O: Operator<N>, const N: usize> CustomOp3 for OperatorNode<O, N> {
 /// The result of an operator: it depends on the operator's token.
 struct ResultNode {
     /// Taken when candle calls the forward.
-    values: Mutex<Option<Vec<f32>>>,
+    storage: Mutex<Option<CpuStorage>>,
     shape: Shape,
     pending: Arc<PendingGradients>,
     id: Arc<OnceLock<TensorId>>,
@@ -284,9 +390,9 @@ impl CustomOp1 for ResultNode {
     }
 
     fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
-        let values = self.values.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(values) = values else { bail!("the forward of a result runs once") };
-        Ok((CpuStorage::F32(values), self.shape.clone()))
+        let storage = self.storage.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(storage) = storage else { bail!("the forward of a result runs once") };
+        Ok((storage, self.shape.clone()))
     }
 
     fn bwd(&self, token: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
@@ -315,8 +421,9 @@ mod tests {
     impl Operator<2> for Times {
         const NAME: &'static str = "times";
 
-        fn forward(&self, [x, y]: [&[f32]; 2]) -> Result<Vec<f32>> {
-            Ok(x.iter().zip(y).map(|(x, y)| x * y).collect())
+        fn forward(&self, operands: [Elements; 2]) -> Result<CpuStorage> {
+            let [x, y] = values(operands)?;
+            Ok(CpuStorage::F32(x.iter().zip(y).map(|(x, y)| x * y).collect()))
         }
 
         fn backward(

@@ -2,11 +2,11 @@
 
 use std::sync::OnceLock;
 
-use candle_core::{Result, Tensor, bail};
+use candle_core::{CpuStorage, Result, Tensor, bail};
 
 use super::kernel::{self, SavedSequences, Sequences};
 use crate::cpu::Level;
-use crate::graph::{Operator, apply, records, with_values};
+use crate::graph::{Elements, Operator, apply, records, values, with_values};
 
 /// [`super::lstm`] of `f32` tensors on the CPU whose shapes fit.
 pub(crate) fn lstm(x: &Tensor, w: &Tensor, lengths: &[usize], reverse: bool) -> Result<Tensor> {
@@ -35,11 +35,12 @@ impl Lstm {
 impl Operator<2> for Lstm {
     const NAME: &'static str = "lstm";
 
-    fn forward(&self, [x, w]: [&[f32]; 2]) -> Result<Vec<f32>> {
+    fn forward(&self, operands: [Elements; 2]) -> Result<CpuStorage> {
+        let [x, w] = values(operands)?;
         let (states, saved) = kernel::forward(Level::detect(), &self.sequences(), x, w);
         // A second forward of this operator would save equal values.
         let _ = self.saved.set(saved);
-        Ok(states)
+        Ok(CpuStorage::F32(states))
     }
 
     fn backward(
@@ -70,8 +71,9 @@ struct OnceDifferentiable;
 impl Operator<2> for OnceDifferentiable {
     const NAME: &'static str = "lstm-gradient";
 
-    fn forward(&self, [gradient, _]: [&[f32]; 2]) -> Result<Vec<f32>> {
-        Ok(gradient.to_vec())
+    fn forward(&self, operands: [Elements; 2]) -> Result<CpuStorage> {
+        let [gradient, _] = values(operands)?;
+        Ok(CpuStorage::F32(gradient.to_vec()))
     }
 
     fn backward(&self, _: [&Tensor; 2], _: &Tensor, _: &Tensor, _: [bool; 2]) -> Result<[Option<Tensor>; 2]> {

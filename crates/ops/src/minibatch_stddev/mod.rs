@@ -5,7 +5,7 @@ mod operator;
 
 use candle_core::{Result, Tensor, bail};
 
-use crate::graph::accepts;
+use crate::graph::{accepts, widened};
 
 /// Appends one channel with the mean standard deviation of a group of images.
 ///
@@ -29,10 +29,10 @@ pub fn minibatch_stddev(x: &Tensor, group: usize) -> Result<Tensor> {
     if accepts(x) {
         return operator::minibatch_stddev(x, group);
     }
-    let y = x.reshape((b / group, group, h * w * c))?; // (B / G, G, H·W·C)
+    let y = widened(x)?.reshape((b / group, group, h * w * c))?; // (B / G, G, H·W·C)
     let y = y.broadcast_sub(&y.mean_keepdim(1)?)?;
     let deviation = y.sqr()?.mean(1)?.affine(1.0, 1e-8)?.sqrt()?.mean_keepdim(1)?; // (B / G, 1)
     let map =
         deviation.broadcast_as((b / group, group))?.reshape((b, 1, 1, 1))?.broadcast_as((b, h, w, 1))?;
-    Tensor::cat(&[x, &map.contiguous()?], 3)
+    Tensor::cat(&[x, &map.contiguous()?.to_dtype(x.dtype())?], 3)
 }

@@ -1,10 +1,10 @@
 //! Minibatch standard deviation in candle's graph.
 
-use candle_core::{Result, Tensor};
+use candle_core::{CpuStorage, Result, Tensor};
 
 use super::kernel;
 use crate::cpu::Level;
-use crate::graph::{Operator, apply, records, with_values};
+use crate::graph::{Elements, Operator, apply, from_storage, in_type, records, widened, with_elements};
 
 /// [`super::minibatch_stddev`] of a tensor that [`crate::graph::accepts`] and a group that fits.
 pub(crate) fn minibatch_stddev(x: &Tensor, group: usize) -> Result<Tensor> {
@@ -22,8 +22,10 @@ struct MinibatchStddev {
 impl Operator<1> for MinibatchStddev {
     const NAME: &'static str = "minibatch-stddev";
 
-    fn forward(&self, [x]: [&[f32]; 1]) -> Result<Vec<f32>> {
-        Ok(kernel::forward(Level::detect(), x, self.group, self.pixels, self.channels))
+    fn forward(&self, [x]: [Elements; 1]) -> Result<CpuStorage> {
+        let dtype = x.dtype();
+        let y = x.with_wide(|x| kernel::forward(Level::detect(), x, self.group, self.pixels, self.channels));
+        Ok(in_type(y, dtype))
     }
 
     fn backward(
@@ -35,11 +37,14 @@ impl Operator<1> for MinibatchStddev {
     ) -> Result<[Option<Tensor>; 1]> {
         let &Self { group, pixels, channels } = self;
         if records() {
-            return Ok([Some(differentiable_gradient(x, g, group)?)]);
+            let dx = differentiable_gradient(&widened(x)?, &widened(g)?, group)?;
+            return Ok([Some(dx.to_dtype(x.dtype())?)]);
         }
-        let dx =
-            with_values([x, g], |[x, g]| kernel::gradient(Level::detect(), x, g, group, pixels, channels))?;
-        Ok([Some(Tensor::from_vec(dx, x.shape(), x.device())?)])
+        let dtype = x.dtype();
+        let dx = with_elements([x, g], |[x, g]| {
+            x.with_wide(|x| g.with_wide(|g| kernel::gradient(Level::detect(), x, g, group, pixels, channels)))
+        })?;
+        Ok([Some(from_storage(in_type(dx, dtype), x.shape())?)])
     }
 }
 

@@ -3,9 +3,9 @@
 mod kernel;
 mod operator;
 
-use candle_core::{D, Result, Tensor, bail};
+use candle_core::{D, DType, Result, Tensor, bail};
 
-use crate::graph::accepts;
+use crate::graph::{accepts, widened};
 
 /// Pixelwise feature normalization: `y = x / sqrt(mean_c(x²) + 1e-8)`.
 ///
@@ -20,8 +20,9 @@ pub fn pixel_norm(x: &Tensor) -> Result<Tensor> {
     if accepts(x) && x.rank() > 0 {
         return operator::pixel_norm(x);
     }
-    let mean_square = x.sqr()?.mean_keepdim(D::Minus1)?;
-    x.broadcast_div(&mean_square.affine(1.0, 1e-8)?.sqrt()?)
+    let wide = widened(x)?;
+    let mean_square = wide.sqr()?.mean_keepdim(D::Minus1)?;
+    wide.broadcast_div(&mean_square.affine(1.0, 1e-8)?.sqrt()?)?.to_dtype(x.dtype())
 }
 
 /// Pixel norm with a scale and a shift of each channel: `(1 + gamma) · pixel_norm(x) + beta`.
@@ -39,9 +40,11 @@ pub fn modulated_pixel_norm(x: &Tensor, affine: &Tensor) -> Result<Tensor> {
     if affine.dims() != [b, 2 * c] {
         bail!("modulation of {:?} (B, H, W, C) by {:?}, expected (B, 2C)", x.dims(), affine.dims());
     }
-    if accepts(x) && accepts(affine) {
+    if accepts(x) && accepts(affine) && affine.dtype() == DType::F32 {
         return operator::modulated_pixel_norm(x, affine);
     }
-    let (gamma, beta) = operator::gamma_beta(affine)?;
-    pixel_norm(x)?.broadcast_mul(&gamma.affine(1.0, 1.0)?)?.broadcast_add(&beta)
+    let wide = widened(x)?;
+    let (gamma, beta) = operator::gamma_beta(&affine.to_dtype(wide.dtype())?)?;
+    let y = pixel_norm(&wide)?.broadcast_mul(&gamma.affine(1.0, 1.0)?)?.broadcast_add(&beta)?;
+    y.to_dtype(x.dtype())
 }

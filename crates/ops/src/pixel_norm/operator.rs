@@ -1,10 +1,12 @@
 //! Pixel norm and modulated pixel norm in candle's graph.
 
-use candle_core::{D, Result, Tensor};
+use candle_core::{CpuStorage, D, Result, Tensor};
 
 use super::kernel;
 use crate::cpu::Level;
-use crate::graph::{Operator, apply, records, with_values};
+use crate::graph::{
+    Elements, Operator, apply, from_storage, of_one_type, records, values, widened, with_elements,
+};
 
 /// [`super::pixel_norm`] of a tensor of rank 1 or more that [`crate::graph::accepts`].
 pub(crate) fn pixel_norm(x: &Tensor) -> Result<Tensor> {
@@ -23,8 +25,8 @@ struct PixelNorm(usize);
 impl Operator<1> for PixelNorm {
     const NAME: &'static str = "pixel-norm";
 
-    fn forward(&self, [x]: [&[f32]; 1]) -> Result<Vec<f32>> {
-        Ok(kernel::pixel_norm(Level::detect(), x, None, self.0))
+    fn forward(&self, [x]: [Elements; 1]) -> Result<CpuStorage> {
+        of_one_type!(x => kernel::pixel_norm(Level::detect(), x, None, self.0))
     }
 
     fn backward(
@@ -35,10 +37,16 @@ impl Operator<1> for PixelNorm {
         _: [bool; 1],
     ) -> Result<[Option<Tensor>; 1]> {
         if records() {
-            return Ok([Some(pixel_norm_gradient(x, &reciprocal_rms(x)?, g)?)]);
+            let dtype = x.dtype();
+            let (x, g) = (widened(x)?, widened(g)?);
+            let dx = pixel_norm_gradient(&x, &reciprocal_rms(&x)?, &g)?;
+            return Ok([Some(dx.to_dtype(dtype)?)]);
         }
-        let dx = with_values([x, g], |[x, g]| kernel::pixel_norm(Level::detect(), x, Some(g), self.0))?;
-        Ok([Some(Tensor::from_vec(dx, x.shape(), x.device())?)])
+        let dx = with_elements(
+            [x, g],
+            |[x, g]| of_one_type!(x, g => kernel::pixel_norm(Level::detect(), x, Some(g), self.0)),
+        )??;
+        Ok([Some(from_storage(dx, x.shape())?)])
     }
 }
 
@@ -62,8 +70,9 @@ struct ModulatedPixelNorm {
 impl Operator<2> for ModulatedPixelNorm {
     const NAME: &'static str = "modulated-pixel-norm";
 
-    fn forward(&self, [x, affine]: [&[f32]; 2]) -> Result<Vec<f32>> {
-        Ok(kernel::modulated_pixel_norm(Level::detect(), x, affine, self.batch, self.channels))
+    fn forward(&self, [x, affine]: [Elements; 2]) -> Result<CpuStorage> {
+        let [affine] = values([affine])?;
+        of_one_type!(x => kernel::modulated_pixel_norm(Level::detect(), x, affine, self.batch, self.channels))
     }
 
     fn backward(
@@ -74,16 +83,23 @@ impl Operator<2> for ModulatedPixelNorm {
         _: [bool; 2],
     ) -> Result<[Option<Tensor>; 2]> {
         if records() {
-            let (r, (gamma, _)) = (reciprocal_rms(x)?, gamma_beta(affine)?);
-            let dx = pixel_norm_gradient(x, &r, &g.broadcast_mul(&gamma.affine(1.0, 1.0)?)?)?;
+            let dtype = x.dtype();
+            let (x, g) = (widened(x)?, widened(g)?);
+            let (r, (gamma, _)) = (reciprocal_rms(&x)?, gamma_beta(affine)?);
+            let dx = pixel_norm_gradient(&x, &r, &g.broadcast_mul(&gamma.affine(1.0, 1.0)?)?)?;
             let dgamma = g.mul(&x.broadcast_mul(&r)?)?.sum((1, 2))?;
-            return Ok([Some(dx), Some(Tensor::cat(&[dgamma, g.sum((1, 2))?], 1)?)]);
+            let d_affine = Tensor::cat(&[dgamma, g.sum((1, 2))?], 1)?;
+            return Ok([Some(dx.to_dtype(dtype)?), Some(d_affine)]);
         }
-        let (dx, d_affine) = with_values([x, affine, g], |[x, affine, g]| {
-            kernel::modulated_pixel_norm_gradient(Level::detect(), x, affine, g, self.batch, self.channels)
-        })?;
-        let dx = Tensor::from_vec(dx, x.shape(), x.device())?;
-        Ok([Some(dx), Some(Tensor::from_vec(d_affine, affine.shape(), x.device())?)])
+        let mut d_affine = vec![0.0; affine.elem_count()];
+        let dx = with_elements([x, affine, g], |[x, affine, g]| {
+            let ([affine], sizes, d_affine) = (values([affine])?, (self.batch, self.channels), &mut d_affine);
+            of_one_type!(x, g => {
+                kernel::modulated_pixel_norm_gradient(Level::detect(), x, affine, g, sizes, d_affine)
+            })
+        })??;
+        let d_affine = Tensor::from_vec(d_affine, affine.shape(), affine.device())?;
+        Ok([Some(from_storage(dx, x.shape())?), Some(d_affine)])
     }
 }
 

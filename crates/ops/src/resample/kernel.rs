@@ -6,17 +6,17 @@ use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
-use crate::cpu::{Kernel, Level, Simd, filled};
+use crate::cpu::{Element, Kernel, Level, Simd, filled};
 
-struct Sum2<'a> {
-    above: &'a [f32],
-    below: &'a [f32],
+struct Sum2<'a, E, T> {
+    above: &'a [E],
+    below: &'a [E],
     factor: f32,
     channels: usize,
-    out: &'a mut [MaybeUninit<f32>],
+    out: &'a mut [MaybeUninit<T>],
 }
 
-impl Kernel for Sum2<'_> {
+impl<E: Element, T: Element> Kernel for Sum2<'_, E, T> {
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
         let pair = 2 * self.channels;
@@ -24,14 +24,21 @@ impl Kernel for Sum2<'_> {
         for (out, (above, below)) in self.out.chunks_exact_mut(self.channels).zip(rows) {
             let ((a, b), (c, d)) = (above.split_at(self.channels), below.split_at(self.channels));
             for ((((out, a), b), c), d) in out.iter_mut().zip(a).zip(b).zip(c).zip(d) {
-                out.write(self.factor * ((a + b) + (c + d)));
+                let sum = (a.to_f32() + b.to_f32()) + (c.to_f32() + d.to_f32());
+                out.write(T::of(self.factor * sum));
             }
         }
     }
 }
 
 /// `factor` times the sum of each 2x2 pixels, for images with even sides.
-pub(crate) fn sum2(level: Level, x: &[f32], width: usize, channels: usize, factor: f32) -> Vec<f32> {
+pub(crate) fn sum2<E: Element, T: Element>(
+    level: Level,
+    x: &[E],
+    width: usize,
+    channels: usize,
+    factor: f32,
+) -> Vec<T> {
     let row = width * channels;
     assert!(width.is_multiple_of(2) && x.len().is_multiple_of(2 * row));
     // SAFETY: the rows cover the output, and the kernel writes every pixel of a row.
@@ -47,7 +54,7 @@ pub(crate) fn sum2(level: Level, x: &[f32], width: usize, channels: usize, facto
 }
 
 /// Each pixel repeated as 2x2 pixels, times `factor`.
-pub(crate) fn repeat2(x: &[f32], width: usize, channels: usize, factor: f32) -> Vec<f32> {
+pub(crate) fn repeat2<E: Element>(x: &[E], width: usize, channels: usize, factor: f32) -> Vec<E> {
     let row = width * channels;
     assert!(x.len().is_multiple_of(row));
     // SAFETY: pairs of rows cover the output; of each pair the first row is written pixel by pixel,
@@ -60,8 +67,9 @@ pub(crate) fn repeat2(x: &[f32], width: usize, channels: usize, factor: f32) -> 
                 for (out, x) in above.chunks_exact_mut(2 * channels).zip(x.chunks_exact(channels)) {
                     let (left, right) = out.split_at_mut(channels);
                     for ((left, right), x) in left.iter_mut().zip(right).zip(x) {
-                        left.write(factor * x);
-                        right.write(factor * x);
+                        let x = E::of(factor * x.to_f32());
+                        left.write(x);
+                        right.write(x);
                     }
                 }
                 below.copy_from_slice(above);
@@ -79,7 +87,9 @@ mod tests {
     fn levels_agree() {
         for channels in [3, 8, 21, 48] {
             let x = numbers(4 * 6 * channels, 1);
-            assert_levels_agree("sum of 2x2 pixels", |level| [sum2(level, &x, 2, channels, 0.25)]);
+            assert_levels_agree("sum of 2x2 pixels", |level| {
+                [sum2::<f32, f32>(level, &x, 2, channels, 0.25)]
+            });
         }
     }
 }

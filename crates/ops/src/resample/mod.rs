@@ -4,7 +4,7 @@
 //! `upsample2_smooth`, are composed of reshapes, broadcasts and sums. candle's `upsample_nearest2d` is not used: its backward
 //! overwrites the gradient of its input instead of adding to it.
 
-mod kernel;
+pub(crate) mod kernel;
 mod operator;
 
 use candle_core::{Result, Tensor, bail};

@@ -1,10 +1,10 @@
 //! Average pooling and upsampling in candle's graph. Each is the adjoint of the other, up to a factor.
 
-use candle_core::{Result, Tensor};
+use candle_core::{CpuStorage, Result, Tensor};
 
 use super::kernel;
 use crate::cpu::Level;
-use crate::graph::{Operator, apply};
+use crate::graph::{Elements, Operator, apply, of_one_type};
 
 /// Average pooling over 2x2 pixels of images with even sides.
 pub(crate) fn avg_pool2(x: &Tensor) -> Result<Tensor> {
@@ -32,8 +32,16 @@ fn sum2(x: &Tensor, factor: f32) -> Result<Tensor> {
 impl Operator<1> for Sum2 {
     const NAME: &'static str = "avg-pool2";
 
-    fn forward(&self, [x]: [&[f32]; 1]) -> Result<Vec<f32>> {
-        Ok(kernel::sum2(Level::detect(), x, self.width, self.channels, self.factor))
+    fn forward(&self, [x]: [Elements; 1]) -> Result<CpuStorage> {
+        let &Self { width, channels, factor } = self;
+        match x {
+            Elements::F32(x) => {
+                Ok(CpuStorage::F32(kernel::sum2(Level::detect(), x, width, channels, factor)))
+            }
+            Elements::Bf16(x) => {
+                Ok(CpuStorage::BF16(kernel::sum2(Level::detect(), x, width, channels, factor)))
+            }
+        }
     }
 
     fn backward(&self, _: [&Tensor; 1], _: &Tensor, g: &Tensor, _: [bool; 1]) -> Result<[Option<Tensor>; 1]> {
@@ -57,8 +65,8 @@ fn repeat2(x: &Tensor, factor: f32) -> Result<Tensor> {
 impl Operator<1> for Repeat2 {
     const NAME: &'static str = "upsample2";
 
-    fn forward(&self, [x]: [&[f32]; 1]) -> Result<Vec<f32>> {
-        Ok(kernel::repeat2(x, self.width, self.channels, self.factor))
+    fn forward(&self, [x]: [Elements; 1]) -> Result<CpuStorage> {
+        of_one_type!(x => kernel::repeat2(x, self.width, self.channels, self.factor))
     }
 
     fn backward(&self, _: [&Tensor; 1], _: &Tensor, g: &Tensor, _: [bool; 1]) -> Result<[Option<Tensor>; 1]> {

@@ -4,7 +4,7 @@ use t2f_ops::grad::{gradients, input_gradient};
 use t2f_ops::rng::{Key, normal};
 use t2f_ops::{ConvOptions, DType, Device, Result, Tensor, Var, conv2d, conv2d_portable as portable};
 
-const LINEAR: ConvOptions = ConvOptions { padding: 1, scale: 1.0, upsample: false, slope: None };
+const LINEAR: ConvOptions = ConvOptions { padding: 1, scale: 1.0, upsample: false, slope: None, dtype: None };
 
 fn draw(shape: impl Into<t2f_ops::Shape>, name: &str) -> Result<Tensor> {
     normal(Key::new(11).child(name), shape, DType::F32, &Device::Cpu)
@@ -88,7 +88,7 @@ fn outputs_and_gradients_of_first_order() -> Result<()> {
                         continue;
                     }
                     let slope = (j % 2 == 0).then_some(0.2);
-                    let options = ConvOptions { padding, scale: 0.3, upsample, slope };
+                    let options = ConvOptions { padding, scale: 0.3, upsample, slope, dtype: None };
                     let inputs = inputs(batch, (side, width), i, o, k)?;
                     if slope.is_some() && margin(&inputs, options)? < 1e-5 {
                         continue;
@@ -124,7 +124,7 @@ fn gradients_of_second_order() -> Result<()> {
     ] {
         for upsample in [false, true] {
             for slope in [None, Some(0.2)] {
-                let options = ConvOptions { padding, scale: 0.3, upsample, slope };
+                let options = ConvOptions { padding, scale: 0.3, upsample, slope, dtype: None };
                 let inputs = inputs(3, (side, side), i, o, k)?;
                 if slope.is_some() && margin(&inputs, options)? < 1e-5 {
                     continue;
@@ -273,7 +273,7 @@ fn inputs_need_not_be_contiguous() -> Result<()> {
 /// The reference itself: its gradients against central differences.
 #[test]
 fn portable_gradients_are_finite_differences() -> Result<()> {
-    let options = ConvOptions { padding: 1, scale: 0.5, upsample: true, slope: Some(0.2) };
+    let options = ConvOptions { padding: 1, scale: 0.5, upsample: true, slope: Some(0.2), dtype: None };
     let inputs = inputs(1, (2, 3), 2, 2, 3)?.map(|t| t.to_dtype(DType::F64).unwrap());
     let loss = |inputs: &[Tensor; 3]| -> Result<f64> {
         let y = portable(&inputs[0], &inputs[1], Some(&inputs[2]), options)?;

@@ -19,7 +19,8 @@ struct Case {
     second_order: bool,
 }
 
-const RECTIFIED: ConvOptions = ConvOptions { padding: 1, scale: 0.5, upsample: false, slope: Some(0.2) };
+const RECTIFIED: ConvOptions =
+    ConvOptions { padding: 1, scale: 0.5, upsample: false, slope: Some(0.2), dtype: None };
 
 fn conv(inputs: &[Tensor], options: ConvOptions) -> Result<Tensor> {
     conv2d(&inputs[0], &inputs[1], Some(&inputs[2]), options)

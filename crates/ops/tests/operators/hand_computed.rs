@@ -30,7 +30,7 @@ fn conv2d_sums_and_rectifies() -> Result<()> {
     let x = tensor(&[1., 2., 3., 4.], &[1, 2, 2, 1])?;
     let w = Tensor::ones((3, 3, 1, 1), DType::F32, &Device::Cpu)?;
     let bias = Tensor::new(&[-6f32], &Device::Cpu)?;
-    let options = ConvOptions { padding: 1, scale: 0.5, upsample: false, slope: Some(0.2) };
+    let options = ConvOptions { padding: 1, scale: 0.5, upsample: false, slope: Some(0.2), dtype: None };
     let y = conv2d(&x, &w, Some(&bias), options)?;
     assert_eq!(y.dims(), [1, 2, 2, 1]);
     assert_values(&y, &[-0.2; 4])

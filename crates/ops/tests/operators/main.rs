@@ -4,6 +4,8 @@
 mod conv2d;
 /// Finite differences of the first and second order, and tensors with several consumers.
 mod gradients;
+/// Operators of `bf16` against double precision.
+mod half_precision;
 /// Values that were computed by hand.
 mod hand_computed;
 /// The long short-term memory.

@@ -20,7 +20,8 @@ use crate::cli::terminal::{note, result};
 /// initial weights do not fit.
 pub fn describe(mut config: Config, initial: Option<&Initialization>) -> t2f_train::Result<()> {
     let components = Components::new();
-    device::open(&config.device)?;
+    let device = device::open(&config.device)?;
+    config.precision = config.precision.on(&device);
     let kimg = |images: u64| images as f64 / 1000.0;
     let splits = config.data.open(config.gan.resolution)?;
     config.settle(&splits)?;

@@ -9,6 +9,7 @@ mod layers;
 mod names;
 mod origin;
 mod paths;
+mod precision;
 mod sections;
 mod slips;
 
@@ -31,6 +32,7 @@ pub use changes::Change;
 pub(crate) use changes::refusal;
 pub use names::ComponentNames;
 pub use origin::Origin;
+pub use precision::Precision;
 pub use sections::{OptimizerConfig, OutputConfig};
 
 /// The built-in presets, by name.
@@ -56,6 +58,8 @@ pub struct Config {
     pub seed: u64,
     /// `auto`, `cpu`, `cuda`, `cuda:N` or `metal`; default `auto`.
     pub device: String,
+    /// The element type of feature maps: `fp32`, `bf16` or `auto`; default `fp32`.
+    pub precision: Precision,
     /// The data set.
     pub data: DataConfig,
     /// The batches.
@@ -93,6 +97,7 @@ impl Default for Config {
             name: "custom".into(),
             seed: 0,
             device: "auto".into(),
+            precision: Precision::default(),
             data: DataConfig::default(),
             loader: LoaderConfig::default(),
             text: TextConfig::default(),

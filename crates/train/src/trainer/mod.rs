@@ -125,6 +125,7 @@ impl Trainer {
         config.check()?;
         t2f_ops::Runtime::install();
         let device = crate::device::open_for_training(&config.device, 0)?;
+        config.precision = config.precision.on(&device);
         let splits = components.data(&config)?;
         config.settle(&splits)?;
         config = config.with_absolute_paths()?;
@@ -178,6 +179,7 @@ impl Trainer {
         config.check()?;
         t2f_ops::Runtime::install();
         let device = crate::device::open_for_training(&config.device, 0)?;
+        config.precision = config.precision.on(&device);
         let splits = components.data(&config)?;
         let checkpoint = checkpoint::load_latest(&run.checkpoints())?;
         let mut progress: Progress = checkpoint.state()?;

@@ -19,6 +19,7 @@ use std::path::PathBuf;
 use crate::cli::bench::benchmark::operators::OperatorTime;
 use crate::cli::bench::benchmark::{Benchmark, Loss};
 use anyhow::Context;
+use candle_core::Device;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
@@ -27,6 +28,7 @@ use crate::cli::json_file;
 use crate::cli::source::Source;
 use peer::Peer;
 use row::Row;
+use t2f_train::config::Precision;
 use worker::{Job, Worker};
 
 /// Side of the images of `--stock`, in pixels; candle's own backward pass is slow.
@@ -40,6 +42,7 @@ Examples:
   t2f bench --peer python3 --json bench.json    compare with PyTorch
   t2f bench --resolutions 16 --loss ns --network wide --stock
   t2f bench --peer python3 --variants shared,shared-cl --resolutions 8
+  t2f bench --precision bf16 --peer python3     bf16, against PyTorch's automatic mixed precision
   t2f bench operators --resolutions 64          each operator of the wide network
   t2f bench generation --peer python3           from a caption to a face
   t2f bench loading --data folder:my-faces --peer python3     batches of image files
@@ -64,6 +67,9 @@ pub struct Options {
     /// Networks; narrow has at most 32x32 [default: wide,narrow]
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     network: Vec<Network>,
+    /// The element type of feature maps: fp32, bf16, or auto for bf16 with AMX
+    #[arg(long, value_enum, default_value = "fp32", hide_possible_values = true, value_name = "TYPE")]
+    precision: PrecisionName,
     /// Rounds, each with one turn of every program [default: 5]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
     rounds: Option<u32>,
@@ -126,6 +132,24 @@ enum Network {
     Narrow,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum PrecisionName {
+    Fp32,
+    Bf16,
+    Auto,
+}
+
+impl PrecisionName {
+    /// The same, decided for this processor.
+    fn here(self) -> Precision {
+        match self {
+            Self::Fp32 => Precision::Fp32,
+            Self::Bf16 => Precision::Bf16,
+            Self::Auto => Precision::Auto.on(&Device::Cpu),
+        }
+    }
+}
+
 /// The level of a resolution.
 fn level(text: &str) -> Result<usize, String> {
     match text.parse::<usize>() {
@@ -155,10 +179,11 @@ impl Options {
     /// Refuses options without effect on the chosen measurement.
     fn check(&self) -> anyhow::Result<()> {
         use What::{Generation, Loading, Operators, Run, Steps};
-        let given: [(&str, bool, &[What]); 9] = [
+        let given: [(&str, bool, &[What]); 10] = [
             ("--resolutions", !self.resolutions.is_empty(), &[Steps, Operators]),
             ("--loss", !self.loss.is_empty(), &[Steps]),
             ("--network", !self.network.is_empty(), &[Steps, Operators]),
+            ("--precision", self.precision != PrecisionName::Fp32, &[Steps, Operators]),
             ("--rounds", self.rounds.is_some(), &[Steps, Generation, Loading, Run]),
             ("--steps", self.steps.is_some(), &[Steps]),
             ("--peer", self.peer.is_some(), &[Steps, Generation, Loading]),
@@ -185,13 +210,12 @@ impl Options {
                         LossName::WganGp => Loss::WganGp,
                         LossName::Ns => Loss::Ns,
                     };
-                    match network {
-                        Network::Wide => all.push(("wide", Benchmark::wide(level, loss))),
-                        Network::Narrow if level <= 3 => {
-                            all.push(("narrow", Benchmark::narrow(level, loss)));
-                        }
-                        Network::Narrow => {}
-                    }
+                    let (name, benchmark) = match network {
+                        Network::Wide => ("wide", Benchmark::wide(level, loss)),
+                        Network::Narrow if level <= 3 => ("narrow", Benchmark::narrow(level, loss)),
+                        Network::Narrow => continue,
+                    };
+                    all.push((name, Benchmark { precision: self.precision.here(), ..benchmark }));
                 }
             }
         }
@@ -210,7 +234,7 @@ pub fn run(options: &Options, threads: Option<usize>) -> anyhow::Result<()> {
     let threads = threads.unwrap_or(available);
     let peer = match (&options.peer, options.what) {
         (Some(python), What::Steps | What::Generation | What::Loading) => {
-            Some(Peer::open(python, &options.twin, threads, &options.variants)?)
+            Some(Peer::open(python, &options.twin, threads, options.precision.here(), &options.variants)?)
         }
         _ => None,
     };
@@ -238,8 +262,9 @@ fn steps(options: &Options, threads: usize, peer: Option<&Peer>) -> anyhow::Resu
             "the narrow network has at most 32x32: choose smaller `--resolutions`",
         ));
     }
-    let peak = worker::gemm_peak(threads)?;
-    table::heading(threads, peak, peer);
+    let rates = worker::rates(threads)?;
+    let peak = rates.gemm;
+    table::heading(threads, options.precision.here(), rates, peer);
     let mut rows = Vec::new();
     for (network, benchmark) in &benchmarks {
         let parity = peer.map(|peer| peer.check(benchmark)).transpose()?;
@@ -259,7 +284,12 @@ fn steps(options: &Options, threads: usize, peer: Option<&Peer>) -> anyhow::Resu
         table::line(&row);
         rows.push(row);
         // An interrupted measurement keeps the rows so far.
-        write_json(options, threads, peer, json!({ "rows": rows, "gemm_gflops": peak }))?;
+        write_json(
+            options,
+            threads,
+            peer,
+            json!({ "rows": rows, "gemm_gflops": peak, "bf16_gflops": rates.bf16 }),
+        )?;
     }
     table::summary(&rows);
     Ok(())
@@ -277,6 +307,7 @@ fn operators(options: &Options, threads: usize) -> anyhow::Result<Vec<OperatorTi
         Some(Network::Narrow) => Benchmark::narrow(level.min(3), Loss::Ns),
         _ => Benchmark::wide(level, Loss::Ns),
     };
+    let benchmark = Benchmark { precision: options.precision.here(), ..benchmark };
     let worker = Worker::ours(&Job::Operators(benchmark), threads)?;
     let times: Vec<OperatorTime> = serde_json::from_value(worker.hello.clone())?;
     table::operators(&times);
@@ -293,6 +324,8 @@ fn write_json(
     body["version"] = json!(env!("CARGO_PKG_VERSION"));
     body["processor"] = json!(table::processor());
     body["threads"] = json!(threads);
+    body["precision"] = json!(options.precision.here());
+    body["kernels"] = json!(t2f_ops::kernels());
     body["torch"] = json!(peer.map(|peer| &peer.torch));
     json_file::write(options.json.as_deref(), &body)
 }

@@ -6,14 +6,20 @@ use std::process::Command;
 use crate::cli::bench::benchmark::{Benchmark, Parity};
 use anyhow::Context;
 use serde_json::{Value, json};
+use t2f_train::config::Precision;
 
 use super::worker::Worker;
 use crate::cli::failure::{failure, usage};
 
-/// The largest accepted relative difference of losses.
-const LOSS_TOLERANCE: f64 = 1e-4;
-/// The same for the norms of gradients, which are less certain because of leaky rectifiers at zero.
-const GRADIENT_TOLERANCE: f64 = 5e-3;
+/// The largest accepted relative differences of losses, and of the norms of gradients, which are less certain
+/// because of leaky rectifiers at zero. With `bf16` each layer rounds to 8 bits, and the two programs round at
+/// other places.
+fn tolerances(precision: Precision) -> (f64, f64) {
+    match precision {
+        Precision::Bf16 => (3e-2, 1e-1),
+        Precision::Fp32 | Precision::Auto => (1e-4, 5e-3),
+    }
+}
 
 /// A Python with PyTorch, and the script of the twin.
 #[derive(Debug)]
@@ -27,8 +33,15 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Gets the variants of the twin and checks that the wanted ones are among them; an empty list means all.
-    pub fn open(python: &Path, folder: &Path, threads: usize, wanted: &[String]) -> anyhow::Result<Self> {
+    /// Gets the variants of the twin of a precision and checks that the wanted ones are among them; an empty
+    /// list means all.
+    pub fn open(
+        python: &Path,
+        folder: &Path,
+        threads: usize,
+        precision: Precision,
+        wanted: &[String],
+    ) -> anyhow::Result<Self> {
         let script = folder.join("twin.py");
         if !script.is_file() {
             return Err(failure(
@@ -40,7 +53,9 @@ impl Peer {
             Self { python: python.into(), script, threads, variants: wanted.to_vec(), torch: String::new() };
         let about = peer.ask(&["variants"])?;
         peer.torch = about["torch"].as_str().unwrap_or("unknown").to_owned();
-        let all: Vec<String> = serde_json::from_value(about["variants"].clone())?;
+        let of_precision = if precision == Precision::Bf16 { "bf16_variants" } else { "variants" };
+        let all: Vec<String> = serde_json::from_value(about[of_precision].clone())
+            .with_context(|| format!("the twin's list `{of_precision}`"))?;
         if let Some(unknown) = wanted.iter().find(|variant| !all.contains(variant)) {
             return Err(usage(
                 format!("the twin has no variant `{unknown}`"),
@@ -62,7 +77,8 @@ impl Peer {
         let theirs: Parity = serde_json::from_value(self.ask(&["parity", &job.to_string()])?)
             .context("the result of the twin's `parity`")?;
         let (loss, gradient) = (ours.loss_distance(&theirs), ours.gradient_distance(&theirs));
-        if loss > LOSS_TOLERANCE || gradient > GRADIENT_TOLERANCE {
+        let (of_loss, of_gradient) = tolerances(benchmark.precision);
+        if loss > of_loss || gradient > of_gradient {
             return Err(failure(
                 format!(
                     "the PyTorch twin computes another step (losses differ by {loss:.1e}, norms of \

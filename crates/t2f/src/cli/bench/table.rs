@@ -2,13 +2,23 @@
 
 use crate::cli::bench::benchmark::operators::OperatorTime;
 
+use t2f_train::config::Precision;
+
 use super::peer::Peer;
 use super::row::{PeerRow, Row};
+use super::worker::Rates;
 use crate::cli::terminal;
 
 /// The lines above the first row.
-pub fn heading(threads: usize, peak: f64, peer: Option<&Peer>) {
-    terminal::result(&format!("{}, {threads} threads, matrix product {peak:.0} GFLOP/s", processor()));
+pub fn heading(threads: usize, precision: Precision, rates: Rates, peer: Option<&Peer>) {
+    let name = match precision {
+        Precision::Bf16 => "bf16",
+        Precision::Fp32 | Precision::Auto => "fp32",
+    };
+    let of_bf16 = rates.bf16.map_or(String::new(), |rate| format!(", convolution of bf16 {rate:.0} GFLOP/s"));
+    let rates = format!("matrix product {:.0} GFLOP/s{of_bf16}", rates.gemm);
+    terminal::result(&format!("{}, {threads} threads, {rates}", processor()));
+    terminal::result(&format!("feature maps of {name}, kernels: {}", t2f_ops::kernels().join(", ")));
     let ours = "| network | px | loss | ms | cpu ms | img/s | MB | of GEMM |";
     let Some(peer) = peer else {
         terminal::result(&format!("\n{ours}\n|---|---|---|---|---|---|---|---|"));

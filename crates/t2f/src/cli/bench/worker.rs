@@ -162,7 +162,8 @@ pub fn serve(job: &str) -> anyhow::Result<()> {
     let device = || t2f_train::device::open("cpu");
     match serde_json::from_str(job).context("`--worker` is not a job in JSON")? {
         Job::Gemm => {
-            terminal::result(&json!({ "gflops": operators::gemm_peak(&device()?)? }).to_string());
+            let (gflops, bf16) = (operators::gemm_peak(&device()?)?, operators::bf16_peak(&device()?)?);
+            terminal::result(&json!({ "gflops": gflops, "bf16_gflops": bf16 }).to_string());
             Ok(())
         }
         Job::Operators(benchmark) => {
@@ -212,10 +213,20 @@ fn answer_turns(mut job: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<(
     Ok(())
 }
 
-/// Throughput of the fastest large matrix product on `threads` threads, in 10⁹ operations per second.
-pub fn gemm_peak(threads: usize) -> anyhow::Result<f64> {
+/// Rates of the processor, in 10⁹ operations per second.
+#[derive(Clone, Copy, Debug)]
+pub struct Rates {
+    /// Of the fastest large matrix product of `f32`.
+    pub gemm: f64,
+    /// Of a convolution of `bf16`, with tile instructions alone.
+    pub bf16: Option<f64>,
+}
+
+/// Measures the rates of `threads` threads.
+pub fn rates(threads: usize) -> anyhow::Result<Rates> {
     let worker = Worker::ours(&Job::Gemm, threads)?;
-    worker.hello["gflops"].as_f64().context("the matrix product was not measured")
+    let gemm = worker.hello["gflops"].as_f64().context("the matrix product was not measured")?;
+    Ok(Rates { gemm, bf16: worker.hello["bf16_gflops"].as_f64() })
 }
 
 /// CPU time of this process so far, all threads together; 0 if the system does not report it.

@@ -20,7 +20,7 @@ use t2f_text::{LstmConfig, TextConfig, TextEncoder, Tokenizer};
 
 use t2f_train::Result;
 use t2f_train::components::Components;
-use t2f_train::config::Config;
+use t2f_train::config::{Config, Precision};
 use t2f_train::model::{ModelFile, Provenance};
 use t2f_train::pipeline::Pipeline;
 use t2f_train::schedule::Stage;
@@ -49,6 +49,9 @@ pub struct Benchmark {
     pub alpha: f64,
     /// The loss.
     pub loss: Loss,
+    /// The element type of feature maps.
+    #[serde(default)]
+    pub precision: Precision,
 }
 
 /// The losses of the benchmark.
@@ -94,6 +97,7 @@ impl Benchmark {
             level,
             alpha: 0.5,
             loss,
+            precision: Precision::Fp32,
         }
     }
 
@@ -128,7 +132,7 @@ impl Benchmark {
             ..GanConfig::default()
         };
         let loss = LossConfig { adversarial: self.loss.config(), ..LossConfig::default() };
-        let mut config = Config { gan, loss, ..Config::default() };
+        let mut config = Config { gan, loss, precision: self.precision, ..Config::default() };
         config.optimizer.text_learns_from_discriminator = false;
         config
     }

@@ -33,6 +33,22 @@ pub fn gemm_peak(device: &Device) -> Result<f64> {
     Ok(2.0 * (SIDE as f64).powi(3) / fastest / 1e9)
 }
 
+/// Throughput of a 3x3 convolution of `bf16`, 256 channels of 32x32 pixels, where the processor has tile
+/// instructions for it; in 10⁹ operations per second, computed directly.
+///
+/// # Errors
+/// If the device fails.
+pub fn bf16_peak(device: &Device) -> Result<Option<f64>> {
+    const CHANNELS: usize = 256;
+    if !device.is_cpu() || !t2f_ops::has_fast_bf16() {
+        return Ok(None);
+    }
+    let options = ConvOptions { padding: 1, ..ConvOptions::default() };
+    let case = Case { name: "3x3", kernel: 3, channels: (CHANNELS, CHANNELS), side: 32, options };
+    let time = case.time(16, DType::BF16, device)?;
+    Ok(Some(time.gflop / time.forward_ms * 1e3))
+}
+
 /// The times of an operator.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OperatorTime {
@@ -65,22 +81,26 @@ struct Case {
 /// # Errors
 /// If the device fails.
 pub fn times(benchmark: &Benchmark, device: &Device) -> Result<Vec<OperatorTime>> {
+    let features = benchmark.precision.dtype(device);
     let mut rows = Vec::new();
     for case in convolutions(benchmark) {
-        rows.push(case.time(benchmark.batch, device)?);
+        rows.push(case.time(benchmark.batch, features, device)?);
     }
     let top = benchmark.level;
     let full = (benchmark.batch, benchmark.resolution(), benchmark.resolution(), benchmark.channels[top]);
     let half = (full.0, full.1 / 2, full.2 / 2, full.3);
     let first = (benchmark.batch, 4, 4, benchmark.channels[0]);
     let group = if benchmark.batch.is_multiple_of(4) { 4 } else { 1 };
-    rows.push(pointwise("pixel norm", full, device, &pixel_norm)?);
+    let pointwise = |name, shape, f: &dyn Fn(&Tensor) -> candle_core::Result<Tensor>| {
+        pointwise(name, shape, features, device, f)
+    };
+    rows.push(pointwise("pixel norm", full, &pixel_norm)?);
     if top > 0 {
-        rows.push(pointwise("average pooling", full, device, &avg_pool2)?);
-        rows.push(pointwise("doubling", half, device, &upsample2)?);
-        rows.push(pointwise("fade-in", half, device, &|x| fade(x, x, 0.5))?);
+        rows.push(pointwise("average pooling", full, &avg_pool2)?);
+        rows.push(pointwise("doubling", half, &upsample2)?);
+        rows.push(pointwise("fade-in", half, &|x| fade(x, x, 0.5))?);
     }
-    rows.push(pointwise("minibatch stddev", first, device, &|x| minibatch_stddev(x, group))?);
+    rows.push(pointwise("minibatch stddev", first, &|x| minibatch_stddev(x, group))?);
     Ok(rows)
 }
 
@@ -122,10 +142,10 @@ fn convolutions(benchmark: &Benchmark) -> Vec<Case> {
 }
 
 impl Case {
-    fn time(&self, batch: usize, device: &Device) -> Result<OperatorTime> {
+    fn time(&self, batch: usize, features: DType, device: &Device) -> Result<OperatorTime> {
         let (k, (inputs, outputs)) = (self.kernel, self.channels);
         let draw = |shape: &[usize]| rng::normal(Key::new(1), shape, DType::F32, device);
-        let x = draw(&[batch, self.side, self.side, inputs])?;
+        let x = draw(&[batch, self.side, self.side, inputs])?.to_dtype(features)?;
         let (w, bias) = (draw(&[k, k, inputs, outputs])?, draw(&[outputs])?);
         let apply = |x: &Tensor, w: &Tensor| conv2d(x, w, Some(&bias), self.options);
         let (x_var, w_var) = (Var::from_tensor(&x)?, Var::from_tensor(&w)?);
@@ -147,10 +167,11 @@ impl Case {
 fn pointwise(
     name: &str,
     shape: (usize, usize, usize, usize),
+    features: DType,
     device: &Device,
     f: &dyn Fn(&Tensor) -> candle_core::Result<Tensor>,
 ) -> Result<OperatorTime> {
-    let x = rng::normal(Key::new(1), shape, DType::F32, device)?;
+    let x = rng::normal(Key::new(1), shape, DType::F32, device)?.to_dtype(features)?;
     let loss = f(Var::from_tensor(&x)?.as_tensor())?.sum_all()?;
     Ok(OperatorTime {
         name: format!("{name} {}, from {} px", shape.3, shape.1),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
-use t2f_gan::{DiscriminatorBatch, Scores};
+use t2f_gan::{DiscriminatorBatch, DiscriminatorShape, GeneratorShape, Scores};
 use t2f_ops::grad::gradients;
 use t2f_ops::init::Parameters;
 use t2f_ops::rng::{self, Key};
@@ -74,11 +74,14 @@ impl Benchmark {
         let g_params = Parameters::drawn(Key::new(0));
         let d_params = Parameters::drawn(Key::new(0));
         let g = g_params.builder(DType::F32, device);
+        let features = self.precision.dtype(device);
         let d = |vb: VarBuilder| {
             let shape = config.gan.discriminator_shape(self.embedding_size, 0)?;
+            let shape = DiscriminatorShape { features, ..shape };
             config.gan.discriminator(&shape, vb.pp("discriminator"))
         };
-        let generator = config.gan.generator(&config.gan.generator_shape(0)?, g.pp("generator"))?;
+        let shape = GeneratorShape { features, ..config.gan.generator_shape(0)? };
+        let generator = config.gan.generator(&shape, g.pp("generator"))?;
         let conditioning = config.gan.conditioning(self.embedding_size, g.pp("conditioning"))?;
         let discriminator = d(d_params.builder(DType::F32, device))?;
         let frozen = d(d_params.frozen_builder(DType::F32, device))?;

@@ -1,0 +1,121 @@
+//! AMX-BF16: tiles of 16 rows of 64 bytes.
+//!
+//! The intrinsics of AMX are not in stable Rust, and the assembler is. Intel 64 and IA-32 Architectures
+//! Software Developer's Manual, volume 2, `TDPBF16PS`, `LDTILECFG`; Linux: Documentation/arch/x86/xstate.rst.
+
+use std::arch::asm;
+use std::arch::x86_64::__cpuid_count;
+use std::sync::OnceLock;
+
+use super::block::{Block, SIDE};
+use half::bf16;
+
+/// Proof of AMX-BF16 and of the system's permission to use it. Only [`Amx::detect`] creates one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Amx(());
+
+/// The operand of `ldtilecfg`: palette 1, eight tiles of 16 rows of 64 bytes.
+#[repr(C, align(64))]
+struct Configuration([u8; 64]);
+
+const CONFIGURATION: Configuration = {
+    let mut bytes = [0; 64];
+    bytes[0] = 1;
+    let mut tile = 0;
+    while tile < 8 {
+        bytes[16 + 2 * tile] = 64;
+        bytes[48 + tile] = 16;
+        tile += 1;
+    }
+    Configuration(bytes)
+};
+
+impl Amx {
+    /// Asks the processor, then the system, once.
+    pub(super) fn detect() -> Option<Self> {
+        static DETECTED: OnceLock<Option<Amx>> = OnceLock::new();
+        *DETECTED.get_or_init(|| {
+            const BF16: u32 = 1 << 22;
+            const TILE: u32 = 1 << 24;
+            let has = __cpuid_count(0, 0).eax >= 7 && __cpuid_count(7, 0).edx & (BF16 | TILE) == BF16 | TILE;
+            (has && permit()).then_some(Self(()))
+        })
+    }
+
+    /// [`super::Tiles::multiply`].
+    ///
+    /// # Safety
+    /// Every step is inside `left`, with all of its rows, and inside `right`.
+    pub(super) unsafe fn multiply(
+        self,
+        left: &[bf16],
+        row: usize,
+        steps: &[usize],
+        right: &[bf16],
+        c: &mut Block,
+        add: bool,
+    ) {
+        if !add {
+            c.0.fill(0.0);
+        }
+        if steps.is_empty() {
+            return;
+        }
+        let row = row * size_of::<bf16>();
+        // SAFETY: `self` proves that the processor has the instructions and that the system permits them. By
+        // the caller's promise every tile that is loaded is inside its factor; the tiles of `c` are the
+        // quarters of a whole block. The tiles are free at the end.
+        unsafe {
+            asm!(
+                "ldtilecfg [{configuration}]",
+                "tileloadd tmm0, [{c} + {c_row}]",
+                "tileloadd tmm1, [{c} + {c_row} + 64]",
+                "tileloadd tmm2, [{c} + {c_row} + 2048]",
+                "tileloadd tmm3, [{c} + {c_row} + 2112]",
+                "2:",
+                "mov {a}, [{step}]",
+                "lea {a}, [{left} + 2 * {a}]",
+                "tileloadd tmm4, [{a} + {row}]",
+                "tileloadd tmm6, [{right} + {line}]",
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "tileloadd tmm7, [{right} + {line} + 1024]",
+                "add {a}, {rows}",
+                "tdpbf16ps tmm1, tmm4, tmm7",
+                "tileloadd tmm5, [{a} + {row}]",
+                "tdpbf16ps tmm2, tmm5, tmm6",
+                "tdpbf16ps tmm3, tmm5, tmm7",
+                "add {right}, 2048",
+                "add {step}, 8",
+                "cmp {step}, {end}",
+                "jne 2b",
+                "tilestored [{c} + {c_row}], tmm0",
+                "tilestored [{c} + {c_row} + 64], tmm1",
+                "tilestored [{c} + {c_row} + 2048], tmm2",
+                "tilestored [{c} + {c_row} + 2112], tmm3",
+                "tilerelease",
+                configuration = in(reg) &CONFIGURATION,
+                c = in(reg) c.0.as_mut_ptr(),
+                c_row = in(reg) SIDE * size_of::<f32>(),
+                left = in(reg) left.as_ptr(),
+                row = in(reg) row,
+                rows = in(reg) 16 * row,
+                line = in(reg) 64usize,
+                right = inout(reg) right.as_ptr() => _,
+                step = inout(reg) steps.as_ptr() => _,
+                end = in(reg) steps.as_ptr_range().end,
+                a = out(reg) _,
+                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+                options(nostack),
+            );
+        }
+    }
+}
+
+/// Asks the system for the state of the tiles, for all threads of the process.
+fn permit() -> bool {
+    const ARCH_REQ_XCOMP_PERM: libc::c_long = 0x1023;
+    const XTILEDATA: libc::c_long = 18;
+    // SAFETY: the call changes no memory of the process.
+    unsafe { libc::syscall(libc::SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XTILEDATA) == 0 }
+}
