@@ -130,20 +130,19 @@ impl GrowingDiscriminator {
         };
         let conv_1 = rectified(3, c + 1, c, last.pp("conv_1"))?.padded();
         let conv_3 = rectified(4, c, c, last.pp("conv_3"))?;
+        // The last layer of `features`.
+        let (conv_1, conv_3) = match head {
+            Head::Concat => (conv_1.leaving(features), conv_3),
+            Head::Projection => (conv_1, conv_3.leaving(features)),
+        };
         Ok(Self {
             compat,
             stddev_group,
             from_rgb,
             blocks,
-            conv_1: match head {
-                Head::Concat => conv_1.leaving(features),
-                Head::Projection => conv_1,
-            },
+            conv_1,
             end,
-            conv_3: match head {
-                Head::Concat => conv_3,
-                Head::Projection => conv_3.leaving(features),
-            },
+            conv_3,
             conv_4: linear(c, 1, last.pp("conv_4"))?,
             channels: c,
         })

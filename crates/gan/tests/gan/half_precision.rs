@@ -90,7 +90,7 @@ fn networks_of_bf16_are_those_of_double_precision_up_to_rounding() -> Result<()>
         let (mut all, mut all_wanted) = (Vec::new(), Vec::new());
         for ((of, got), (other, want)) in got.iter().zip(&want) {
             assert_eq!((of, got.len()), (other, want.len()), "{name}");
-            // Terms of a bias gradient cancel, and so do not the errors of their rounding.
+            // The terms of a bias gradient cancel; the errors of their rounding do not.
             let error = relative_error(got, want);
             assert!(error < 0.25, "{name}, {of}: {error:e}");
             all.extend(got);

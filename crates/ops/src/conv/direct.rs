@@ -13,12 +13,13 @@
 
 use std::mem::MaybeUninit;
 
+use half::bf16;
 use rayon::prelude::*;
 
-use super::shapes::Shapes;
+use super::shapes::{Epilogue, Images, Mask, Scaled, Shapes, Weights};
 use crate::cpu::tiles::{self, Block, SIDE, STEP, Tiles};
 use crate::cpu::{Element, Kernel, Level, Simd, filled, scalar, scratch};
-use half::bf16;
+use crate::resample::kernel as resample;
 
 /// Blocks of positions that a task convolves.
 const BLOCKS: usize = 8;
@@ -28,21 +29,6 @@ const NO_PIXEL: usize = usize::MAX;
 
 /// Positions whose products are summed before the next ones are read.
 const PIECE: usize = 1024;
-
-/// The gradient of a result, and the output and the slope of the leaky rectifier before it, if there is one.
-type Gradient<'a> = (&'a [bf16], Option<(&'a [bf16], f32)>);
-
-/// A batch of NHWC images as they are copied to a grid.
-#[derive(Clone, Copy)]
-struct Images<'a> {
-    data: &'a [bf16],
-    /// Has the shape of `data`.
-    mask: Option<(&'a [bf16], f32)>,
-    grid: Grid,
-    channels: usize,
-    /// Whether the images are upsampled as they are copied.
-    up: bool,
-}
 
 /// The positions of a grid.
 #[derive(Clone, Copy, Debug)]
@@ -107,27 +93,20 @@ impl Grid {
     }
 }
 
-impl Images<'_> {
-    fn new<'a>(
-        data: &'a [bf16],
-        mask: Option<(&'a [bf16], f32)>,
-        [batch, height, width, channels]: [usize; 4],
-        up: bool,
-    ) -> Images<'a> {
-        assert!(data.len() << (2 * usize::from(up)) == batch * height * width * channels);
-        assert!(mask.is_none_or(|(mask, _)| mask.len() == data.len()));
-        Images { data, mask, grid: Grid { batch, height, width }, channels, up }
+impl Images<'_, bf16> {
+    fn grid(&self) -> Grid {
+        Grid { batch: self.batch, height: self.height, width: self.width }
     }
 
     /// Channels of a position: those of the images, and zeros up to a whole step.
-    fn padded(&self) -> usize {
+    fn padded_channels(&self) -> usize {
         self.channels.next_multiple_of(SIDE)
     }
 
     /// Writes channels of pixel `x` of a row, from channel `first` on, times the mask.
-    fn read(&self, (image, y): (usize, usize), x: usize, first: usize, out: &mut [bf16]) {
+    fn read_channels(&self, (image, y): (usize, usize), x: usize, first: usize, out: &mut [bf16]) {
         let shift = usize::from(self.up);
-        let (height, width) = (self.grid.height >> shift, self.grid.width >> shift);
+        let (height, width) = (self.height >> shift, self.width >> shift);
         let at = ((image * height + (y >> shift)) * width + (x >> shift)) * self.channels + first;
         let range = at..at + out.len();
         match self.mask {
@@ -140,9 +119,9 @@ impl Images<'_> {
         }
     }
 
-    /// Calls `f` with the grid, [`padded`](Self::padded) channels at each position.
+    /// Calls `f` with the grid, [`padded_channels`](Self::padded_channels) channels at each position.
     fn with_grid<R>(&self, f: impl FnOnce(&[bf16]) -> R) -> R {
-        let (grid, padded) = (self.grid, self.padded());
+        let (grid, padded) = (self.grid(), self.padded_channels());
         scratch::with_bf16(grid.len() * padded, |buffer| {
             let (lead, rest) = buffer.split_at_mut(grid.lead() * padded);
             let (images, tail) = rest.split_at_mut(grid.rows() * grid.row() * padded);
@@ -153,7 +132,7 @@ impl Images<'_> {
                 for (x, out) in out.chunks_exact_mut(padded).enumerate() {
                     let (channels, rest) = out.split_at_mut(self.channels);
                     if x < grid.width {
-                        self.read(row, x, 0, channels);
+                        self.read_channels(row, x, 0, channels);
                     } else {
                         channels.fill(bf16::ZERO);
                     }
@@ -165,11 +144,11 @@ impl Images<'_> {
     }
 
     /// Calls `f` with the transpose of the grid: a row of positions for each of the
-    /// [`padded`](Self::padded) channels.
+    /// [`padded_channels`](Self::padded_channels) channels.
     fn with_transposed_grid<R>(&self, f: impl FnOnce(&[bf16], usize) -> R) -> R {
-        let grid = self.grid;
+        let grid = self.grid();
         let row_len = transposed_row(&grid);
-        scratch::with_bf16(self.padded() * row_len, |buffer| {
+        scratch::with_bf16(self.padded_channels() * row_len, |buffer| {
             buffer.par_chunks_mut(SIDE * row_len).enumerate().for_each(|(block, out)| {
                 out.fill(bf16::ZERO);
                 let first = block * SIDE;
@@ -179,7 +158,7 @@ impl Images<'_> {
                     let start = grid.lead() + row * grid.row();
                     for x in 0..grid.width {
                         let mut pixel = [bf16::ZERO; SIDE];
-                        self.read(image_row, x, first, &mut pixel[..count]);
+                        self.read_channels(image_row, x, first, &mut pixel[..count]);
                         for (channel, value) in pixel[..count].iter().enumerate() {
                             out[channel * row_len + start + x] = *value;
                         }
@@ -193,9 +172,9 @@ impl Images<'_> {
     /// Calls `f` with the positions as the right factor of products: for each panel of [`SIDE`] channels a
     /// step for each block of positions. Positions that are no pixels are zeros.
     fn with_right<R>(&self, f: impl FnOnce(&[bf16]) -> R) -> R {
-        let grid = self.grid;
+        let grid = self.grid();
         let panel_len = grid.positions() * SIDE;
-        scratch::with_bf16(self.padded() / SIDE * panel_len, |buffer| {
+        scratch::with_bf16(self.padded_channels() / SIDE * panel_len, |buffer| {
             buffer.par_chunks_mut(STEP).enumerate().for_each(|(step, out)| {
                 let (panel, block) = (step * STEP / panel_len, step % (panel_len / STEP));
                 let first = panel * SIDE;
@@ -207,7 +186,7 @@ impl Images<'_> {
                         let x = position % grid.row();
                         let row = grid.image_row(position / grid.row()).filter(|_| x < grid.width);
                         if let Some(row) = row {
-                            self.read(row, x, first, &mut channels[..count]);
+                            self.read_channels(row, x, first, &mut channels[..count]);
                         }
                         channels
                     });
@@ -224,17 +203,6 @@ impl Images<'_> {
 fn transposed_row(grid: &Grid) -> usize {
     let lines = grid.len().div_ceil(32);
     32 * (lines + 1 - lines % 2)
-}
-
-/// The weights of a convolution as the right factor of its products: for each panel of [`SIDE`] outputs a
-/// step for each tap and each [`SIDE`] inputs, in this order.
-struct Weights<'a> {
-    /// `(3, 3, inputs, outputs)`; with `rotated`, `(3, 3, outputs, inputs)`, and the taps in reverse order.
-    data: &'a [f32],
-    inputs: usize,
-    outputs: usize,
-    rotated: bool,
-    scale: f32,
 }
 
 impl Weights<'_> {
@@ -261,6 +229,8 @@ impl Weights<'_> {
         row
     }
 
+    /// Calls `f` with the weights as the right factor of the products: for each panel of [`SIDE`] outputs a step
+    /// for each tap and each [`SIDE`] inputs, in this order.
     fn with_packed<R>(&self, f: impl FnOnce(&[bf16]) -> R) -> R {
         let steps = self.steps();
         let panels = self.outputs.div_ceil(SIDE);
@@ -281,16 +251,6 @@ impl Weights<'_> {
     }
 }
 
-/// The operations on the sums before they are written.
-#[derive(Clone, Copy, Default)]
-struct Finish<'a> {
-    bias: Option<&'a [f32]>,
-    /// The slope of the leaky rectifier.
-    slope: Option<f32>,
-    /// Has the shape of the output.
-    mask: Option<(&'a [bf16], f32)>,
-}
-
 /// Writes the pixels of a block.
 struct Write<'a, 'b, T> {
     sums: &'a Block,
@@ -301,14 +261,14 @@ struct Write<'a, 'b, T> {
     /// The first output channel of the block, and all of them.
     channel: usize,
     channels: usize,
-    finish: Finish<'a>,
+    epilogue: &'a Epilogue<'a, bf16>,
     out: &'b mut [MaybeUninit<T>],
 }
 
 impl<T: Element> Kernel for Write<'_, '_, T> {
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
-        let Self { sums, pixels, first_pixel, channel, channels, finish, out } = self;
+        let Self { sums, pixels, first_pixel, channel, channels, epilogue, out } = self;
         let count = SIDE.min(channels - channel);
         for (&pixel, sums) in pixels.iter().zip(sums.0.chunks_exact(SIDE)) {
             if pixel == NO_PIXEL {
@@ -316,17 +276,17 @@ impl<T: Element> Kernel for Write<'_, '_, T> {
             }
             let mut values = [0f32; SIDE];
             values[..count].copy_from_slice(&sums[..count]);
-            if let Some(bias) = finish.bias {
+            if let Some(bias) = epilogue.bias {
                 for (value, bias) in values.iter_mut().zip(&bias[channel..]) {
                     *value += bias;
                 }
             }
-            if let Some(slope) = finish.slope {
+            if let Some(slope) = epilogue.slope {
                 for value in &mut values {
                     *value = if *value > 0.0 { *value } else { slope * *value };
                 }
             }
-            if let Some((mask, slope)) = finish.mask {
+            if let Some((mask, slope)) = epilogue.mask {
                 for (value, y) in values.iter_mut().zip(&mask[pixel * channels + channel..]) {
                     *value = if y.to_f32() > 0.0 { *value } else { slope * *value };
                 }
@@ -339,9 +299,25 @@ impl<T: Element> Kernel for Write<'_, '_, T> {
     }
 }
 
-/// Convolves images with weights.
-fn convolve<T: Element>(tiles: Tiles, images: &Images, weights: &Weights, finish: Finish) -> Vec<T> {
-    let (grid, padded, outputs) = (images.grid, images.padded(), weights.outputs);
+/// Convolves images with weights. With [`Epilogue::down`] the result has half the images' sides, and there is no
+/// other operation.
+fn convolve(tiles: Tiles, images: &Images<bf16>, weights: &Weights, epilogue: &Epilogue<bf16>) -> Vec<bf16> {
+    if !epilogue.down {
+        return convolve_to(tiles, images, weights, epilogue);
+    }
+    let full: Vec<f32> = convolve_to(tiles, images, weights, epilogue);
+    resample::sum2(Level::detect(), &full, images.width, weights.outputs, 1.0)
+}
+
+/// The same with all pixels, in either type.
+fn convolve_to<T: Element>(
+    tiles: Tiles,
+    images: &Images<bf16>,
+    weights: &Weights,
+    epilogue: &Epilogue<bf16>,
+) -> Vec<T> {
+    images.check();
+    let (grid, padded, outputs) = (images.grid(), images.padded_channels(), weights.outputs);
     assert!(images.channels == weights.inputs && weights.data.len() == 9 * weights.inputs * outputs);
     let steps: Vec<usize> = (0..9)
         .flat_map(|tap| (0..padded).step_by(SIDE).map(move |channel| grid.tap(tap) * padded + channel))
@@ -377,7 +353,7 @@ fn convolve<T: Element>(tiles: Tiles, images: &Images, weights: &Weights, finish
                                 first_pixel,
                                 channel: panel * SIDE,
                                 channels: outputs,
-                                finish,
+                                epilogue,
                                 out,
                             });
                         }
@@ -395,37 +371,27 @@ pub(crate) fn forward(
     tiles: Tiles,
     shapes: &Shapes,
     x: &[bf16],
-    (w, scale): (&[f32], f32),
+    (w, scale): Scaled,
     bias: Option<&[f32]>,
     slope: Option<f32>,
-    mask: Option<(&[bf16], f32)>,
+    mask: Mask<bf16>,
 ) -> Vec<bf16> {
-    let Shapes { batch, inputs, outputs, .. } = *shapes;
-    let images = Images::new(x, None, [batch, shapes.seen_height(), shapes.seen_width(), inputs], shapes.up);
+    let Shapes { inputs, outputs, .. } = *shapes;
     let weights = Weights { data: w, inputs, outputs, rotated: false, scale };
-    convolve(tiles, &images, &weights, Finish { bias, slope, mask })
-}
-
-/// The images of the gradient of the output.
-fn gradient_images<'a>(shapes: &Shapes, (g, mask): Gradient<'a>) -> Images<'a> {
-    Images::new(g, mask, [shapes.batch, shapes.out_height(), shapes.out_width(), shapes.outputs], false)
+    convolve(tiles, &shapes.x(x), &weights, &Epilogue { bias, slope, mask, down: false })
 }
 
 /// The gradient of the input, given `mask ⊙ g`.
 pub(crate) fn input_gradient(
     tiles: Tiles,
     shapes: &Shapes,
-    g: Gradient,
-    (w, scale): (&[f32], f32),
+    (g, mask): (&[bf16], Mask<bf16>),
+    (w, scale): Scaled,
 ) -> Vec<bf16> {
-    let images = gradient_images(shapes, g);
     let (inputs, outputs) = (shapes.outputs, shapes.inputs);
     let weights = Weights { data: w, inputs, outputs, rotated: true, scale };
-    if !shapes.up {
-        return convolve(tiles, &images, &weights, Finish::default());
-    }
-    let full: Vec<f32> = convolve(tiles, &images, &weights, Finish::default());
-    crate::resample::kernel::sum2(Level::detect(), &full, shapes.seen_width(), outputs, 1.0)
+    let epilogue = Epilogue { down: shapes.up, ..Epilogue::default() };
+    convolve(tiles, &shapes.g(g, mask), &weights, &epilogue)
 }
 
 /// The gradient of the weights, given `mask ⊙ g`.
@@ -433,14 +399,15 @@ pub(crate) fn weight_gradient(
     tiles: Tiles,
     shapes: &Shapes,
     x: &[bf16],
-    g: Gradient,
+    (g, mask): (&[bf16], Mask<bf16>),
     scale: f32,
 ) -> Vec<f32> {
-    let Shapes { batch, inputs, outputs, .. } = *shapes;
-    let x = Images::new(x, None, [batch, shapes.seen_height(), shapes.seen_width(), inputs], shapes.up);
-    let g = gradient_images(shapes, g);
-    let (grid, panels) = (x.grid, g.padded() / SIDE);
-    let mut sums = vec![Block([0.0; STEP]); x.padded() / SIDE * 9 * panels];
+    let Shapes { inputs, outputs, .. } = *shapes;
+    let (x, g) = (shapes.x(x), shapes.g(g, mask));
+    x.check();
+    g.check();
+    let (grid, panels) = (x.grid(), g.padded_channels() / SIDE);
+    let mut sums = vec![Block([0.0; STEP]); x.padded_channels() / SIDE * 9 * panels];
     x.with_transposed_grid(|left, row| {
         g.with_right(|right| {
             for first in (0..grid.positions()).step_by(PIECE) {

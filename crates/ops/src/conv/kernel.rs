@@ -6,13 +6,10 @@
 use rayon::prelude::*;
 
 use super::patches;
-use super::shapes::{Epilogue, Mask, Shapes};
-use super::winograd::{self, WinogradWeights};
+use super::shapes::{Epilogue, Mask, Scaled, Shapes, Weights};
+use super::winograd;
 use crate::cpu::elementwise::PIXELS;
 use crate::cpu::{Element, Kernel, Level, Simd};
-
-/// The weights of a convolution and their factor.
-pub(crate) type Scaled<'a> = (&'a [f32], f32);
 
 /// `mask ⊙ lrelu(scale · conv(up(x), w) + bias)`.
 #[allow(clippy::too_many_arguments)]
@@ -29,7 +26,7 @@ pub(crate) fn forward<E: Element>(
     if shapes.is_padded_3x3() {
         let Shapes { inputs, outputs, .. } = *shapes;
         let epilogue = Epilogue { bias, slope, mask, down: false };
-        let weights = WinogradWeights { data: w, inputs, outputs, rotated: false, scale };
+        let weights = Weights { data: w, inputs, outputs, rotated: false, scale };
         return winograd::convolve(level, &shapes.x(x), &weights, &epilogue);
     }
     E::with_wide(x, |x| {
@@ -53,7 +50,7 @@ pub(crate) fn input_gradient<E: Element>(
     if shapes.is_padded_3x3() {
         let epilogue = Epilogue { down: shapes.up, ..Epilogue::default() };
         let (inputs, outputs) = (shapes.outputs, shapes.inputs);
-        let weights = WinogradWeights { data: w, inputs, outputs, rotated: true, scale };
+        let weights = Weights { data: w, inputs, outputs, rotated: true, scale };
         return winograd::convolve(level, &shapes.g(g, mask), &weights, &epilogue);
     }
     E::with_masked(g, mask, |g, mask| E::from_wide(patches::input_gradient(level, shapes, g, mask, w, scale)))

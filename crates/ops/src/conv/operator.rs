@@ -107,7 +107,7 @@ impl Form {
     }
 
     /// Calls `f` with the scaled weights, rounded to `bf16`, and the remaining scale 1.
-    fn with_rounded<R>(&self, w: &[f32], f: impl FnOnce(kernel::Scaled) -> R) -> R {
+    fn with_rounded<R>(&self, w: &[f32], f: impl FnOnce(shapes::Scaled) -> R) -> R {
         scratch::with(w.len(), |rounded| {
             rounding::round_scaled(Level::detect(), w, self.scale, rounded);
             f((rounded, 1.0))

@@ -21,6 +21,9 @@ pub(crate) struct Shapes {
 /// this tensor is not positive.
 pub(crate) type Mask<'a, E> = Option<(&'a [E], f32)>;
 
+/// The weights of a convolution and their factor.
+pub(crate) type Scaled<'a> = (&'a [f32], f32);
+
 impl Shapes {
     /// Whether this is a 3x3 convolution with padding 1, the form that has kernels of its own.
     pub(crate) fn is_padded_3x3(&self) -> bool {
@@ -95,6 +98,19 @@ pub(crate) struct Images<'a, E> {
     pub(crate) channels: usize,
     /// Whether the images are upsampled as they are read.
     pub(crate) up: bool,
+}
+
+/// The weights of a convolution. `inputs` and `outputs` count the channels of the images that are
+/// read and written.
+#[derive(Clone, Copy)]
+pub(crate) struct Weights<'a> {
+    /// `(3, 3, inputs, outputs)`; if `rotated`, `(3, 3, outputs, inputs)`.
+    pub(crate) data: &'a [f32],
+    pub(crate) inputs: usize,
+    pub(crate) outputs: usize,
+    /// Whether to use the rotated kernel: the gradient of the input of a convolution with `data`.
+    pub(crate) rotated: bool,
+    pub(crate) scale: f32,
 }
 
 /// The operations on the sums of a convolution before they are written.

@@ -7,7 +7,7 @@ use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
-use super::shapes::{Epilogue, Images, OutputRows};
+use super::shapes::{Epilogue, Images, OutputRows, Weights};
 use super::tile::{self, POSITIONS, Sums};
 use crate::cpu::{Element, Kernel, Level, PANEL, Product, Simd, Strides, filled, padded, scratch};
 
@@ -31,20 +31,7 @@ fn panel_width(columns: usize, first: usize) -> usize {
     PANEL.min(padded(columns) - first)
 }
 
-/// The weights of a convolution. `inputs` and `outputs` count the channels of the images that are
-/// read and written.
-#[derive(Clone, Copy)]
-pub(crate) struct WinogradWeights<'a> {
-    /// `(3, 3, inputs, outputs)`; if `rotated`, `(3, 3, outputs, inputs)`.
-    pub(crate) data: &'a [f32],
-    pub(crate) inputs: usize,
-    pub(crate) outputs: usize,
-    /// Whether to use the rotated kernel: the gradient of the input of a convolution with `data`.
-    pub(crate) rotated: bool,
-    pub(crate) scale: f32,
-}
-
-impl WinogradWeights<'_> {
+impl Weights<'_> {
     /// Transforms one panel of output channels to `(36, inputs, up to 32)`.
     fn transform(&self, level: Level, panel: usize, out: &mut [f32]) {
         let Self { data, inputs, outputs, scale, .. } = *self;
@@ -262,11 +249,11 @@ impl<E: Element> Kernel for Outputs<'_, '_, E> {
 pub(crate) fn convolve<E: Element>(
     level: Level,
     images: &Images<E>,
-    weights: &WinogradWeights,
+    weights: &Weights,
     epilogue: &Epilogue<E>,
 ) -> Vec<E> {
     images.check();
-    let WinogradWeights { inputs, outputs, .. } = *weights;
+    let Weights { inputs, outputs, .. } = *weights;
     assert!(weights.data.len() == 9 * inputs * outputs && inputs == images.channels);
     let shift = usize::from(epilogue.down);
     let len = images.batch * (images.height >> shift) * (images.width >> shift) * outputs;
@@ -310,11 +297,11 @@ fn split_rows<'a, E: Element>(
 fn convolve_many<E: Element>(
     level: Level,
     images: &Images<E>,
-    weights: &WinogradWeights,
+    weights: &Weights,
     epilogue: &Epilogue<E>,
     rows: &mut [OutputRows<E>],
 ) {
-    let WinogradWeights { inputs, outputs, .. } = *weights;
+    let Weights { inputs, outputs, .. } = *weights;
     let across = images.tiles_across();
     let block = tiles_per_block(inputs, outputs);
     let tasks = rows.len().div_ceil((block / across).max(1)).next_multiple_of(4);
@@ -351,11 +338,11 @@ fn tiles_per_block(inputs: usize, outputs: usize) -> usize {
 fn convolve_few<E: Element>(
     level: Level,
     images: &Images<E>,
-    weights: &WinogradWeights,
+    weights: &Weights,
     epilogue: &Epilogue<E>,
     rows: &mut [OutputRows<E>],
 ) {
-    let WinogradWeights { inputs, outputs, .. } = *weights;
+    let Weights { inputs, outputs, .. } = *weights;
     let tiles = images.tiles();
     let row = padded(inputs);
     const STEP: usize = 12;
