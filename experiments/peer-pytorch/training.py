@@ -25,6 +25,13 @@ BF16_VARIANTS = ("bf16", "bf16-cl", "bf16-compile")
 KL_WEIGHT, DRIFT, LAMBDA, DECAY = 2.0, 0.001, 10.0, 0.999
 
 
+def on_device(benchmark):
+    """Makes tensors on the device of a benchmark from here on, with products of its precision."""
+    torch.set_default_device(benchmark.get("device", "cpu"))
+    tf32 = benchmark.get("precision") == "tf32"  # PyTorch's default: convolutions alone
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
+
+
 class Losses:
     """The two losses, on networks `pipeline` and `d`; `d_twice` is differentiated twice."""
 
@@ -60,6 +67,7 @@ class Losses:
 
 class Training:
     def __init__(self, benchmark, variant):
+        on_device(benchmark)
         torch.manual_seed(3)
         y = self.benchmark = benchmark
         words = variant.split("-")
@@ -97,7 +105,7 @@ class Training:
         return self.laid_out(fake), kl
 
     def step(self):
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.bf16):
+        with torch.autocast(self.real.device.type, dtype=torch.bfloat16, enabled=self.bf16):
             return self.whole_step()
 
     def whole_step(self):

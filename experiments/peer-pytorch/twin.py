@@ -30,7 +30,7 @@ import torch
 
 import drawing
 from network import Discriminator, Pipeline, load
-from training import BF16_VARIANTS, VARIANTS, Losses, Training
+from training import BF16_VARIANTS, VARIANTS, Losses, Training, on_device
 
 
 def formula(name, shape):
@@ -58,7 +58,8 @@ def formula(name, shape):
 
 
 def parity(y):
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=y.get("precision") == "bf16"):
+    on_device(y)
+    with torch.autocast(y.get("device", "cpu").split(":")[0], dtype=torch.bfloat16, enabled=y.get("precision") == "bf16"):
         return losses_and_gradients(y)
 
 
@@ -97,7 +98,10 @@ def gradient_norm(network):
 
 
 def memory_mb():
-    """Peak resident memory of this process: interpreter, libraries, weights and activations."""
+    """Peak resident memory of this process: interpreter, libraries, weights and activations; on a GPU, the peak
+    that PyTorch has reserved there."""
+    if torch.cuda.is_initialized():
+        return torch.cuda.max_memory_reserved() / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

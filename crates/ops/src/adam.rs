@@ -5,8 +5,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::cuda;
 use crate::init::Parameters;
 use crate::scheduled::Scheduled;
+#[cfg(feature = "cuda")]
+use candle_core::CudaStorage;
 use candle_core::backprop::GradStore;
 use candle_core::{CpuStorage, Error, InplaceOp2, InplaceOp3, Layout, Result, Tensor, Var, bail};
 use rayon::prelude::*;
@@ -55,7 +58,7 @@ impl Slot {
         }
         lerp_square(&self.square, gradient, 1.0 - beta2)?;
         let direction = self.mean.as_ref().unwrap_or(gradient);
-        if self.var.device().is_cpu() {
+        if updates_in_place(&self.var) {
             self.var.inplace_op3(direction, &self.square, &step)?;
         } else {
             self.var.set(&step.portable(self.var.as_tensor(), direction, &self.square)?)?;
@@ -242,6 +245,11 @@ impl Step {
     }
 }
 
+/// Whether parameters of this kind have kernels that update them.
+fn updates_in_place(parameter: &Tensor) -> bool {
+    parameter.device().is_cpu() || cuda::updates(parameter)
+}
+
 /// Elements of one task: enough to outweigh the cost of the task.
 const CHUNK: usize = 1 << 15;
 
@@ -278,6 +286,20 @@ impl InplaceOp3 for Step {
         }
         Ok(())
     }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        w: &mut CudaStorage,
+        lw: &Layout,
+        direction: &CudaStorage,
+        ld: &Layout,
+        square: &CudaStorage,
+        ls: &Layout,
+    ) -> candle_core::Result<()> {
+        let numbers = [self.size, self.scale, self.epsilon].map(|number| number as f32);
+        update_on_gpu("adam_step", (w, lw), &[(direction, ld), (square, ls)], &numbers)
+    }
 }
 
 /// `a ← a + weight · (b - a)`, or with squares `a ← a + weight · (b² - a)`.
@@ -297,7 +319,7 @@ fn lerp_square(a: &Tensor, b: &Tensor, weight: f64) -> candle_core::Result<()> {
 
 impl Lerp {
     fn apply(&self, a: &Tensor, b: &Tensor) -> candle_core::Result<()> {
-        if a.device().is_cpu() {
+        if updates_in_place(a) {
             return a.inplace_op2(b, self);
         }
         let target = if self.square { b.sqr()? } else { b.clone() };
@@ -338,6 +360,45 @@ impl InplaceOp2 for Lerp {
         }
         Ok(())
     }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        a: &mut CudaStorage,
+        la: &Layout,
+        b: &CudaStorage,
+        lb: &Layout,
+    ) -> candle_core::Result<()> {
+        let kernel = if self.square { "lerp_square" } else { "lerp" };
+        update_on_gpu(kernel, (a, la), &[(b, lb)], &[self.weight as f32])
+    }
+}
+
+/// Starts a kernel that updates the first tensor by others with as many elements, and numbers.
+#[cfg(feature = "cuda")]
+#[allow(unsafe_code)]
+fn update_on_gpu(
+    kernel: &str,
+    (target, layout): (&mut CudaStorage, &Layout),
+    others: &[(&CudaStorage, &Layout)],
+    numbers: &[f32],
+) -> candle_core::Result<()> {
+    use candle_core::backend::BackendStorage;
+    let (device, elements) = (target.device().clone(), layout.shape().elem_count());
+    let others = others.iter().map(|(storage, layout)| {
+        let values = storage.as_cuda_slice::<f32>()?.slice(cuda::range(layout)?);
+        if values.len() != elements {
+            bail!("{elements} parameters with {} gradients or moments", values.len());
+        }
+        Ok(values)
+    });
+    let others = others.collect::<Result<Vec<_>>>()?;
+    let mut values = target.as_cuda_slice_mut::<f32>()?.slice_mut(cuda::range(layout)?);
+    let mut arguments = vec![cuda::Argument::Write(&mut values)];
+    arguments.extend(others.iter().map(cuda::Argument::Read));
+    arguments.extend(numbers.iter().map(|number| cuda::Argument::Number(*number)));
+    // SAFETY: the kernels take the updated tensor, then the others, then numbers; all tensors have as many elements.
+    unsafe { cuda::launch(&device, kernel, &mut arguments, elements) }
 }
 
 fn slice<'a, T>(values: &'a [T], layout: &Layout) -> candle_core::Result<&'a [T]> {

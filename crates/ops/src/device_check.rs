@@ -105,14 +105,56 @@ const CASES: [Case; 11] = [
 /// # Errors
 /// If the device fails, or a number differs; the message names the operator and what differs.
 pub fn check_gradients(device: &Device) -> Result<()> {
-    CASES.iter().try_for_each(|case| {
-        let expected = derivatives(case, &Device::Cpu, DType::F32)?;
-        compare(case.name, &expected, &derivatives(case, device, DType::F32)?)
-    })
+    CASES.iter().try_for_each(|case| differences(case, device)?.iter().try_for_each(Difference::check))
+}
+
+/// The differences of each operator on a device from the CPU, those of its value, gradients and second gradients.
+///
+/// # Errors
+/// If the device fails, or computes another number of gradients.
+pub fn gradient_differences(device: &Device) -> Result<Vec<Difference>> {
+    CASES.iter().map(|case| differences(case, device)).collect::<Result<Vec<_>>>().map(|all| all.concat())
+}
+
+/// How far a tensor of an operator on a device is from that on the CPU.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Difference {
+    /// The operator.
+    pub operator: &'static str,
+    /// Its value, a gradient, or a second gradient.
+    pub what: String,
+    /// The largest difference, as a fraction of the largest value; infinite if a number is not finite.
+    pub relative: f64,
+}
+
+impl Difference {
+    /// Accepts a difference of rounding.
+    ///
+    /// # Errors
+    /// If it is larger; the message names the operator and the tensor.
+    pub fn check(&self) -> Result<()> {
+        if self.relative <= TOLERANCE {
+            return Ok(());
+        }
+        bail!(
+            "{} of {} differs from that of the CPU by {:.2} % of its largest value: training on this device would go \
+             wrong; use the CPU",
+            self.what,
+            self.operator,
+            100.0 * self.relative
+        )
+    }
+}
+
+fn differences(case: &Case, device: &Device) -> Result<Vec<Difference>> {
+    let expected = derivatives(case, &Device::Cpu, DType::F32)?;
+    compare(case.name, &expected, &derivatives(case, device, DType::F32)?)
 }
 
 /// Named numbers.
-type Named = Vec<(String, Vec<f64>)>;
+type Named = Vec<Numbers>;
+
+type Numbers = (String, Vec<f64>);
 
 /// The value `y` of an operator, the gradients of `Σ c y²` with fixed random `c` for each input, and those of the
 /// square of the first input's gradient.
@@ -152,23 +194,19 @@ fn numbers(tensor: &Tensor) -> Result<Vec<f64>> {
         .map(|all| all.into_iter().map(f64::from).collect())
 }
 
-fn compare(operator: &str, expected: &Named, found: &Named) -> Result<()> {
+fn compare(operator: &'static str, expected: &Named, found: &Named) -> Result<Vec<Difference>> {
     if expected.len() != found.len() {
         bail!("{operator} lacks gradients on this device: {} of {}", found.len(), expected.len());
     }
-    for ((what, expected), (_, found)) in expected.iter().zip(found) {
-        let largest = expected.iter().fold(0f64, |largest, value| largest.max(value.abs()));
+    let difference = |(expected, found): (&Numbers, &Numbers)| {
+        let ((what, expected), (_, found)) = (expected, found);
+        let largest = expected.iter().fold(1e-3f64, |largest, value| largest.max(value.abs()));
         let error = expected.iter().zip(found).fold(0f64, |error, (a, b)| error.max((a - b).abs()));
-        let same = expected.len() == found.len() && error <= TOLERANCE * largest.max(1e-3);
-        if !same || found.iter().any(|value| !value.is_finite()) {
-            bail!(
-                "{what} of {operator} differs from that of the CPU by {:.2} % of its largest value: training on this \
-                 device would go wrong; use the CPU",
-                100.0 * error / largest.max(1e-3)
-            );
-        }
-    }
-    Ok(())
+        let finite = expected.len() == found.len() && found.iter().all(|value| value.is_finite());
+        let relative = if finite { error / largest } else { f64::INFINITY };
+        Difference { operator, what: what.clone(), relative }
+    };
+    Ok(expected.iter().zip(found).map(difference).collect())
 }
 
 #[cfg(test)]
@@ -188,7 +226,8 @@ mod tests {
             let composed = derivatives(case, &Device::Cpu, DType::F64).unwrap();
             let inputs = case.shapes.len();
             assert!(kernels.len() > inputs, "{}: {} tensors", case.name, kernels.len());
-            compare(case.name, &kernels, &composed).unwrap();
+            let differences = compare(case.name, &kernels, &composed).unwrap();
+            differences.iter().for_each(|difference| difference.check().unwrap());
         }
     }
 
@@ -201,10 +240,12 @@ mod tests {
             let mut found = expected.clone();
             let largest = expected[place].1.iter().fold(0f64, |largest, value| largest.max(value.abs()));
             found[place].1[0] += 0.01 * largest;
-            let message = compare(case.name, &expected, &found).unwrap_err().to_string();
+            let check =
+                |found: &Named| compare(case.name, &expected, found)?.iter().try_for_each(Difference::check);
+            let message = check(&found).unwrap_err().to_string();
             assert!(message.contains(&format!("{} of {}", expected[place].0, case.name)), "{message}");
             found[place].1[0] = f64::NAN;
-            assert!(compare(case.name, &expected, &found).is_err());
+            assert!(check(&found).is_err());
         }
         let message = compare(case.name, &expected, &expected[..3].to_vec()).unwrap_err().to_string();
         assert!(message.contains("lacks gradients"), "{message}");

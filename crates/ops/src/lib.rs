@@ -9,6 +9,7 @@
 //! - [`grad`] computes gradients of the first order, and input gradients that a penalty can
 //!   differentiate again.
 //! - [`check_gradients`] compares the gradients of a device with those of the CPU.
+//! - On NVIDIA GPUs convolutions are cuDNN's (feature `cudnn`), and some operators have kernels (feature `cuda`).
 //! - [`rng`] names each draw of random numbers with a key; nothing else is random.
 //! - [`init`] keeps parameters in name order and draws their first values from keys.
 //! - [`adam`] is the optimizer of those parameters, with a state that can be saved.
@@ -47,6 +48,7 @@ pub mod adam;
 mod blend;
 mod conv;
 mod cpu;
+mod cuda;
 mod device_check;
 pub mod grad;
 mod graph;
@@ -61,17 +63,19 @@ pub mod rng;
 mod runtime;
 pub mod scheduled;
 pub mod setting;
+mod tf32;
 
 pub use activation::{leaky_relu, softplus};
 pub use blend::fade;
 pub use candle_core::{DType, Device, Error, Result, Shape, Tensor, Var};
 pub use conv::{ConvOptions, conv2d, conv2d_portable};
 pub use cpu::{has_fast_bf16, kernels};
-pub use device_check::check_gradients;
+pub use device_check::{Difference, check_gradients, gradient_differences};
 pub use graph::widened;
 pub use lstm::lstm;
 pub use minibatch_stddev::minibatch_stddev;
 pub use pixel_norm::{modulated_pixel_norm, pixel_norm};
-pub use reduce::sum_of_squares;
+pub use reduce::{scalars, sum_of_squares};
 pub use resample::{avg_pool2, to_nchw, to_nhwc, upsample2, upsample2_smooth};
-pub use runtime::{Runtime, peak_memory};
+pub use runtime::{Runtime, device_memory, peak_memory};
+pub use tf32::{allow_tf32, allows_tf32};

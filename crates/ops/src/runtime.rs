@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use candle_core::Device;
 use rayon::ThreadPool;
 
 /// The process-wide settings that [`Runtime::install`] made.
@@ -185,6 +186,18 @@ pub fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     Some(peak.split_whitespace().next()?.parse::<u64>().ok()? << 10)
+}
+
+/// The memory in use on an accelerator, by all processes, in bytes: freed memory that candle keeps counts. None
+/// for the CPU and where the driver does not report it.
+pub fn device_memory(device: &Device) -> Option<u64> {
+    #[cfg(feature = "cuda")]
+    if let Device::Cuda(device) = device {
+        let (free, total) = device.cuda_stream().context().mem_get_info().ok()?;
+        return Some((total - free) as u64);
+    }
+    let _ = device;
+    None
 }
 
 /// The block size, in bytes, from which glibc maps a block of its own; this is its largest setting.

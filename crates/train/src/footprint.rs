@@ -54,7 +54,7 @@ impl Footprint {
         let parameters = 3 * g + 2 * d + moments + sums;
         let element = match config.precision {
             Precision::Bf16 => BF16,
-            Precision::Fp32 | Precision::Auto => FLOAT,
+            Precision::Fp32 | Precision::Tf32 | Precision::Auto => FLOAT,
         };
         let images = 3 * (config.gan.resolution as u64).pow(2) * images as u64;
         Ok(Self {

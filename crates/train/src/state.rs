@@ -88,6 +88,7 @@ impl TrainState {
         attribute_sizes: &[usize],
         device: &Device,
     ) -> Result<Self> {
+        config.precision.apply();
         let key = Key::new(config.seed).child("init");
         let (g_params, d_params) = (Parameters::drawn(key.child(G_KEY)), Parameters::drawn(key.child(D_KEY)));
         let g = g_params.builder(DType::F32, device);

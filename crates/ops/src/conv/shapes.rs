@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 
 /// The shapes of a convolution.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Shapes {
     pub(crate) batch: usize,
     /// The sides of the input, before upsampling.

@@ -150,11 +150,11 @@ fn sum_of_squares_includes_every_element_and_shows_those_that_are_not_finite() -
     for dtype in [DType::F32, DType::F64] {
         let x = Tensor::arange(0f32, 100_000., &Device::Cpu)?.affine(1e-3, 0.0)?.to_dtype(dtype)?;
         let want = (0..100_000).map(|i| (f64::from(i) * 1e-3).powi(2)).sum::<f64>();
-        let got = f64::from(sum_of_squares(&x.reshape((1000, 100))?.t()?)?);
+        let got = f64::from(sum_of_squares(&x.reshape((1000, 100))?.t()?)?.to_scalar::<f32>()?);
         assert!((got / want - 1.0).abs() < 1e-4, "{got}, expected {want}");
         for bad in [f64::NAN, f64::INFINITY] {
             let hole = Tensor::new(&[bad], &Device::Cpu)?.to_dtype(dtype)?;
-            assert!(!sum_of_squares(&Tensor::cat(&[&x, &hole, &x], 0)?)?.is_finite());
+            assert!(!sum_of_squares(&Tensor::cat(&[&x, &hole, &x], 0)?)?.to_scalar::<f32>()?.is_finite());
         }
     }
     Ok(())

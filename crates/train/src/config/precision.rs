@@ -13,6 +13,8 @@ pub enum Precision {
     /// `f32`
     #[default]
     Fp32,
+    /// `f32`, with the operands of products rounded to 10 bits of precision on an NVIDIA GPU; elsewhere as `fp32`.
+    Tf32,
     /// `bf16`: 8 bits of precision, the range of `f32`.
     Bf16,
     /// `bf16` on a processor with AMX, else `fp32`. A run records which.
@@ -34,7 +36,12 @@ impl Precision {
     pub fn dtype(self, device: &Device) -> DType {
         match self.on(device) {
             Self::Bf16 => DType::BF16,
-            Self::Fp32 | Self::Auto => DType::F32,
+            Self::Fp32 | Self::Tf32 | Self::Auto => DType::F32,
         }
+    }
+
+    /// Sets what it means for the whole process: whether GPUs may round the operands of products of `f32`.
+    pub fn apply(self) {
+        t2f_ops::allow_tf32(self == Self::Tf32);
     }
 }

@@ -7,7 +7,7 @@ use candle_core::{DType, Device, Tensor, Var};
 use t2f_data::Batch;
 use t2f_ops::adam::each;
 use t2f_ops::init::Parameters;
-use t2f_ops::sum_of_squares;
+use t2f_ops::{scalars, sum_of_squares};
 use t2f_parallel::{Communicator, Single, pairwise};
 
 use super::Losses;
@@ -148,19 +148,16 @@ impl Part {
     /// The sum of squares of the gradients, in the order of names, after a check that the total loss and the
     /// gradients are finite.
     pub(super) fn checked(&self, total: &str, what: &str) -> Result<f64> {
-        let loss = self.losses.iter().find(|(name, _)| name == total);
-        let value = loss.map_or(Ok(0.0), |(_, value)| value.to_dtype(DType::F32)?.to_scalar::<f32>())?;
-        if !value.is_finite() {
-            return Err(Error::Diverged { what: format!("the loss of the {what}"), value });
+        let loss = self.losses.iter().find(|(name, _)| name == total).map(|(_, loss)| loss.clone());
+        let mut names: Vec<String> = loss.iter().map(|_| format!("the loss of the {what}")).collect();
+        names.extend(self.gradients.keys().map(|name| format!("the gradient of {name}")));
+        let squares = each(self.gradients.values(), sum_of_squares)?;
+        let of_loss = loss.iter().count();
+        let values = scalars(&loss.into_iter().chain(squares).collect::<Vec<_>>())?;
+        if let Some((what, &value)) = names.into_iter().zip(&values).find(|(_, value)| !value.is_finite()) {
+            return Err(Error::Diverged { what, value });
         }
-        let squares = each(self.gradients.iter(), |(name, gradient)| {
-            let squares = sum_of_squares(gradient)?;
-            match squares.is_finite() {
-                true => Ok(f64::from(squares)),
-                false => Err(Error::Diverged { what: format!("the gradient of {name}"), value: squares }),
-            }
-        })?;
-        Ok(squares.into_iter().sum())
+        Ok(values[of_loss..].iter().map(|squares| f64::from(*squares)).sum())
     }
 }
 

@@ -5,6 +5,7 @@
 //! of the machine affects all of them equally.
 
 pub mod benchmark;
+mod check;
 mod generation;
 mod loading;
 mod peer;
@@ -44,6 +45,7 @@ Examples:
   t2f bench --peer python3 --variants shared,shared-cl --resolutions 8
   t2f bench --precision bf16 --peer python3     bf16, against PyTorch's automatic mixed precision
   t2f bench operators --resolutions 64          each operator of the wide network
+  t2f bench check --device cuda                 operators and steps against the CPU's
   t2f bench generation --peer python3           from a caption to a face
   t2f bench loading --data folder:my-faces --peer python3     batches of image files
   t2f bench run                                 the first step and a whole run of the preset quick
@@ -67,7 +69,10 @@ pub struct Options {
     /// Networks; narrow has at most 32x32 [default: wide,narrow]
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     network: Vec<Network>,
-    /// The element type of feature maps: fp32, bf16, or auto for bf16 with AMX
+    /// The device: cpu, cuda or cuda:N
+    #[arg(long, default_value = "cpu", hide_default_value = true, value_name = "NAME")]
+    device: String,
+    /// Precision: fp32, tf32 (NVIDIA GPUs), bf16, or auto for bf16 with AMX
     #[arg(long, value_enum, default_value = "fp32", hide_possible_values = true, value_name = "TYPE")]
     precision: PrecisionName,
     /// Rounds, each with one turn of every program [default: 5]
@@ -108,6 +113,8 @@ enum What {
     Steps,
     /// The operators of the largest resolution's networks, one at a time
     Operators,
+    /// What a device computes, against the CPU's: values and gradients of operators and steps
+    Check,
     /// Generation, from a caption to a 64x64 face
     Generation,
     /// Batches of image files, decoded or cached
@@ -135,6 +142,7 @@ enum Network {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum PrecisionName {
     Fp32,
+    Tf32,
     Bf16,
     Auto,
 }
@@ -144,6 +152,7 @@ impl PrecisionName {
     fn here(self) -> Precision {
         match self {
             Self::Fp32 => Precision::Fp32,
+            Self::Tf32 => Precision::Tf32,
             Self::Bf16 => Precision::Bf16,
             Self::Auto => Precision::Auto.on(&Device::Cpu),
         }
@@ -178,8 +187,9 @@ impl Options {
 
     /// Refuses options without effect on the chosen measurement.
     fn check(&self) -> anyhow::Result<()> {
-        use What::{Generation, Loading, Operators, Run, Steps};
-        let given: [(&str, bool, &[What]); 10] = [
+        use What::{Check, Generation, Loading, Operators, Run, Steps};
+        let given: [(&str, bool, &[What]); 11] = [
+            ("--device", self.device != "cpu", &[Steps, Operators, Check]),
             ("--resolutions", !self.resolutions.is_empty(), &[Steps, Operators]),
             ("--loss", !self.loss.is_empty(), &[Steps]),
             ("--network", !self.network.is_empty(), &[Steps, Operators]),
@@ -215,7 +225,8 @@ impl Options {
                         Network::Narrow if level <= 3 => ("narrow", Benchmark::narrow(level, loss)),
                         Network::Narrow => continue,
                     };
-                    all.push((name, Benchmark { precision: self.precision.here(), ..benchmark }));
+                    let (precision, device) = (self.precision.here(), self.device.clone());
+                    all.push((name, Benchmark { precision, device, ..benchmark }));
                 }
             }
         }
@@ -230,6 +241,7 @@ pub fn run(options: &Options, threads: Option<usize>) -> anyhow::Result<()> {
     }
     options.check()?;
     json_file::check(options.json.as_deref())?;
+    t2f_train::device::open(&options.device)?;
     let available = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = threads.unwrap_or(available);
     let peer = match (&options.peer, options.what) {
@@ -241,6 +253,7 @@ pub fn run(options: &Options, threads: Option<usize>) -> anyhow::Result<()> {
     let json = |body: serde_json::Value| write_json(options, threads, peer.as_ref(), body);
     match options.what {
         What::Steps => steps(options, threads, peer.as_ref()),
+        What::Check => json(json!({ "check": check::measure(&options.device)? })),
         What::Operators => json(json!({ "operators": operators(options, threads)? })),
         What::Generation => {
             json(json!({ "generation": generation::measure(peer.as_ref(), options.rounds(), threads)? }))
@@ -262,9 +275,9 @@ fn steps(options: &Options, threads: usize, peer: Option<&Peer>) -> anyhow::Resu
             "the narrow network has at most 32x32: choose smaller `--resolutions`",
         ));
     }
-    let rates = worker::rates(threads)?;
+    let rates = worker::rates(&options.device, threads)?;
     let peak = rates.gemm;
-    table::heading(threads, options.precision.here(), rates, peer);
+    table::heading(&options.device, threads, options.precision.here(), rates, peer);
     let mut rows = Vec::new();
     for (network, benchmark) in &benchmarks {
         let parity = peer.map(|peer| peer.check(benchmark)).transpose()?;
@@ -307,7 +320,8 @@ fn operators(options: &Options, threads: usize) -> anyhow::Result<Vec<OperatorTi
         Some(Network::Narrow) => Benchmark::narrow(level.min(3), Loss::Ns),
         _ => Benchmark::wide(level, Loss::Ns),
     };
-    let benchmark = Benchmark { precision: options.precision.here(), ..benchmark };
+    let (precision, device) = (options.precision.here(), options.device.clone());
+    let benchmark = Benchmark { precision, device, ..benchmark };
     let worker = Worker::ours(&Job::Operators(benchmark), threads)?;
     let times: Vec<OperatorTime> = serde_json::from_value(worker.hello.clone())?;
     table::operators(&times);
@@ -324,6 +338,7 @@ fn write_json(
     body["version"] = json!(env!("CARGO_PKG_VERSION"));
     body["processor"] = json!(table::processor());
     body["threads"] = json!(threads);
+    body["device"] = json!(options.device);
     body["precision"] = json!(options.precision.here());
     body["kernels"] = json!(t2f_ops::kernels());
     body["torch"] = json!(peer.map(|peer| &peer.torch));

@@ -12,11 +12,12 @@ use super::worker::Worker;
 use crate::cli::failure::{failure, usage};
 
 /// The largest accepted relative differences of losses, and of the norms of gradients, which are less certain
-/// because of leaky rectifiers at zero. With `bf16` each layer rounds to 8 bits, and the two programs round at
-/// other places.
-fn tolerances(precision: Precision) -> (f64, f64) {
+/// because of leaky rectifiers at zero. With `bf16` each layer rounds to 8 bits, and with TF32 to 10, and the two
+/// programs round at other places.
+pub fn tolerances(precision: Precision) -> (f64, f64) {
     match precision {
         Precision::Bf16 => (3e-2, 1e-1),
+        Precision::Tf32 => (5e-3, 3e-2),
         Precision::Fp32 | Precision::Auto => (1e-4, 5e-3),
     }
 }
@@ -71,7 +72,7 @@ impl Peer {
     /// Checks that the twin's networks have the same numbers of parameters, and on the same weights the same
     /// losses and gradients. Returns the relative difference of the losses.
     pub fn check(&self, benchmark: &Benchmark) -> anyhow::Result<f64> {
-        let ours = benchmark.parity(&t2f_train::device::open("cpu")?)?;
+        let ours = benchmark.parity(&t2f_train::device::open(&benchmark.device)?)?;
         let mut job = serde_json::to_value(benchmark)?;
         job["mix"] = json!(ours.mix);
         let theirs: Parity = serde_json::from_value(self.ask(&["parity", &job.to_string()])?)

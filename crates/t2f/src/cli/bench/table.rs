@@ -10,15 +10,20 @@ use super::worker::Rates;
 use crate::cli::terminal;
 
 /// The lines above the first row.
-pub fn heading(threads: usize, precision: Precision, rates: Rates, peer: Option<&Peer>) {
+pub fn heading(device: &str, threads: usize, precision: Precision, rates: Rates, peer: Option<&Peer>) {
     let name = match precision {
         Precision::Bf16 => "bf16",
+        Precision::Tf32 => "tf32",
         Precision::Fp32 | Precision::Auto => "fp32",
     };
     let of_bf16 = rates.bf16.map_or(String::new(), |rate| format!(", convolution of bf16 {rate:.0} GFLOP/s"));
     let rates = format!("matrix product {:.0} GFLOP/s{of_bf16}", rates.gemm);
-    terminal::result(&format!("{}, {threads} threads, {rates}", processor()));
-    terminal::result(&format!("feature maps of {name}, kernels: {}", t2f_ops::kernels().join(", ")));
+    let (on, kernels) = match device {
+        "cpu" => (format!("{threads} threads"), t2f_ops::kernels().join(", ")),
+        device => (device.to_owned(), "those of candle, cuDNN and Metal".into()),
+    };
+    terminal::result(&format!("{}, {on}, {rates}", processor()));
+    terminal::result(&format!("precision {name}, kernels: {kernels}"));
     let ours = "| network | px | loss | ms | cpu ms | img/s | MB | of GEMM |";
     let Some(peer) = peer else {
         terminal::result(&format!("\n{ours}\n|---|---|---|---|---|---|---|---|"));

@@ -13,7 +13,7 @@ use crate::cli::bench::benchmark::{Benchmark, operators};
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use t2f_ops::peak_memory;
+use t2f_ops::{Device, device_memory, peak_memory};
 use t2f_train::components::Components;
 use t2f_train::model::Model;
 use t2f_train::pipeline::Sampling;
@@ -25,8 +25,8 @@ use crate::cli::terminal;
 /// The job of a worker process of this program.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Job {
-    /// The fastest matrix product, once.
-    Gemm,
+    /// The fastest matrix product of a device, once.
+    Gemm(String),
     /// Each operator of a benchmark's networks, once.
     Operators(Benchmark),
     /// Training steps.
@@ -68,7 +68,7 @@ pub struct Turn {
     pub ms: Vec<f64>,
     /// CPU milliseconds per step, all threads together.
     pub cpu_ms: f64,
-    /// Peak resident memory of the process so far; 0 if the system does not report it.
+    /// Peak resident memory of the process so far, or the memory in use on its GPU; 0 if the system does not report it.
     pub memory_mb: f64,
 }
 
@@ -78,7 +78,7 @@ impl Worker {
         let mut command = Command::new(ourselves()?);
         command.args(["bench", "--worker", &serde_json::to_string(job)?]);
         command.env("RAYON_NUM_THREADS", threads.to_string());
-        if matches!(job, Job::Gemm | Job::Stock(_)) {
+        if matches!(job, Job::Gemm(_) | Job::Stock(_)) {
             command.env("CANDLE_NUM_THREADS", threads.to_string());
         }
         if matches!(job, Job::Stock(_)) {
@@ -158,44 +158,45 @@ pub fn ourselves() -> anyhow::Result<PathBuf> {
 
 /// Repeats a job until the input ends, in the process of [`Worker::ours`].
 pub fn serve(job: &str) -> anyhow::Result<()> {
-    // The job of stock candle opens no device of t2f.
-    let device = || t2f_train::device::open("cpu");
+    let open = t2f_train::device::open;
     match serde_json::from_str(job).context("`--worker` is not a job in JSON")? {
-        Job::Gemm => {
-            let (gflops, bf16) = (operators::gemm_peak(&device()?)?, operators::bf16_peak(&device()?)?);
+        Job::Gemm(device) => {
+            let device = open(&device)?;
+            let (gflops, bf16) = (operators::gemm_peak(&device)?, operators::bf16_peak(&device)?);
             terminal::result(&json!({ "gflops": gflops, "bf16_gflops": bf16 }).to_string());
             Ok(())
         }
         Job::Operators(benchmark) => {
-            let times = operators::times(&benchmark, &device()?)?;
+            let times = operators::times(&benchmark, &open(&benchmark.device)?)?;
             terminal::result(&serde_json::to_string(&times)?);
             Ok(())
         }
         Job::Step(benchmark) => {
-            let mut training = benchmark.training(&device()?)?;
-            answer_turns(|| training.step().map(drop).map_err(anyhow::Error::new))
+            let device = open(&benchmark.device)?;
+            let mut training = benchmark.training(&device)?;
+            answer_turns(&device, || training.step().map(drop).map_err(anyhow::Error::new))
         }
         Job::Stock(benchmark) => {
             let mut training = Stock::new(&benchmark)?;
-            answer_turns(|| training.step().map_err(anyhow::Error::new))
+            answer_turns(&Device::Cpu, || training.step().map_err(anyhow::Error::new))
         }
         Job::Load(job) => {
             let mut loading = super::loading::Loading::new(&job)?;
-            answer_turns(|| loading.step())
+            answer_turns(&Device::Cpu, || loading.step())
         }
         Job::Run { overrides, out, first_step } => super::run::train(&overrides, &out, first_step),
         Job::Generate(path, count) => {
             let model = Model::load(&path, "cpu", &Components::new())?;
             let captions = vec![super::generation::CAPTION.to_owned(); count];
             let seeds: Vec<u64> = (0..count as u64).collect();
-            answer_turns(|| {
+            answer_turns(&Device::Cpu, || {
                 model.generate(&captions, &seeds, Sampling::default()).map(drop).map_err(anyhow::Error::new)
             })
         }
     }
 }
 
-fn answer_turns(mut job: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<()> {
+fn answer_turns(device: &Device, mut job: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<()> {
     terminal::result(&json!({ "ready": true }).to_string());
     for line in std::io::stdin().lines() {
         let times: usize = line?.trim().parse().context("standard input is not a number of steps")?;
@@ -207,7 +208,8 @@ fn answer_turns(mut job: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<(
             ms.push(start.elapsed().as_secs_f64() * 1e3);
         }
         let cpu = (cpu_ms() - cpu) / times.max(1) as f64;
-        let memory_mb = peak_memory().unwrap_or(0) as f64 / f64::from(1 << 20);
+        let memory = device_memory(device).or_else(peak_memory).unwrap_or(0);
+        let memory_mb = memory as f64 / f64::from(1 << 20);
         terminal::result(&json!({ "ms": ms, "cpu_ms": cpu, "memory_mb": memory_mb }).to_string());
     }
     Ok(())
@@ -222,9 +224,9 @@ pub struct Rates {
     pub bf16: Option<f64>,
 }
 
-/// Measures the rates of `threads` threads.
-pub fn rates(threads: usize) -> anyhow::Result<Rates> {
-    let worker = Worker::ours(&Job::Gemm, threads)?;
+/// Measures the rates of a device, or of `threads` threads.
+pub fn rates(device: &str, threads: usize) -> anyhow::Result<Rates> {
+    let worker = Worker::ours(&Job::Gemm(device.to_owned()), threads)?;
     let gemm = worker.hello["gflops"].as_f64().context("the matrix product was not measured")?;
     Ok(Rates { gemm, bf16: worker.hello["bf16_gflops"].as_f64() })
 }

@@ -52,6 +52,13 @@ pub struct Benchmark {
     /// The element type of feature maps.
     #[serde(default)]
     pub precision: Precision,
+    /// The device, by the name that [`t2f_train::device::open`] takes.
+    #[serde(default = "cpu")]
+    pub device: String,
+}
+
+fn cpu() -> String {
+    "cpu".into()
 }
 
 /// The losses of the benchmark.
@@ -98,6 +105,7 @@ impl Benchmark {
             alpha: 0.5,
             loss,
             precision: Precision::Fp32,
+            device: cpu(),
         }
     }
 

@@ -25,9 +25,11 @@ pub fn gemm_peak(device: &Device) -> Result<f64> {
     for _ in 0..10 {
         let start = Instant::now();
         a.matmul(&b)?;
+        device.synchronize()?;
         fastest = fastest.min(start.elapsed().as_secs_f64());
         let start = Instant::now();
         conv2d(&pixels, &weights, None, ConvOptions::default())?;
+        device.synchronize()?;
         fastest = fastest.min(start.elapsed().as_secs_f64());
     }
     Ok(2.0 * (SIDE as f64).powi(3) / fastest / 1e9)
@@ -81,6 +83,7 @@ struct Case {
 /// # Errors
 /// If the device fails.
 pub fn times(benchmark: &Benchmark, device: &Device) -> Result<Vec<OperatorTime>> {
+    benchmark.precision.apply();
     let features = benchmark.precision.dtype(device);
     let mut rows = Vec::new();
     for case in convolutions(benchmark) {
@@ -152,11 +155,11 @@ impl Case {
         let (_, _, side, _) = apply(&x, &w)?.dims4()?;
         let backward = |y: Tensor| -> Result<f64> {
             let loss = y.sum_all()?;
-            least_ms(|| gradients(&loss).map(drop))
+            least_ms(device, || gradients(&loss).map(drop))
         };
         Ok(OperatorTime {
             name: format!("{} {inputs}→{outputs}, {side} px", self.name),
-            forward_ms: least_ms(|| apply(&x, &w).map(drop))?,
+            forward_ms: least_ms(device, || apply(&x, &w).map(drop))?,
             input_gradient_ms: backward(apply(&x_var, &w)?)?,
             weight_gradient_ms: Some(backward(apply(&x, &w_var)?)?),
             gflop: 2.0 * (batch * side * side * k * k * inputs * outputs) as f64 / 1e9,
@@ -175,20 +178,22 @@ fn pointwise(
     let loss = f(Var::from_tensor(&x)?.as_tensor())?.sum_all()?;
     Ok(OperatorTime {
         name: format!("{name} {}, from {} px", shape.3, shape.1),
-        forward_ms: least_ms(|| f(&x).map(drop))?,
-        input_gradient_ms: least_ms(|| gradients(&loss).map(drop))?,
+        forward_ms: least_ms(device, || f(&x).map(drop))?,
+        input_gradient_ms: least_ms(device, || gradients(&loss).map(drop))?,
         weight_gradient_ms: None,
         gflop: 0.0,
     })
 }
 
-/// The minimum time of a call, in milliseconds.
-fn least_ms(mut f: impl FnMut() -> candle_core::Result<()>) -> Result<f64> {
+/// The minimum time of a call, in milliseconds, with all of its work on the device.
+fn least_ms(device: &Device, mut f: impl FnMut() -> candle_core::Result<()>) -> Result<f64> {
     f()?;
+    device.synchronize()?;
     let (begin, mut calls, mut least) = (Instant::now(), 0, f64::MAX);
     while calls < 3 || (calls < 30 && begin.elapsed().as_secs_f64() < 0.1) {
         let start = Instant::now();
         f()?;
+        device.synchronize()?;
         least = least.min(start.elapsed().as_secs_f64() * 1e3);
         calls += 1;
     }

@@ -74,6 +74,7 @@ impl Benchmark {
         let g_params = Parameters::drawn(Key::new(0));
         let d_params = Parameters::drawn(Key::new(0));
         let g = g_params.builder(DType::F32, device);
+        self.precision.apply();
         let features = self.precision.dtype(device);
         let d = |vb: VarBuilder| {
             let shape = config.gan.discriminator_shape(self.embedding_size, 0)?;
