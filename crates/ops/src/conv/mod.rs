@@ -148,3 +148,54 @@ fn by_patches(x: &Tensor, w: &Tensor, padding: usize) -> Result<Tensor> {
     let y = patches.reshape((b * h * wd, k * k * i))?.matmul(&w.reshape((k * k * i, o))?)?;
     y.reshape((b, h, wd, o))
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Var};
+
+    use super::*;
+    use crate::grad::{gradients, input_gradient};
+    use crate::rng::{Key, normal};
+
+    /// Values, gradients, and gradients of the input's gradient by the operators for cuDNN against those of
+    /// [`conv2d`], where the result has two consumers.
+    #[test]
+    fn derivatives_of_every_order_are_those_of_the_kernels() -> Result<()> {
+        type Conv = fn(&Tensor, &Tensor, &Tensor, ConvOptions) -> Result<Tensor>;
+        let by_kernels: Conv = |x, w, bias, options| conv2d(x, w, Some(bias), options);
+        let by_cudnn: Conv = |x, w, bias, options| composed(x, w, Some(bias), options, cudnn::convolve);
+        for (kernel, padding, upsample) in [(3, 1, false), (3, 1, true), (1, 0, false), (4, 0, false)] {
+            let options =
+                ConvOptions { padding, upsample, scale: 0.3, slope: Some(0.2), ..ConvOptions::default() };
+            let draw = |name: &str, shape: &[usize]| -> Result<Var> {
+                Var::from_tensor(&normal(Key::new(1).child(name), shape, DType::F32, &Device::Cpu)?)
+            };
+            let (x, w) = (draw("x", &[2, 5, 6, 3])?, draw("w", &[kernel, kernel, 3, 4])?);
+            let bias = draw("bias", &[4])?;
+            let derivatives = |conv: Conv| -> Result<Vec<Vec<f32>>> {
+                let y = conv(&x, &w, &bias, options)?;
+                let loss = y.mul(&y)?.add(&y)?.sum_all()?;
+                let mut all = vec![y.clone()];
+                let first = gradients(&loss)?;
+                let penalty = gradients(&input_gradient(&loss, &x)?.sqr()?.sum_all()?)?;
+                for found in [first, penalty] {
+                    all.extend([&x, &w, &bias].into_iter().filter_map(|var| found.get(var)).cloned());
+                }
+                all.iter().map(|tensor| tensor.flatten_all()?.to_vec1()).collect()
+            };
+            let (want, got) = (derivatives(by_kernels)?, derivatives(by_cudnn)?);
+            assert_eq!(got.len(), want.len());
+            assert!(got.len() >= 6, "{} tensors", got.len());
+            for (which, (got, want)) in got.iter().zip(&want).enumerate() {
+                let largest = want.iter().fold(1e-3f32, |largest, value| largest.max(value.abs()));
+                for (got, want) in got.iter().zip(want) {
+                    assert!(
+                        (got - want).abs() <= 1e-4 * largest,
+                        "{options:?}, tensor {which}: {got}, not {want}"
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -4,8 +4,6 @@
 pub(crate) mod activation;
 #[cfg(feature = "cuda")]
 mod launch;
-#[cfg(all(test, target_os = "linux", target_env = "gnu"))]
-mod tests;
 
 use candle_core::{DType, Tensor};
 

@@ -9,41 +9,8 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use half::bf16;
 
-use crate::cpu::testing::numbers;
-
-/// The words of CUDA, and for each kernel a function that runs it on a grid of blocks.
-const HOST: &str = r#"
-#include <math.h>
-#include <string.h>
-struct size { unsigned int x; };
-static struct size blockIdx, blockDim, gridDim, threadIdx;
-#define KERNEL static void
-#define FUNCTION static
-static unsigned int BITS_OF(float x) { unsigned int bits; memcpy(&bits, &x, 4); return bits; }
-static float FLOAT_OF(unsigned int bits) { float x; memcpy(&x, &bits, 4); return x; }
-#include "kernels.cu"
-#define RUN(call)                                                                   \
-    for (blockIdx.x = 0; blockIdx.x < gridDim.x; blockIdx.x++)                      \
-        for (threadIdx.x = 0; threadIdx.x < blockDim.x; threadIdx.x++) call;
-void set_grid(unsigned int blocks, unsigned int threads) { gridDim.x = blocks; blockDim.x = threads; }
-void run_lerp(float *a, const float *b, float w, unsigned long long n) { RUN(lerp(a, b, w, n)) }
-void run_lerp_square(float *a, const float *b, float w, unsigned long long n) { RUN(lerp_square(a, b, w, n)) }
-void run_adam_step(float *w, const float *d, const float *v, float size, float scale, float epsilon,
-                   unsigned long long n) { RUN(adam_step(w, d, v, size, scale, epsilon, n)) }
-void run_bias_lrelu_f32(float *y, const float *x, const float *b, float s, unsigned long long c,
-                        unsigned long long n) { RUN(bias_lrelu_f32(y, x, b, s, c, n)) }
-void run_bias_lrelu_bf16(bf16 *y, const bf16 *x, const bf16 *b, float s, unsigned long long c,
-                         unsigned long long n) { RUN(bias_lrelu_bf16(y, x, b, s, c, n)) }
-void run_masked_f32(float *out, const float *g, const float *y, float s, unsigned long long n) {
-    RUN(masked_f32(out, g, y, s, n))
-}
-void run_masked_bf16(bf16 *out, const bf16 *g, const bf16 *y, float s, unsigned long long n) {
-    RUN(masked_bf16(out, g, y, s, n))
-}
-void run_rounded_bf16(bf16 *out, const float *x, unsigned long long n) {
-    for (unsigned long long i = 0; i < n; i++) out[i] = rounded_bf16(x[i]);
-}
-"#;
+use t2f_ops::rng::{Key, normal};
+use t2f_ops::{DType, Device};
 
 /// The kernels as a library of this process: its handle.
 struct Library(usize);
@@ -59,9 +26,9 @@ impl Library {
     fn compile() -> Self {
         let folder = std::env::temp_dir().join(format!("t2f-kernels-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
-        let (source, library) = (folder.join("host.c"), folder.join("libkernels.so"));
-        std::fs::write(&source, HOST).unwrap();
-        let kernels = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cuda");
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let (source, kernels) = (here.join("tests/operators/gpu_kernels.c"), here.join("src/cuda"));
+        let library = folder.join("libkernels.so");
         let mut compiler = Command::new("cc");
         compiler.args([
             "-std=c11",
@@ -102,6 +69,10 @@ impl Library {
         // SAFETY: the arguments are those of the function.
         unsafe { self.function::<unsafe extern "C" fn(u32, u32)>(c"set_grid")(blocks, threads) }
     }
+}
+
+fn numbers(count: usize, seed: u64) -> Vec<f32> {
+    normal(Key::new(seed), count, DType::F32, &Device::Cpu).and_then(|numbers| numbers.to_vec1()).unwrap()
 }
 
 type Update = unsafe extern "C" fn(*mut f32, *const f32, f32, u64);
