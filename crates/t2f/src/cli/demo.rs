@@ -27,7 +27,7 @@ The command prints the address of the page and runs until Ctrl-C. The page and i
 this machine alone (127.0.0.1); docs/demo.md describes both.")]
 pub struct Options {
     /// The model: a run folder, a checkpoint folder, a model.safetensors, or the name of an embedded model,
-    /// faces-64 or faces-128 [default: faces-64]
+    /// faces-64 or faces-128 [default: faces-128]
     #[arg(value_name = "MODEL")]
     model: Option<PathBuf>,
     /// The port; 0 is any free port [default: 7860, or any free port if it is taken]

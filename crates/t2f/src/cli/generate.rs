@@ -62,7 +62,7 @@ pub struct Options {
     #[arg(value_name = "CAPTION")]
     prompts: Vec<String>,
     /// The model: a run folder, a checkpoint folder, a model.safetensors, or the name of an embedded model,
-    /// faces-64 or faces-128 [default: faces-64]
+    /// faces-64 or faces-128 [default: faces-128]
     #[arg(short, long, value_name = "PATH")]
     model: Option<PathBuf>,
     /// A file of captions, one a line; empty lines and lines that start with # are skipped; - is

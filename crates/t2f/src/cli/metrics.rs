@@ -57,7 +57,7 @@ Keys that end in _real are values of real images. Rows are appended to metric-<n
 run; docs/metrics.md has the formulas.")]
 pub struct Options {
     /// A run folder, a model.safetensors, or the name of an embedded model, faces-64 or faces-128 [default:
-    /// faces-64]
+    /// faces-128]
     #[arg(value_name = "MODEL")]
     model: Option<PathBuf>,
     /// Metrics [default: attributes,features if there is an oracle for the data, else

@@ -9,7 +9,10 @@ use t2f_train::model::Model;
 use crate::cli::failure::because;
 use crate::cli::terminal;
 
-/// The embedded model files by name, the default first; their description is docs/model-card.md.
+/// The model of a command without `--model`.
+const DEFAULT: &str = "faces-128";
+
+/// The embedded model files by name; their description is docs/model-card.md.
 const EMBEDDED: [(&str, &[u8]); 2] = [
     ("faces-64", include_bytes!("../../assets/faces-64.safetensors")),
     ("faces-128", include_bytes!("../../assets/faces-128.safetensors")),
@@ -19,12 +22,13 @@ const EMBEDDED: [(&str, &[u8]); 2] = [
 /// before an embedded model of the same name.
 pub fn load(path: Option<&Path>, device_name: &str) -> anyhow::Result<Model> {
     let components = Components::new();
-    let embedded = match path {
-        None => Some(EMBEDDED[0].1),
+    let name = match path {
+        None => Some(Path::new(DEFAULT)),
         Some(path) if path.exists() => None,
-        Some(path) => EMBEDDED.iter().find(|(name, _)| Path::new(name) == path).map(|(_, bytes)| *bytes),
+        path => path,
     };
-    if let Some(bytes) = embedded {
+    let embedded = EMBEDDED.iter().find(|(embedded, _)| name == Some(Path::new(embedded)));
+    if let Some((_, bytes)) = embedded {
         return Ok(Model::from_bytes(bytes, &device::open(device_name)?, &components)?);
     }
     let path = path.unwrap_or(Path::new(""));

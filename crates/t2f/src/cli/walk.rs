@@ -44,7 +44,7 @@ pub struct Options {
     #[arg(required = true, value_name = "CAPTION")]
     captions: Vec<String>,
     /// The model: a run folder, a checkpoint folder, a model.safetensors, or the name of an embedded model,
-    /// faces-64 or faces-128 [default: faces-64]
+    /// faces-64 or faces-128 [default: faces-128]
     #[arg(short, long, value_name = "PATH")]
     model: Option<PathBuf>,
     /// Seeds: numbers and ranges

@@ -147,18 +147,6 @@ enum PrecisionName {
     Auto,
 }
 
-impl PrecisionName {
-    /// The same, decided for this processor.
-    fn here(self) -> Precision {
-        match self {
-            Self::Fp32 => Precision::Fp32,
-            Self::Tf32 => Precision::Tf32,
-            Self::Bf16 => Precision::Bf16,
-            Self::Auto => Precision::Auto.on(&Device::Cpu),
-        }
-    }
-}
-
 /// The level of a resolution.
 fn level(text: &str) -> Result<usize, String> {
     match text.parse::<usize>() {
@@ -173,6 +161,17 @@ fn given_or<T: Copy>(given: &[T], default: &[T]) -> Vec<T> {
 }
 
 impl Options {
+    /// The precision, decided for the device.
+    fn precision(&self) -> Precision {
+        match self.precision {
+            PrecisionName::Fp32 => Precision::Fp32,
+            PrecisionName::Tf32 => Precision::Tf32,
+            PrecisionName::Bf16 => Precision::Bf16,
+            PrecisionName::Auto if self.device == "cpu" => Precision::Auto.on(&Device::Cpu),
+            PrecisionName::Auto => Precision::Fp32,
+        }
+    }
+
     fn levels(&self) -> Vec<usize> {
         given_or(&self.resolutions, &[0, 1, 2, 3, 4])
     }
@@ -202,6 +201,9 @@ impl Options {
             ("--set", !self.overrides.is_empty(), &[Run]),
         ];
         let idle = given.into_iter().find(|(_, given, places)| *given && !places.contains(&self.what));
+        if self.stock && self.device != "cpu" {
+            return Err(usage("`--stock` measures candle on the CPU", "omit `--device` or `--stock`"));
+        }
         let Some((option, _, places)) = idle else { return Ok(()) };
         let name = |what: &What| what.to_possible_value().map(|value| value.get_name().to_owned());
         let places: Vec<String> = places.iter().filter_map(name).collect();
@@ -225,7 +227,7 @@ impl Options {
                         Network::Narrow if level <= 3 => ("narrow", Benchmark::narrow(level, loss)),
                         Network::Narrow => continue,
                     };
-                    let (precision, device) = (self.precision.here(), self.device.clone());
+                    let (precision, device) = (self.precision(), self.device.clone());
                     all.push((name, Benchmark { precision, device, ..benchmark }));
                 }
             }
@@ -246,7 +248,7 @@ pub fn run(options: &Options, threads: Option<usize>) -> anyhow::Result<()> {
     let threads = threads.unwrap_or(available);
     let peer = match (&options.peer, options.what) {
         (Some(python), What::Steps | What::Generation | What::Loading) => {
-            Some(Peer::open(python, &options.twin, threads, options.precision.here(), &options.variants)?)
+            Some(Peer::open(python, &options.twin, threads, options.precision(), &options.variants)?)
         }
         _ => None,
     };
@@ -277,7 +279,7 @@ fn steps(options: &Options, threads: usize, peer: Option<&Peer>) -> anyhow::Resu
     }
     let rates = worker::rates(&options.device, threads)?;
     let peak = rates.gemm;
-    table::heading(&options.device, threads, options.precision.here(), rates, peer);
+    table::heading(&options.device, threads, options.precision(), rates, peer);
     let mut rows = Vec::new();
     for (network, benchmark) in &benchmarks {
         let parity = peer.map(|peer| peer.check(benchmark)).transpose()?;
@@ -320,7 +322,7 @@ fn operators(options: &Options, threads: usize) -> anyhow::Result<Vec<OperatorTi
         Some(Network::Narrow) => Benchmark::narrow(level.min(3), Loss::Ns),
         _ => Benchmark::wide(level, Loss::Ns),
     };
-    let (precision, device) = (options.precision.here(), options.device.clone());
+    let (precision, device) = (options.precision(), options.device.clone());
     let benchmark = Benchmark { precision, device, ..benchmark };
     let worker = Worker::ours(&Job::Operators(benchmark), threads)?;
     let times: Vec<OperatorTime> = serde_json::from_value(worker.hello.clone())?;
@@ -339,7 +341,7 @@ fn write_json(
     body["processor"] = json!(table::processor());
     body["threads"] = json!(threads);
     body["device"] = json!(options.device);
-    body["precision"] = json!(options.precision.here());
+    body["precision"] = json!(options.precision());
     body["kernels"] = json!(t2f_ops::kernels());
     body["torch"] = json!(peer.map(|peer| &peer.torch));
     json_file::write(options.json.as_deref(), &body)
