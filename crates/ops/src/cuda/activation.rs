@@ -1,6 +1,8 @@
 //! Bias and leaky rectifier in one kernel, and their gradient in another.
 
-use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CustomOp2, Result, Tensor, bail};
+
+use super::forward_on_gpu;
 
 /// `lrelu(x + bias)`, with a number of the bias for each channel.
 ///
@@ -31,44 +33,16 @@ impl Masked {
     }
 }
 
-/// A kernel of the GPU, or in the tests the same on the CPU.
-macro_rules! kernels {
-    ($cpu:ident, $cuda:ident) => {
-        fn cpu_fwd(
-            &self,
-            a: &CpuStorage,
-            a_layout: &Layout,
-            b: &CpuStorage,
-            b_layout: &Layout,
-        ) -> Result<(CpuStorage, Shape)> {
-            #[cfg(test)]
-            return tests::$cpu(self.slope, (a, a_layout), (b, b_layout));
-            #[cfg(not(test))]
-            {
-                let _ = (a, a_layout, b, b_layout);
-                bail!("this kernel runs on NVIDIA GPUs alone")
-            }
-        }
-
-        #[cfg(feature = "cuda")]
-        fn cuda_fwd(
-            &self,
-            a: &candle_core::CudaStorage,
-            a_layout: &Layout,
-            b: &candle_core::CudaStorage,
-            b_layout: &Layout,
-        ) -> Result<(candle_core::CudaStorage, Shape)> {
-            Ok((gpu::$cuda(self.slope, (a, a_layout), (b, b_layout))?, a_layout.shape().clone()))
-        }
-    };
-}
-
 impl CustomOp2 for BiasLrelu {
     fn name(&self) -> &'static str {
         "bias-lrelu"
     }
 
-    kernels!(bias_lrelu, bias_lrelu);
+    forward_on_gpu!(
+        tests::bias_lrelu,
+        #[cfg(feature = "cuda")]
+        gpu::bias_lrelu
+    );
 
     fn bwd(
         &self,
@@ -88,7 +62,11 @@ impl CustomOp2 for Masked {
         "lrelu-gradient"
     }
 
-    kernels!(masked, masked);
+    forward_on_gpu!(
+        tests::masked,
+        #[cfg(feature = "cuda")]
+        gpu::masked
+    );
 
     fn bwd(
         &self,
@@ -106,67 +84,63 @@ mod gpu {
     #![allow(unsafe_code)]
 
     use candle_core::backend::BackendStorage;
-    use candle_core::{CudaStorage, Layout, Result, bail};
+    use candle_core::{CudaStorage, Layout, Result, Shape, bail};
 
     use super::super::{Argument, launch, of_one_type, range};
+    use super::{BiasLrelu, Masked};
 
-    pub(super) fn bias_lrelu(
-        slope: f32,
-        (x, x_layout): (&CudaStorage, &Layout),
-        (bias, bias_layout): (&CudaStorage, &Layout),
-    ) -> Result<CudaStorage> {
-        let (device, elements) = (x.device().clone(), x_layout.shape().elem_count());
-        of_one_type!(x, T, name => {
-            let x = x.as_cuda_slice::<T>()?.slice(range(x_layout)?);
-            let bias = bias.as_cuda_slice::<T>()?.slice(range(bias_layout)?);
-            if bias.is_empty() || elements % bias.len() != 0 {
-                bail!("a bias of {} channels for {elements} elements", bias.len());
-            }
-            // SAFETY: the kernel writes every element.
-            let mut y = unsafe { device.alloc::<T>(elements)? };
-            let mut arguments = [
-                Argument::Write(&mut y.slice_mut(..)),
-                Argument::Read(&x),
-                Argument::Read(&bias),
-                Argument::Number(slope),
-                Argument::Count(bias.len() as u64),
-            ];
-            // SAFETY: `y` and `x` have as many elements, and the bias as many as there are channels.
-            unsafe { launch(&device, &format!("bias_lrelu_{name}"), &mut arguments, elements)? };
-            Ok(CudaStorage::wrap_cuda_slice(y, device))
-        })
+    type Operand<'a> = (&'a CudaStorage, &'a Layout);
+
+    pub(super) fn bias_lrelu(op: &BiasLrelu, x: Operand, bias: Operand) -> Result<(CudaStorage, Shape)> {
+        let channels = bias.1.shape().elem_count();
+        if x.1.dims().last() != Some(&channels) {
+            bail!("a bias of {channels} channels for {:?}", x.1.dims());
+        }
+        // SAFETY: the kernel reads as many numbers of the bias as there are channels, which are its last number.
+        unsafe { elementwise("bias_lrelu", x, bias, op.slope, Some(channels)) }
     }
 
-    pub(super) fn masked(
+    pub(super) fn masked(op: &Masked, g: Operand, y: Operand) -> Result<(CudaStorage, Shape)> {
+        if y.1.shape().elem_count() != g.1.shape().elem_count() {
+            bail!("a mask of {:?} for {:?}", y.1.dims(), g.1.dims());
+        }
+        // SAFETY: the kernel reads an element of each tensor.
+        unsafe { elementwise("masked", g, y, op.slope, None) }
+    }
+
+    /// The result of a kernel, with the elements of `a`.
+    ///
+    /// # Safety
+    /// The kernel takes the result, both tensors, a slope and the count if there is one; of `a` it reads an element for
+    /// each of the result, and `b` has those that it reads.
+    unsafe fn elementwise(
+        kernel: &str,
+        (a, a_layout): Operand,
+        (b, b_layout): Operand,
         slope: f32,
-        (g, g_layout): (&CudaStorage, &Layout),
-        (y, y_layout): (&CudaStorage, &Layout),
-    ) -> Result<CudaStorage> {
-        let (device, elements) = (g.device().clone(), g_layout.shape().elem_count());
-        of_one_type!(g, T, name => {
-            let g = g.as_cuda_slice::<T>()?.slice(range(g_layout)?);
-            let y = y.as_cuda_slice::<T>()?.slice(range(y_layout)?);
-            if y.len() != elements {
-                bail!("a mask of {} elements for {elements}", y.len());
-            }
+        count: Option<usize>,
+    ) -> Result<(CudaStorage, Shape)> {
+        let (device, elements) = (a.device().clone(), a_layout.shape().elem_count());
+        of_one_type!(a, T, name => {
+            let a = a.as_cuda_slice::<T>()?.slice(range(a_layout)?);
+            let b = b.as_cuda_slice::<T>()?.slice(range(b_layout)?);
             // SAFETY: the kernel writes every element.
             let mut out = unsafe { device.alloc::<T>(elements)? };
-            let mut arguments = [
-                Argument::Write(&mut out.slice_mut(..)),
-                Argument::Read(&g),
-                Argument::Read(&y),
-                Argument::Number(slope),
-            ];
-            // SAFETY: all three have as many elements.
-            unsafe { launch(&device, &format!("masked_{name}"), &mut arguments, elements)? };
-            Ok(CudaStorage::wrap_cuda_slice(out, device))
+            let mut view = out.slice_mut(..);
+            let mut arguments =
+                vec![Argument::Write(&mut view), Argument::Read(&a), Argument::Read(&b), Argument::Number(slope)];
+            arguments.extend(count.map(|count| Argument::Count(count as u64)));
+            // SAFETY: by the caller's promise.
+            unsafe { launch(&device, &format!("{kernel}_{name}"), &mut arguments, elements)? };
+            drop(arguments);
+            Ok((CudaStorage::wrap_cuda_slice(out, device), a_layout.shape().clone()))
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use candle_core::{DType, Device, Var};
+    use candle_core::{CpuStorage, DType, Device, Layout, Shape, Var};
 
     use super::*;
     use crate::grad::{gradients, input_gradient};
@@ -187,12 +161,12 @@ mod tests {
         Ok((CpuStorage::F32(all), a_layout.shape().clone()))
     }
 
-    pub(super) fn bias_lrelu(slope: f32, x: Operand, bias: Operand) -> Result<(CpuStorage, Shape)> {
-        each(x, bias, |x, bias| if x + bias > 0.0 { x + bias } else { slope * (x + bias) })
+    pub(super) fn bias_lrelu(op: &BiasLrelu, x: Operand, bias: Operand) -> Result<(CpuStorage, Shape)> {
+        each(x, bias, |x, bias| if x + bias > 0.0 { x + bias } else { op.slope * (x + bias) })
     }
 
-    pub(super) fn masked(slope: f32, g: Operand, y: Operand) -> Result<(CpuStorage, Shape)> {
-        each(g, y, |g, y| if y > 0.0 { g } else { slope * g })
+    pub(super) fn masked(op: &Masked, g: Operand, y: Operand) -> Result<(CpuStorage, Shape)> {
+        each(g, y, |g, y| if y > 0.0 { g } else { op.slope * g })
     }
 
     /// Values and first and second gradients are those of candle's operators, with two consumers.

@@ -15,23 +15,20 @@ use candle_core::cuda_backend::cudarc::cudnn::{
 };
 use candle_core::cuda_backend::cudarc::driver::{CudaSlice, DeviceRepr, ValidAsZeroBits};
 use candle_core::cuda_backend::{CudaDType, CudaDevice, DeviceId};
-use candle_core::{CudaStorage, DType, Error, Layout, Result, bail};
+use candle_core::{CudaStorage, Error, Layout, Result, Shape, bail};
 use half::bf16;
 
 use super::form::{Convolution, Term};
 use crate::conv::shapes::Shapes;
+use crate::cuda::{of_one_type, range};
 use crate::tf32::allows_tf32;
 
 pub(super) fn compute(
     op: &Convolution,
     a: (&CudaStorage, &Layout),
     b: (&CudaStorage, &Layout),
-) -> Result<CudaStorage> {
-    match a.0.dtype() {
-        DType::F32 => compute_in::<f32>(op, a, b),
-        DType::BF16 => compute_in::<bf16>(op, a, b),
-        dtype => bail!("a convolution of {dtype:?} by cuDNN, expected F32 or BF16"),
-    }
+) -> Result<(CudaStorage, Shape)> {
+    of_one_type!(a.0, T, _name => Ok((compute_in::<T>(op, a, b)?, op.shape())))
 }
 
 /// The type of the tensors of a convolution; sums are of `f32`.
@@ -165,15 +162,10 @@ fn compute_in<T: Number>(
     (b, b_layout): (&CudaStorage, &Layout),
 ) -> Result<CudaStorage> {
     let device = a.device().clone();
-    let (Some((a_start, a_end)), Some((b_start, b_end))) =
-        (a_layout.contiguous_offsets(), b_layout.contiguous_offsets())
-    else {
-        bail!("cuDNN reads contiguous tensors");
-    };
-    let a = a.as_cuda_slice::<T>()?.slice(a_start..a_end);
-    let b = b.as_cuda_slice::<T>()?.slice(b_start..b_end);
-    let sides = [op.operands()[0], op.operands()[1]].map(|term| Convolution { result: term, ..*op }.shape());
-    if [a_end - a_start, b_end - b_start] != sides.map(|shape| shape.elem_count()) {
+    let a = a.as_cuda_slice::<T>()?.slice(range(a_layout)?);
+    let b = b.as_cuda_slice::<T>()?.slice(range(b_layout)?);
+    let expected = op.operands().map(|term| Convolution { result: term, ..*op }.shape().elem_count());
+    if [a.len(), b.len()] != expected {
         bail!("the operands of a convolution by cuDNN do not have its shapes");
     }
     // SAFETY: cuDNN writes every element of the result.

@@ -10,11 +10,12 @@ mod gpu;
 #[cfg(test)]
 mod host;
 
-use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
+use candle_core::{CustomOp2, Result, Tensor};
 
 use form::{Convolution, Term};
 
 use crate::conv::shapes::Shapes;
+use crate::cuda::forward_on_gpu;
 use crate::graph::asked;
 
 /// `conv(x, w)` of images and weights of one type.
@@ -34,32 +35,11 @@ impl CustomOp2 for Convolution {
         "cudnn-convolution"
     }
 
-    fn cpu_fwd(
-        &self,
-        a: &CpuStorage,
-        a_layout: &Layout,
-        b: &CpuStorage,
-        b_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        #[cfg(test)]
-        return host::compute(self, (a, a_layout), (b, b_layout));
-        #[cfg(not(test))]
-        {
-            let _ = (a, a_layout, b, b_layout);
-            candle_core::bail!("cuDNN computes on NVIDIA GPUs alone")
-        }
-    }
-
-    #[cfg(feature = "cudnn")]
-    fn cuda_fwd(
-        &self,
-        a: &candle_core::CudaStorage,
-        a_layout: &Layout,
-        b: &candle_core::CudaStorage,
-        b_layout: &Layout,
-    ) -> Result<(candle_core::CudaStorage, Shape)> {
-        Ok((gpu::compute(self, (a, a_layout), (b, b_layout))?, self.shape()))
-    }
+    forward_on_gpu!(
+        host::compute,
+        #[cfg(feature = "cudnn")]
+        gpu::compute
+    );
 
     fn bwd(
         &self,

@@ -25,24 +25,24 @@ pub fn measure(device: &str) -> anyhow::Result<Vec<Checked>> {
     let device = t2f_train::device::open(device)?;
     terminal::result("| operator | tensor | difference from the CPU |\n|---|---|---|");
     let mut all = Vec::new();
-    let mut add = |name: String, difference: f64, fits: bool| {
-        terminal::result(&format!("| {name} | {difference:.1e}{} |", if fits { "" } else { " **wrong**" }));
-        all.push(Checked { name: name.replace(" | ", ", "), difference, fits });
+    let mut add = |of: &str, tensor: &str, difference: f64, fits: bool| {
+        let mark = if fits { "" } else { " **wrong**" };
+        terminal::result(&format!("| {of} | {tensor} | {difference:.1e}{mark} |"));
+        all.push(Checked { name: format!("{of}, {tensor}"), difference, fits });
     };
     for found in t2f_ops::gradient_differences(&device)? {
-        add(format!("{} | {}", found.operator, found.what), found.relative, found.check().is_ok());
+        add(found.operator, &found.what, found.relative, found.check().is_ok());
     }
     for loss in [Loss::WganGp, Loss::Ns] {
+        let benchmark = Benchmark::narrow(2, loss);
+        let expected = benchmark.parity(&Device::Cpu)?;
         for precision in [Precision::Fp32, Precision::Tf32, Precision::Bf16] {
-            let benchmark = Benchmark { precision, ..Benchmark::narrow(2, loss) };
-            let expected =
-                Benchmark { precision: Precision::Fp32, ..benchmark.clone() }.parity(&Device::Cpu)?;
-            let found = benchmark.parity(&device)?;
+            let found = Benchmark { precision, ..benchmark.clone() }.parity(&device)?;
             let (of_loss, of_gradient) = tolerances(precision);
             let step = format!("a step with the loss {} in {precision:?}", loss.name());
             let (losses, norms) = (expected.loss_distance(&found), expected.gradient_distance(&found));
-            add(format!("{step} | losses"), losses, losses <= of_loss);
-            add(format!("{step} | norms of gradients"), norms, norms <= of_gradient);
+            add(&step, "losses", losses, losses <= of_loss);
+            add(&step, "norms of gradients", norms, norms <= of_gradient);
         }
     }
     match all.iter().find(|checked| !checked.fits) {
