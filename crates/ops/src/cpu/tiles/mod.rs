@@ -1,7 +1,8 @@
 //! Blocks of products of `bf16` matrices, summed in `f32`, by the tile registers of a processor (AMX).
 //!
 //! A block has [`SIDE`] rows and columns. A *step* adds the product of [`SIDE`] columns of the left factor
-//! and as many rows of the right one.
+//! and as many rows of the right one. A step of the right factor has its rows in pairs, and in a pair both
+//! numbers of a column are neighbours.
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
 mod amx;
@@ -11,7 +12,7 @@ mod plain;
 
 use half::bf16;
 
-pub(crate) use block::{Block, SIDE, STEP, interleave};
+pub(crate) use block::{Block, SIDE, STEP, Steps};
 
 /// Instructions that multiply blocks.
 #[derive(Clone, Copy, Debug)]
@@ -38,8 +39,8 @@ impl Tiles {
         Self::detect().into_iter().chain([Self::Plain]).collect()
     }
 
-    /// `c = Σ_s A_s·B_s`, or `c += …` if `add`. `A_s` begins at element `steps[s]` of `left`, with rows
-    /// `row` elements apart; `B_s` is step `s` of `right`, in the order of [`interleave`].
+    /// `c = Σ_s A_s·B_s`, or `c += …` if `add`. `A_s` begins at the start of step `s` in `left`, with rows
+    /// `row` elements apart; `B_s` is step `s` of `right`.
     ///
     /// Sums are of `f32`, numbers below the smallest normal `f32` count as zero, and the order of the sums
     /// is fixed.
@@ -49,19 +50,19 @@ impl Tiles {
     pub(crate) fn multiply(
         self,
         (left, row): (&[bf16], usize),
-        steps: &[usize],
+        steps: &Steps,
         right: &[bf16],
         c: &mut Block,
         add: bool,
     ) {
-        let last = steps.iter().copied().max().unwrap_or(0);
-        assert!(last + (SIDE - 1) * row + SIDE <= left.len() && steps.len() * STEP <= right.len());
+        assert!(steps.last + (SIDE - 1) * row + SIDE <= left.len());
+        assert!(steps.starts.len() * STEP <= right.len());
         match self {
             #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
             // SAFETY: every step was tested against the ends of both factors.
-            Self::Amx(amx) => unsafe { amx.multiply(left, row, steps, right, c, add) },
+            Self::Amx(amx) => unsafe { amx.multiply(left, row, &steps.starts, right, c, add) },
             #[cfg(test)]
-            Self::Plain => plain::multiply(left, row, steps, right, c, add),
+            Self::Plain => plain::multiply(left, row, &steps.starts, right, c, add),
         }
     }
 }
@@ -80,7 +81,7 @@ mod tests {
         let (row, depth) = (200, 5);
         let left: Vec<bf16> = numbers(SIDE * row, 1).into_iter().map(round).collect();
         let right: Vec<bf16> = numbers(depth * STEP, 2).into_iter().map(round).collect();
-        let steps = [0, 31, 64, 7, 168];
+        let steps = Steps::new(vec![0, 31, 64, 7, 168]);
         for tiles in Tiles::available() {
             let mut c = Block(std::array::from_fn(|i| i as f32));
             tiles.multiply((&left, row), &steps, &right, &mut c, false);
@@ -88,7 +89,7 @@ mod tests {
             tiles.multiply((&left, row), &steps, &right, &mut c, true);
             for (m, n) in (0..STEP).map(|i| (i / SIDE, i % SIDE)) {
                 let (mut sum, mut magnitude) = (0.0, 0.0);
-                for (s, step) in steps.iter().enumerate() {
+                for (s, step) in steps.starts.iter().enumerate() {
                     for k in 0..SIDE {
                         let product = f64::from(left[m * row + step + k].to_f32())
                             * f64::from(right[s * STEP + right_index(k, n)].to_f32());
@@ -105,21 +106,9 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_interleaved_in_the_order_of_the_instructions() {
-        let row = |k: usize| -> [bf16; SIDE] { std::array::from_fn(|n| round((k * SIDE + n) as f32)) };
-        let mut step = vec![bf16::ZERO; STEP];
-        for k in (0..SIDE).step_by(2) {
-            interleave(&[row(k), row(k + 1)], k, &mut step);
-        }
-        for (k, n) in (0..STEP).map(|i| (i / SIDE, i % SIDE)) {
-            assert_eq!(step[right_index(k, n)], row(k)[n], "row {k}, column {n}");
-        }
-    }
-
-    #[test]
     #[should_panic(expected = "left.len()")]
     fn a_step_past_the_end_is_refused() {
         let (left, right) = (vec![bf16::ZERO; STEP], vec![bf16::ZERO; STEP]);
-        Tiles::Plain.multiply((&left, SIDE), &[1], &right, &mut Block([0.0; STEP]), false);
+        Tiles::Plain.multiply((&left, SIDE), &Steps::new(vec![1]), &right, &mut Block([0.0; STEP]), false);
     }
 }

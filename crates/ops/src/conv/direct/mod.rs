@@ -1,0 +1,270 @@
+//! Direct 3x3 convolution, with padding 1, of `bf16` images by tile instructions.
+//!
+//! Images are copied to a [grid](grid::Grid), in which every tap of every pixel is at a distance that depends
+//! on the tap alone. A block of 32 positions of the grid in succession is convolved by one product for each
+//! tap and each 32 channels:
+//!
+//! `y[q] = Σ_{k,l} grid[q + (k - 1)·(W + 1) + l - 1] · w[k, l]`.
+//!
+//! Positions that are no pixels are computed as well, and not used: one in W + 1.
+
+#![allow(unsafe_code)]
+
+mod grid;
+mod pack;
+mod write;
+
+use std::mem::MaybeUninit;
+
+use half::bf16;
+use rayon::prelude::*;
+
+use self::grid::{Grid, NO_PIXEL};
+use self::write::Write;
+use super::shapes::{Epilogue, Images, Mask, Scaled, Shapes, Weights};
+use crate::cpu::tiles::{Block, SIDE, STEP, Steps, Tiles};
+use crate::cpu::{Element, Level, filled, scratch};
+use crate::resample::kernel as resample;
+
+/// Positions whose products are summed before the next ones are read.
+const PIECE: usize = 1024;
+
+/// Positions that a task convolves: several tasks for each thread at small sizes, and at large ones as many
+/// positions as a near cache holds, in whole blocks.
+fn task(grid: &Grid, parts: usize) -> usize {
+    const CACHED: usize = 1 << 18;
+    let cached = (CACHED / (parts * SIDE)).saturating_sub(grid.reach(0)) / SIDE;
+    let shared = grid.positions() / SIDE / 8;
+    SIDE * cached.min(shared).max(1)
+}
+
+/// Convolves images with weights. With [`Epilogue::down`] the result has half the images' sides, and there is no
+/// other operation.
+fn convolve(tiles: Tiles, images: &Images<bf16>, weights: &Weights, epilogue: &Epilogue<bf16>) -> Vec<bf16> {
+    if !epilogue.down {
+        return convolve_to(tiles, images, weights, epilogue);
+    }
+    let full: Vec<f32> = convolve_to(tiles, images, weights, epilogue);
+    resample::sum2(Level::detect(), &full, images.width, weights.outputs, 1.0)
+}
+
+/// The same with all pixels, in either type.
+fn convolve_to<T: Element>(
+    tiles: Tiles,
+    images: &Images<bf16>,
+    weights: &Weights,
+    epilogue: &Epilogue<bf16>,
+) -> Vec<T> {
+    images.check();
+    let (grid, outputs) = (images.grid(), weights.outputs);
+    assert!(images.channels == weights.inputs && weights.data.len() == 9 * weights.inputs * outputs);
+    let task = task(&grid, images.parts());
+    let part = grid.reach(task) * SIDE;
+    let steps = (0..images.parts()).flat_map(|p| (0..9).map(move |tap| p * part + grid.tap(tap) * SIDE));
+    let steps = Steps::new(steps.collect());
+    let (read, written) = (grid.pixels(images.up), grid.pixels(false));
+    let written = &written[grid.lead()..][..grid.positions()];
+    let write = |mut out: &mut [MaybeUninit<T>]| {
+        let (mut tasks, mut first_pixel) = (Vec::new(), 0);
+        for (at, pixels) in written.chunks(task).enumerate() {
+            let count = pixels.iter().filter(|pixel| **pixel != NO_PIXEL).count();
+            let (part, rest) = out.split_at_mut(count * outputs);
+            out = rest;
+            tasks.push((&read[at * task..][..grid.reach(pixels.len())], pixels, first_pixel, part));
+            first_pixel += count;
+        }
+        assert!(out.is_empty());
+        weights.with_packed(|right| {
+            tasks.into_par_iter().for_each(|(read, pixels, first_pixel, out)| {
+                scratch::with_bf16(images.parts() * part, |left| {
+                    images.write_rows(read, part, left);
+                    let mut sums = Block([0.0; STEP]);
+                    for (panel, right) in right.chunks_exact(weights.steps() * STEP).enumerate() {
+                        for (block, pixels) in pixels.chunks_exact(SIDE).enumerate() {
+                            tiles.multiply((&left[block * STEP..], SIDE), &steps, right, &mut sums, false);
+                            Level::detect().run(Write {
+                                sums: &sums,
+                                pixels,
+                                first_pixel,
+                                channel: panel * SIDE,
+                                channels: outputs,
+                                epilogue,
+                                out,
+                            });
+                        }
+                    }
+                });
+            });
+        });
+    };
+    // SAFETY: the tasks cover the output; each writes every channel of every pixel of its positions.
+    unsafe { filled(grid.batch * grid.height * grid.width * outputs, write) }
+}
+
+/// `mask ⊙ lrelu(scale · conv(up(x), w) + bias)`, with the products' operands and the result of `bf16`.
+pub(crate) fn forward(
+    tiles: Tiles,
+    shapes: &Shapes,
+    x: &[bf16],
+    (w, scale): Scaled,
+    bias: Option<&[f32]>,
+    slope: Option<f32>,
+    mask: Mask<bf16>,
+) -> Vec<bf16> {
+    let Shapes { inputs, outputs, .. } = *shapes;
+    let weights = Weights { data: w, inputs, outputs, rotated: false, scale };
+    convolve(tiles, &shapes.x(x), &weights, &Epilogue { bias, slope, mask, down: false })
+}
+
+/// The gradient of the input, given `mask ⊙ g`.
+pub(crate) fn input_gradient(
+    tiles: Tiles,
+    shapes: &Shapes,
+    (g, mask): (&[bf16], Mask<bf16>),
+    (w, scale): Scaled,
+) -> Vec<bf16> {
+    let (inputs, outputs) = (shapes.outputs, shapes.inputs);
+    let weights = Weights { data: w, inputs, outputs, rotated: true, scale };
+    let epilogue = Epilogue { down: shapes.up, ..Epilogue::default() };
+    convolve(tiles, &shapes.g(g, mask), &weights, &epilogue)
+}
+
+/// The gradient of the weights, given `mask ⊙ g`.
+pub(crate) fn weight_gradient(
+    tiles: Tiles,
+    shapes: &Shapes,
+    x: &[bf16],
+    (g, mask): (&[bf16], Mask<bf16>),
+    scale: f32,
+) -> Vec<f32> {
+    let Shapes { inputs, outputs, .. } = *shapes;
+    let (x, g) = (shapes.x(x), shapes.g(g, mask));
+    x.check();
+    g.check();
+    let (grid, panels) = (x.grid(), g.parts());
+    let mut sums = vec![Block([0.0; STEP]); x.parts() * 9 * panels];
+    x.with_transposed(PIECE, |left, row| {
+        g.with_right(PIECE, |right| {
+            for (piece, left) in left.chunks_exact(x.parts() * SIDE * row).enumerate() {
+                let positions = PIECE.min(grid.positions() - piece * PIECE);
+                let right = &right[piece * PIECE * panels * SIDE..];
+                let steps = Steps::new((0..positions).step_by(SIDE).collect());
+                sums.par_chunks_mut(panels).enumerate().for_each(|(at, sums)| {
+                    let (part, tap) = (at / 9, at % 9);
+                    let left = &left[part * SIDE * row + grid.tap(tap)..];
+                    for (panel, sums) in sums.iter_mut().enumerate() {
+                        let right = &right[panel * positions * SIDE..];
+                        tiles.multiply((left, row), &steps, right, sums, piece > 0);
+                    }
+                });
+            }
+        });
+    });
+    let mut dw = vec![0.0; shapes.w_len()];
+    dw.par_chunks_mut(outputs).enumerate().for_each(|(at, out)| {
+        let (tap, input) = (at / inputs, at % inputs);
+        let sums = &sums[(input / SIDE * 9 + tap) * panels..][..panels];
+        for (out, sums) in out.chunks_mut(SIDE).zip(sums) {
+            for (out, sum) in out.iter_mut().zip(&sums.0[input % SIDE * SIDE..]) {
+                *out = scale * sum;
+            }
+        }
+    });
+    dw
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::kernel;
+    use super::*;
+    use crate::cpu::{rounding, scalar};
+    use crate::cpu::testing::numbers;
+
+    fn rounded(len: usize, seed: u64) -> Vec<bf16> {
+        numbers(len, seed).into_iter().map(scalar::round).collect()
+    }
+
+    fn wide(x: &[bf16]) -> Vec<f32> {
+        x.iter().map(|x| x.to_f32()).collect()
+    }
+
+    /// Asserts that numbers agree up to the error of an `f32` sum, and the rounding to `bf16` if `rounds`.
+    fn assert_close(name: &str, got: &[f32], want: &[f32], rounds: bool) {
+        assert_eq!(got.len(), want.len(), "{name}");
+        let largest = want.iter().fold(1e-9f32, |m, v| m.max(v.abs()));
+        for (at, (got, want)) in got.iter().zip(want).enumerate() {
+            let rounding = if rounds { want.abs() / 256.0 } else { 0.0 };
+            assert!(
+                (got - want).abs() <= rounding + 1e-5 * largest,
+                "{name}, element {at}: {got}, not {want}"
+            );
+        }
+    }
+
+    /// The three kernels against those of `f32`, on images of one pixel and larger, with channels below,
+    /// at and above whole steps, with several tasks and several pieces.
+    #[test]
+    fn kernels_agree_with_those_of_f32() {
+        for (batch, height, width, inputs, outputs, up) in [
+            (1, 1, 1, 1, 1, false),
+            (3, 5, 4, 33, 17, false),
+            (2, 2, 3, 7, 40, true),
+            (1, 17, 33, 32, 64, false),
+            (9, 12, 12, 3, 5, false),
+        ] {
+            let s = Shapes { batch, height, width, inputs, outputs, kernel: 3, padding: 1, up };
+            let (x, g, y) = (rounded(s.x_len(), 1), rounded(s.y_len(), 3), rounded(s.y_len(), 4));
+            let (w, bias) = (numbers(s.w_len(), 2), numbers(outputs, 5));
+            let wide_y = wide(&y);
+            let mut wide_w = vec![0.0; w.len()];
+            let level = Level::detect();
+            rounding::round_scaled(level, &w, 0.3, &mut wide_w);
+            let mut masked_g = vec![0.0; g.len()];
+            rounding::widen_masked(level, &g, (&y, 0.2), &mut masked_g);
+            for tiles in Tiles::available() {
+                let name = |kernel: &str| format!("{kernel} of {s:?} by {tiles:?}");
+                let mask = Some((&y[..], 0.2));
+                let got = forward(tiles, &s, &x, (&w, 0.3), Some(&bias), Some(0.2), mask);
+                let wide_mask = Some((&wide_y[..], 0.2));
+                let want =
+                    kernel::forward(level, &s, &wide(&x), (&wide_w, 1.0), Some(&bias), Some(0.2), wide_mask);
+                assert_close(&name("forward"), &wide(&got), &want, true);
+                let got = input_gradient(tiles, &s, (&g, mask), (&w, 0.3));
+                let want = kernel::input_gradient(level, &s, (&masked_g, None), (&wide_w, 1.0));
+                assert_close(&name("input gradient"), &wide(&got), &want, true);
+                let got = weight_gradient(tiles, &s, &x, (&g, mask), 0.3);
+                let want = kernel::weight_gradient(level, &s, &wide(&x), (&masked_g, None), 0.3);
+                assert_close(&name("weight gradient"), &got, &want, false);
+            }
+        }
+    }
+
+    /// Sums have one order, whatever the threads.
+    #[test]
+    fn results_do_not_depend_on_the_number_of_threads() {
+        let s = Shapes {
+            batch: 4,
+            height: 9,
+            width: 20,
+            inputs: 40,
+            outputs: 33,
+            kernel: 3,
+            padding: 1,
+            up: false,
+        };
+        let (x, g, w) = (rounded(s.x_len(), 1), rounded(s.y_len(), 3), numbers(s.w_len(), 2));
+        for tiles in Tiles::available() {
+            let run = |threads: usize| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                pool.install(|| {
+                    (
+                        forward(tiles, &s, &x, (&w, 1.0), None, None, None),
+                        input_gradient(tiles, &s, (&g, None), (&w, 1.0)),
+                        weight_gradient(tiles, &s, &x, (&g, None), 1.0),
+                    )
+                })
+            };
+            assert_eq!(run(1), run(3));
+        }
+    }
+}

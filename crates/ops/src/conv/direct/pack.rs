@@ -1,0 +1,265 @@
+//! Images and weights in the order of the factors of products.
+
+use half::bf16;
+use rayon::prelude::*;
+
+use super::super::shapes::{Images, Weights};
+use super::grid::{Grid, NO_PIXEL};
+use crate::cpu::tiles::{SIDE, STEP};
+use crate::cpu::{Element, Kernel, Level, Simd, scratch};
+
+/// Rows of [`SIDE`] numbers: positions of a block, or inputs of a step.
+type Rows = [[bf16; SIDE]; SIDE];
+
+/// Two numbers that a product takes at once.
+type Pair = [bf16; 2];
+
+/// An order of the positions of a block, each with [`SIDE`] channels.
+#[derive(Clone, Copy)]
+enum Order {
+    /// One position after another.
+    Rows,
+    /// Pairs of positions, in each pair by channels: that of a right factor.
+    Interleaved,
+    /// One channel after another, at this distance.
+    Transposed(usize),
+}
+
+impl Images<'_, bf16> {
+    pub(super) fn grid(&self) -> Grid {
+        Grid { batch: self.batch, height: self.height, width: self.width }
+    }
+
+    /// Parts of [`SIDE`] channels, the last one filled up with zeros.
+    pub(super) fn parts(&self) -> usize {
+        self.channels.div_ceil(SIDE)
+    }
+
+    /// Writes positions as they follow one another, `part` elements apart for each part of the channels.
+    pub(super) fn write_rows(&self, pixels: &[u32], part: usize, out: &mut [bf16]) {
+        Level::detect().run(Pack { images: self, pixels, order: Order::Rows, part, out });
+    }
+
+    /// Calls `f` with the positions that are convolved as the right factor of products: for each piece of
+    /// `piece` positions and each part of the channels a step for each block of positions.
+    pub(super) fn with_right<R>(&self, piece: usize, f: impl FnOnce(&[bf16]) -> R) -> R {
+        let grid = self.grid();
+        let pixels = grid.pixels(self.up);
+        let pixels = &pixels[grid.lead()..][..grid.positions()];
+        scratch::with_bf16(self.parts() * pixels.len() * SIDE, |buffer| {
+            let pieces = pixels.par_chunks(piece).zip(buffer.par_chunks_mut(self.parts() * piece * SIDE));
+            pieces.for_each(|(pixels, out)| {
+                let part = pixels.len() * SIDE;
+                Level::detect().run(Pack { images: self, pixels, order: Order::Interleaved, part, out });
+            });
+            f(buffer)
+        })
+    }
+
+    /// Calls `f` with the transpose of the grid and the length of its rows: for each piece of `piece` positions
+    /// and each channel a row of the positions that the taps of the piece reach.
+    pub(super) fn with_transposed<R>(&self, piece: usize, f: impl FnOnce(&[bf16], usize) -> R) -> R {
+        let grid = self.grid();
+        let pixels = grid.pixels(self.up);
+        let reach = grid.reach(piece.min(grid.positions()));
+        let row = odd_lines(reach);
+        let pieces = grid.positions().div_ceil(piece);
+        scratch::with_bf16(pieces * self.parts() * SIDE * row, |buffer| {
+            buffer.par_chunks_mut(self.parts() * SIDE * row).enumerate().for_each(|(at, out)| {
+                let pixels = &pixels[at * piece..(at * piece + reach).min(pixels.len())];
+                let order = Order::Transposed(row);
+                Level::detect().run(Pack { images: self, pixels, order, part: SIDE * row, out });
+            });
+            f(buffer, row)
+        })
+    }
+}
+
+/// The next number of elements that fill an odd number of cache lines: rows of a power of two would all fall
+/// into the same lines of the cache.
+fn odd_lines(len: usize) -> usize {
+    let lines = len.div_ceil(32);
+    32 * (lines + 1 - lines % 2)
+}
+
+/// Writes blocks of positions with all channels.
+struct Pack<'a, 'b> {
+    images: &'a Images<'a, bf16>,
+    /// The pixels of whole blocks.
+    pixels: &'a [u32],
+    order: Order,
+    /// Elements from one part of the channels to the next.
+    part: usize,
+    out: &'b mut [bf16],
+}
+
+impl Kernel for Pack<'_, '_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { images, pixels, order, part, out } = self;
+        let mut rows = [[bf16::ZERO; SIDE]; SIDE];
+        for (block, pixels) in pixels.chunks_exact(SIDE).enumerate() {
+            for (at, out) in out.chunks_mut(part).enumerate() {
+                if let Order::Rows = order {
+                    let rows = out[block * STEP..][..STEP].as_chunks_mut::<SIDE>().0;
+                    for (row, pixel) in rows.iter_mut().zip(pixels) {
+                        read(s, images, *pixel, at * SIDE, row);
+                    }
+                    continue;
+                }
+                for (row, pixel) in rows.iter_mut().zip(pixels) {
+                    read(s, images, *pixel, at * SIDE, row);
+                }
+                match order {
+                    Order::Rows => {}
+                    Order::Interleaved => interleave(&rows, &mut out[block * STEP..][..STEP]),
+                    Order::Transposed(row) => transpose(&rows, &mut out[block * SIDE..], row),
+                }
+            }
+        }
+    }
+}
+
+/// Reads the channels of a pixel from `first` on, times the mask; zeros past the last.
+#[inline(always)]
+fn read<S: Simd>(s: S, images: &Images<bf16>, pixel: u32, first: usize, out: &mut [bf16; SIDE]) {
+    if pixel == NO_PIXEL {
+        *out = [bf16::ZERO; SIDE];
+        return;
+    }
+    let count = SIDE.min(images.channels - first);
+    let at = pixel as usize * images.channels + first;
+    let data = &images.data[at..at + count];
+    let Some((mask, slope)) = images.mask else {
+        match data.first_chunk() {
+            Some(data) => *out = *data,
+            None => {
+                out[..count].copy_from_slice(data);
+                out[count..].fill(bf16::ZERO);
+            }
+        }
+        return;
+    };
+    let mask = &mask[at..at + count];
+    let slope = s.splat(slope);
+    let mut lane = 0;
+    while lane < SIDE {
+        let n = count.saturating_sub(lane);
+        let from = lane.min(count);
+        // SAFETY: both slices have `count` elements, of which the first `n` from `from` on are read; `out` has
+        // SIDE elements, a multiple of the lanes.
+        unsafe {
+            let g = bf16::load_first(s, data.as_ptr().add(from), n);
+            let y = bf16::load_first(s, mask.as_ptr().add(from), n);
+            s.store_bf16(out.as_mut_ptr().add(lane).cast(), s.rectified(g, y, slope));
+        }
+        lane += S::LANES;
+    }
+}
+
+/// Writes rows as a step of the right factor: rows in pairs, in which both numbers of a column are neighbours.
+#[inline(always)]
+fn interleave(rows: &Rows, step: &mut [bf16]) {
+    let steps = step.as_chunks_mut::<2>().0.chunks_exact_mut(SIDE);
+    for (out, rows) in steps.zip(rows.as_chunks::<2>().0) {
+        for (n, out) in out.iter_mut().enumerate() {
+            *out = pair(rows, n);
+        }
+    }
+}
+
+/// Writes column after column, `row` elements apart.
+#[inline(always)]
+fn transpose(rows: &Rows, out: &mut [bf16], row: usize) {
+    let mut pairs = [[[bf16::ZERO; 2]; SIDE]; SIDE / 2];
+    for (pairs, rows) in pairs.iter_mut().zip(rows.as_chunks::<2>().0) {
+        for (n, out) in pairs.iter_mut().enumerate() {
+            *out = pair(rows, n);
+        }
+    }
+    for (n, out) in out.chunks_mut(row).take(SIDE).enumerate() {
+        for (out, pairs) in out.as_chunks_mut::<2>().0.iter_mut().zip(&pairs) {
+            *out = pairs[n];
+        }
+    }
+}
+
+/// The numbers of two rows in a column.
+#[inline(always)]
+fn pair([upper, lower]: &[[bf16; SIDE]; 2], column: usize) -> Pair {
+    [upper[column], lower[column]]
+}
+
+impl Weights<'_> {
+    /// Steps of a panel.
+    pub(super) fn steps(&self) -> usize {
+        9 * self.inputs.div_ceil(SIDE)
+    }
+
+    /// Calls `f` with the scaled weights as the right factor of products: for each panel of [`SIDE`] outputs a
+    /// step for each [`SIDE`] inputs and each tap, in this order.
+    pub(super) fn with_packed<R>(&self, f: impl FnOnce(&[bf16]) -> R) -> R {
+        let steps = self.steps();
+        scratch::with_bf16(self.outputs.div_ceil(SIDE) * steps * STEP, |buffer| {
+            buffer.par_chunks_mut(9 * STEP).enumerate().for_each(|(at, out)| {
+                let (output, input) = (at / (steps / 9) * SIDE, at % (steps / 9) * SIDE);
+                Level::detect().run(PackWeights { weights: self, output, input, out });
+            });
+            f(buffer)
+        })
+    }
+}
+
+/// Writes the steps of all taps, from an output and an input on.
+struct PackWeights<'a, 'b> {
+    weights: &'a Weights<'a>,
+    output: usize,
+    input: usize,
+    out: &'b mut [bf16],
+}
+
+impl Kernel for PackWeights<'_, '_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { weights, output, input, out } = self;
+        let Weights { data, inputs, outputs, rotated, scale } = *weights;
+        let (from_inputs, from_outputs) = (SIDE.min(inputs - input), SIDE.min(outputs - output));
+        for (tap, out) in out.chunks_exact_mut(STEP).enumerate() {
+            let mut rows = [[bf16::ZERO; SIDE]; SIDE];
+            if rotated {
+                for (n, row) in rows[..from_outputs].iter_mut().enumerate() {
+                    let at = ((8 - tap) * outputs + output + n) * inputs + input;
+                    round(s, &data[at..at + from_inputs], scale, row);
+                }
+                let pairs = out.as_chunks_mut::<2>().0.chunks_exact_mut(SIDE);
+                for (k, out) in pairs.enumerate() {
+                    for (out, row) in out.iter_mut().zip(&rows) {
+                        *out = [row[2 * k], row[2 * k + 1]];
+                    }
+                }
+            } else {
+                for (k, row) in rows[..from_inputs].iter_mut().enumerate() {
+                    let at = (tap * inputs + input + k) * outputs + output;
+                    round(s, &data[at..at + from_outputs], scale, row);
+                }
+                interleave(&rows, out);
+            }
+        }
+    }
+}
+
+/// Writes `scale·x`, rounded, and zeros after it.
+#[inline(always)]
+fn round<S: Simd>(s: S, x: &[f32], scale: f32, out: &mut [bf16; SIDE]) {
+    let scale = s.splat(scale);
+    let mut lane = 0;
+    while lane < SIDE {
+        let from = lane.min(x.len());
+        // SAFETY: of `x` the elements from `from` on are read; `out` has SIDE elements, a multiple of the lanes.
+        unsafe {
+            let v = s.load_first(x.as_ptr().add(from), x.len() - from);
+            s.store_bf16(out.as_mut_ptr().add(lane).cast(), s.mul(scale, v));
+        }
+        lane += S::LANES;
+    }
+}
