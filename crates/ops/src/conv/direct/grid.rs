@@ -42,14 +42,15 @@ impl Grid {
     }
 
     /// The pixel at each position, counted over all images, or [`NO_PIXEL`]: the zeros before the first image,
-    /// the positions that are convolved, and what their taps reach. With `up` each pixel is at 2x2 positions.
+    /// the positions that are convolved, what their taps reach, and a block more. With `up` each pixel is at 2x2
+    /// positions.
     ///
     /// # Panics
     /// If the batch has 2³² pixels or more.
     pub(super) fn pixels(&self, up: bool) -> Vec<u32> {
         assert!(self.batch * self.height * self.width < NO_PIXEL as usize, "a batch of {self:?}");
         let shift = usize::from(up);
-        let mut pixels = vec![NO_PIXEL; self.reach(self.positions())];
+        let mut pixels = vec![NO_PIXEL; self.reach(self.positions()) + SIDE];
         let rows = pixels[self.lead()..].chunks_exact_mut(self.row());
         for (at, row) in rows.take(self.batch * (self.height + 1)).enumerate() {
             let (image, y) = (at / (self.height + 1), at % (self.height + 1));

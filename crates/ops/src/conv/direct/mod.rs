@@ -141,20 +141,22 @@ pub(crate) fn weight_gradient(
     let (x, g) = (shapes.x(x), shapes.g(g, mask));
     x.check();
     g.check();
-    let (grid, panels) = (x.grid(), g.parts());
-    let mut sums = vec![Block([0.0; STEP]); x.parts() * 9 * panels];
-    x.with_transposed(PIECE, |left, row| {
-        g.with_right(PIECE, |right| {
-            for (piece, left) in left.chunks_exact(x.parts() * SIDE * row).enumerate() {
-                let positions = PIECE.min(grid.positions() - piece * PIECE);
-                let right = &right[piece * PIECE * panels * SIDE..];
-                let steps = Steps::new((0..positions).step_by(SIDE).collect());
-                sums.par_chunks_mut(panels).enumerate().for_each(|(at, sums)| {
-                    let (part, tap) = (at / 9, at % 9);
-                    let left = &left[part * SIDE * row + grid.tap(tap)..];
-                    for (panel, sums) in sums.iter_mut().enumerate() {
-                        let right = &right[panel * positions * SIDE..];
-                        tiles.multiply((left, row), &steps, right, sums, piece > 0);
+    let (grid, parts) = (x.grid(), x.parts());
+    let piece = PIECE.min(grid.positions());
+    let part = grid.reach(piece) * SIDE;
+    let mut sums = vec![Block([0.0; STEP]); g.parts() * 9 * parts];
+    g.with_transposed(piece, |left| {
+        x.with_pairs(piece, |right| {
+            let pieces = left.chunks(g.parts() * piece * SIDE).zip(right.chunks_exact(2 * parts * part));
+            for (at, (left, right)) in pieces.enumerate() {
+                let positions = left.len() / (g.parts() * SIDE);
+                let steps = Steps::new((0..positions).step_by(SIDE).map(|first| first * SIDE).collect());
+                sums.par_chunks_mut(parts).enumerate().for_each(|(block, sums)| {
+                    let (panel, tap) = (block / 9, grid.tap(block % 9));
+                    let left = &left[panel * positions * SIDE..];
+                    let right = right[tap % 2 * parts * part..].chunks_exact(part);
+                    for (sums, right) in sums.iter_mut().zip(right) {
+                        tiles.multiply((left, SIDE), &steps, &right[tap / 2 * 2 * SIDE..], sums, at > 0);
                     }
                 });
             }
@@ -163,10 +165,10 @@ pub(crate) fn weight_gradient(
     let mut dw = vec![0.0; shapes.w_len()];
     dw.par_chunks_mut(outputs).enumerate().for_each(|(at, out)| {
         let (tap, input) = (at / inputs, at % inputs);
-        let sums = &sums[(input / SIDE * 9 + tap) * panels..][..panels];
-        for (out, sums) in out.chunks_mut(SIDE).zip(sums) {
-            for (out, sum) in out.iter_mut().zip(&sums.0[input % SIDE * SIDE..]) {
-                *out = scale * sum;
+        for (panel, out) in out.chunks_mut(SIDE).enumerate() {
+            let sums = &sums[(panel * 9 + tap) * parts + input / SIDE];
+            for (out, sums) in out.iter_mut().zip(sums.0.as_chunks::<SIDE>().0) {
+                *out = scale * sums[input % SIDE];
             }
         }
     });

@@ -17,12 +17,12 @@ type Pair = [bf16; 2];
 /// An order of the positions of a block, each with [`SIDE`] channels.
 #[derive(Clone, Copy)]
 enum Order {
-    /// One position after another.
+    /// One position after another: rows of a left factor.
     Rows,
-    /// Pairs of positions, in each pair by channels: that of a right factor.
-    Interleaved,
-    /// One channel after another, at this distance.
-    Transposed(usize),
+    /// One channel after another: rows of a left factor.
+    Transposed,
+    /// Pairs of positions, in each pair by channels: a right factor.
+    Pairs,
 }
 
 impl Images<'_, bf16> {
@@ -40,9 +40,9 @@ impl Images<'_, bf16> {
         Level::detect().run(Pack { images: self, pixels, order: Order::Rows, part, out });
     }
 
-    /// Calls `f` with the positions that are convolved as the right factor of products: for each piece of
-    /// `piece` positions and each part of the channels a step for each block of positions.
-    pub(super) fn with_right<R>(&self, piece: usize, f: impl FnOnce(&[bf16]) -> R) -> R {
+    /// Calls `f` with the positions that are convolved as the left factor of products, whose rows are channels:
+    /// for each piece of `piece` positions and each part of the channels a step for each block of positions.
+    pub(super) fn with_transposed<R>(&self, piece: usize, f: impl FnOnce(&[bf16]) -> R) -> R {
         let grid = self.grid();
         let pixels = grid.pixels(self.up);
         let pixels = &pixels[grid.lead()..][..grid.positions()];
@@ -50,36 +50,29 @@ impl Images<'_, bf16> {
             let pieces = pixels.par_chunks(piece).zip(buffer.par_chunks_mut(self.parts() * piece * SIDE));
             pieces.for_each(|(pixels, out)| {
                 let part = pixels.len() * SIDE;
-                Level::detect().run(Pack { images: self, pixels, order: Order::Interleaved, part, out });
+                Level::detect().run(Pack { images: self, pixels, order: Order::Transposed, part, out });
             });
             f(buffer)
         })
     }
 
-    /// Calls `f` with the transpose of the grid and the length of its rows: for each piece of `piece` positions
-    /// and each channel a row of the positions that the taps of the piece reach.
-    pub(super) fn with_transposed<R>(&self, piece: usize, f: impl FnOnce(&[bf16], usize) -> R) -> R {
+    /// Calls `f` with what the taps of `piece` positions reach as the right factor of products: for each piece,
+    /// for pairs that begin at even and at odd positions, and for each part of the channels.
+    pub(super) fn with_pairs<R>(&self, piece: usize, f: impl FnOnce(&[bf16]) -> R) -> R {
         let grid = self.grid();
         let pixels = grid.pixels(self.up);
-        let reach = grid.reach(piece.min(grid.positions()));
-        let row = odd_lines(reach);
+        let part = grid.reach(piece) * SIDE;
         let pieces = grid.positions().div_ceil(piece);
-        scratch::with_bf16(pieces * self.parts() * SIDE * row, |buffer| {
-            buffer.par_chunks_mut(self.parts() * SIDE * row).enumerate().for_each(|(at, out)| {
-                let pixels = &pixels[at * piece..(at * piece + reach).min(pixels.len())];
-                let order = Order::Transposed(row);
-                Level::detect().run(Pack { images: self, pixels, order, part: SIDE * row, out });
+        scratch::with_bf16(pieces * 2 * self.parts() * part, |buffer| {
+            buffer.par_chunks_mut(self.parts() * part).enumerate().for_each(|(at, out)| {
+                let (first, parity) = (at / 2 * piece, at % 2);
+                let positions = grid.reach(piece.min(grid.positions() - first));
+                let pixels = &pixels[first + parity..][..positions];
+                Level::detect().run(Pack { images: self, pixels, order: Order::Pairs, part, out });
             });
-            f(buffer, row)
+            f(buffer)
         })
     }
-}
-
-/// The next number of elements that fill an odd number of cache lines: rows of a power of two would all fall
-/// into the same lines of the cache.
-fn odd_lines(len: usize) -> usize {
-    let lines = len.div_ceil(32);
-    32 * (lines + 1 - lines % 2)
 }
 
 /// Writes blocks of positions with all channels.
@@ -112,8 +105,8 @@ impl Kernel for Pack<'_, '_> {
                 }
                 match order {
                     Order::Rows => {}
-                    Order::Interleaved => interleave(&rows, &mut out[block * STEP..][..STEP]),
-                    Order::Transposed(row) => transpose(&rows, &mut out[block * SIDE..], row),
+                    Order::Transposed => transpose(&rows, &mut out[block * STEP..][..STEP]),
+                    Order::Pairs => interleave(&rows, &mut out[block * STEP..][..STEP]),
                 }
             }
         }
@@ -168,17 +161,18 @@ fn interleave(rows: &Rows, step: &mut [bf16]) {
     }
 }
 
-/// Writes column after column, `row` elements apart.
+/// Writes column after column.
 #[inline(always)]
-fn transpose(rows: &Rows, out: &mut [bf16], row: usize) {
+fn transpose(rows: &Rows, step: &mut [bf16]) {
     let mut pairs = [[[bf16::ZERO; 2]; SIDE]; SIDE / 2];
     for (pairs, rows) in pairs.iter_mut().zip(rows.as_chunks::<2>().0) {
         for (n, out) in pairs.iter_mut().enumerate() {
             *out = pair(rows, n);
         }
     }
-    for (n, out) in out.chunks_mut(row).take(SIDE).enumerate() {
-        for (out, pairs) in out.as_chunks_mut::<2>().0.iter_mut().zip(&pairs) {
+    let columns = step.as_chunks_mut::<2>().0.chunks_exact_mut(SIDE / 2);
+    for (n, out) in columns.enumerate() {
+        for (out, pairs) in out.iter_mut().zip(&pairs) {
             *out = pairs[n];
         }
     }

@@ -55,10 +55,10 @@ impl Amx {
         c: &mut Block,
         add: bool,
     ) {
-        if !add {
-            c.0.fill(0.0);
-        }
         if steps.is_empty() {
+            if !add {
+                c.0.fill(0.0);
+            }
             return;
         }
         let row = row * size_of::<bf16>();
@@ -67,7 +67,10 @@ impl Amx {
         // quarters of a whole block. The tiles are free at the end.
         unsafe {
             asm!(
+                // Begins with zeros in all tiles.
                 "ldtilecfg [{configuration}]",
+                "test {add}, {add}",
+                "jz 2f",
                 "tileloadd tmm0, [{c} + {c_row}]",
                 "tileloadd tmm1, [{c} + {c_row} + 64]",
                 "tileloadd tmm2, [{c} + {c_row} + 2048]",
@@ -97,6 +100,7 @@ impl Amx {
                 c = in(reg) c.0.as_mut_ptr(),
                 c_row = in(reg) SIDE * size_of::<f32>(),
                 left = in(reg) left.as_ptr(),
+                add = in(reg) usize::from(add),
                 row = in(reg) row,
                 rows = in(reg) 16 * row,
                 line = in(reg) 2 * SIDE * size_of::<bf16>(),
