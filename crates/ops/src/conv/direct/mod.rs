@@ -81,7 +81,9 @@ fn convolve_to<T: Element>(
                     let mut sums = Block([0.0; STEP]);
                     for (panel, right) in right.chunks_exact(weights.steps() * STEP).enumerate() {
                         for (block, pixels) in pixels.chunks_exact(SIDE).enumerate() {
-                            tiles.multiply((&left[block * STEP..], SIDE), &steps, right, &mut sums, false);
+                            let columns = outputs - panel * SIDE;
+                            let left = &left[block * STEP..];
+                            tiles.multiply((left, &steps), right, columns, &mut sums, false);
                             Level::detect().run(Write {
                                 sums: &sums,
                                 pixels,
@@ -155,8 +157,9 @@ pub(crate) fn weight_gradient(
                     let (panel, tap) = (block / 9, grid.tap(block % 9));
                     let left = &left[panel * positions * SIDE..];
                     let right = right[tap % 2 * parts * part..].chunks_exact(part);
-                    for (sums, right) in sums.iter_mut().zip(right) {
-                        tiles.multiply((left, SIDE), &steps, &right[tap / 2 * 2 * SIDE..], sums, at > 0);
+                    for (part, (sums, right)) in sums.iter_mut().zip(right).enumerate() {
+                        let right = &right[tap / 2 * 2 * SIDE..];
+                        tiles.multiply((left, &steps), right, inputs - part * SIDE, sums, at > 0);
                     }
                 });
             }
@@ -179,8 +182,8 @@ pub(crate) fn weight_gradient(
 mod tests {
     use super::super::kernel;
     use super::*;
-    use crate::cpu::{rounding, scalar};
     use crate::cpu::testing::numbers;
+    use crate::cpu::{rounding, scalar};
 
     fn rounded(len: usize, seed: u64) -> Vec<bf16> {
         numbers(len, seed).into_iter().map(scalar::round).collect()

@@ -45,13 +45,13 @@ impl Amx {
     /// [`super::Tiles::multiply`].
     ///
     /// # Safety
-    /// Every step is inside `left`, with all of its rows, and inside `right`.
+    /// Every step is inside `left` and inside `right`.
     pub(super) unsafe fn multiply(
         self,
         left: &[bf16],
-        row: usize,
         steps: &[usize],
         right: &[bf16],
+        columns: usize,
         c: &mut Block,
         add: bool,
     ) {
@@ -61,57 +61,86 @@ impl Amx {
             }
             return;
         }
-        let row = row * size_of::<bf16>();
+        /// Tiles 0 to 3 are the quarters of `c`, 4 and 5 the halves of the left factor, 6 and 7 those of the
+        /// right one.
+        macro_rules! run {
+            ($($line:literal),+ $(,)?) => {
+                asm!(
+                    // Begins with zeros in all tiles.
+                    "ldtilecfg [{configuration}]",
+                    $($line),+,
+                    "tilerelease",
+                    configuration = in(reg) &CONFIGURATION,
+                    c = in(reg) c.0.as_mut_ptr(),
+                    add = in(reg) usize::from(add),
+                    left = in(reg) left.as_ptr(),
+                    left_row = in(reg) SIDE * size_of::<bf16>(),
+                    right = inout(reg) right.as_ptr() => _,
+                    right_row = in(reg) 2 * SIDE * size_of::<bf16>(),
+                    step = inout(reg) steps.as_ptr() => _,
+                    end = in(reg) steps.as_ptr_range().end,
+                    a = out(reg) _,
+                    out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                    out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+                    options(nostack),
+                )
+            };
+        }
+        const { assert!(SIDE * size_of::<f32>() == 2 * SIDE * size_of::<bf16>()) }; // `right_row` is `c`'s, too
         // SAFETY: `self` proves that the processor has the instructions and that the system permits them. By
         // the caller's promise every tile that is loaded is inside its factor; the tiles of `c` are the
         // quarters of a whole block. The tiles are free at the end.
         unsafe {
-            asm!(
-                // Begins with zeros in all tiles.
-                "ldtilecfg [{configuration}]",
-                "test {add}, {add}",
-                "jz 2f",
-                "tileloadd tmm0, [{c} + {c_row}]",
-                "tileloadd tmm1, [{c} + {c_row} + 64]",
-                "tileloadd tmm2, [{c} + {c_row} + 2048]",
-                "tileloadd tmm3, [{c} + {c_row} + 2112]",
-                "2:",
-                "mov {a}, [{step}]",
-                "lea {a}, [{left} + 2 * {a}]",
-                "tileloadd tmm4, [{a} + {row}]",
-                "tileloadd tmm6, [{right} + {line}]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tileloadd tmm7, [{right} + {line} + 64]",
-                "add {a}, {rows}",
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                "tileloadd tmm5, [{a} + {row}]",
-                "tdpbf16ps tmm2, tmm5, tmm6",
-                "tdpbf16ps tmm3, tmm5, tmm7",
-                "add {right}, 2048",
-                "add {step}, 8",
-                "cmp {step}, {end}",
-                "jne 2b",
-                "tilestored [{c} + {c_row}], tmm0",
-                "tilestored [{c} + {c_row} + 64], tmm1",
-                "tilestored [{c} + {c_row} + 2048], tmm2",
-                "tilestored [{c} + {c_row} + 2112], tmm3",
-                "tilerelease",
-                configuration = in(reg) &CONFIGURATION,
-                c = in(reg) c.0.as_mut_ptr(),
-                c_row = in(reg) SIDE * size_of::<f32>(),
-                left = in(reg) left.as_ptr(),
-                add = in(reg) usize::from(add),
-                row = in(reg) row,
-                rows = in(reg) 16 * row,
-                line = in(reg) 2 * SIDE * size_of::<bf16>(),
-                right = inout(reg) right.as_ptr() => _,
-                step = inout(reg) steps.as_ptr() => _,
-                end = in(reg) steps.as_ptr_range().end,
-                a = out(reg) _,
-                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-                out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
-                options(nostack),
-            );
+            if columns > 16 {
+                run!(
+                    "test {add}, {add}",
+                    "jz 2f",
+                    "tileloadd tmm0, [{c} + {right_row}]",
+                    "tileloadd tmm1, [{c} + {right_row} + 64]",
+                    "tileloadd tmm2, [{c} + {right_row} + 2048]",
+                    "tileloadd tmm3, [{c} + {right_row} + 2112]",
+                    "2:",
+                    "mov {a}, [{step}]",
+                    "lea {a}, [{left} + 2 * {a}]",
+                    "tileloadd tmm4, [{a} + {left_row}]",
+                    "tileloadd tmm6, [{right} + {right_row}]",
+                    "tdpbf16ps tmm0, tmm4, tmm6",
+                    "tileloadd tmm7, [{right} + {right_row} + 64]",
+                    "tdpbf16ps tmm1, tmm4, tmm7",
+                    "tileloadd tmm5, [{a} + {left_row} + 1024]",
+                    "tdpbf16ps tmm2, tmm5, tmm6",
+                    "tdpbf16ps tmm3, tmm5, tmm7",
+                    "add {right}, 2048",
+                    "add {step}, 8",
+                    "cmp {step}, {end}",
+                    "jne 2b",
+                    "tilestored [{c} + {right_row}], tmm0",
+                    "tilestored [{c} + {right_row} + 64], tmm1",
+                    "tilestored [{c} + {right_row} + 2048], tmm2",
+                    "tilestored [{c} + {right_row} + 2112], tmm3",
+                );
+            } else {
+                run!(
+                    "test {add}, {add}",
+                    "jz 2f",
+                    "tileloadd tmm0, [{c} + {right_row}]",
+                    "tileloadd tmm2, [{c} + {right_row} + 2048]",
+                    "2:",
+                    "mov {a}, [{step}]",
+                    "lea {a}, [{left} + 2 * {a}]",
+                    "tileloadd tmm4, [{a} + {left_row}]",
+                    "tileloadd tmm6, [{right} + {right_row}]",
+                    "tdpbf16ps tmm0, tmm4, tmm6",
+                    "tileloadd tmm5, [{a} + {left_row} + 1024]",
+                    "tdpbf16ps tmm2, tmm5, tmm6",
+                    "add {right}, 2048",
+                    "add {step}, 8",
+                    "cmp {step}, {end}",
+                    "jne 2b",
+                    "tilestored [{c} + {right_row}], tmm0",
+                    "tilestored [{c} + {right_row} + 2048], tmm2",
+                );
+            }
         }
     }
 }

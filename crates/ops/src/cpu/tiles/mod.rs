@@ -39,8 +39,8 @@ impl Tiles {
         Self::detect().into_iter().chain([Self::Plain]).collect()
     }
 
-    /// `c = Σ_s A_s·B_s`, or `c += …` if `add`. `A_s` begins at the start of step `s` in `left`, with rows
-    /// `row` elements apart; `B_s` is step `s` of `right`.
+    /// `c = Σ_s A_s·B_s`, or `c += …` if `add`. `A_s` is [`SIDE`] rows from the start of step `s` in `left` on,
+    /// `B_s` is step `s` of `right`. Only the first `columns` of `c` need be computed.
     ///
     /// Sums are of `f32`, numbers below the smallest normal `f32` count as zero, and the order of the sums
     /// is fixed.
@@ -49,20 +49,19 @@ impl Tiles {
     /// If a step reaches past the end of a factor.
     pub(crate) fn multiply(
         self,
-        (left, row): (&[bf16], usize),
-        steps: &Steps,
+        (left, steps): (&[bf16], &Steps),
         right: &[bf16],
+        columns: usize,
         c: &mut Block,
         add: bool,
     ) {
-        assert!(steps.last + (SIDE - 1) * row + SIDE <= left.len());
-        assert!(steps.starts.len() * STEP <= right.len());
+        assert!(steps.last + STEP <= left.len() && steps.starts.len() * STEP <= right.len());
         match self {
             #[cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
             // SAFETY: every step was tested against the ends of both factors.
-            Self::Amx(amx) => unsafe { amx.multiply(left, row, &steps.starts, right, c, add) },
+            Self::Amx(amx) => unsafe { amx.multiply(left, &steps.starts, right, columns, c, add) },
             #[cfg(test)]
-            Self::Plain => plain::multiply(left, row, &steps.starts, right, c, add),
+            Self::Plain => plain::multiply(left, &steps.starts, right, columns, c, add),
         }
     }
 }
@@ -78,29 +77,34 @@ mod tests {
     /// `K·2⁻²⁴·Σ|a·b|`.
     #[test]
     fn blocks_are_products() {
-        let (row, depth) = (200, 5);
-        let left: Vec<bf16> = numbers(SIDE * row, 1).into_iter().map(round).collect();
+        let depth = 5;
+        let left: Vec<bf16> = numbers(STEP + 200, 1).into_iter().map(round).collect();
         let right: Vec<bf16> = numbers(depth * STEP, 2).into_iter().map(round).collect();
         let steps = Steps::new(vec![0, 31, 64, 7, 168]);
         for tiles in Tiles::available() {
-            let mut c = Block(std::array::from_fn(|i| i as f32));
-            tiles.multiply((&left, row), &steps, &right, &mut c, false);
-            let once = c.clone();
-            tiles.multiply((&left, row), &steps, &right, &mut c, true);
-            for (m, n) in (0..STEP).map(|i| (i / SIDE, i % SIDE)) {
-                let (mut sum, mut magnitude) = (0.0, 0.0);
-                for (s, step) in steps.starts.iter().enumerate() {
-                    for k in 0..SIDE {
-                        let product = f64::from(left[m * row + step + k].to_f32())
-                            * f64::from(right[s * STEP + right_index(k, n)].to_f32());
-                        sum += product;
-                        magnitude += product.abs();
+            for columns in [1, 16, 17, SIDE] {
+                let mut c = Block(std::array::from_fn(|i| i as f32));
+                tiles.multiply((&left, &steps), &right, columns, &mut c, false);
+                let once = c.clone();
+                tiles.multiply((&left, &steps), &right, columns, &mut c, true);
+                for (m, n) in (0..SIDE).flat_map(|m| (0..columns).map(move |n| (m, n))) {
+                    let (mut sum, mut magnitude) = (0.0, 0.0);
+                    for (s, step) in steps.starts.iter().enumerate() {
+                        for k in 0..SIDE {
+                            let product = f64::from(left[m * SIDE + step + k].to_f32())
+                                * f64::from(right[s * STEP + right_index(k, n)].to_f32());
+                            sum += product;
+                            magnitude += product.abs();
+                        }
                     }
+                    let bound = (depth * SIDE) as f64 * magnitude * 2f64.powi(-24);
+                    let at = m * SIDE + n;
+                    assert!((f64::from(once.0[at]) - sum).abs() <= bound, "{tiles:?} ({m}, {n})");
+                    assert!(
+                        (f64::from(c.0[at]) - 2.0 * sum).abs() <= 4.0 * bound,
+                        "{tiles:?} ({m}, {n}), added"
+                    );
                 }
-                let bound = (depth * SIDE) as f64 * magnitude * 2f64.powi(-24);
-                let at = m * SIDE + n;
-                assert!((f64::from(once.0[at]) - sum).abs() <= bound, "{tiles:?} ({m}, {n})");
-                assert!((f64::from(c.0[at]) - 2.0 * sum).abs() <= 4.0 * bound, "{tiles:?} ({m}, {n}), added");
             }
         }
     }
@@ -109,6 +113,6 @@ mod tests {
     #[should_panic(expected = "left.len()")]
     fn a_step_past_the_end_is_refused() {
         let (left, right) = (vec![bf16::ZERO; STEP], vec![bf16::ZERO; STEP]);
-        Tiles::Plain.multiply((&left, SIDE), &Steps::new(vec![1]), &right, &mut Block([0.0; STEP]), false);
+        Tiles::Plain.multiply((&left, &Steps::new(vec![1])), &right, SIDE, &mut Block([0.0; STEP]), false);
     }
 }
