@@ -29,6 +29,9 @@ use crate::resample::kernel as resample;
 /// Positions whose products are summed before the next ones are read.
 const PIECE: usize = 1024;
 
+/// Pieces that are in working memory at once.
+const GROUP: usize = 8;
+
 /// Positions that a task convolves: several tasks for each thread at small sizes, and at large ones as many
 /// positions as a near cache holds, in whole blocks.
 fn task(grid: &Grid, parts: usize) -> usize {
@@ -147,24 +150,30 @@ pub(crate) fn weight_gradient(
     let piece = PIECE.min(grid.positions());
     let part = grid.reach(piece) * SIDE;
     let mut sums = vec![Block([0.0; STEP]); g.parts() * 9 * parts];
-    g.with_transposed(piece, |left| {
-        x.with_pairs(piece, |right| {
-            let pieces = left.chunks(g.parts() * piece * SIDE).zip(right.chunks_exact(2 * parts * part));
-            for (at, (left, right)) in pieces.enumerate() {
-                let positions = left.len() / (g.parts() * SIDE);
-                let steps = Steps::new((0..positions).step_by(SIDE).map(|first| first * SIDE).collect());
-                sums.par_chunks_mut(parts).enumerate().for_each(|(block, sums)| {
-                    let (panel, tap) = (block / 9, grid.tap(block % 9));
-                    let left = &left[panel * positions * SIDE..];
-                    let right = right[tap % 2 * parts * part..].chunks_exact(part);
-                    for (part, (sums, right)) in sums.iter_mut().zip(right).enumerate() {
-                        let right = &right[tap / 2 * 2 * SIDE..];
-                        tiles.multiply((left, &steps), right, inputs - part * SIDE, sums, at > 0);
-                    }
-                });
-            }
+    let (read, convolved) = (grid.pixels(x.up), grid.pixels(false));
+    let convolved = &convolved[grid.lead()..][..grid.positions()];
+    for (group, convolved) in convolved.chunks(GROUP * piece).enumerate() {
+        let first = group * GROUP * piece;
+        g.with_transposed(convolved, piece, |left| {
+            x.with_pairs((&read[first..], convolved.len()), piece, |right| {
+                let pieces = left.chunks(g.parts() * piece * SIDE).zip(right.chunks_exact(2 * parts * part));
+                for (at, (left, right)) in pieces.enumerate() {
+                    let positions = left.len() / (g.parts() * SIDE);
+                    let steps = Steps::new((0..positions).step_by(SIDE).map(|first| first * SIDE).collect());
+                    sums.par_chunks_mut(parts).enumerate().for_each(|(block, sums)| {
+                        let (panel, tap) = (block / 9, grid.tap(block % 9));
+                        let left = &left[panel * positions * SIDE..];
+                        let right = right[tap % 2 * parts * part..].chunks_exact(part);
+                        for (part, (sums, right)) in sums.iter_mut().zip(right).enumerate() {
+                            let right = &right[tap / 2 * 2 * SIDE..];
+                            let columns = inputs - part * SIDE;
+                            tiles.multiply((left, &steps), right, columns, sums, group + at > 0);
+                        }
+                    });
+                }
+            });
         });
-    });
+    }
     let mut dw = vec![0.0; shapes.w_len()];
     dw.par_chunks_mut(outputs).enumerate().for_each(|(at, out)| {
         let (tap, input) = (at / inputs, at % inputs);
@@ -207,7 +216,7 @@ mod tests {
     }
 
     /// The three kernels against those of `f32`, on images of one pixel and larger, with channels below,
-    /// at and above whole steps, with several tasks and several pieces.
+    /// at and above whole steps, with several tasks, pieces and groups of pieces.
     #[test]
     fn kernels_agree_with_those_of_f32() {
         for (batch, height, width, inputs, outputs, up) in [
@@ -215,7 +224,7 @@ mod tests {
             (3, 5, 4, 33, 17, false),
             (2, 2, 3, 7, 40, true),
             (1, 17, 33, 32, 64, false),
-            (9, 12, 12, 3, 5, false),
+            (9, 30, 30, 3, 5, false),
         ] {
             let s = Shapes { batch, height, width, inputs, outputs, kernel: 3, padding: 1, up };
             let (x, g, y) = (rounded(s.x_len(), 1), rounded(s.y_len(), 3), rounded(s.y_len(), 4));

@@ -40,12 +40,9 @@ impl Images<'_, bf16> {
         Level::detect().run(Pack { images: self, pixels, order: Order::Rows, part, out });
     }
 
-    /// Calls `f` with the positions that are convolved as the left factor of products, whose rows are channels:
-    /// for each piece of `piece` positions and each part of the channels a step for each block of positions.
-    pub(super) fn with_transposed<R>(&self, piece: usize, f: impl FnOnce(&[bf16]) -> R) -> R {
-        let grid = self.grid();
-        let pixels = grid.pixels(self.up);
-        let pixels = &pixels[grid.lead()..][..grid.positions()];
+    /// Calls `f` with positions as the left factor of products, whose rows are channels: for each piece of
+    /// `piece` positions and each part of the channels a step for each block of positions.
+    pub(super) fn with_transposed<R>(&self, pixels: &[u32], piece: usize, f: impl FnOnce(&[bf16]) -> R) -> R {
         scratch::with_bf16(self.parts() * pixels.len() * SIDE, |buffer| {
             let pieces = pixels.par_chunks(piece).zip(buffer.par_chunks_mut(self.parts() * piece * SIDE));
             pieces.for_each(|(pixels, out)| {
@@ -56,17 +53,21 @@ impl Images<'_, bf16> {
         })
     }
 
-    /// Calls `f` with what the taps of `piece` positions reach as the right factor of products: for each piece,
-    /// for pairs that begin at even and at odd positions, and for each part of the channels.
-    pub(super) fn with_pairs<R>(&self, piece: usize, f: impl FnOnce(&[bf16]) -> R) -> R {
+    /// Calls `f` with what the taps of `count` positions reach as the right factor of products: for each piece
+    /// of `piece` positions, for pairs that begin at even and at odd positions, and for each part of the
+    /// channels.
+    pub(super) fn with_pairs<R>(
+        &self,
+        (pixels, count): (&[u32], usize),
+        piece: usize,
+        f: impl FnOnce(&[bf16]) -> R,
+    ) -> R {
         let grid = self.grid();
-        let pixels = grid.pixels(self.up);
         let part = grid.reach(piece) * SIDE;
-        let pieces = grid.positions().div_ceil(piece);
-        scratch::with_bf16(pieces * 2 * self.parts() * part, |buffer| {
+        scratch::with_bf16(count.div_ceil(piece) * 2 * self.parts() * part, |buffer| {
             buffer.par_chunks_mut(self.parts() * part).enumerate().for_each(|(at, out)| {
                 let (first, parity) = (at / 2 * piece, at % 2);
-                let positions = grid.reach(piece.min(grid.positions() - first));
+                let positions = grid.reach(piece.min(count - first));
                 let pixels = &pixels[first + parity..][..positions];
                 Level::detect().run(Pack { images: self, pixels, order: Order::Pairs, part, out });
             });
