@@ -11,9 +11,6 @@ use crate::cpu::{Element, Kernel, Level, Simd, scratch};
 /// Rows of [`SIDE`] numbers: positions of a block, or inputs of a step.
 type Rows = [[bf16; SIDE]; SIDE];
 
-/// Two numbers that a product takes at once.
-type Pair = [bf16; 2];
-
 /// An order of the positions of a block, each with [`SIDE`] channels.
 #[derive(Clone, Copy)]
 enum Order {
@@ -94,23 +91,28 @@ impl Kernel for Pack<'_, '_> {
         let mut rows = [[bf16::ZERO; SIDE]; SIDE];
         for (block, pixels) in pixels.chunks_exact(SIDE).enumerate() {
             for (at, out) in out.chunks_mut(part).enumerate() {
-                if let Order::Rows = order {
-                    let rows = out[block * STEP..][..STEP].as_chunks_mut::<SIDE>().0;
-                    for (row, pixel) in rows.iter_mut().zip(pixels) {
-                        read(s, images, *pixel, at * SIDE, row);
-                    }
-                    continue;
-                }
-                for (row, pixel) in rows.iter_mut().zip(pixels) {
-                    read(s, images, *pixel, at * SIDE, row);
-                }
+                let (first, step) = (at * SIDE, &mut out[block * STEP..][..STEP]);
                 match order {
-                    Order::Rows => {}
-                    Order::Transposed => transpose(&rows, &mut out[block * STEP..][..STEP]),
-                    Order::Pairs => interleave(&rows, &mut out[block * STEP..][..STEP]),
+                    Order::Rows => read_block(s, images, pixels, first, step.as_chunks_mut().0),
+                    Order::Transposed => {
+                        read_block(s, images, pixels, first, &mut rows);
+                        transpose(&rows, step);
+                    }
+                    Order::Pairs => {
+                        read_block(s, images, pixels, first, &mut rows);
+                        interleave(&rows, step);
+                    }
                 }
             }
         }
+    }
+}
+
+/// Reads the channels of the pixels of a block from `first` on.
+#[inline(always)]
+fn read_block<S: Simd>(s: S, images: &Images<bf16>, pixels: &[u32], first: usize, rows: &mut [[bf16; SIDE]]) {
+    for (row, pixel) in rows.iter_mut().zip(pixels) {
+        read(s, images, *pixel, first, row);
     }
 }
 
@@ -154,10 +156,10 @@ fn read<S: Simd>(s: S, images: &Images<bf16>, pixel: u32, first: usize, out: &mu
 /// Writes rows as a step of the right factor: rows in pairs, in which both numbers of a column are neighbours.
 #[inline(always)]
 fn interleave(rows: &Rows, step: &mut [bf16]) {
-    let steps = step.as_chunks_mut::<2>().0.chunks_exact_mut(SIDE);
-    for (out, rows) in steps.zip(rows.as_chunks::<2>().0) {
-        for (n, out) in out.iter_mut().enumerate() {
-            *out = pair(rows, n);
+    let pairs = step.as_chunks_mut::<2>().0.chunks_exact_mut(SIDE);
+    for (out, [upper, lower]) in pairs.zip(rows.as_chunks::<2>().0) {
+        for ((out, upper), lower) in out.iter_mut().zip(upper).zip(lower) {
+            *out = [*upper, *lower];
         }
     }
 }
@@ -165,24 +167,14 @@ fn interleave(rows: &Rows, step: &mut [bf16]) {
 /// Writes column after column.
 #[inline(always)]
 fn transpose(rows: &Rows, step: &mut [bf16]) {
-    let mut pairs = [[[bf16::ZERO; 2]; SIDE]; SIDE / 2];
-    for (pairs, rows) in pairs.iter_mut().zip(rows.as_chunks::<2>().0) {
-        for (n, out) in pairs.iter_mut().enumerate() {
-            *out = pair(rows, n);
+    let mut pairs = [bf16::ZERO; STEP];
+    interleave(rows, &mut pairs);
+    let pairs = pairs.as_chunks::<2>().0;
+    for (n, column) in step.as_chunks_mut::<SIDE>().0.iter_mut().enumerate() {
+        for (k, out) in column.as_chunks_mut::<2>().0.iter_mut().enumerate() {
+            *out = pairs[k * SIDE + n];
         }
     }
-    let columns = step.as_chunks_mut::<2>().0.chunks_exact_mut(SIDE / 2);
-    for (n, out) in columns.enumerate() {
-        for (out, pairs) in out.iter_mut().zip(&pairs) {
-            *out = pairs[n];
-        }
-    }
-}
-
-/// The numbers of two rows in a column.
-#[inline(always)]
-fn pair([upper, lower]: &[[bf16; SIDE]; 2], column: usize) -> Pair {
-    [upper[column], lower[column]]
 }
 
 impl Weights<'_> {
