@@ -76,7 +76,7 @@ struct TestImages {
 
 impl TestImages {
     fn open(config: &Config, count: usize) -> Result<Self> {
-        let test = config.data.open(config.gan.resolution)?.test;
+        let test = config.open_data(config.gan.resolution)?.test;
         let count = count.min(test.len());
         let images = (0..count).map(|i| test.image(i)).collect::<Result<_, _>>()?;
         let caption = |i| -> Result<String> { Ok(test.captions(i)?.swap_remove(0).text) };

@@ -114,7 +114,7 @@ impl Measures {
             figures.extend(statistics.of_run(run)?);
         }
         if let Some(own_face) = &self.own_face {
-            let train = config.data.open(config.gan.resolution)?.train;
+            let train = config.open_data(config.gan.resolution)?.train;
             let model = Model::load(run, &config.device, &Components::new())?;
             let found = own_faces(&model, train.as_ref(), &own_face.seeds)?;
             for mistake in &found.mistakes {

@@ -4,7 +4,9 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use t2f_data::procedural::{ProceduralFaces, Split};
-use t2f_data::{DataConfig, Dataset, FolderConfig, Form, ParquetConfig, Pixels, WebdatasetConfig, convert};
+use t2f_data::{
+    DataConfig, Dataset, FolderConfig, Form, ParquetConfig, Pixels, SplitConfig, WebdatasetConfig, convert,
+};
 use t2f_train::components::Components;
 use t2f_train::model::Model;
 use t2f_train::pipeline::Sampling;
@@ -78,6 +80,35 @@ fn folders_with_the_names_of_labels_train() {
         assert!(example.captions[0].claims.holds(&example.attributes.unwrap()), "{:?}", example.captions);
         config
     });
+}
+
+/// By `augment.adaptive.measure` and `schedule.reference_images`.
+#[test]
+fn the_number_of_images_sets_length_and_augmentation() {
+    let faces = ProceduralFaces::new(Split::Train, 0, 24, 16);
+    let home = tempfile::tempdir().unwrap();
+    for index in 0..24 {
+        let png = faces.image(index).unwrap().encode_png().unwrap();
+        std::fs::write(home.path().join(format!("{index}.png")), png).unwrap();
+    }
+    let settled = |fraction: f64, more: &[&str]| {
+        let mut config = tiny::config(&[&["augment.adaptive.measure=held-out"], more].concat());
+        let split = SplitConfig { validation_fraction: fraction, test_fraction: 0.0, seed: 0 };
+        let folder = FolderConfig { path: home.path().to_owned(), split, ..FolderConfig::default() };
+        config.data = DataConfig::Folder(folder);
+        let splits = config.data.open(8).unwrap();
+        config.settle(&splits).unwrap();
+        config
+    };
+    assert_eq!(settled(0.0, &[]).augment.adaptive, None);
+    assert!(settled(0.5, &[]).augment.adaptive.is_some());
+    // 400 images are the least, a sixteenth of 6400: half of the length.
+    let schedule = settled(0.0, &["schedule.reference_images=6400"]).schedule;
+    assert_eq!((schedule.reference_images, schedule.stable_kimg), (None, Some(vec![0.032, 0.024])));
+    assert_eq!(schedule.anneal_kimg, 0.02);
+    // Lengths that are given later are used as they are.
+    let lines = ["schedule.reference_images=6400", "schedule.stable_kimg=[0.064]"];
+    assert_eq!(settled(0.0, &lines).schedule.stable_kimg, Some(vec![0.064]));
 }
 
 #[test]

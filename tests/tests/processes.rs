@@ -68,6 +68,18 @@ fn a_run_has_the_same_bits_on_one_two_and_four_processes() {
     }
 }
 
+/// Process 0 alone measures the overfitting to training images, and all have the augmentation probability.
+#[test]
+fn processes_have_the_augmentation_probability_of_held_out_images() {
+    let more = ["augment.adaptive.measure=held-out", "augment.adaptive.target=0.01"];
+    let of = |size| whole(config(&[&EIGHT[..], &more].concat()), size);
+    let expected = of(1);
+    let probabilities: Vec<f64> = expected.stats.iter().map(|row| row["Progress/augment"]).collect();
+    assert!(probabilities.windows(2).any(|two| two[0] != two[1]), "{probabilities:?}");
+    assert!(expected.stats.iter().all(|row| row.contains_key("HeldOut/D/overfitting")));
+    assert_same(&of(2), &expected, "2 processes");
+}
+
 #[test]
 fn a_run_has_the_same_bits_on_two_processes_with_every_other_loss() {
     let more = [

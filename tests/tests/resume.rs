@@ -115,9 +115,10 @@ fn resumed_run_equals_uninterrupted_run_with_every_other_state_there_is() {
 fn resumed_run_equals_uninterrupted_run_with_each_network() {
     let out = tempfile::tempdir().unwrap();
     for lines in [
-        &["gan.noise_inputs=true", "augment.noise=0.5"],
+        &["gan.noise_inputs=true", "augment.noise=0.5"][..],
         &["gan.residual=true", "gan.resample=smooth"],
         &["precision=bf16", "loss.adversarial.kind=wgan-gp"],
+        &["augment.adaptive.measure=held-out"],
     ] {
         let expected = whole(config(lines), out.path());
         let found = interrupted(config(lines), out.path(), &[17, 28]);

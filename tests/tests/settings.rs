@@ -111,7 +111,7 @@ fn slips_are_named_with_key_value_and_accepted_form() {
         (&["gan=5"], "gan is 5, expected a section with the keys generator, discriminator"),
         (
             &["augment.adaptive=0.6"],
-            "augment.adaptive is 0.6, expected a section with the keys target, ramp_kimg and interval",
+            "augment.adaptive is 0.6, expected a section with the keys measure, target, ramp_kimg and interval",
         ),
         // Keys.
         (&["gan.latnt_size=3"], "gan.latnt_size is no setting; the nearest is gan.latent_size"),

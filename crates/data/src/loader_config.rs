@@ -24,13 +24,24 @@ pub struct LoaderConfig {
     /// attribute prior learn, too. Drawn from all images; without claims they are of no use. Default 0,
     /// at most 65536.
     pub texts: usize,
+    /// The number of training images that are used, spread evenly over the training part; the other parts stay.
+    /// All where there are fewer. Default none: all; at least 2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train_images: Option<usize>,
     /// The number of prefetching threads. It does not change the batches. Default 1, 1 to 1024.
     pub workers: usize,
 }
 
 impl Default for LoaderConfig {
     fn default() -> Self {
-        Self { caption_dropout: 0.0, word_dropout: 0.0, hard_negatives: 0.0, texts: 0, workers: 1 }
+        Self {
+            caption_dropout: 0.0,
+            word_dropout: 0.0,
+            hard_negatives: 0.0,
+            texts: 0,
+            train_images: None,
+            workers: 1,
+        }
     }
 }
 
@@ -51,6 +62,9 @@ impl LoaderConfig {
         }
         if self.texts > MOST_TEXTS {
             return Err(SettingError::new("loader.texts", self.texts, format!("at most {MOST_TEXTS}")));
+        }
+        if let Some(images @ 0..2) = self.train_images {
+            return Err(SettingError::new("loader.train_images", images, "at least 2"));
         }
         if !(1..=MOST_WORKERS).contains(&self.workers) {
             return Err(SettingError::new("loader.workers", self.workers, format!("1 to {MOST_WORKERS}")));
@@ -114,6 +128,9 @@ mod tests {
                     .starts_with(&format!("loader.workers is {workers}"))
             );
         }
+        assert!(
+            message(LoaderConfig { train_images: Some(1), ..default }).contains("is 1, expected at least 2")
+        );
         assert!(message(LoaderConfig { texts: 65537, ..default }).starts_with("loader.texts is 65537"));
         assert!(serde_json::from_str::<LoaderConfig>(r#"{"words": 1}"#).is_err());
     }

@@ -71,6 +71,19 @@ impl Splits {
         Self::new(take(len)?, val, test)
     }
 
+    /// The same parts with at most `images` training images, spread evenly over the training part.
+    ///
+    /// # Errors
+    /// As [`Subset::new`].
+    pub fn with_train_images(mut self, images: usize) -> Result<Self> {
+        let len = self.train.len();
+        if images < len {
+            let indices = (0..images).map(|index| index * len / images).collect();
+            self.train = Arc::new(Subset::new(self.train, indices)?);
+        }
+        Ok(self)
+    }
+
     /// The same parts with a test part of unseen combinations of attributes.
     ///
     /// # Errors

@@ -363,6 +363,19 @@ fn parts_by_fraction_share_no_image_and_keep_the_schema() {
 }
 
 #[test]
+fn fewer_training_images_are_spread_evenly_and_other_parts_stay() {
+    let splits = || Splits::new(Squares::shared(), Squares::shared(), Squares::shared()).unwrap();
+    let (all, few) = (splits(), splits().with_train_images(6).unwrap());
+    assert_eq!((few.train.len(), few.val.len(), few.test.len()), (6, all.val.len(), all.test.len()));
+    for index in 0..6 {
+        assert_eq!(few.train.image(index).unwrap(), all.train.image(10 * index).unwrap());
+    }
+    assert_ne!(few.train.fingerprint(), all.train.fingerprint());
+    let same = splits().with_train_images(60).unwrap();
+    assert_eq!(same.train.fingerprint(), all.train.fingerprint());
+}
+
+#[test]
 fn parts_that_differ_in_schema_or_resolution_are_refused() {
     let wrong = |val| Splits::new(Squares::shared(), val, Squares::shared()).unwrap_err().to_string();
     assert!(wrong(faces(4)).contains("the validation part has images of 16 pixels a side, expected 4"));

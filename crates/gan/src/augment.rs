@@ -43,19 +43,46 @@ pub struct AugmentConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdaptiveConfig {
-    /// The target of `E sign D(real)`: above it the probability grows, below it shrinks. It suits losses
-    /// that separate real from generated scores at 0. Default 0.6 (the paper's); 0 to 1.
+    /// The measure of overfitting. Default `sign`.
+    pub measure: Overfitting,
+    /// The target of the measure: above it the probability grows, below it shrinks. Default 0.6; 0 to 1. The
+    /// paper has 0.6 for `sign` and 0.5 for `held-out`.
     pub target: f64,
     /// Thousands of images in which the probability can go from 0 to 1. Default 500; above 0.
     pub ramp_kimg: f64,
-    /// Steps between two changes of the probability, over which the mean is taken. Default 4; at least 1.
+    /// Steps between two changes of the probability, over which the mean of `sign` is taken. Default 4; at
+    /// least 1. `held-out` is measured, and changes the probability, in each row of statistics.
     pub interval: u64,
+}
+
+/// A measure of the overfitting of the discriminator, about 0 to 1 (arXiv:2006.06676, equation 1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Overfitting {
+    /// `r_t = E sign D(train)`, or, for a loss that compares scores,
+    /// [`E sign (D(train) - D(generated))`](crate::AdversarialLoss::signs). It also rises where generated images are
+    /// worse than any real one.
+    #[default]
+    Sign,
+    /// `r_v = (E D(train) - E D(validation)) / (E D(train) - E D(generated))`. It requires a validation part.
+    HeldOut,
 }
 
 impl Default for AdaptiveConfig {
     fn default() -> Self {
-        Self { target: 0.6, ramp_kimg: 500.0, interval: 4 }
+        Self { measure: Overfitting::Sign, target: 0.6, ramp_kimg: 500.0, interval: 4 }
     }
+}
+
+/// The measure [`Overfitting::HeldOut`] of scores: 0 if validation images have the mean score of training images, 1
+/// if that of generated ones. 0 where training images score no higher than generated ones.
+///
+/// No argument may be empty.
+pub fn held_out_overfitting(train: &[f32], validation: &[f32], generated: &[f32]) -> f64 {
+    let mean =
+        |scores: &[f32]| scores.iter().map(|&score| f64::from(score)).sum::<f64>() / scores.len() as f64;
+    let (train, validation, generated) = (mean(train), mean(validation), mean(generated));
+    if train > generated { (train - validation) / (train - generated) } else { 0.0 }
 }
 
 impl Default for AugmentConfig {
@@ -78,9 +105,9 @@ impl Default for AugmentConfig {
 pub struct AdaController {
     /// The augmentation probability, 0 to 1.
     pub probability: f64,
-    /// Sum of the mean signs since its last change.
+    /// Sum of the measurements since its last change.
     signs: f64,
-    /// Steps since its last change.
+    /// Measurements since its last change.
     steps: u64,
 }
 
@@ -90,16 +117,17 @@ impl AdaController {
         Self { probability: config.probability.from, signs: 0.0, steps: 0 }
     }
 
-    /// Observes `E sign D(real)` of a step of `batch` images. After `interval` steps the probability moves
-    /// by `interval · batch / (1000 · ramp_kimg)`, up if the mean is above the target, else down.
-    pub fn observe(&mut self, adaptive: &AdaptiveConfig, sign: f64, batch: usize) {
-        self.signs += sign;
+    /// Observes the measure of overfitting after `images` more images: those of a step, or, for `held-out`, of
+    /// a row of statistics. After `interval` measurements, or each of `held-out`, the probability moves by their
+    /// number times `images / (1000 · ramp_kimg)`, up if their mean is above the target, else down.
+    pub fn observe(&mut self, adaptive: &AdaptiveConfig, measured: f64, images: usize) {
+        self.signs += measured;
         self.steps += 1;
-        if self.steps < adaptive.interval {
+        if adaptive.measure == Overfitting::Sign && self.steps < adaptive.interval {
             return;
         }
         let excess = self.signs / self.steps as f64 - adaptive.target;
-        let step = self.steps as f64 * batch as f64 / (1000.0 * adaptive.ramp_kimg);
+        let step = self.steps as f64 * images as f64 / (1000.0 * adaptive.ramp_kimg);
         let probability = (self.probability + step * if excess > 0.0 { 1.0 } else { -1.0 }).clamp(0.0, 1.0);
         *self = Self { probability, signs: 0.0, steps: 0 };
     }
@@ -126,7 +154,7 @@ impl AugmentConfig {
         }
         let p = self.probability;
         check(p.all(|p| (0.0..=1.0).contains(&p)), "augment.probability", p, "0 to 1")?;
-        if let Some(AdaptiveConfig { target, ramp_kimg, interval }) = self.adaptive {
+        if let Some(AdaptiveConfig { target, ramp_kimg, interval, .. }) = self.adaptive {
             check(p.is_constant(), "augment.probability", p, "a constant beside augment.adaptive")?;
             check((0.0..=1.0).contains(&target), "augment.adaptive.target", target, "0 to 1")?;
             let positive = ramp_kimg > 0.0 && ramp_kimg.is_finite();
@@ -156,6 +184,10 @@ impl AugmentConfig {
         }
         if self.color > 0.0 {
             x = recoloured(&x, self.color, &chosen("color"), key.child("color"))?;
+        }
+        if probability == 0.0 {
+            // The following leave an image that is not chosen as it is, to the last bit.
+            return Ok(x);
         }
         let shift = (self.translation * side as f64).round() as usize;
         if shift > 0 {
@@ -382,7 +414,7 @@ mod tests {
     /// 16 images a step, 4 steps an interval: 64 of the 1000 images of the ramp.
     #[test]
     fn the_probability_follows_the_scores_of_real_images() {
-        let adaptive = AdaptiveConfig { target: 0.6, ramp_kimg: 1.0, interval: 4 };
+        let adaptive = AdaptiveConfig { target: 0.6, ramp_kimg: 1.0, interval: 4, ..Default::default() };
         let mut ada = AdaController::new(&AugmentConfig { probability: 0.1.into(), ..Default::default() });
         for sign in [1.0, 1.0, 1.0] {
             ada.observe(&adaptive, sign, 16);
@@ -396,6 +428,28 @@ mod tests {
         assert_eq!(ada.probability, 0.0);
         (0..400).for_each(|_| ada.observe(&adaptive, 1.0, 16));
         assert_eq!(ada.probability, 1.0);
+    }
+
+    #[test]
+    fn the_probability_changes_with_each_measurement_of_held_out_images() {
+        let adaptive =
+            AdaptiveConfig { measure: Overfitting::HeldOut, target: 0.5, ramp_kimg: 1.0, interval: 4 };
+        let mut ada = AdaController::new(&AugmentConfig { probability: 0.0.into(), ..Default::default() });
+        ada.observe(&adaptive, 0.7, 250);
+        assert_eq!(ada.probability, 0.25);
+        ada.observe(&adaptive, 0.3, 100);
+        assert!((ada.probability - 0.15).abs() < 1e-12);
+    }
+
+    #[test]
+    fn overfitting_is_0_for_scores_of_training_images_and_1_for_those_of_generated_ones() {
+        let (train, fake) = ([3.0, 5.0], [-1.0, 1.0]);
+        assert_eq!(held_out_overfitting(&train, &[4.0], &fake), 0.0);
+        assert_eq!(held_out_overfitting(&train, &[0.0, 0.0, 0.0], &fake), 1.0);
+        assert_eq!(held_out_overfitting(&train, &[2.0], &fake), 0.5);
+        let [train, held, fake] = [[103.0, 105.0], [102.0; 2], [99.0, 101.0]];
+        assert_eq!(held_out_overfitting(&train, &held, &fake), 0.5, "a constant added to all scores");
+        assert_eq!(held_out_overfitting(&fake, &held, &train), 0.0, "a discriminator that learnt nothing");
     }
 
     #[test]

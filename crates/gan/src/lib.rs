@@ -44,7 +44,7 @@ pub mod loss;
 pub mod objective;
 pub mod prior;
 
-pub use augment::{AdaController, AdaptiveConfig, AugmentConfig};
+pub use augment::{AdaController, AdaptiveConfig, AugmentConfig, Overfitting, held_out_overfitting};
 pub use conditioning::{Conditioned, ConditioningAugmentation, ConditioningKind};
 pub use config::{Channels, GanConfig, LossConfig, ParameterRow};
 pub use discriminator::{Discriminator, DiscriminatorShape};

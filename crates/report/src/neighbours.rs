@@ -31,7 +31,7 @@ pub(crate) struct Pair {
 /// If the run has no model, or its data cannot be read.
 pub(crate) fn pairs(run: &Run) -> Result<Vec<Pair>> {
     let model = Model::load(&run.path, "cpu", &Components::new())?;
-    let splits = run.config.data.open(model.resolution())?;
+    let splits = run.config.open_data(model.resolution())?;
     let samples = Samples::choose(&splits, FACES, Key::new(run.config.seed))?;
     let captions = samples.captions();
     let seeds: Vec<u64> = (0..captions.len() as u64).collect();

@@ -58,7 +58,7 @@ impl Accumulator for Mean {
 fn main() -> anyhow::Result<()> {
     let overrides: Vec<String> = std::env::args().skip(1).collect();
     let config = Config::resolve(Some("quick"), None, &overrides)?;
-    let splits = config.data.open(config.gan.resolution)?;
+    let splits = config.open_data(config.gan.resolution)?;
     let components = Components::new().with_metric(Sharpness);
     let mut trainer = Trainer::create(config, components, "runs")?;
     trainer.run(|_event| ControlFlow::Continue(()))?;

@@ -8,8 +8,9 @@
 //! model with the trained text encoder: its generator and its attributes stay, and its captions are others. The
 //! text code of the copy is noise, so that the attribute code alone has the content of a caption.
 //!
-//! `missed=FILE` writes the claims of the captions as people write them, development half, that are not
-//! understood, as a table: class, caption, attribute, claimed values, what the encoder reads, separated by tabs.
+//! The captions as people write them are the development half, or with `people=FILE` those of a file of the same form
+//! (`datasets/people`). `missed=FILE` writes the claims that are not understood as a table: class, caption, attribute,
+//! claimed values, what the encoder reads, separated by tabs.
 #![allow(clippy::print_stdout)]
 
 use std::collections::BTreeMap;
@@ -19,7 +20,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use candle_core::{DType, Device, Tensor};
 use t2f::data::people::Half;
-use t2f::data::{Batch, Caption, Loader};
+use t2f::data::{Batch, Caption, ClaimedCaptions, Loader};
 use t2f::gan::{AttributePrior, Growth};
 use t2f::ops::Runtime;
 use t2f::ops::adam::{Adam, AdamConfig};
@@ -34,7 +35,7 @@ use t2f::train::model::{Model, ModelFile};
 use t2f::train::{device, trainer};
 
 /// Arguments that name files.
-const FILES: [&str; 4] = ["from=", "into=", "out=", "missed="];
+const FILES: [&str; 5] = ["from=", "into=", "out=", "people=", "missed="];
 
 /// Captions of a part that are measured.
 const MEASURED: usize = 500;
@@ -45,7 +46,7 @@ fn main() -> anyhow::Result<()> {
     let (steps, arguments) = arguments.split_first().context("expected the number of steps")?;
     let steps: u64 = steps.parse().context("the number of steps")?;
     let file = |name: &str| arguments.iter().find_map(|it| it.strip_prefix(name)).map(PathBuf::from);
-    let [from, into, out, missed] = FILES.map(file);
+    let [from, into, out, people, missed] = FILES.map(file);
     anyhow::ensure!(into.is_some() == out.is_some(), "give both `into=MODEL` and `out=FILE`, or none");
     let is_file = |it: &&String| FILES.iter().any(|name| it.starts_with(name));
     let settings = arguments.iter().filter(|it| !is_file(it)).cloned();
@@ -53,9 +54,13 @@ fn main() -> anyhow::Result<()> {
     let mut config = Config::resolve(Some("faces-64"), None, &settings)?;
     config.check()?;
     let device = device::open(&config.device)?;
-    let splits = config.data.open(config.gan.resolution)?;
+    let splits = config.open_data(config.gan.resolution)?;
     config.settle(&splits)?;
     let (key, schema) = (Key::new(config.seed), splits.schema());
+    let people = match &people {
+        Some(path) => ClaimedCaptions::load(path, schema)?,
+        None => Half::Dev.captions()?,
+    };
 
     let tokenizer = trainer::train_tokenizer(&config, &splits)?;
     println!("{} words", tokenizer.vocabulary_size());
@@ -123,7 +128,6 @@ fn main() -> anyhow::Result<()> {
             (0..part.len().min(MEASURED)).map(first).collect::<anyhow::Result<_>>()?;
         print(name, understood(&captions)?);
     }
-    let people = Half::Dev.captions()?;
     if let Some(path) = &missed {
         let mut table = String::new();
         for one in people.captions() {

@@ -25,7 +25,7 @@ fn main() -> anyhow::Result<()> {
     let mut config = Config::resolve(Some("quick"), None, &overrides)?;
     config.check()?;
     let device = device::open(&config.device)?;
-    let splits = config.data.open(config.gan.resolution)?;
+    let splits = config.open_data(config.gan.resolution)?;
     config.settle(&splits)?;
     let (key, schema) = (Key::new(config.seed), splits.schema());
     let tokenizer = trainer::train_tokenizer(&config, &splits)?;

@@ -225,7 +225,7 @@ impl Components {
 
     /// Opens the data set.
     pub(crate) fn data(&self, config: &Config) -> Result<Splits> {
-        let Some(data) = &self.data else { return Ok(config.data.open(config.gan.resolution)?) };
+        let Some(data) = &self.data else { return config.open_data(config.gan.resolution) };
         let (found, expected) = (data.part.train.resolution(), config.gan.resolution);
         if found != expected {
             let name = &data.name;
@@ -234,7 +234,7 @@ impl Components {
                  is {expected}"
             )));
         }
-        Ok(data.part.clone())
+        config.limited(data.part.clone())
     }
 
     pub(crate) fn text(

@@ -15,7 +15,7 @@ use crate::components::Components;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::pace::Pace;
-use crate::schedule::{Schedule, ScheduleConfig, Stage};
+use crate::schedule::{Schedule, Stage};
 use crate::state::TrainState;
 use crate::trainer::train_tokenizer;
 
@@ -62,28 +62,10 @@ pub fn fit(config: &Config, components: &Components, hours: f64) -> Result<Fitte
     let unknown = || Error::State("no step was measured".into());
     let seconds = pace.seconds_left(0).ok_or_else(unknown)?;
     let factor = 3600.0 * hours / seconds;
-    config.schedule = scaled(&config.schedule, factor);
+    config.schedule = config.schedule.scaled(factor);
     let schedule = schedule(&config)?;
     let seconds = pace.with_schedule(&schedule).seconds_left(0).ok_or_else(unknown)?;
     Ok(Fitted { config, factor, images: schedule.total_images(), seconds })
-}
-
-/// The schedule with all phases and the decay times `factor`; percentages and batch sizes are the same.
-fn scaled(schedule: &ScheduleConfig, factor: f64) -> ScheduleConfig {
-    let whole = schedule.written_out();
-    let times = |numbers: Vec<f64>| numbers.into_iter().map(|number| rounded(number * factor)).collect();
-    ScheduleConfig {
-        fade_kimg: whole.fade_kimg.map(times),
-        stable_kimg: whole.stable_kimg.map(times),
-        epochs: whole.epochs.map(times),
-        anneal_kimg: rounded(whole.anneal_kimg * factor),
-        ..whole
-    }
-}
-
-/// A number with four significant digits.
-fn rounded(number: f64) -> f64 {
-    format!("{number:.3e}").parse().unwrap_or(number)
 }
 
 /// Measures each phase of the schedule that has images.
@@ -131,26 +113,6 @@ fn measure(config: &Config, components: &Components, splits: &Splits, schedule: 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn phases_and_decay_have_one_factor_and_four_digits() {
-        let config = ScheduleConfig {
-            fade_kimg: Some(vec![0.0, 0.3]),
-            stable_kimg: Some(vec![1.0, 7.0]),
-            batch_sizes: vec![8],
-            anneal_kimg: 2.0,
-            ..ScheduleConfig::default()
-        };
-        let found = scaled(&config, 1.23456);
-        assert_eq!(found.fade_kimg, Some(vec![0.0, 0.3704]));
-        assert_eq!((found.stable_kimg, found.anneal_kimg), (Some(vec![1.235, 8.642]), 2.469));
-        assert_eq!(found.batch_sizes, [8]);
-        let epochs = ScheduleConfig { epochs: Some(vec![3.0]), ..ScheduleConfig::default() };
-        let found = scaled(&epochs, 2.0);
-        assert_eq!((found.epochs, found.fade_in_percentage), (Some(vec![6.0]), Some(vec![50.0])));
-        assert_eq!(found.stable_kimg, None);
-        assert_eq!(scaled(&config, 1.0), config);
-    }
 
     #[test]
     fn hours_out_of_range_are_refused() {

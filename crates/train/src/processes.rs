@@ -59,6 +59,8 @@ pub(crate) struct Step {
     pub(crate) rate: f64,
     /// Whether the moments of the optimisers are reset before it.
     pub(crate) reset: bool,
+    /// The augmentation probability, which process 0 alone measures by validation images.
+    pub(crate) ada: AdaController,
 }
 
 fn send(communicator: &dyn Communicator, message: &Message) -> Result<()> {
@@ -180,13 +182,14 @@ impl Member {
     }
 
     fn step(&mut self, communicator: &dyn Communicator, step: Step) -> Result<()> {
-        let Step { shown, number, rate, reset } = step;
+        let Step { shown, number, rate, reset, ada } = step;
         let key = Key::new(self.config.seed);
         let stage = self.schedule.at(shown);
         if reset {
             self.state.reset_optimizers()?;
         }
         self.state.scale_rates(rate);
+        self.state.set_ada(ada);
         let mut batches = match self.batches.take() {
             Some((next, batches)) if next == shown => batches,
             _ => {

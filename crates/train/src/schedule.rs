@@ -38,6 +38,11 @@ pub struct ScheduleConfig {
     /// Length of the linear decay of all learning rates to 0 at the end of the run, in thousands of images;
     /// default 0: no decay.
     pub anneal_kimg: f64,
+    /// The number of training images N₀ that the lengths are made for. With N images, from 400 to 200,000, all
+    /// lengths are multiplied by `(N / N₀)^¼`, and a run records them without this key. Default none: the lengths
+    /// are those given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference_images: Option<usize>,
     /// The level of the first batch, without a fade-in; lower levels have no images. At most the level of
     /// `gan.resolution`; default 0, and in a run from trained weights their level.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,6 +89,30 @@ impl ScheduleConfig {
             whole.batch_sizes = vec![BATCH_SIZE];
         }
         whole
+    }
+
+    /// The schedule for a number of training images, without [`reference_images`](Self::reference_images).
+    #[must_use]
+    pub fn for_images(&self, images: usize) -> Self {
+        let Some(reference) = self.reference_images else { return self.clone() };
+        let images = images.clamp(FEWEST_IMAGES, MOST_IMAGES) as f64;
+        let schedule = self.scaled((images / reference.max(1) as f64).powf(0.25));
+        Self { reference_images: None, ..schedule }
+    }
+
+    /// The schedule with all lengths times `factor`, with four significant digits; percentages and batch sizes are
+    /// the same.
+    #[must_use]
+    pub fn scaled(&self, factor: f64) -> Self {
+        let whole = self.written_out();
+        let times = |numbers: Vec<f64>| numbers.into_iter().map(|number| rounded(number * factor)).collect();
+        Self {
+            fade_kimg: whole.fade_kimg.map(times),
+            stable_kimg: whole.stable_kimg.map(times),
+            epochs: whole.epochs.map(times),
+            anneal_kimg: rounded(whole.anneal_kimg * factor),
+            ..whole
+        }
     }
 
     /// The length of the last level's stable phase, or its epochs, doubled: the key and its numbers, one a
@@ -157,6 +186,9 @@ impl ScheduleConfig {
             return Err(SettingError::new("schedule.batch_sizes", value, expected).into());
         }
         self.check_micro_batches()?;
+        if self.reference_images == Some(0) {
+            return Err(SettingError::new("schedule.reference_images", 0, "at least 1").into());
+        }
         match self.start_level {
             Some(start) if start >= levels => {
                 let expected = format!("at most {}, the level of gan.resolution", levels - 1);
@@ -165,6 +197,11 @@ impl ScheduleConfig {
             _ => Ok(()),
         }
     }
+}
+
+/// A number with four significant digits.
+fn rounded(number: f64) -> f64 {
+    format!("{number:.3e}").parse().unwrap_or(number)
 }
 
 /// A positive number with two significant digits.
@@ -178,6 +215,10 @@ const KIMG: f64 = 10.0;
 const EPOCHS: f64 = 1.0;
 const FADE_IN_PERCENTAGE: f64 = 50.0;
 const BATCH_SIZE: usize = 16;
+
+/// The range of the numbers of training images that lengths depend on, by `reference_images`.
+const FEWEST_IMAGES: usize = 400;
+const MOST_IMAGES: usize = 200_000;
 
 /// The maximum of a phase in its unit, so that numbers of images do not overflow.
 const LONGEST: f64 = 1e9;
@@ -212,6 +253,7 @@ impl Schedule {
     pub fn new(config: &ScheduleConfig, max_level: usize, images: usize) -> Result<Self> {
         let levels = max_level + 1;
         config.check(levels)?;
+        let config = config.for_images(images);
         let first = config.start_level.unwrap_or(0);
         let whole = config.written_out();
         let of = |array: &Option<Vec<f64>>, level: usize| {
@@ -354,6 +396,51 @@ mod tests {
         }
         assert_eq!(images, schedule.total_images(), "the last batch ends with the schedule");
         stages
+    }
+
+    #[test]
+    fn phases_and_decay_have_one_factor_and_four_digits() {
+        let config = ScheduleConfig {
+            fade_kimg: Some(vec![0.0, 0.3]),
+            stable_kimg: Some(vec![1.0, 7.0]),
+            batch_sizes: vec![8],
+            anneal_kimg: 2.0,
+            ..ScheduleConfig::default()
+        };
+        let found = config.scaled(1.23456);
+        assert_eq!(found.fade_kimg, Some(vec![0.0, 0.3704]));
+        assert_eq!((found.stable_kimg, found.anneal_kimg), (Some(vec![1.235, 8.642]), 2.469));
+        assert_eq!(found.batch_sizes, [8]);
+        let epochs = ScheduleConfig { epochs: Some(vec![3.0]), ..ScheduleConfig::default() };
+        let found = epochs.scaled(2.0);
+        assert_eq!((found.epochs, found.fade_in_percentage), (Some(vec![6.0]), Some(vec![50.0])));
+        assert_eq!(found.stable_kimg, None);
+        assert_eq!(config.scaled(1.0), config);
+    }
+
+    /// 16 times as many images are shown for twice as long.
+    #[test]
+    fn lengths_depend_on_the_number_of_images_by_reference_images() {
+        let config = ScheduleConfig {
+            fade_kimg: Some(vec![2.0]),
+            stable_kimg: Some(vec![10.0]),
+            anneal_kimg: 4.0,
+            reference_images: Some(6000),
+            ..ScheduleConfig::default()
+        };
+        let at = |images: usize| config.for_images(images);
+        assert_eq!(at(96_000).stable_kimg, Some(vec![20.0]));
+        assert_eq!((at(96_000).fade_kimg, at(96_000).anneal_kimg), (Some(vec![4.0]), 8.0));
+        assert_eq!(at(6000).stable_kimg, Some(vec![10.0]));
+        assert_eq!(at(6000).reference_images, None);
+        assert_eq!((at(20), at(5_000_000)), (at(400), at(200_000)));
+        let total = |config: &ScheduleConfig| Schedule::new(config, 1, 96_000).unwrap().total_images();
+        assert_eq!(total(&config), total(&at(96_000)));
+        let fixed = ScheduleConfig { reference_images: None, ..config.clone() };
+        assert_eq!(fixed.for_images(96_000), fixed);
+        let none = ScheduleConfig { reference_images: Some(0), ..config.clone() };
+        let message = Schedule::new(&none, 1, 10).unwrap_err().to_string();
+        assert!(message.contains("schedule.reference_images is 0, expected at least 1"), "{message}");
     }
 
     #[test]

@@ -181,6 +181,11 @@ impl TrainState {
         self.ada
     }
 
+    /// Sets the controller of the augmentation probability.
+    pub(crate) fn set_ada(&mut self, ada: AdaController) {
+        self.ada = ada;
+    }
+
     /// The device of the networks.
     pub fn device(&self) -> &Device {
         &self.device

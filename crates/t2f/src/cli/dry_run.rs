@@ -23,7 +23,7 @@ pub fn describe(mut config: Config, initial: Option<&Initialization>) -> t2f_tra
     let device = device::open(&config.device)?;
     config.precision = config.precision.on(&device);
     let kimg = |images: u64| images as f64 / 1000.0;
-    let splits = config.data.open(config.gan.resolution)?;
+    let splits = config.open_data(config.gan.resolution)?;
     config.settle(&splits)?;
     let config = &config;
     result(config.to_toml()?.trim_end());

@@ -141,7 +141,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     check_people(options)?;
     let model = shipped::load(options.model.as_deref(), &options.device)?;
     let side = options.side.unwrap_or(model.resolution());
-    let splits = model.config().data.open(side)?;
+    let splits = model.config().open_data(side)?;
     let part: Part = options.split.parse()?;
     let data = measured(&splits, part)?;
     let own = oracle(options, &model, &splits)?;

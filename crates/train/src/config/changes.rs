@@ -23,15 +23,16 @@ impl fmt::Display for Change {
     }
 }
 
-/// Keys that cannot change in a run, with those below them: networks and tokenizer depend on them, or the
+/// Keys that cannot change in a run, with those below them: networks, tokenizer and data depend on them, or the
 /// identity of the run.
-const FIXED: [&str; 10] = [
+const FIXED: [&str; 11] = [
     "name",
     "seed",
     "text",
     "gan",
     "components",
     "origin",
+    "loader.train_images",
     "loss.contrast.size",
     "loss.attributes.classifier",
     "loss.attributes.prior",

@@ -83,6 +83,7 @@ impl Layers {
         for (old, new) in &layer.moved {
             tracing::debug!("{}: `{old}` is now `{new}`", layer.name());
         }
+        replace_lengths(&mut self.table, &table);
         merge(&mut self.table, table);
         self.layers.push(layer);
     }
@@ -151,6 +152,16 @@ pub(super) fn parse(text: &str, name: &str) -> Result<Table> {
 /// Reads a configuration file.
 pub(super) fn read(path: &Path) -> Result<String> {
     std::fs::read(path).and_then(t2f_data::text_file::decoded).map_err(|error| Error::file(path, error))
+}
+
+/// Removes `schedule.reference_images` from `base` where `over` gives lengths: those given are meant as they are.
+fn replace_lengths(base: &mut Table, over: &Table) {
+    let gives = |key: &str| get(over, &format!("schedule.{key}")).is_some();
+    if ["fade_kimg", "stable_kimg", "epochs"].into_iter().any(gives)
+        && let Some(Value::Table(schedule)) = base.get_mut("schedule")
+    {
+        schedule.remove("reference_images");
+    }
 }
 
 /// Merges `over` into `base`, table by table. A table of another `kind` replaces the earlier one, since

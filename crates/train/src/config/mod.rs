@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use t2f_data::{DataConfig, LoaderConfig, Splits};
-use t2f_gan::{AugmentConfig, GanConfig, LossConfig};
+use t2f_gan::{AdaptiveConfig, AugmentConfig, GanConfig, LossConfig, Overfitting};
 use t2f_text::TextConfig;
 use toml::{Table, Value};
 
@@ -326,6 +326,22 @@ impl Config {
         self.optimizer.text = Some(*self.optimizer.text());
     }
 
+    /// Opens the data set for images of a resolution, with `loader.train_images` of its training images.
+    ///
+    /// # Errors
+    /// If the data cannot be opened.
+    pub fn open_data(&self, resolution: usize) -> Result<Splits> {
+        self.limited(self.data.open(resolution)?)
+    }
+
+    /// The parts with `loader.train_images` of the training images.
+    pub(crate) fn limited(&self, splits: Splits) -> Result<Splits> {
+        Ok(match self.loader.train_images {
+            Some(images) => splits.with_train_images(images)?,
+            None => splits,
+        })
+    }
+
     /// Adapts the configuration to a data set: turns off the settings that require attributes or captions if
     /// there are none, and writes out the defaults, so that a later version with other defaults can resume the run.
     ///
@@ -339,7 +355,7 @@ impl Config {
         if self.loss.attributes.weight > 0.0 && blank() {
             tracing::warn!(
                 "no training image has attributes: `loss.attributes.weight` and the settings that depend on it \
-                 are set to 0; the preset face2text is made for such data"
+                 are set to 0; the preset photos-64 is made for such data"
             );
             self.loss.without_attributes();
         }
@@ -352,6 +368,16 @@ impl Config {
             );
             self.loss.without_captions();
         }
+        let by_held_out = |adaptive: &AdaptiveConfig| adaptive.measure == Overfitting::HeldOut;
+        if self.augment.adaptive.as_ref().is_some_and(by_held_out) && splits.val.len() < 2 {
+            tracing::warn!(
+                "there are fewer than two validation images, by which `augment.adaptive.measure=held-out` measures \
+                 overfitting: `augment.adaptive` is removed, and the augmentation probability stays at {}",
+                self.augment.probability
+            );
+            self.augment.adaptive = None;
+        }
+        self.schedule = self.schedule.for_images(splits.train.len());
         self.write_out();
         let schedule = Schedule::new(&self.schedule, self.gan.max_level(), splits.train.len())?;
         if !splits.report.bad.is_empty() {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use t2f_data::{Batch, Dataset, Loader};
 use t2f_files::json_lines::Row;
+use t2f_gan::{Overfitting, held_out_overfitting};
 use t2f_ops::rng::Key;
 
 use super::Trainer;
@@ -16,24 +17,58 @@ const MOST: usize = 64;
 /// Images shown since the last row for each scored image, so that the scores take about 2 % of the time.
 const SHOWN: f64 = 32.0;
 
+/// Scores of real images and of generated ones.
+struct Scored {
+    real: Vec<f32>,
+    fake: Vec<f32>,
+}
+
 impl Trainer {
-    /// Sets `Scores/D/auc` of training images and, with at least two validation images, `HeldOut/D/auc`. The
-    /// images are others in each row, a function of the seed and of the number of images shown.
+    /// Sets `Scores/D/auc` of training images and, with at least two validation images, `HeldOut/D/auc` and
+    /// `HeldOut/D/overfitting`, which adapts the augmentation probability with `augment.adaptive.measure` of
+    /// `held-out`. The images are others in each row, a function of the seed and of the number of images shown.
     ///
     /// # Errors
     /// If the device fails. Images that cannot be read give a warning and no value.
-    pub(super) fn set_auc(&self, row: &mut Row, stage: Stage) -> Result<()> {
-        for (name, part) in [("Scores/D/auc", &self.splits.train), ("HeldOut/D/auc", &self.splits.val)] {
-            if part.len() < 2 {
-                continue;
-            }
-            let key = Key::new(self.config.seed).child(name);
-            match self.batches_of(part, stage, key.child("loader")) {
-                Ok(batches) => row.set(name, self.auc_of(&batches, stage, key.child("noise"))?),
-                Err(error) => tracing::warn!("{name} is not computed: {error}"),
-            }
+    pub(super) fn measure_overfitting(&mut self, row: &mut Row, stage: Stage) -> Result<()> {
+        let train = self.scored(row, "Scores/D/auc", &self.splits.train, stage)?;
+        let held_out = self.scored(row, "HeldOut/D/auc", &self.splits.val, stage)?;
+        let (Some(train), Some(held_out)) = (train, held_out) else { return Ok(()) };
+        let measured = held_out_overfitting(&train.real, &held_out.real, &train.fake);
+        row.set("HeldOut/D/overfitting", measured);
+        if let Some(adaptive) = self.config.augment.adaptive
+            && adaptive.measure == Overfitting::HeldOut
+        {
+            let mut ada = self.state.ada();
+            ada.observe(&adaptive, measured, (1000.0 * self.config.output.tick_kimg) as usize);
+            self.state.set_ada(ada);
         }
         Ok(())
+    }
+
+    /// The scores of images of a part, whose AUC becomes the value `name` of a row.
+    fn scored(
+        &self,
+        row: &mut Row,
+        name: &str,
+        part: &Arc<dyn Dataset>,
+        stage: Stage,
+    ) -> Result<Option<Scored>> {
+        if part.len() < 2 {
+            return Ok(None);
+        }
+        let key = Key::new(self.config.seed).child(name);
+        match self.batches_of(part, stage, key.child("loader")) {
+            Ok(batches) => {
+                let scored = self.scores_of(&batches, stage, key.child("noise"))?;
+                row.set(name, auc(&scored.real, &scored.fake));
+                Ok(Some(scored))
+            }
+            Err(error) => {
+                tracing::warn!("{name} is not computed: {error}");
+                Ok(None)
+            }
+        }
     }
 
     /// Whole batches as in training, at least one, since minibatch statistics depend on the size.
@@ -47,7 +82,7 @@ impl Trainer {
             .collect()
     }
 
-    fn auc_of(&self, batches: &[Batch], stage: Stage, key: Key) -> Result<f64> {
+    fn scores_of(&self, batches: &[Batch], stage: Stage, key: Key) -> Result<Scored> {
         let (mut real, mut fake) = (Vec::new(), Vec::new());
         for (batch, place) in batches.iter().zip(0..) {
             let key = key.at(self.progress.step).at(place);
@@ -55,7 +90,7 @@ impl Trainer {
             real.extend(of_real);
             fake.extend(of_fake);
         }
-        Ok(auc(&real, &fake))
+        Ok(Scored { real, fake })
     }
 }
 

@@ -411,7 +411,8 @@ impl Trainer {
             let begins = shown > 0 && stage.level != self.last.level;
             let reset = begins && self.config.optimizer.reset_at_level;
             let rate = self.rate();
-            leader.step(Step { shown, number: self.progress.step, rate, reset })?;
+            let ada = self.state.ada();
+            leader.step(Step { shown, number: self.progress.step, rate, reset, ada })?;
             if reset {
                 self.state.reset_optimizers()?;
             }
@@ -429,7 +430,6 @@ impl Trainer {
             self.progress.count_substitutes(own.iter().map(|batch| batch.substituted).sum())?;
 
             let now = self.progress.images;
-            let due = |kimg: f64| crosses(shown, now, kimg) || now >= total_images;
             let _ = watch(&Event::Stepped { images: now });
             if tick_is_due(shown, now, total_images, self.config.output.tick_kimg) {
                 let tick = self.tick(&mut clock, stage)?;
@@ -439,10 +439,11 @@ impl Trainer {
                 let path = self.write_fakes()?;
                 let _ = watch(&Event::Wrote(&path));
             }
-            if self.evaluator.is_some() && due(self.config.output.metrics_kimg) && self.evaluate(watch)? {
+            let metrics_are_due = tick_is_due(shown, now, total_images, self.config.output.metrics_kimg);
+            if self.evaluator.is_some() && metrics_are_due && self.evaluate(watch)? {
                 stop.set(now < total_images);
             }
-            if due(self.config.output.checkpoint_kimg) {
+            if crosses(shown, now, self.config.output.checkpoint_kimg) || now >= total_images {
                 leader.compare(&self.state)?;
                 self.measure()?;
                 self.checkpoint(watch)?;

@@ -69,7 +69,7 @@ impl Trainer {
             "Rates/discriminator",
             self.config.optimizer.discriminator.lr.at(stage.progress) * self.state.d_optimizer().rate_scale(),
         );
-        self.set_auc(&mut row, stage)?;
+        self.measure_overfitting(&mut row, stage)?;
         row.set("Timing/images_per_sec", images_per_sec);
         row.set(SECONDS, self.pace.seconds());
         if let Some(bytes) = peak_memory() {

@@ -87,9 +87,9 @@ pub(super) fn crosses(before: u64, after: u64, kimg: f64) -> bool {
     periods(after) > periods(before)
 }
 
-/// Whether a row of statistics is due after the batch of the images `(before, after]`: at each multiple of
-/// `kimg` thousand, and at the end, `total`. If less than half a period remains after a multiple, its row is
-/// delayed to the end, so that no row is a mean of a few steps alone.
+/// Whether a row of statistics, or an evaluation, is due after the batch of the images `(before, after]`: at each
+/// multiple of `kimg` thousand, and at the end, `total`. If less than half a period remains after a multiple, it is
+/// delayed to the end, so that no row is a mean of a few steps alone, and no model is measured twice.
 pub(super) fn tick_is_due(before: u64, after: u64, total: u64, kimg: f64) -> bool {
     let left = total.saturating_sub(after) as f64;
     left == 0.0 || (crosses(before, after, kimg) && left >= 500.0 * kimg)

@@ -28,8 +28,8 @@ fn few_images(config: &Config, images: usize, shown: u64) -> Option<String> {
     (images < MANY_IMAGES && passes > FEW_PASSES && !config.augment.is_on()).then(|| {
         format!(
             "each of the {images} training images is shown {passes:.0} times without augmentation: the discriminator \
-             overfits so few. `augment.translation=0.125`, `augment.cutout=0.3`, `augment.probability=0` and \
-             `augment.adaptive={{ramp_kimg=100}}` augment as much as it overfits"
+             overfits so few. `augment.translation=0.125`, `augment.cutout=0.3`, `augment.probability=0`, \
+             `augment.adaptive.measure=held-out` and `augment.adaptive.ramp_kimg=100` augment as much as it overfits"
         )
     })
 }
