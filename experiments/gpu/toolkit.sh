@@ -29,6 +29,7 @@ stub() { # NAME FILE PREFIX FOLDER-OF-CUDARC
     grep -rhoE "fn $3[A-Za-z0-9_]*" "$sources/$4/sys" | sed 's/^fn //' | sort -u |
         sed 's/.*/void &(void) {}/' > "$cuda/lib/stubs/$1.c"
     cc -shared -fPIC -Wl,-soname,"$2" -o "$cuda/lib/stubs/lib$1.so" "$cuda/lib/stubs/$1.c"
+    ln -sfn "lib$1.so" "$cuda/lib/stubs/$2"
 }
 stub cuda libcuda.so.1 'cu[A-Z]' driver
 stub cublas libcublas.so.13 cublas cublas
