@@ -371,8 +371,8 @@ impl Config {
         let by_held_out = |adaptive: &AdaptiveConfig| adaptive.measure == Overfitting::HeldOut;
         if self.augment.adaptive.as_ref().is_some_and(by_held_out) && splits.val.len() < 2 {
             tracing::warn!(
-                "there are fewer than two validation images, by which `augment.adaptive.measure=held-out` measures \
-                 overfitting: `augment.adaptive` is removed, and the augmentation probability stays at {}",
+                "`augment.adaptive.measure=held-out` requires two validation images, and there are fewer: \
+                 `augment.adaptive` is removed, and the augmentation probability stays at {}",
                 self.augment.probability
             );
             self.augment.adaptive = None;
