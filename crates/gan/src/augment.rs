@@ -139,6 +139,11 @@ impl AugmentConfig {
         [self.color, self.translation, self.cutout, self.noise].iter().any(|strength| *strength > 0.0)
     }
 
+    /// The control of the augmentation probability, if it is by this measure.
+    pub fn adaptive_by(&self, measure: Overfitting) -> Option<AdaptiveConfig> {
+        self.adaptive.filter(|adaptive| adaptive.measure == measure)
+    }
+
     /// Checks every range.
     ///
     /// # Errors

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use candle_core::{DType, Device, Tensor};
 use t2f::data::people::Half;
-use t2f::data::{Batch, Caption, ClaimedCaptions, Loader};
+use t2f::data::{Batch, Caption, Claim, ClaimedCaptions, Loader};
 use t2f::gan::{AttributePrior, Growth};
 use t2f::ops::Runtime;
 use t2f::ops::adam::{Adam, AdamConfig};
@@ -111,10 +111,7 @@ fn main() -> anyhow::Result<()> {
         let texts: Vec<String> = captions.iter().map(|caption| caption.text.clone()).collect();
         let content = prior.content(&text.encode(&texts)?)?;
         let right = captions.iter().zip(&content).flat_map(|(caption, content)| {
-            caption.claims.iter().map(|claim| {
-                let of = &content[claim.attribute]; // class 0 is "not mentioned"
-                claim.allowed.iter().map(|value| of[value + 1]).sum::<f32>() > 0.5
-            })
+            caption.claims.iter().map(|claim| is_understood(claim, &content[claim.attribute]))
         });
         let right: Vec<bool> = right.collect();
         Ok((right.iter().filter(|right| **right).count(), right.len()))
@@ -133,8 +130,8 @@ fn main() -> anyhow::Result<()> {
         for one in people.captions() {
             let content = prior.content(&text.encode(std::slice::from_ref(&one.caption.text))?)?;
             for claim in &one.caption.claims {
-                let of = &content[0][claim.attribute]; // class 0 is "not mentioned"
-                if claim.allowed.iter().map(|value| of[value + 1]).sum::<f32>() > 0.5 {
+                let of = &content[0][claim.attribute];
+                if is_understood(claim, of) {
                     continue;
                 }
                 let attribute = &schema.attributes()[claim.attribute];
@@ -163,6 +160,11 @@ fn main() -> anyhow::Result<()> {
         print(&format!("people, {class}"), understood(&captions)?);
     }
     Ok(())
+}
+
+/// Whether the values that a claim allows have more than half of the probability; class 0 is "not mentioned".
+fn is_understood(claim: &Claim, of: &[f32]) -> bool {
+    claim.allowed.iter().map(|value| of[value + 1]).sum::<f32>() > 0.5
 }
 
 /// Writes a copy of `model` with another text encoder and prior, `weights`. What the prior knows of attributes that

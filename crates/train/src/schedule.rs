@@ -400,13 +400,7 @@ mod tests {
 
     #[test]
     fn phases_and_decay_have_one_factor_and_four_digits() {
-        let config = ScheduleConfig {
-            fade_kimg: Some(vec![0.0, 0.3]),
-            stable_kimg: Some(vec![1.0, 7.0]),
-            batch_sizes: vec![8],
-            anneal_kimg: 2.0,
-            ..ScheduleConfig::default()
-        };
+        let config = ScheduleConfig { anneal_kimg: 2.0, ..kimg(&[0.0, 0.3], &[1.0, 7.0], &[8]) };
         let found = config.scaled(1.23456);
         assert_eq!(found.fade_kimg, Some(vec![0.0, 0.3704]));
         assert_eq!((found.stable_kimg, found.anneal_kimg), (Some(vec![1.235, 8.642]), 2.469));
@@ -421,13 +415,8 @@ mod tests {
     /// 16 times as many images are shown for twice as long.
     #[test]
     fn lengths_depend_on_the_number_of_images_by_reference_images() {
-        let config = ScheduleConfig {
-            fade_kimg: Some(vec![2.0]),
-            stable_kimg: Some(vec![10.0]),
-            anneal_kimg: 4.0,
-            reference_images: Some(6000),
-            ..ScheduleConfig::default()
-        };
+        let config =
+            ScheduleConfig { anneal_kimg: 4.0, reference_images: Some(6000), ..kimg(&[2.0], &[10.0], &[16]) };
         let at = |images: usize| config.for_images(images);
         assert_eq!(at(96_000).stable_kimg, Some(vec![20.0]));
         assert_eq!((at(96_000).fade_kimg, at(96_000).anneal_kimg), (Some(vec![4.0]), 8.0));

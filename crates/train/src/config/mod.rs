@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use t2f_data::{DataConfig, LoaderConfig, Splits};
-use t2f_gan::{AdaptiveConfig, AugmentConfig, GanConfig, LossConfig, Overfitting};
+use t2f_gan::{AugmentConfig, GanConfig, LossConfig, Overfitting};
 use t2f_text::TextConfig;
 use toml::{Table, Value};
 
@@ -368,8 +368,7 @@ impl Config {
             );
             self.loss.without_captions();
         }
-        let by_held_out = |adaptive: &AdaptiveConfig| adaptive.measure == Overfitting::HeldOut;
-        if self.augment.adaptive.as_ref().is_some_and(by_held_out) && splits.val.len() < 2 {
+        if self.augment.adaptive_by(Overfitting::HeldOut).is_some() && splits.val.len() < 2 {
             tracing::warn!(
                 "`augment.adaptive.measure=held-out` requires two validation images, and there are fewer: \
                  `augment.adaptive` is removed, and the augmentation probability stays at {}",

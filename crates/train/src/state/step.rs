@@ -12,8 +12,8 @@
 use candle_core::{DType, Device, Tensor, Var};
 use t2f_data::Batch;
 use t2f_gan::{
-    AdaptiveConfig, Conditioned, DiscriminatorBatch, DiscriminatorInputs, EncodedLatent, GeneratorInputs,
-    Growth, Labels, LossTerms, Overfitting, Scores,
+    Conditioned, DiscriminatorBatch, DiscriminatorInputs, EncodedLatent, GeneratorInputs, Growth, Labels,
+    LossTerms, Overfitting, Scores,
 };
 use t2f_ops::grad::gradients;
 use t2f_ops::rng::{self, Key};
@@ -262,10 +262,9 @@ impl TrainState {
 
     /// Updates the augmentation probability by the mean sign of a whole step.
     fn observe_signs(&mut self, losses: &Losses, images: usize) -> Result<()> {
-        let by_sign = |adaptive: &&AdaptiveConfig| adaptive.measure == Overfitting::Sign;
-        let Some(adaptive) = self.augment.adaptive.as_ref().filter(by_sign) else { return Ok(()) };
+        let Some(adaptive) = self.augment.adaptive_by(Overfitting::Sign) else { return Ok(()) };
         if let Some((_, sign)) = losses.iter().find(|(name, _)| name == SIGNS) {
-            self.ada.observe(adaptive, f64::from(sign.to_scalar::<f32>()?), images);
+            self.ada.observe(&adaptive, f64::from(sign.to_scalar::<f32>()?), images);
         }
         Ok(())
     }

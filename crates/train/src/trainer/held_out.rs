@@ -36,9 +36,7 @@ impl Trainer {
         let (Some(train), Some(held_out)) = (train, held_out) else { return Ok(()) };
         let measured = held_out_overfitting(&train.real, &held_out.real, &train.fake);
         row.set("HeldOut/D/overfitting", measured);
-        if let Some(adaptive) = self.config.augment.adaptive
-            && adaptive.measure == Overfitting::HeldOut
-        {
+        if let Some(adaptive) = self.config.augment.adaptive_by(Overfitting::HeldOut) {
             let mut ada = self.state.ada();
             ada.observe(&adaptive, measured, (1000.0 * self.config.output.tick_kimg) as usize);
             self.state.set_ada(ada);
