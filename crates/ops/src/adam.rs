@@ -385,20 +385,18 @@ fn update_on_gpu(
 ) -> candle_core::Result<()> {
     use candle_core::backend::BackendStorage;
     let (device, elements) = (target.device().clone(), layout.shape().elem_count());
-    let others = others.iter().map(|(storage, layout)| {
-        let values = storage.as_cuda_slice::<f32>()?.slice(cuda::range(layout)?);
-        if values.len() != elements {
-            bail!("{elements} parameters with {} gradients or moments", values.len());
+    let mut arguments =
+        vec![cuda::Argument::from(target.as_cuda_slice_mut::<f32>()?.slice_mut(cuda::range(layout)?))];
+    for (storage, layout) in others {
+        if layout.shape().elem_count() != elements {
+            bail!("{elements} parameters with {} gradients or moments", layout.shape().elem_count());
         }
-        Ok(values)
-    });
-    let others = others.collect::<Result<Vec<_>>>()?;
-    let mut values = target.as_cuda_slice_mut::<f32>()?.slice_mut(cuda::range(layout)?);
-    let mut arguments = vec![cuda::Argument::Write(&mut values)];
-    arguments.extend(others.iter().map(cuda::Argument::Read));
+        arguments.push(cuda::Argument::F32(storage.as_cuda_slice::<f32>()?.slice(cuda::range(layout)?)));
+    }
     arguments.extend(numbers.iter().map(|number| cuda::Argument::Number(*number)));
+    arguments.push(cuda::Argument::Count(elements as u64));
     // SAFETY: the kernels take the updated tensor, then the others, then numbers; all tensors have as many elements.
-    unsafe { cuda::launch(&device, kernel, &mut arguments, elements) }
+    unsafe { cuda::start(&device, kernel, &mut arguments, elements) }
 }
 
 fn slice<'a, T>(values: &'a [T], layout: &Layout) -> candle_core::Result<&'a [T]> {

@@ -9,7 +9,8 @@
 //! - [`grad`] computes gradients of the first order, and input gradients that a penalty can
 //!   differentiate again.
 //! - [`check_gradients`] compares the gradients of a device with those of the CPU.
-//! - On NVIDIA GPUs convolutions are cuDNN's (feature `cudnn`), and some operators have kernels (feature `cuda`).
+//! - On NVIDIA GPUs convolutions are cuDNN's (feature `cudnn`), and pixel norm, resampling, the blend and Adam have
+//!   kernels (feature `cuda`).
 //! - [`rng`] names each draw of random numbers with a key; nothing else is random.
 //! - [`init`] keeps parameters in name order and draws their first values from keys.
 //! - [`adam`] is the optimizer of those parameters, with a state that can be saved.

@@ -4,6 +4,7 @@ use candle_core::{CpuStorage, Result, Tensor};
 
 use super::kernel;
 use crate::cpu::{Level, elementwise};
+use crate::cuda::Launch;
 use crate::graph::{Elements, Operator, apply, of_one_type};
 
 /// [`super::fade`] of tensors of one shape that [`crate::graph::accepts`].
@@ -19,6 +20,10 @@ impl Operator<2> for LinearCombination {
 
     fn forward(&self, [a, b]: [Elements; 2]) -> Result<CpuStorage> {
         of_one_type!(a, b => elementwise::linear_combination(Level::detect(), (self.0, a), (self.1, b)))
+    }
+
+    fn launch(&self) -> Option<Launch> {
+        Some(Launch::elementwise("linear_combination", [self.0, self.1], []))
     }
 
     fn backward(
@@ -41,6 +46,10 @@ impl Operator<1> for Scale {
 
     fn forward(&self, [x]: [Elements; 1]) -> Result<CpuStorage> {
         of_one_type!(x => kernel::scale(x, self.0))
+    }
+
+    fn launch(&self) -> Option<Launch> {
+        Some(Launch::elementwise("scale", [self.0], []))
     }
 
     fn backward(&self, _: [&Tensor; 1], _: &Tensor, g: &Tensor, _: [bool; 1]) -> Result<[Option<Tensor>; 1]> {

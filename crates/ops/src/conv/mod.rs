@@ -122,7 +122,7 @@ fn composed(
         }
         #[cfg(feature = "cuda")]
         if let (Some(slope), true) = (options.slope, crate::cuda::accepts(&y)) {
-            return crate::cuda::activation::bias_lrelu(&y, &bias.to_dtype(y.dtype())?, slope as f32);
+            return crate::activation::bias_lrelu(&y, &bias.to_dtype(y.dtype())?, slope as f32);
         }
         y = y.broadcast_add(&bias.to_dtype(y.dtype())?)?;
     }

@@ -12,6 +12,8 @@
 //! gradients may still be pending in it.
 
 mod mode;
+mod on_gpu;
+mod operator;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -19,80 +21,15 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::ThreadId;
 
 use candle_core::backprop::GradStore;
-use candle_core::{
-    CpuStorage, CustomOp1, CustomOp3, DType, Device, Layout, Result, Shape, Storage, Tensor, TensorId, bail,
-};
+use candle_core::{CpuStorage, CustomOp1, CustomOp3, DType, Layout, Result, Shape, Tensor, TensorId, bail};
 
-use half::bf16;
-
-use crate::cpu::{Element, Level, elementwise};
-use crate::runtime;
+use crate::cpu::{Level, elementwise};
+use crate::{cuda, runtime};
 
 pub(crate) use mode::{KEEPS_GRAPH, asked, records, with_only};
-
-/// A differentiable function of `N` contiguous tensors of `f32` or `bf16` on the CPU.
-///
-/// Every operator of this crate implements this trait and enters the graph through [`apply`]. Kernels
-/// compute in `f32` and load and store either type.
-pub(crate) trait Operator<const N: usize>: Send + Sync + 'static {
-    /// The name in errors and traces.
-    const NAME: &'static str;
-
-    /// The elements of the result.
-    ///
-    /// # Errors
-    /// If the operands' types do not fit one another.
-    fn forward(&self, operands: [Elements; N]) -> Result<CpuStorage>;
-
-    /// The gradients of the `wanted` operands, each in the operand's type, given the contiguous `gradient`
-    /// of the result.
-    ///
-    /// If gradients are recorded ([`records`]), the returned tensors must be differentiable in the
-    /// operands and in `gradient`. `result` is a constant.
-    fn backward(
-        &self,
-        operands: [&Tensor; N],
-        result: &Tensor,
-        gradient: &Tensor,
-        wanted: [bool; N],
-    ) -> Result<[Option<Tensor>; N]>;
-}
-
-/// Whether operators accept this tensor: not empty, `f32` or `bf16`, on the CPU.
-pub(crate) fn accepts(t: &Tensor) -> bool {
-    t.device().is_cpu() && matches!(t.dtype(), DType::F32 | DType::BF16) && t.elem_count() > 0
-}
-
-/// Elements of `f32` in a type that operators accept.
-pub(crate) fn in_type(values: Vec<f32>, dtype: DType) -> CpuStorage {
-    match dtype {
-        DType::BF16 => CpuStorage::BF16(bf16::from_wide(values)),
-        _ => CpuStorage::F32(values),
-    }
-}
-
-/// Runs a kernel on operands of one type, `f32` or `bf16`; the operand or operands have the types' elements
-/// in the kernel's expression, whose result is a vector of elements.
-macro_rules! of_one_type {
-    ($($operand:ident),+ => $kernel:expr) => {
-        match ($($operand,)+) {
-            ($($crate::graph::Elements::F32($operand),)+) => Ok($crate::cpu::Element::into_storage($kernel)),
-            ($($crate::graph::Elements::Bf16($operand),)+) => Ok($crate::cpu::Element::into_storage($kernel)),
-            #[allow(unreachable_patterns)]
-            _ => Err(candle_core::Error::Msg("an operator's operands are of different types".into())),
-        }
-    };
-}
-pub(crate) use of_one_type;
-
-/// A tensor of elements that an operator computed.
-pub(crate) fn from_storage(storage: CpuStorage, shape: &Shape) -> Result<Tensor> {
-    match storage {
-        CpuStorage::F32(values) => Tensor::from_vec(values, shape, &Device::Cpu),
-        CpuStorage::BF16(values) => Tensor::from_vec(values, shape, &Device::Cpu),
-        _ => bail!("an operator computes f32 or bf16"),
-    }
-}
+pub(crate) use operator::{
+    Elements, Operator, accepts, from_storage, in_type, of_one_type, values, with_elements, with_values,
+};
 
 /// A tensor of `bf16` or `f16` as `f32`, in the graph; any other tensor as it is.
 ///
@@ -108,7 +45,7 @@ pub fn widened(t: &Tensor) -> Result<Tensor> {
 /// Applies an operator and adds it to the graph if an operand is differentiated.
 ///
 /// # Errors
-/// If an operand is not `f32` or `bf16` on the CPU.
+/// If an operand is not `f32` or `bf16`, or is on a device for which the operator has no kernel.
 pub(crate) fn apply<const N: usize>(
     op: impl Operator<N>,
     shape: impl Into<Shape>,
@@ -121,6 +58,11 @@ pub(crate) fn apply<const N: usize>(
         contiguous.push(operand.contiguous()?);
     }
     let operands: [Tensor; N] = contiguous.try_into().expect("N operands");
+    if cuda::has_kernels(operands[0].device())
+        && let Some(launch) = op.launch()
+    {
+        return on_gpu::apply(op, launch, shape, operands);
+    }
     runtime::keep_workers_awake();
     let storage = with_elements(operands.each_ref(), |elements| op.forward(elements))??;
     if !operands.iter().any(Tensor::track_op) {
@@ -148,80 +90,6 @@ pub(crate) fn apply<const N: usize>(
     links().insert(y.id(), Link { token, pending });
     id.set(y.id()).expect("the result node is new");
     Ok(y)
-}
-
-/// Calls `f` with the elements of contiguous tensors of `f32` on the CPU.
-///
-/// # Errors
-/// If a tensor is not contiguous, not `f32`, or not on the CPU.
-pub(crate) fn with_values<const N: usize, T>(
-    tensors: [&Tensor; N],
-    f: impl FnOnce([&[f32]; N]) -> T,
-) -> Result<T> {
-    with_elements(tensors, |elements| values(elements).map(f))?
-}
-
-/// Elements that are `f32`.
-///
-/// # Errors
-/// If one is not.
-pub(crate) fn values<const N: usize>(elements: [Elements<'_>; N]) -> Result<[&[f32]; N]> {
-    let mut values = [[].as_slice(); N];
-    for (elements, values) in elements.into_iter().zip(&mut values) {
-        match elements {
-            Elements::F32(elements) => *values = elements,
-            Elements::Bf16(_) => bail!("an operator of f32 with an operand of bf16"),
-        }
-    }
-    Ok(values)
-}
-
-/// Calls `f` with the elements of contiguous tensors on the CPU.
-///
-/// # Errors
-/// If a tensor is not contiguous, neither `f32` nor `bf16`, or not on the CPU.
-pub(crate) fn with_elements<const N: usize, T>(
-    tensors: [&Tensor; N],
-    f: impl FnOnce([Elements; N]) -> T,
-) -> Result<T> {
-    let storages = tensors.map(Tensor::storage_and_layout);
-    let mut elements = [Elements::F32(&[]); N];
-    for ((storage, layout), elements) in storages.iter().zip(&mut elements) {
-        *elements = Elements::of(storage, layout)?;
-    }
-    Ok(f(elements))
-}
-
-/// The elements of a contiguous tensor on the CPU.
-#[derive(Clone, Copy)]
-pub(crate) enum Elements<'a> {
-    F32(&'a [f32]),
-    Bf16(&'a [bf16]),
-}
-
-impl<'a> Elements<'a> {
-    pub(crate) fn dtype(self) -> DType {
-        match self {
-            Self::F32(_) => DType::F32,
-            Self::Bf16(_) => DType::BF16,
-        }
-    }
-
-    /// Calls `f` with the elements as `f32`, in working memory if they are `bf16`.
-    pub(crate) fn with_wide<R>(self, f: impl FnOnce(&[f32]) -> R) -> R {
-        match self {
-            Self::F32(values) => f(values),
-            Self::Bf16(values) => bf16::with_wide(values, f),
-        }
-    }
-
-    fn of(storage: &'a Storage, layout: &Layout) -> Result<Self> {
-        Ok(match (storage, layout.contiguous_offsets()) {
-            (Storage::Cpu(CpuStorage::F32(values)), Some((start, end))) => Self::F32(&values[start..end]),
-            (Storage::Cpu(CpuStorage::BF16(values)), Some((start, end))) => Self::Bf16(&values[start..end]),
-            _ => bail!("an operator needs contiguous tensors of f32 or bf16 on the CPU"),
-        })
-    }
 }
 
 thread_local! {

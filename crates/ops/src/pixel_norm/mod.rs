@@ -5,6 +5,7 @@ mod operator;
 
 use candle_core::{D, DType, Result, Tensor, bail};
 
+use crate::cuda;
 use crate::graph::{accepts, widened};
 
 /// Pixelwise feature normalization: `y = x / sqrt(mean_c(x²) + 1e-8)`.
@@ -17,7 +18,7 @@ use crate::graph::{accepts, widened};
 /// # Errors
 /// If `x` is a scalar.
 pub fn pixel_norm(x: &Tensor) -> Result<Tensor> {
-    if accepts(x) && x.rank() > 0 {
+    if (accepts(x) || cuda::accepts(x)) && x.rank() > 0 {
         return operator::pixel_norm(x);
     }
     let wide = widened(x)?;
@@ -40,7 +41,8 @@ pub fn modulated_pixel_norm(x: &Tensor, affine: &Tensor) -> Result<Tensor> {
     if affine.dims() != [b, 2 * c] {
         bail!("modulation of {:?} (B, H, W, C) by {:?}, expected (B, 2C)", x.dims(), affine.dims());
     }
-    if accepts(x) && accepts(affine) && affine.dtype() == DType::F32 {
+    let both = |accepts: fn(&Tensor) -> bool| accepts(x) && accepts(affine);
+    if (both(accepts) || both(cuda::accepts)) && affine.dtype() == DType::F32 {
         return operator::modulated_pixel_norm(x, affine);
     }
     let wide = widened(x)?;

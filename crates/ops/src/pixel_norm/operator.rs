@@ -1,9 +1,10 @@
 //! Pixel norm and modulated pixel norm in candle's graph.
 
-use candle_core::{CpuStorage, D, Result, Tensor};
+use candle_core::{CpuStorage, D, Result, Tensor, bail};
 
 use super::kernel;
 use crate::cpu::Level;
+use crate::cuda::{self, Launch};
 use crate::graph::{
     Elements, Operator, apply, from_storage, of_one_type, records, values, widened, with_elements,
 };
@@ -15,8 +16,8 @@ pub(crate) fn pixel_norm(x: &Tensor) -> Result<Tensor> {
 
 /// [`super::modulated_pixel_norm`] of tensors that [`crate::graph::accepts`] and whose shapes fit.
 pub(crate) fn modulated_pixel_norm(x: &Tensor, affine: &Tensor) -> Result<Tensor> {
-    let (batch, _, _, channels) = x.dims4()?;
-    apply(ModulatedPixelNorm { batch, channels }, x.shape(), [x, affine])
+    let (batch, height, width, channels) = x.dims4()?;
+    apply(ModulatedPixelNorm { batch, pixels: height * width, channels }, x.shape(), [x, affine])
 }
 
 /// `x / rms(x)` over the given number of channels.
@@ -27,6 +28,10 @@ impl Operator<1> for PixelNorm {
 
     fn forward(&self, [x]: [Elements; 1]) -> Result<CpuStorage> {
         of_one_type!(x => kernel::pixel_norm(Level::detect(), x, None, self.0))
+    }
+
+    fn launch(&self) -> Option<Launch> {
+        Some(Launch::of_pixels("pixel_norm", [self.0]))
     }
 
     fn backward(
@@ -42,11 +47,26 @@ impl Operator<1> for PixelNorm {
             let dx = pixel_norm_gradient(&x, &reciprocal_rms(&x)?, &g)?;
             return Ok([Some(dx.to_dtype(dtype)?)]);
         }
-        let dx = with_elements(
-            [x, g],
-            |[x, g]| of_one_type!(x, g => kernel::pixel_norm(Level::detect(), x, Some(g), self.0)),
-        )??;
-        Ok([Some(from_storage(dx, x.shape())?)])
+        Ok([Some(apply(PixelNormGradient(self.0), x.shape(), [x, g])?)])
+    }
+}
+
+/// The gradient of [`PixelNorm`] where none of a higher order is recorded.
+struct PixelNormGradient(usize);
+
+impl Operator<2> for PixelNormGradient {
+    const NAME: &'static str = "pixel-norm-gradient";
+
+    fn forward(&self, [x, g]: [Elements; 2]) -> Result<CpuStorage> {
+        of_one_type!(x, g => kernel::pixel_norm(Level::detect(), x, Some(g), self.0))
+    }
+
+    fn launch(&self) -> Option<Launch> {
+        Some(Launch::of_pixels("pixel_norm_gradient", [self.0]))
+    }
+
+    fn backward(&self, _: [&Tensor; 2], _: &Tensor, _: &Tensor, _: [bool; 2]) -> Result<[Option<Tensor>; 2]> {
+        bail!("a gradient that was not recorded")
     }
 }
 
@@ -64,6 +84,8 @@ fn pixel_norm_gradient(x: &Tensor, r: &Tensor, g: &Tensor) -> Result<Tensor> {
 /// `(1 + gamma) · x / rms(x) + beta`, as a function of `x` and of gamma and beta in one `(B, 2C)`.
 struct ModulatedPixelNorm {
     batch: usize,
+    /// Of an image.
+    pixels: usize,
     channels: usize,
 }
 
@@ -73,6 +95,10 @@ impl Operator<2> for ModulatedPixelNorm {
     fn forward(&self, [x, affine]: [Elements; 2]) -> Result<CpuStorage> {
         let [affine] = values([affine])?;
         of_one_type!(x => kernel::modulated_pixel_norm(Level::detect(), x, affine, self.batch, self.channels))
+    }
+
+    fn launch(&self) -> Option<Launch> {
+        Some(Launch::of_pixels("modulated_pixel_norm", [self.channels, self.pixels]))
     }
 
     fn backward(
@@ -91,6 +117,13 @@ impl Operator<2> for ModulatedPixelNorm {
             let d_affine = Tensor::cat(&[dgamma, g.sum((1, 2))?], 1)?;
             return Ok([Some(dx.to_dtype(dtype)?), Some(d_affine)]);
         }
+        if cuda::has_kernels(x.device()) {
+            let dx = ModulatedPixelNormGradient { pixels: self.pixels, channels: self.channels };
+            let dx = apply(dx, x.shape(), [x, affine, g])?;
+            let (normal, g) = (widened(&pixel_norm(x)?)?, widened(g)?);
+            let d_affine = Tensor::cat(&[normal.mul(&g)?.sum((1, 2))?, g.sum((1, 2))?], 1)?;
+            return Ok([Some(dx), Some(d_affine)]);
+        }
         let mut d_affine = vec![0.0; affine.elem_count()];
         let dx = with_elements([x, affine, g], |[x, affine, g]| {
             let ([affine], sizes, d_affine) = (values([affine])?, (self.batch, self.channels), &mut d_affine);
@@ -100,6 +133,29 @@ impl Operator<2> for ModulatedPixelNorm {
         })??;
         let d_affine = Tensor::from_vec(d_affine, affine.shape(), affine.device())?;
         Ok([Some(from_storage(dx, x.shape())?), Some(d_affine)])
+    }
+}
+
+/// The gradient of the images of [`ModulatedPixelNorm`] on a GPU, where none of a higher order is recorded.
+struct ModulatedPixelNormGradient {
+    /// Of an image.
+    pixels: usize,
+    channels: usize,
+}
+
+impl Operator<3> for ModulatedPixelNormGradient {
+    const NAME: &'static str = "modulated-pixel-norm-gradient";
+
+    fn forward(&self, _: [Elements; 3]) -> Result<CpuStorage> {
+        bail!("the CPU computes both gradients at once")
+    }
+
+    fn launch(&self) -> Option<Launch> {
+        Some(Launch::of_pixels("modulated_pixel_norm_gradient", [self.channels, self.pixels]))
+    }
+
+    fn backward(&self, _: [&Tensor; 3], _: &Tensor, _: &Tensor, _: [bool; 3]) -> Result<[Option<Tensor>; 3]> {
+        bail!("a gradient that was not recorded")
     }
 }
 

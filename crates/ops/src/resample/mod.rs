@@ -1,7 +1,7 @@
 //! Upsampling and average pooling by 2, and conversion between NCHW and NHWC.
 //!
-//! For `f32` on the CPU `upsample2` and `avg_pool2` are operators with kernels. Otherwise they, and always
-//! `upsample2_smooth`, are composed of reshapes, broadcasts and sums. candle's `upsample_nearest2d` is not used: its backward
+//! For `f32` and `bf16`, on the CPU and on NVIDIA GPUs, `upsample2` and `avg_pool2` are operators with kernels.
+//! Otherwise they, and always `upsample2_smooth`, are composed of reshapes, broadcasts and sums. candle's `upsample_nearest2d` is not used: its backward
 //! overwrites the gradient of its input instead of adding to it.
 
 pub(crate) mod kernel;
@@ -9,6 +9,7 @@ mod operator;
 
 use candle_core::{Result, Tensor, bail};
 
+use crate::cuda;
 use crate::graph::accepts;
 
 /// Nearest-neighbour upsampling by 2: `y[b, i, j, c] = x[b, ⌊i/2⌋, ⌊j/2⌋, c]`.
@@ -22,7 +23,7 @@ use crate::graph::accepts;
 /// If `x` is not rank 4.
 pub fn upsample2(x: &Tensor) -> Result<Tensor> {
     let (b, h, w, c) = x.dims4()?;
-    if accepts(x) {
+    if accepts(x) || cuda::accepts(x) {
         return operator::upsample2(x);
     }
     x.reshape((b, h, 1, w, 1, c))?.broadcast_as((b, h, 2, w, 2, c))?.reshape((b, 2 * h, 2 * w, c))
@@ -73,7 +74,7 @@ pub fn avg_pool2(x: &Tensor) -> Result<Tensor> {
     if h % 2 != 0 || w % 2 != 0 {
         bail!("average pooling by 2 needs even sides, and the image is {h}x{w}");
     }
-    if accepts(x) {
+    if accepts(x) || cuda::accepts(x) {
         return operator::avg_pool2(x);
     }
     x.reshape((b, h / 2, 2, w / 2, 2, c))?.sum((2, 4))?.affine(0.25, 0.0)

@@ -4,6 +4,7 @@ use candle_core::{CpuStorage, Result, Tensor};
 
 use super::kernel;
 use crate::cpu::Level;
+use crate::cuda::Launch;
 use crate::graph::{Elements, Operator, apply, of_one_type};
 
 /// Average pooling over 2x2 pixels of images with even sides.
@@ -44,6 +45,10 @@ impl Operator<1> for Sum2 {
         }
     }
 
+    fn launch(&self) -> Option<Launch> {
+        Some(Launch::elementwise("sum2", [self.factor], [self.width, self.channels]))
+    }
+
     fn backward(&self, _: [&Tensor; 1], _: &Tensor, g: &Tensor, _: [bool; 1]) -> Result<[Option<Tensor>; 1]> {
         Ok([Some(repeat2(g, self.factor)?)])
     }
@@ -67,6 +72,10 @@ impl Operator<1> for Repeat2 {
 
     fn forward(&self, [x]: [Elements; 1]) -> Result<CpuStorage> {
         of_one_type!(x => kernel::repeat2(x, self.width, self.channels, self.factor))
+    }
+
+    fn launch(&self) -> Option<Launch> {
+        Some(Launch::elementwise("repeat2", [self.factor], [self.width, self.channels]))
     }
 
     fn backward(&self, _: [&Tensor; 1], _: &Tensor, g: &Tensor, _: [bool; 1]) -> Result<[Option<Tensor>; 1]> {

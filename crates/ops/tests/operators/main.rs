@@ -2,9 +2,6 @@
 
 /// Convolution in single precision against its reference in double precision.
 mod conv2d;
-/// What the kernels for NVIDIA GPUs compute, compiled as C.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-mod gpu_kernels;
 /// Finite differences of the first and second order, and tensors with several consumers.
 mod gradients;
 /// Operators of `bf16` against double precision.

@@ -1,6 +1,12 @@
 //! Activation functions, composed of candle's operators: differentiable to every order.
 
+#[cfg(any(feature = "cuda", test))]
+mod operator;
+
 use candle_core::{Result, Tensor};
+
+#[cfg(any(feature = "cuda", test))]
+pub(crate) use operator::bias_lrelu;
 
 /// Leaky rectifier `max(x, slope·x)` for `0 < slope < 1`; its derivative at 0 is `slope`.
 ///
