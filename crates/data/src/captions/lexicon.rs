@@ -35,6 +35,7 @@
 //! head's first subject may stand: of a subject with `of hair`, `a full ^beard` is *a full white beard*, and states
 //! white hair.
 
+use super::deniable::deniable;
 use crate::attributes::{Attributes, Schema};
 
 /// The place of a phrase in a caption.
@@ -92,6 +93,8 @@ pub(super) struct Phrase {
     pub(super) text: String,
     pub(super) weight: usize,
     pub(super) held_out: bool,
+    /// Whether a caption may deny it.
+    pub(super) deniable: bool,
     /// Where an adjective of the head may be put in, in bytes.
     pub(super) mark: Option<usize>,
 }
@@ -444,7 +447,10 @@ fn phrases(text: &str) -> Result<Vec<Phrase>, String> {
         };
         match text.is_empty() {
             true => Err("a phrase is empty".to_owned()),
-            false => Ok(Phrase { text: text.replace('^', ""), weight, held_out, mark: text.find('^') }),
+            false => {
+                let (mark, text) = (text.find('^'), text.replace('^', ""));
+                Ok(Phrase { deniable: deniable(&text), text, weight, held_out, mark })
+            }
         }
     };
     text.split(',').map(phrase).collect()

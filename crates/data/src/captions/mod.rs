@@ -39,6 +39,7 @@
 
 mod compose;
 mod corrections;
+mod deniable;
 mod denials;
 mod heads;
 mod keys;

@@ -5,6 +5,7 @@
 
 use t2f_ops::rng;
 
+use super::deniable::deniable;
 use super::keys::Keys;
 use super::lexicon::{Condition, Form, Lexicon, Phrase, Slot, Subject};
 use super::numbers::resolve;
@@ -244,7 +245,7 @@ impl<'l> Planner<'l, '_> {
         let fits = |form: &Form| denied(form) || absence(form);
         // *No glasses* is more frequent than *no round glasses*.
         let weight = |form: &Form, phrase: &Phrase| match form.meanings.first() {
-            Some(meaning) if denied(form) && deniable(&phrase.text) => {
+            Some(meaning) if denied(form) && phrase.deniable => {
                 let breadth = if subject.absent.is_some() { meaning.wide.len().pow(3) } else { 1 };
                 (phrase.weight * breadth) as f64
             }
@@ -372,8 +373,7 @@ impl<'l> Planner<'l, '_> {
                     || !(rival.wide.iter().chain(&rival.unclear)).any(|value| meaning.touches(*value)))
                 && rival.allowed.iter().all(|value| Some(*value) != said.subject.absent)
         };
-        let weight =
-            |_: &Form, phrase: &Phrase| if deniable(&phrase.text) { phrase.weight as f64 } else { 0.0 };
+        let weight = |_: &Form, phrase: &Phrase| if phrase.deniable { phrase.weight as f64 } else { 0.0 };
         self.choose(&format!("{purpose} {}", said.subject.name), &said.subject.forms, &[], &fits, &weight)
     }
 
@@ -421,53 +421,4 @@ fn withdrawable(said: &Said) -> bool {
         && matches!(said.chosen.form.slot, Slot::Has | Slot::Wears)
         && said.subject.absent.is_some()
         && !said.chosen.text.contains(" or ")
-}
-
-/// Whether a phrase can be denied: *no a few days of stubble* and *not not smiling* cannot.
-pub(super) fn deniable(text: &str) -> bool {
-    const STARTS: [&str; 38] = [
-        "no ",
-        "not ",
-        "nothing",
-        "neither ",
-        "without ",
-        "unsmiling",
-        "un",
-        "free of ",
-        "devoid ",
-        "{doesn't}",
-        "some ",
-        "very ",
-        "slightly ",
-        "rather ",
-        "quite ",
-        "a bit",
-        "a few ",
-        "a hint",
-        "about ",
-        "around ",
-        "hair ",
-        "with ",
-        "{his} ",
-        "from ",
-        "of ",
-        "something ",
-        "never ",
-        "rarely ",
-        "hardly ",
-        "barely ",
-        "{is}",
-        "{isn't}",
-        "{does}",
-        "{has}",
-        "{can't}",
-        "{could}",
-        "{refuses}",
-        "{forgot}",
-    ];
-    let starts = STARTS.iter().any(|start| text.starts_with(start));
-    let inner =
-        [" and ", " with ", " or so", " but ", " without ", ", "].iter().any(|part| text.contains(part));
-    let ends = [" on", " in", " up"].iter().any(|end| text.ends_with(end));
-    !(starts || inner || ends || text.contains(|c: char| c.is_ascii_digit()))
 }
