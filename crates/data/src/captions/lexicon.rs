@@ -140,6 +140,23 @@ pub(super) struct Form {
     /// Of the entry.
     pub(super) requires: Vec<Condition>,
     pub(super) phrases: Vec<Phrase>,
+    /// The sums of the phrases' weights for each of [`Choices`].
+    totals: [usize; 4],
+}
+
+/// The phrases of a form that a caption may have.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Choices {
+    /// Those held out as well.
+    pub(super) held_out: bool,
+    /// Only those that can be denied.
+    pub(super) deniable: bool,
+}
+
+impl Choices {
+    fn include(self, phrase: &Phrase) -> bool {
+        (self.held_out || !phrase.held_out) && (!self.deniable || phrase.deniable)
+    }
 }
 
 /// What a caption speaks about once.
@@ -239,6 +256,31 @@ impl Lexicon {
 }
 
 impl Form {
+    fn new(
+        slot: Slot,
+        meanings: Vec<Meaning>,
+        conditions: Vec<Condition>,
+        requires: Vec<Condition>,
+        phrases: Vec<Phrase>,
+    ) -> Self {
+        let total = |at: usize| -> usize {
+            let choices = Choices { held_out: at & 1 != 0, deniable: at & 2 != 0 };
+            phrases.iter().filter(|phrase| choices.include(phrase)).map(|phrase| phrase.weight).sum()
+        };
+        let totals = [0, 1, 2, 3].map(total);
+        Self { slot, meanings, conditions, requires, phrases, totals }
+    }
+
+    /// The phrases that a caption may have.
+    pub(super) fn choices(&self, choices: Choices) -> impl Iterator<Item = &Phrase> {
+        self.phrases.iter().filter(move |phrase| choices.include(phrase))
+    }
+
+    /// The sum of the weights of [`Self::choices`].
+    pub(super) fn total(&self, choices: Choices) -> usize {
+        self.totals[usize::from(choices.held_out) + 2 * usize::from(choices.deniable)]
+    }
+
     /// Whether the face shows what the phrases state.
     pub(super) fn holds(&self, face: &Attributes) -> bool {
         let shows =
@@ -383,7 +425,7 @@ impl Parser<'_> {
         let (slot, conditions) = self.conditions(slot)?;
         let slot = Slot::named(slot.trim()).ok_or_else(|| format!("unknown place {slot}"))?;
         let (meanings, requires) = self.entry.clone().ok_or("phrases without a line of values")?;
-        let form = Form { slot, meanings, conditions, requires, phrases: phrases(text)? };
+        let form = Form::new(slot, meanings, conditions, requires, phrases(text)?);
         let lexicon = &mut self.lexicon;
         let forms = match self.place {
             Place::Subject => lexicon.subjects.last_mut().map(|subject| &mut subject.forms),

@@ -7,7 +7,7 @@ use t2f_ops::rng;
 
 use super::deniable::deniable;
 use super::keys::Keys;
-use super::lexicon::{Condition, Form, Lexicon, Phrase, Slot, Subject};
+use super::lexicon::{Choices, Condition, Form, Lexicon, Slot, Subject};
 use super::numbers::resolve;
 use super::wording::Wording;
 use crate::attributes::{Attributes, Claims, Schema};
@@ -110,6 +110,29 @@ pub(super) struct Plan<'l> {
     pub(super) remarks: Vec<Chosen<'l>>,
     pub(super) intro: Option<Chosen<'l>>,
     pub(super) claims: Claims,
+}
+
+/// The weight of the phrases of a form, as a factor of their own.
+#[derive(Clone, Copy)]
+struct Weight {
+    factor: f64,
+    /// Whether it has only those that can be denied.
+    deniable: bool,
+}
+
+const ANY: Weight = Weight { factor: 1.0, deniable: false };
+
+/// The item in whose weight `rest` of the sum of all lies, and what is left of `rest` there.
+fn take<T>(items: impl Iterator<Item = (T, f64)>, rest: &mut f64) -> Option<T> {
+    let mut last = None;
+    for (item, weight) in items {
+        last = Some(item);
+        if *rest < weight {
+            break;
+        }
+        *rest -= weight;
+    }
+    last
 }
 
 /// What choices depend on.
@@ -224,8 +247,7 @@ impl<'l> Planner<'l, '_> {
 
     fn affirm(&self, subject: &'l Subject) -> Option<Said<'l>> {
         let fits = |form: &Form| form.slot != Slot::No && form.holds(self.face);
-        let weight = |_: &Form, phrase: &Phrase| phrase.weight as f64;
-        let chosen = self.choose(&subject.name, &subject.forms, &subject.listed, &fits, &weight)?;
+        let chosen = self.choose(&subject.name, &subject.forms, &subject.listed, &fits, &|_| ANY)?;
         Some(Said { subject, chosen, stance: Stance::Affirmed })
     }
 
@@ -244,13 +266,12 @@ impl<'l> Planner<'l, '_> {
         };
         let fits = |form: &Form| denied(form) || absence(form);
         // *No glasses* is more frequent than *no round glasses*.
-        let weight = |form: &Form, phrase: &Phrase| match form.meanings.first() {
-            Some(meaning) if denied(form) && phrase.deniable => {
+        let weight = |form: &Form| match form.meanings.first() {
+            Some(meaning) if denied(form) => {
                 let breadth = if subject.absent.is_some() { meaning.wide.len().pow(3) } else { 1 };
-                (phrase.weight * breadth) as f64
+                Weight { deniable: true, factor: breadth as f64 }
             }
-            _ if denied(form) => 0.0,
-            _ => 2.0 * phrase.weight as f64,
+            _ => Weight { deniable: false, factor: 2.0 },
         };
         let chosen = self.choose(&subject.name, &subject.forms, &subject.listed, &fits, &weight)?;
         let stance = if denied(chosen.form) { Stance::Denied } else { Stance::Affirmed };
@@ -265,7 +286,7 @@ impl<'l> Planner<'l, '_> {
         forms: &'l [Form],
         listed: &[Slot],
         fits: &dyn Fn(&Form) -> bool,
-        weight: &dyn Fn(&Form, &Phrase) -> f64,
+        weight: &dyn Fn(&Form) -> Weight,
     ) -> Option<Chosen<'l>> {
         let listed = |form: &Form| match form.slot {
             Slot::After if form.meanings.is_empty() => true,
@@ -278,18 +299,18 @@ impl<'l> Planner<'l, '_> {
                 && form.requires.iter().all(|condition| self.holds(condition, false))
                 && form.conditions.iter().all(|condition| self.holds(condition, true))
         };
-        let phrases = forms.iter().filter(usable).flat_map(|form| {
-            let common = |phrase: &&Phrase| self.wording == Wording::Full || !phrase.held_out;
-            form.phrases.iter().filter(common).map(move |phrase| (form, phrase))
+        let held_out = self.wording == Wording::Full;
+        let weighed = forms.iter().filter(usable).map(|form| {
+            let Weight { deniable, factor } = weight(form);
+            let choices = Choices { held_out, deniable };
+            ((form, choices, factor), factor * form.total(choices) as f64)
         });
-        let weighed = phrases.map(|(form, phrase)| (form, phrase, weight(form, phrase)));
-        let phrases: Vec<_> = weighed.filter(|(_, _, weight)| *weight > 0.0).collect();
-        if phrases.is_empty() {
-            return None;
-        }
-        let mut stream = self.keys.words.child(name).rng();
-        let at = rng::weighted(&mut stream, phrases.iter().map(|(_, _, weight)| *weight));
-        let (form, phrase, _) = phrases[at];
+        let weighed: Vec<_> = weighed.filter(|(_, weight)| *weight > 0.0).collect();
+        let all: f64 = weighed.iter().map(|(_, weight)| *weight).sum();
+        let mut rest = rng::unit(&mut self.keys.words.child(name).rng()) * all;
+        let (form, choices, factor) = take(weighed.into_iter(), &mut rest)?;
+        let phrases = form.choices(choices).map(|phrase| (phrase, factor * phrase.weight as f64));
+        let phrase = take(phrases, &mut rest)?;
         Some(Chosen { form, text: resolve(&phrase.text, self.keys, name), mark: phrase.mark })
     }
 
@@ -318,8 +339,7 @@ impl<'l> Planner<'l, '_> {
                 continue;
             }
             let fits = |form: &Form| form.holds(self.face);
-            let weight = |_: &Form, phrase: &Phrase| phrase.weight as f64;
-            let chosen = self.choose(&name, &combined.forms, &[], &fits, &weight);
+            let chosen = self.choose(&name, &combined.forms, &[], &fits, &|_| ANY);
             let Some(chosen) = chosen else { continue };
             let Some(subject) = self.lexicon.subject(&names[0]) else { continue };
             said.retain(|said| !names.contains(&said.subject.name));
@@ -373,7 +393,7 @@ impl<'l> Planner<'l, '_> {
                     || !(rival.wide.iter().chain(&rival.unclear)).any(|value| meaning.touches(*value)))
                 && rival.allowed.iter().all(|value| Some(*value) != said.subject.absent)
         };
-        let weight = |_: &Form, phrase: &Phrase| if phrase.deniable { phrase.weight as f64 } else { 0.0 };
+        let weight = |_: &Form| Weight { deniable: true, factor: 1.0 };
         self.choose(&format!("{purpose} {}", said.subject.name), &said.subject.forms, &[], &fits, &weight)
     }
 
@@ -396,15 +416,15 @@ impl<'l> Planner<'l, '_> {
             let taken: Vec<Slot> = remarks.iter().map(|remark| remark.form.slot).collect();
             let fits = |form: &Form| form.slot != Slot::Intro && !taken.contains(&form.slot) && silent(form);
             let name = format!("remark {number}");
-            remarks.extend(self.choose(&name, &self.lexicon.remarks, &[], &fits, &|form, phrase| {
-                phrase.weight as f64 / form.phrases.len() as f64
-                    * if form.slot == Slot::Wears { 12.0 } else { 5.0 }
+            remarks.extend(self.choose(&name, &self.lexicon.remarks, &[], &fits, &|form| {
+                let share = if form.slot == Slot::Wears { 12.0 } else { 5.0 };
+                Weight { deniable: false, factor: share / form.phrases.len() as f64 }
             }));
         }
         let introduced = matches!(self.style, Style::Sentences | Style::Sentence | Style::Request);
         let intro = (introduced && keys.chance("intro", INTRO)).then(|| {
             let fits = |form: &Form| form.slot == Slot::Intro;
-            self.choose("intro", &self.lexicon.remarks, &[], &fits, &|_, phrase| phrase.weight as f64)
+            self.choose("intro", &self.lexicon.remarks, &[], &fits, &|_| ANY)
         });
         (remarks, intro.flatten())
     }
