@@ -48,9 +48,10 @@ chmod +x "$folder/rsh"
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 RAYON_NUM_THREADS=1
 addresses=$(seq -s , -f '10.77.0.%g' "$count")
 on_hosts() {
-    "$folder/rsh" 10.77.0.1 mpirun --host "$addresses" -n "$count" --bind-to none \
-        --mca plm_rsh_agent "$folder/rsh" --mca btl tcp,self --mca pml ob1 \
-        --mca btl_tcp_if_include 10.77.0.0/24 --mca oob_tcp_if_include 10.77.0.0/24 -x RAYON_NUM_THREADS "$@"
+    local line=(mpirun --host "$addresses" -n "$count" --bind-to none --mca plm_rsh_agent "$folder/rsh"
+        --mca pml ob1 --mca btl tcp,self --mca btl_tcp_if_include 10.77.0.0/24
+        --mca oob_tcp_if_include 10.77.0.0/24 -x RAYON_NUM_THREADS "$@")
+    "$folder/rsh" 10.77.0.1 "$(printf '%q ' "${line[@]}")"
 }
 
 echo "$count hosts, ${rate:-no limit of the rate}"
