@@ -54,39 +54,3 @@ pub(crate) fn as_here<T>(f: impl FnOnce() -> T) -> T {
     #[cfg(not(all(test, target_os = "linux", target_env = "gnu")))]
     f()
 }
-
-/// The forward pass of an operator of two tensors for NVIDIA GPUs alone: a function there, and in the tests another
-/// one in its place on the CPU. Both take the operator and the tensors, each with its layout.
-#[cfg(any(feature = "cudnn", test))]
-macro_rules! forward_on_gpu {
-    ($host:path, #[$feature:meta] $gpu:path) => {
-        fn cpu_fwd(
-            &self,
-            a: &candle_core::CpuStorage,
-            a_layout: &candle_core::Layout,
-            b: &candle_core::CpuStorage,
-            b_layout: &candle_core::Layout,
-        ) -> candle_core::Result<(candle_core::CpuStorage, candle_core::Shape)> {
-            #[cfg(test)]
-            return $host(self, (a, a_layout), (b, b_layout));
-            #[cfg(not(test))]
-            {
-                let _ = (a, a_layout, b, b_layout);
-                candle_core::bail!("{} runs on NVIDIA GPUs alone", self.name())
-            }
-        }
-
-        #[$feature]
-        fn cuda_fwd(
-            &self,
-            a: &candle_core::CudaStorage,
-            a_layout: &candle_core::Layout,
-            b: &candle_core::CudaStorage,
-            b_layout: &candle_core::Layout,
-        ) -> candle_core::Result<(candle_core::CudaStorage, candle_core::Shape)> {
-            $gpu(self, (a, a_layout), (b, b_layout))
-        }
-    };
-}
-#[cfg(any(feature = "cudnn", test))]
-pub(crate) use forward_on_gpu;

@@ -10,12 +10,13 @@ mod gpu;
 #[cfg(test)]
 mod host;
 
-use candle_core::{CustomOp2, Result, Tensor};
+#[cfg(feature = "cudnn")]
+use candle_core::CudaStorage;
+use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 
 use form::{Convolution, Term};
 
 use crate::conv::shapes::Shapes;
-use crate::cuda::forward_on_gpu;
 use crate::graph::asked;
 
 /// `conv(x, w)` of images and weights of one type.
@@ -35,11 +36,32 @@ impl CustomOp2 for Convolution {
         "cudnn-convolution"
     }
 
-    forward_on_gpu!(
-        host::compute,
-        #[cfg(feature = "cudnn")]
-        gpu::compute
-    );
+    fn cpu_fwd(
+        &self,
+        a: &CpuStorage,
+        a_layout: &Layout,
+        b: &CpuStorage,
+        b_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        #[cfg(test)]
+        return host::compute(self, (a, a_layout), (b, b_layout));
+        #[cfg(not(test))]
+        {
+            let _ = (a, a_layout, b, b_layout);
+            candle_core::bail!("{} runs on NVIDIA GPUs alone", self.name())
+        }
+    }
+
+    #[cfg(feature = "cudnn")]
+    fn cuda_fwd(
+        &self,
+        a: &CudaStorage,
+        a_layout: &Layout,
+        b: &CudaStorage,
+        b_layout: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        gpu::compute(self, (a, a_layout), (b, b_layout))
+    }
 
     fn bwd(
         &self,
