@@ -14,7 +14,7 @@ pub(crate) const WIDEST: usize = 16;
 /// Vectors of [`LANES`](Self::LANES) elements.
 ///
 /// # Safety of the methods that take pointers
-/// The pointer is valid for the lanes that are read or written. It need not be aligned.
+/// A pointer is valid for the lanes, or the rows of a matrix, that are read or written. It need not be aligned.
 pub(crate) trait Simd: Copy + Send + Sync {
     type V: Copy;
     const LANES: usize;
@@ -67,6 +67,20 @@ pub(crate) trait Simd: Copy + Send + Sync {
         }
     }
 
+    /// Writes the columns of a matrix of 16x16 as rows. Rows begin `from_row` and `to_row` elements apart.
+    #[inline(always)]
+    unsafe fn transpose16(self, from: *const u32, from_row: usize, to: *mut u32, to_row: usize) {
+        for row in 0..16 {
+            for column in 0..16 {
+                // SAFETY: the caller's promise.
+                unsafe {
+                    let value = from.add(row * from_row + column).read_unaligned();
+                    to.add(column * to_row + row).write_unaligned(value);
+                }
+            }
+        }
+    }
+
     /// Rounds to `bf16`.
     #[inline(always)]
     fn rounded_to_bf16(self, v: Self::V) -> Self::V {
@@ -87,4 +101,39 @@ pub(crate) trait Simd: Copy + Send + Sync {
 /// A computation that is written once and compiled for every level.
 pub(crate) trait Kernel {
     fn run<S: Simd>(self, s: S);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::Level;
+
+    const FROM_ROW: usize = 19;
+    const TO_ROW: usize = 33;
+
+    struct Transpose<'a> {
+        from: &'a [u32; 16 * FROM_ROW],
+        to: &'a mut [u32; 16 * TO_ROW],
+    }
+
+    impl Kernel for Transpose<'_> {
+        fn run<S: Simd>(self, s: S) {
+            // SAFETY: both matrices have 16 rows of 16 elements and more.
+            unsafe { s.transpose16(self.from.as_ptr(), FROM_ROW, self.to.as_mut_ptr(), TO_ROW) }
+        }
+    }
+
+    #[test]
+    fn columns_become_rows_and_nothing_else_is_written() {
+        let from = std::array::from_fn(|i| i as u32);
+        for &level in Level::available() {
+            let mut to = [u32::MAX; 16 * TO_ROW];
+            level.run(Transpose { from: &from, to: &mut to });
+            for (at, value) in to.into_iter().enumerate() {
+                let (column, row) = (at / TO_ROW, at % TO_ROW);
+                let want = if row < 16 { (row * FROM_ROW + column) as u32 } else { u32::MAX };
+                assert_eq!(value, want, "{level:?}, row {column}, column {row}");
+            }
+        }
+    }
 }

@@ -88,6 +88,43 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn transpose16(self, from: *const u32, from_row: usize, to: *mut u32, to_row: usize) {
+        // SAFETY: the caller's promise, and `self`.
+        unsafe {
+            let mut rows = [_mm512_setzero_si512(); 16];
+            for (i, row) in rows.iter_mut().enumerate() {
+                *row = _mm512_loadu_si512(from.add(i * from_row).cast());
+            }
+            // 4x4 matrices of elements, in each quarter of four rows.
+            let mut quarters = rows;
+            for i in (0..16).step_by(4) {
+                let [a, b, c, d] = [rows[i], rows[i + 1], rows[i + 2], rows[i + 3]];
+                let (ab, cd) = (_mm512_unpacklo_epi32(a, b), _mm512_unpacklo_epi32(c, d));
+                quarters[i] = _mm512_unpacklo_epi64(ab, cd);
+                quarters[i + 1] = _mm512_unpackhi_epi64(ab, cd);
+                let (ab, cd) = (_mm512_unpackhi_epi32(a, b), _mm512_unpackhi_epi32(c, d));
+                quarters[i + 2] = _mm512_unpacklo_epi64(ab, cd);
+                quarters[i + 3] = _mm512_unpackhi_epi64(ab, cd);
+            }
+            // The 4x4 matrix of quarters.
+            for i in 0..4 {
+                let [a, b, c, d] = [quarters[i], quarters[i + 4], quarters[i + 8], quarters[i + 12]];
+                let (ab, cd) = (_mm512_shuffle_i32x4::<0x88>(a, b), _mm512_shuffle_i32x4::<0x88>(c, d));
+                let (upper, lower) = (_mm512_shuffle_i32x4::<0xdd>(a, b), _mm512_shuffle_i32x4::<0xdd>(c, d));
+                let columns = [
+                    _mm512_shuffle_i32x4::<0x88>(ab, cd),
+                    _mm512_shuffle_i32x4::<0x88>(upper, lower),
+                    _mm512_shuffle_i32x4::<0xdd>(ab, cd),
+                    _mm512_shuffle_i32x4::<0xdd>(upper, lower),
+                ];
+                for (quarter, column) in columns.into_iter().enumerate() {
+                    _mm512_storeu_si512(to.add((4 * quarter + i) * to_row).cast(), column);
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
     fn rounded_to_bf16(self, v: __m512) -> __m512 {
         // SAFETY: `self` proves that the processor has the instructions.
         unsafe {

@@ -26,11 +26,16 @@ use crate::cpu::tiles::{Block, SIDE, STEP, Steps, Tiles};
 use crate::cpu::{Element, Level, filled, scratch};
 use crate::resample::kernel as resample;
 
-/// Positions whose products are summed before the next ones are read.
-const PIECE: usize = 1024;
+/// Positions whose products are summed before the next ones are read: both factors of a block stay in the first
+/// cache for all taps.
+const PIECE: usize = 256;
 
-/// Pieces that are in working memory at once.
+/// Pieces that are in working memory at once, or one for each thread if there are more: they stay in the second
+/// cache.
 const GROUP: usize = 8;
+
+/// Panels that a task of a weight gradient multiplies with one part of the input.
+const PANELS: usize = 4;
 
 /// Positions that a task convolves: several tasks for each thread at small sizes, and at large ones as many
 /// positions as a near cache holds, in whole blocks.
@@ -146,31 +151,41 @@ pub(crate) fn weight_gradient(
     let (x, g) = (shapes.x(x), shapes.g(g, mask));
     x.check();
     g.check();
-    let (grid, parts) = (x.grid(), x.parts());
+    let (grid, parts, panels) = (x.grid(), x.parts(), g.parts());
     let piece = PIECE.min(grid.positions());
     let part = grid.reach(piece) * SIDE;
-    let mut sums = vec![Block([0.0; STEP]); g.parts() * 9 * parts];
+    let group = GROUP.max(rayon::current_num_threads()) * piece;
+    // By parts, panels and taps.
+    let mut sums = vec![Block([0.0; STEP]); parts * panels * 9];
     let (read, convolved) = (grid.pixels(x.up), grid.pixels(false));
     let convolved = &convolved[grid.lead()..][..grid.positions()];
-    for (group, convolved) in convolved.chunks(GROUP * piece).enumerate() {
-        let first = group * GROUP * piece;
+    for (first, convolved) in (0..).step_by(group).zip(convolved.chunks(group)) {
         g.with_transposed(convolved, piece, |left| {
             x.with_pairs((&read[first..], convolved.len()), piece, |right| {
-                let pieces = left.chunks(g.parts() * piece * SIDE).zip(right.chunks_exact(2 * parts * part));
-                for (at, (left, right)) in pieces.enumerate() {
-                    let positions = left.len() / (g.parts() * SIDE);
-                    let steps = Steps::new((0..positions).step_by(SIDE).map(|first| first * SIDE).collect());
-                    sums.par_chunks_mut(parts).enumerate().for_each(|(block, sums)| {
-                        let (panel, tap) = (block / 9, grid.tap(block % 9));
-                        let left = &left[panel * positions * SIDE..];
-                        let right = right[tap % 2 * parts * part..].chunks_exact(part);
-                        for (part, (sums, right)) in sums.iter_mut().zip(right).enumerate() {
-                            let right = &right[tap / 2 * 2 * SIDE..];
-                            let columns = inputs - part * SIDE;
-                            tiles.multiply((left, &steps), right, columns, sums, group + at > 0);
+                let products = |(part_at, panel, sums): (usize, usize, &mut [Block])| {
+                    let pieces = left.chunks(panels * piece * SIDE).zip(right.chunks_exact(2 * parts * part));
+                    for (at, (left, right)) in pieces.enumerate() {
+                        let positions = left.len() / (panels * SIDE);
+                        let steps = Steps::new((0..positions / SIDE).map(|step| step * STEP).collect());
+                        let left = left.chunks_exact(positions * SIDE).skip(panel);
+                        let right = &right[2 * part_at * part..];
+                        let columns = inputs - part_at * SIDE;
+                        // Taps that read one form of the pairs follow one another.
+                        for parity in [0, 1] {
+                            let right = &right[parity * part..][..part];
+                            for (sums, left) in sums.chunks_exact_mut(9).zip(left.clone()) {
+                                for (sums, tap) in sums.iter_mut().zip((0..9).map(|tap| grid.tap(tap))) {
+                                    if tap % 2 == parity {
+                                        let right = &right[(tap - parity) * SIDE..];
+                                        let add = first > 0 || at > 0;
+                                        tiles.multiply((left, &steps), right, columns, sums, add);
+                                    }
+                                }
+                            }
                         }
-                    });
-                }
+                    }
+                };
+                tasks(&mut sums, panels).into_par_iter().for_each(products);
             });
         });
     }
@@ -178,13 +193,23 @@ pub(crate) fn weight_gradient(
     dw.par_chunks_mut(outputs).enumerate().for_each(|(at, out)| {
         let (tap, input) = (at / inputs, at % inputs);
         for (panel, out) in out.chunks_mut(SIDE).enumerate() {
-            let sums = &sums[(panel * 9 + tap) * parts + input / SIDE];
+            let sums = &sums[(input / SIDE * panels + panel) * 9 + tap];
             for (out, sums) in out.iter_mut().zip(sums.0.as_chunks::<SIDE>().0) {
                 *out = scale * sums[input % SIDE];
             }
         }
     });
     dw
+}
+
+/// Splits the sums of a weight gradient into tasks: a part of the input, the first of [`PANELS`] panels, and their
+/// sums.
+fn tasks(sums: &mut [Block], panels: usize) -> Vec<(usize, usize, &mut [Block])> {
+    let parts = sums.chunks_mut(9 * panels).enumerate();
+    let tasks = parts.flat_map(|(part, sums)| {
+        sums.chunks_mut(9 * PANELS).enumerate().map(move |(at, sums)| (part, at * PANELS, sums))
+    });
+    tasks.collect()
 }
 
 #[cfg(test)]

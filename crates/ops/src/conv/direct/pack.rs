@@ -11,15 +11,13 @@ use crate::cpu::{Element, Kernel, Level, Simd, scratch};
 /// Rows of [`SIDE`] numbers: positions of a block, or inputs of a step.
 type Rows = [[bf16; SIDE]; SIDE];
 
-/// An order of the positions of a block, each with [`SIDE`] channels.
+/// An order of the positions of a block, each with [`SIDE`] channels: rows of a left factor.
 #[derive(Clone, Copy)]
 enum Order {
-    /// One position after another: rows of a left factor.
+    /// One position after another.
     Rows,
-    /// One channel after another: rows of a left factor.
+    /// One channel after another.
     Transposed,
-    /// Pairs of positions, in each pair by channels: a right factor.
-    Pairs,
 }
 
 impl Images<'_, bf16> {
@@ -51,8 +49,8 @@ impl Images<'_, bf16> {
     }
 
     /// Calls `f` with what the taps of `count` positions reach as the right factor of products: for each piece
-    /// of `piece` positions, for pairs that begin at even and at odd positions, and for each part of the
-    /// channels.
+    /// of `piece` positions and for each part of the channels, pairs that begin at even positions and pairs that
+    /// begin at odd ones.
     pub(super) fn with_pairs<R>(
         &self,
         (pixels, count): (&[u32], usize),
@@ -62,11 +60,11 @@ impl Images<'_, bf16> {
         let grid = self.grid();
         let part = grid.reach(piece) * SIDE;
         scratch::with_bf16(count.div_ceil(piece) * 2 * self.parts() * part, |buffer| {
-            buffer.par_chunks_mut(self.parts() * part).enumerate().for_each(|(at, out)| {
-                let (first, parity) = (at / 2 * piece, at % 2);
+            buffer.par_chunks_mut(2 * self.parts() * part).enumerate().for_each(|(at, out)| {
+                let first = at * piece;
                 let positions = grid.reach(piece.min(count - first));
-                let pixels = &pixels[first + parity..][..positions];
-                Level::detect().run(Pack { images: self, pixels, order: Order::Pairs, part, out });
+                let pixels = &pixels[first..=first + positions];
+                Level::detect().run(PackPairs { images: self, pixels, part, out });
             });
             f(buffer)
         })
@@ -96,11 +94,7 @@ impl Kernel for Pack<'_, '_> {
                     Order::Rows => read_block(s, images, pixels, first, step.as_chunks_mut().0),
                     Order::Transposed => {
                         read_block(s, images, pixels, first, &mut rows);
-                        transpose(&rows, step);
-                    }
-                    Order::Pairs => {
-                        read_block(s, images, pixels, first, &mut rows);
-                        interleave(&rows, step);
+                        transpose(s, &rows, step);
                     }
                 }
             }
@@ -108,7 +102,35 @@ impl Kernel for Pack<'_, '_> {
     }
 }
 
-/// Reads the channels of the pixels of a block from `first` on.
+/// Writes blocks of positions with all channels as steps of a right factor: for each part of the channels pairs that
+/// begin at even positions, then pairs that begin at odd ones.
+struct PackPairs<'a, 'b> {
+    images: &'a Images<'a, bf16>,
+    /// The pixels of whole blocks, and one more.
+    pixels: &'a [u32],
+    /// Elements of either form of a part of the channels.
+    part: usize,
+    out: &'b mut [bf16],
+}
+
+impl Kernel for PackPairs<'_, '_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { images, pixels, part, out } = self;
+        let mut rows = [[bf16::ZERO; SIDE]; SIDE + 1];
+        for block in 0..pixels.len() / SIDE {
+            let pixels = &pixels[block * SIDE..][..=SIDE];
+            for (at, out) in out.chunks_exact_mut(2 * part).enumerate() {
+                let (even, odd) = out.split_at_mut(part);
+                read_block(s, images, pixels, at * SIDE, &mut rows);
+                interleave(&rows[..SIDE], &mut even[block * STEP..][..STEP]);
+                interleave(&rows[1..], &mut odd[block * STEP..][..STEP]);
+            }
+        }
+    }
+}
+
+/// Reads the channels of pixels from `first` on.
 #[inline(always)]
 fn read_block<S: Simd>(s: S, images: &Images<bf16>, pixels: &[u32], first: usize, rows: &mut [[bf16; SIDE]]) {
     for (row, pixel) in rows.iter_mut().zip(pixels) {
@@ -155,7 +177,7 @@ fn read<S: Simd>(s: S, images: &Images<bf16>, pixel: u32, first: usize, out: &mu
 
 /// Writes rows as a step of the right factor: rows in pairs, in which both numbers of a column are neighbours.
 #[inline(always)]
-fn interleave(rows: &Rows, step: &mut [bf16]) {
+fn interleave(rows: &[[bf16; SIDE]], step: &mut [bf16]) {
     let pairs = step.as_chunks_mut::<2>().0.chunks_exact_mut(SIDE);
     for (out, [upper, lower]) in pairs.zip(rows.as_chunks::<2>().0) {
         for ((out, upper), lower) in out.iter_mut().zip(upper).zip(lower) {
@@ -166,13 +188,28 @@ fn interleave(rows: &Rows, step: &mut [bf16]) {
 
 /// Writes column after column.
 #[inline(always)]
-fn transpose(rows: &Rows, step: &mut [bf16]) {
+fn transpose<S: Simd>(s: S, rows: &Rows, step: &mut [bf16]) {
     let mut pairs = [bf16::ZERO; STEP];
     interleave(rows, &mut pairs);
-    let pairs = pairs.as_chunks::<2>().0;
-    for (n, column) in step.as_chunks_mut::<SIDE>().0.iter_mut().enumerate() {
-        for (k, out) in column.as_chunks_mut::<2>().0.iter_mut().enumerate() {
-            *out = pairs[k * SIDE + n];
+    assert!(step.len() == STEP);
+    for half in [0, 16] {
+        // SAFETY: `pairs` has 16 rows of SIDE pairs, and `step` SIDE rows of 16 pairs, of which 16 from `half` on.
+        unsafe {
+            let to = step.as_mut_ptr().add(half * SIDE).cast();
+            s.transpose16(pairs.as_ptr().cast::<u32>().add(half), SIDE, to, 16);
+        }
+    }
+}
+
+/// Writes rows as columns of a step of the right factor.
+#[inline(always)]
+fn transpose_pairs<S: Simd>(s: S, rows: &Rows, step: &mut [bf16]) {
+    assert!(step.len() == STEP);
+    for half in [0, 16] {
+        // SAFETY: there are SIDE rows of 16 pairs, of which 16 from `half` on, and `step` has 16 rows of SIDE pairs.
+        unsafe {
+            let to = step.as_mut_ptr().cast::<u32>().add(half);
+            s.transpose16(rows[half..].as_ptr().cast(), 16, to, SIDE);
         }
     }
 }
@@ -218,12 +255,7 @@ impl Kernel for PackWeights<'_, '_> {
                     let at = ((8 - tap) * outputs + output + n) * inputs + input;
                     round(s, &data[at..at + from_inputs], scale, row);
                 }
-                let pairs = out.as_chunks_mut::<2>().0.chunks_exact_mut(SIDE);
-                for (k, out) in pairs.enumerate() {
-                    for (out, row) in out.iter_mut().zip(&rows) {
-                        *out = [row[2 * k], row[2 * k + 1]];
-                    }
-                }
+                transpose_pairs(s, &rows, out);
             } else {
                 for (k, row) in rows[..from_inputs].iter_mut().enumerate() {
                     let at = (tap * inputs + input + k) * outputs + output;
