@@ -23,19 +23,13 @@ pub(crate) fn forward<E: Element>(
     mask: Mask<E>,
 ) -> Vec<E> {
     assert!(x.len() == shapes.x_len() && w.len() == shapes.w_len());
-    if shapes.is_padded_3x3() {
-        let Shapes { inputs, outputs, .. } = *shapes;
-        let epilogue = Epilogue { bias, slope, mask, down: false };
-        let weights = Weights { data: w, inputs, outputs, rotated: false, scale };
-        return winograd::convolve(level, &shapes.x(x), &weights, &epilogue);
+    let epilogue = Epilogue { bias, slope, mask, down: false };
+    if !shapes.is_padded_3x3() {
+        return patches::forward(level, shapes, x, (w, scale), &epilogue);
     }
-    E::with_wide(x, |x| {
-        E::with_wide(mask.map_or(&[], |(y, _)| y), |y| {
-            let mask = mask.map(|(_, slope)| (y, slope));
-            let epilogue = Epilogue { bias, slope, mask, down: false };
-            E::from_wide(patches::forward(level, shapes, x, w, scale, &epilogue))
-        })
-    })
+    let Shapes { inputs, outputs, .. } = *shapes;
+    let weights = Weights { data: w, inputs, outputs, rotated: false, scale };
+    winograd::convolve(level, &shapes.x(x), &weights, &epilogue)
 }
 
 /// The gradient of the input, given `mask ⊙ g`: `scale · down(conv'(mask ⊙ g, w))`, where `conv'` is
@@ -47,13 +41,13 @@ pub(crate) fn input_gradient<E: Element>(
     (w, scale): Scaled,
 ) -> Vec<E> {
     assert!(g.len() == shapes.y_len() && w.len() == shapes.w_len());
-    if shapes.is_padded_3x3() {
-        let epilogue = Epilogue { down: shapes.up, ..Epilogue::default() };
-        let (inputs, outputs) = (shapes.outputs, shapes.inputs);
-        let weights = Weights { data: w, inputs, outputs, rotated: true, scale };
-        return winograd::convolve(level, &shapes.g(g, mask), &weights, &epilogue);
+    if !shapes.is_padded_3x3() {
+        return patches::input_gradient(level, shapes, (g, mask), (w, scale));
     }
-    E::with_masked(g, mask, |g, mask| E::from_wide(patches::input_gradient(level, shapes, g, mask, w, scale)))
+    let epilogue = Epilogue { down: shapes.up, ..Epilogue::default() };
+    let (inputs, outputs) = (shapes.outputs, shapes.inputs);
+    let weights = Weights { data: w, inputs, outputs, rotated: true, scale };
+    winograd::convolve(level, &shapes.g(g, mask), &weights, &epilogue)
 }
 
 /// The gradient of the weights, given `mask ⊙ g`.
@@ -65,12 +59,10 @@ pub(crate) fn weight_gradient<E: Element>(
     scale: f32,
 ) -> Vec<f32> {
     assert!(x.len() == shapes.x_len() && g.len() == shapes.y_len());
-    if shapes.is_padded_3x3() {
-        return winograd::weight_gradient(level, &shapes.x(x), &shapes.g(g, mask), scale);
+    if !shapes.is_padded_3x3() {
+        return patches::weight_gradient(level, shapes, x, (g, mask), scale);
     }
-    E::with_wide(x, |x| {
-        E::with_masked(g, mask, |g, mask| patches::weight_gradient(level, shapes, x, g, mask, scale))
-    })
+    winograd::weight_gradient(level, &shapes.x(x), &shapes.g(g, mask), scale)
 }
 
 struct SumPixels<'a, E> {

@@ -9,8 +9,8 @@ use candle_core::{CpuStorage, D, DType, Result, Shape, Tensor, bail};
 use half::bf16;
 
 use super::options::ConvOptions;
-use super::shapes::{self, Shapes};
-use super::{direct, kernel};
+use super::shapes::{self, Epilogue, Shapes};
+use super::{direct, kernel, patches};
 use crate::cpu::tiles::Tiles;
 use crate::cpu::{Level, rounding, scratch};
 use crate::graph::{Elements, Operator, apply, asked, from_storage, in_type, records, values, with_elements};
@@ -76,13 +76,48 @@ fn with_wide<T>(
     })
 }
 
-/// The mask of a convolution of `bf16`.
+/// The mask of a result of `bf16`.
 fn bf16_mask(mask: Option<(Elements, f32)>) -> Result<shapes::Mask<bf16>> {
     match mask {
         None => Ok(None),
         Some((Elements::Bf16(y), slope)) => Ok(Some((y, slope))),
         Some((Elements::F32(_), _)) => bail!("a convolution of bf16 with a mask of f32"),
     }
+}
+
+/// The mask of a result of `f32`.
+fn f32_mask(mask: Option<(Elements, f32)>) -> Result<shapes::Mask<f32>> {
+    match mask {
+        None => Ok(None),
+        Some((Elements::F32(y), slope)) => Ok(Some((y, slope))),
+        Some((Elements::Bf16(_), _)) => bail!("a convolution of f32 with a mask of bf16"),
+    }
+}
+
+/// Runs a kernel on elements of either type.
+macro_rules! of_either_type {
+    ($x:ident => $kernel:expr) => {
+        match $x {
+            Elements::F32($x) => $kernel,
+            Elements::Bf16($x) => $kernel,
+        }
+    };
+}
+
+/// Runs a kernel on a gradient of either type, with its mask.
+macro_rules! of_either_gradient {
+    ($g:ident, $mask:ident => $kernel:expr) => {
+        match $g {
+            Elements::F32(g) => {
+                let $g = (g, f32_mask($mask)?);
+                $kernel
+            }
+            Elements::Bf16(g) => {
+                let $g = (g, bf16_mask($mask)?);
+                $kernel
+            }
+        }
+    };
 }
 
 impl Form {
@@ -127,11 +162,21 @@ impl Form {
                     }),
                 }))
             }
-            _ => {
+            _ if shapes.is_padded_3x3() => {
                 let y = with_wide(x, mask, |x, mask| {
                     kernel::forward(Level::detect(), shapes, x, (w, *scale), bias, slope, mask)
                 });
                 Ok(in_type(y, *dtype))
+            }
+            (_, DType::BF16) => {
+                let epilogue = Epilogue { bias, slope, mask: bf16_mask(mask)?, down: false };
+                let y = of_either_type!(x => patches::forward(Level::detect(), shapes, x, (w, *scale), &epilogue));
+                Ok(CpuStorage::BF16(y))
+            }
+            _ => {
+                let epilogue = Epilogue { bias, slope, mask: f32_mask(mask)?, down: false };
+                let y = of_either_type!(x => patches::forward(Level::detect(), shapes, x, (w, *scale), &epilogue));
+                Ok(CpuStorage::F32(y))
             }
         })
     }
@@ -241,12 +286,18 @@ impl Operator<2> for InputGradient {
                     None => self.0.with_rounded(w, |w| kernel::input_gradient(Level::detect(), shapes, g, w)),
                 }))
             }
-            _ => {
+            _ if shapes.is_padded_3x3() => {
                 let dx = with_wide(g, mask, |g, mask| {
                     kernel::input_gradient(Level::detect(), shapes, (g, mask), (w, *scale))
                 });
                 Ok(in_type(dx, *dtype))
             }
+            (_, DType::BF16) => Ok(CpuStorage::BF16(of_either_gradient!(g, mask => {
+                patches::input_gradient(Level::detect(), shapes, g, (w, *scale))
+            }))),
+            _ => Ok(CpuStorage::F32(of_either_gradient!(g, mask => {
+                patches::input_gradient(Level::detect(), shapes, g, (w, *scale))
+            }))),
         })
     }
 
@@ -280,10 +331,13 @@ impl Operator<2> for WeightGradient {
                         None => kernel::weight_gradient(Level::detect(), shapes, x, g, *scale),
                     }
                 }
-                _ => x.with_wide(|x| {
+                (x, g) if shapes.is_padded_3x3() => x.with_wide(|x| {
                     with_wide(g, mask, |g, mask| {
                         kernel::weight_gradient(Level::detect(), shapes, x, (g, mask), *scale)
                     })
+                }),
+                (x, g) => of_either_gradient!(g, mask => {
+                    of_either_type!(x => patches::weight_gradient(Level::detect(), shapes, x, g, *scale))
                 }),
             }))
         })

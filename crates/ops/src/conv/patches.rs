@@ -5,27 +5,27 @@
 
 use rayon::prelude::*;
 
-use super::shapes::{Epilogue, Mask, Shapes};
+use super::shapes::{Epilogue, Mask, Scaled, Shapes};
 use crate::cpu::matmul::{self, BlockProduct, LeftFactor, ROWS, Right};
-use crate::cpu::{Level, scratch};
+use crate::cpu::{Element, Level, scratch};
 
 /// The left factor of a product, by rows.
 #[derive(Clone, Copy)]
-enum Left<'a> {
+enum Left<'a, E> {
     /// As it is in memory.
-    Matrix(&'a [f32]),
+    Matrix(&'a [E]),
     /// The patches of an input.
-    Patches(&'a Shapes, &'a [f32]),
+    Patches(&'a Shapes, &'a [E]),
     /// A gradient times a mask and its slope.
-    Masked(&'a [f32], &'a [f32], f32),
+    Masked(&'a [E], &'a [E], f32),
 }
 
-impl<'a> Left<'a> {
-    fn patches(shapes: &'a Shapes, x: &'a [f32]) -> Self {
+impl<'a, E: Element> Left<'a, E> {
+    fn patches(shapes: &'a Shapes, x: &'a [E]) -> Self {
         if is_matrix(shapes) { Self::Matrix(x) } else { Self::Patches(shapes, x) }
     }
 
-    fn gradient(g: &'a [f32], mask: Mask<'a, f32>) -> Self {
+    fn gradient(g: &'a [E], mask: Mask<'a, E>) -> Self {
         match mask {
             None => Self::Matrix(g),
             Some((mask, slope)) => Self::Masked(g, mask, slope),
@@ -33,15 +33,18 @@ impl<'a> Left<'a> {
     }
 }
 
-impl LeftFactor for Left<'_> {
+impl<E: Element> LeftFactor for Left<'_, E> {
     fn scratch(&self, count: usize, k: usize) -> usize {
-        if matches!(self, Self::Matrix(_)) { 0 } else { count * k }
+        match self {
+            Self::Matrix(_) => E::widened_len(count * k),
+            _ => count * k,
+        }
     }
 
     fn rows<'b>(&'b self, first: usize, count: usize, k: usize, buffer: &'b mut [f32]) -> &'b [f32] {
         let range = first * k..(first + count) * k;
         match *self {
-            Self::Matrix(data) => &data[range],
+            Self::Matrix(data) => E::widened(&data[range], &mut buffer[..E::widened_len(count * k)]),
             Self::Patches(shapes, x) => {
                 let buffer = &mut buffer[..count * k];
                 for (i, row) in buffer.chunks_exact_mut(k).enumerate() {
@@ -51,9 +54,7 @@ impl LeftFactor for Left<'_> {
             }
             Self::Masked(g, mask, slope) => {
                 let buffer = &mut buffer[..count * k];
-                for ((out, g), y) in buffer.iter_mut().zip(&g[range.clone()]).zip(&mask[range]) {
-                    *out = if *y > 0.0 { *g } else { slope * g };
-                }
+                E::write_masked(&g[range.clone()], (&mask[range], slope), buffer);
                 buffer
             }
         }
@@ -95,10 +96,14 @@ fn pixel(shapes: &Shapes, row: usize, tap: usize) -> Option<usize> {
         .then(|| ((b * shapes.height + (y >> shift)) * shapes.width + (x >> shift)) * shapes.inputs)
 }
 
-fn patch(shapes: &Shapes, x: &[f32], row: usize, out: &mut [f32]) {
+fn patch<E: Element>(shapes: &Shapes, x: &[E], row: usize, out: &mut [f32]) {
     for (tap, out) in out.chunks_exact_mut(shapes.inputs).enumerate() {
         match pixel(shapes, row, tap) {
-            Some(at) => out.copy_from_slice(&x[at..at + shapes.inputs]),
+            Some(at) => {
+                for (out, x) in out.iter_mut().zip(&x[at..at + shapes.inputs]) {
+                    *out = x.to_f32();
+                }
+            }
             None => out.fill(0.0),
         }
     }
@@ -106,7 +111,7 @@ fn patch(shapes: &Shapes, x: &[f32], row: usize, out: &mut [f32]) {
 
 /// Adds the bias, and applies the leaky rectifier and the mask, to whole rows that begin at element
 /// `start` of the output.
-fn finish(epilogue: &Epilogue<f32>, start: usize, n: usize, c: &mut [f32]) {
+fn finish<E: Element>(epilogue: &Epilogue<E>, start: usize, n: usize, c: &mut [f32]) {
     if let Some(bias) = epilogue.bias {
         for row in c.chunks_exact_mut(n) {
             for (c, bias) in row.iter_mut().zip(bias) {
@@ -121,20 +126,19 @@ fn finish(epilogue: &Epilogue<f32>, start: usize, n: usize, c: &mut [f32]) {
     }
     if let Some((mask, slope)) = epilogue.mask {
         for (c, y) in c.iter_mut().zip(&mask[start..]) {
-            *c = if *y > 0.0 { *c } else { slope * *c };
+            *c = if y.to_f32() > 0.0 { *c } else { slope * *c };
         }
     }
 }
 
 /// `mask ⊙ lrelu(scale · conv(up(x), w) + bias)`.
-pub(crate) fn forward(
+pub(crate) fn forward<X: Element, Y: Element>(
     level: Level,
     shapes: &Shapes,
-    x: &[f32],
-    w: &[f32],
-    scale: f32,
-    epilogue: &Epilogue<f32>,
-) -> Vec<f32> {
+    x: &[X],
+    (w, scale): Scaled,
+    epilogue: &Epilogue<Y>,
+) -> Vec<Y> {
     let (k, n) = (shapes.w_len() / shapes.outputs, shapes.outputs);
     let right = Right { data: w, k, n, transposed: false, scale };
     matmul::multiply(level, &Left::patches(shapes, x), shapes.y_len() / n, &right, |start, c| {
@@ -143,14 +147,12 @@ pub(crate) fn forward(
 }
 
 /// The gradient of the input, given `mask ⊙ g`.
-pub(crate) fn input_gradient(
+pub(crate) fn input_gradient<X: Element, Y: Element>(
     level: Level,
     shapes: &Shapes,
-    g: &[f32],
-    mask: Mask<f32>,
-    w: &[f32],
-    scale: f32,
-) -> Vec<f32> {
+    (g, mask): (&[Y], Mask<Y>),
+    (w, scale): Scaled,
+) -> Vec<X> {
     let (k, n) = (shapes.outputs, shapes.w_len() / shapes.outputs);
     let right = Right { data: w, k, n, transposed: true, scale };
     let left = Left::gradient(g, mask);
@@ -181,16 +183,15 @@ pub(crate) fn input_gradient(
             });
         });
     });
-    out
+    X::from_wide(out)
 }
 
 /// The gradient of the weights, given `mask ⊙ g`.
-pub(crate) fn weight_gradient(
+pub(crate) fn weight_gradient<X: Element, Y: Element>(
     level: Level,
     shapes: &Shapes,
-    x: &[f32],
-    g: &[f32],
-    mask: Mask<f32>,
+    x: &[X],
+    (g, mask): (&[Y], Mask<Y>),
     scale: f32,
 ) -> Vec<f32> {
     let n = shapes.outputs;

@@ -1,6 +1,8 @@
 //! The element types of feature maps, `f32` and `bf16`, behind one trait: kernels compute with vectors of
 //! `f32` and load and store either.
 
+use std::mem::MaybeUninit;
+
 use candle_core::CpuStorage;
 use half::bf16;
 
@@ -32,13 +34,17 @@ pub(crate) trait Element: Copy + Send + Sync + std::fmt::Debug + PartialEq + 'st
     /// Numbers in this type.
     fn from_wide(values: Vec<f32>) -> Vec<Self>;
 
-    /// Calls `f` with `mask ⊙ g` in this type, as a gradient of `f32` and a mask for it: the slope and its
-    /// product are rounded where this type is not `f32`.
-    fn with_masked<R>(
-        g: &[Self],
-        mask: Option<(&[Self], f32)>,
-        f: impl FnOnce(&[f32], Option<(&[f32], f32)>) -> R,
-    ) -> R;
+    /// Working memory that [`widened`](Self::widened) needs for `count` elements.
+    fn widened_len(count: usize) -> usize;
+
+    /// Elements as `f32`, in `buffer` if they are of another type. On this thread.
+    fn widened<'a>(x: &'a [Self], buffer: &'a mut [f32]) -> &'a [f32];
+
+    /// Writes `g`, times the slope where the mask is not positive, in this type, as `f32`. On this thread.
+    fn write_masked(g: &[Self], mask: (&[Self], f32), out: &mut [f32]);
+
+    /// Writes numbers in this type. On this thread.
+    fn write_narrow(x: &[f32], out: &mut [MaybeUninit<Self>]);
 
     /// Elements as candle stores them.
     fn into_storage(values: Vec<Self>) -> CpuStorage;
@@ -92,12 +98,24 @@ impl Element for f32 {
         values
     }
 
-    fn with_masked<R>(
-        g: &[Self],
-        mask: Option<(&[Self], f32)>,
-        f: impl FnOnce(&[f32], Option<(&[f32], f32)>) -> R,
-    ) -> R {
-        f(g, mask)
+    fn widened_len(_: usize) -> usize {
+        0
+    }
+
+    fn widened<'a>(x: &'a [Self], _: &'a mut [f32]) -> &'a [f32] {
+        x
+    }
+
+    fn write_masked(g: &[Self], (mask, slope): (&[Self], f32), out: &mut [f32]) {
+        for ((out, g), y) in out.iter_mut().zip(g).zip(mask) {
+            *out = if *y > 0.0 { *g } else { slope * g };
+        }
+    }
+
+    fn write_narrow(x: &[f32], out: &mut [MaybeUninit<Self>]) {
+        for (out, x) in out.iter_mut().zip(x) {
+            out.write(*x);
+        }
     }
 
     fn into_storage(values: Vec<Self>) -> CpuStorage {
@@ -172,18 +190,21 @@ impl Element for bf16 {
         rounding::narrow(Level::detect(), &values)
     }
 
-    fn with_masked<R>(
-        g: &[Self],
-        mask: Option<(&[Self], f32)>,
-        f: impl FnOnce(&[f32], Option<(&[f32], f32)>) -> R,
-    ) -> R {
-        scratch::with(g.len(), |wide| {
-            match mask {
-                None => rounding::widen(Level::detect(), g, wide),
-                Some(mask) => rounding::widen_masked(Level::detect(), g, mask, wide),
-            }
-            f(wide, None)
-        })
+    fn widened_len(count: usize) -> usize {
+        count
+    }
+
+    fn widened<'a>(x: &'a [Self], buffer: &'a mut [f32]) -> &'a [f32] {
+        rounding::widen_block(Level::detect(), x, buffer);
+        buffer
+    }
+
+    fn write_masked(g: &[Self], mask: (&[Self], f32), out: &mut [f32]) {
+        rounding::widen_masked_block(Level::detect(), g, mask, out);
+    }
+
+    fn write_narrow(x: &[f32], out: &mut [MaybeUninit<Self>]) {
+        rounding::narrow_block(Level::detect(), x, out);
     }
 
     fn into_storage(values: Vec<Self>) -> CpuStorage {

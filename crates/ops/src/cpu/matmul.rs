@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::element::Element;
 use super::filled::filled;
 use super::gemm::{PANEL, Product, Strides, padded};
 use super::level::Level;
@@ -136,14 +137,15 @@ impl Kernel for BlockProduct<'_> {
     }
 }
 
-/// `left · right`. `finish` gets whole rows of the result and the index of their first element.
-pub(crate) fn multiply(
+/// `left · right`. `finish` gets whole rows of the result and the index of their first element, before they are
+/// rounded to the type of the result.
+pub(crate) fn multiply<E: Element>(
     level: Level,
     left: &(impl LeftFactor + ?Sized),
     rows: usize,
     right: &Right,
     finish: impl Fn(usize, &mut [f32]) + Sync,
-) -> Vec<f32> {
+) -> Vec<E> {
     let Right { k, n, .. } = *right;
     if rows <= FEW {
         let mut out = vec![0.0; rows * n];
@@ -167,7 +169,7 @@ pub(crate) fn multiply(
             }
         });
         finish(0, &mut out);
-        return out;
+        return E::from_wide(out);
     }
     // SAFETY: the blocks of rows cover the output, and each task copies a whole block.
     unsafe {
@@ -180,9 +182,7 @@ pub(crate) fn multiply(
                         let a = left.rows(block * ROWS, count, k, buffer);
                         level.run(BlockProduct { a, rows: count, k, b, n, c, c_row: n });
                         finish(block * ROWS * n, c);
-                        for (out, c) in out.iter_mut().zip(c) {
-                            out.write(*c);
-                        }
+                        E::write_narrow(c, out);
                     });
                 });
             });
@@ -304,7 +304,7 @@ mod tests {
         let (a, b, b_transposed) = ([1., 2., 3., 4.], [5., 6., 7., 8.], [5., 7., 6., 8.]);
         for (data, transposed) in [(&b, false), (&b_transposed, true)] {
             let right = Right { data, k: 2, n: 2, transposed, scale: 2.0 };
-            let product = multiply(Level::detect(), &a[..], 2, &right, |_, _| {});
+            let product: Vec<f32> = multiply(Level::detect(), &a[..], 2, &right, |_, _| {});
             assert_eq!(product, [38., 44., 86., 100.]);
         }
         let product = multiply_transposed(Level::detect(), (&a[..], 2), (&b[..], 2), 2, 1.0);

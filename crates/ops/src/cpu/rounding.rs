@@ -27,10 +27,16 @@ impl Kernel for Widen<'_> {
     }
 }
 
+/// Writes each `bf16` as an `f32`, on this thread.
+pub(crate) fn widen_block(level: Level, x: &[bf16], out: &mut [f32]) {
+    assert!(x.len() == out.len());
+    level.run(Widen { x, out });
+}
+
 /// Writes each `bf16` as an `f32`.
 pub(crate) fn widen(level: Level, x: &[bf16], out: &mut [f32]) {
     assert!(x.len() == out.len());
-    out.par_chunks_mut(ELEMENTS).zip(x.par_chunks(ELEMENTS)).for_each(|(out, x)| level.run(Widen { x, out }));
+    out.par_chunks_mut(ELEMENTS).zip(x.par_chunks(ELEMENTS)).for_each(|(out, x)| widen_block(level, x, out));
 }
 
 struct Narrow<'a> {
@@ -47,6 +53,12 @@ impl Kernel for Narrow<'_> {
     }
 }
 
+/// Writes each `f32` rounded to a `bf16`, on this thread.
+pub(crate) fn narrow_block(level: Level, x: &[f32], out: &mut [MaybeUninit<bf16>]) {
+    assert!(x.len() == out.len());
+    level.run(Narrow { x, out });
+}
+
 /// Each `f32` rounded to a `bf16`.
 pub(crate) fn narrow(level: Level, x: &[f32]) -> Vec<bf16> {
     // SAFETY: the chunks cover the output, and each has operands of its own length.
@@ -54,7 +66,7 @@ pub(crate) fn narrow(level: Level, x: &[f32]) -> Vec<bf16> {
         filled(x.len(), |out| {
             out.par_chunks_mut(ELEMENTS)
                 .zip(x.par_chunks(ELEMENTS))
-                .for_each(|(out, x)| level.run(Narrow { x, out }));
+                .for_each(|(out, x)| narrow_block(level, x, out));
         })
     }
 }
@@ -99,13 +111,10 @@ impl Kernel for WidenMasked<'_> {
     }
 }
 
-/// Writes `g`, times the slope where the mask is not positive, rounded to a `bf16`, as an `f32`.
-pub(crate) fn widen_masked(level: Level, g: &[bf16], (mask, slope): (&[bf16], f32), out: &mut [f32]) {
+/// Writes `g`, times the slope where the mask is not positive, rounded to a `bf16`, as an `f32`. On this thread.
+pub(crate) fn widen_masked_block(level: Level, g: &[bf16], (mask, slope): (&[bf16], f32), out: &mut [f32]) {
     assert!(g.len() == out.len() && mask.len() == out.len());
-    let operands = g.par_chunks(ELEMENTS).zip(mask.par_chunks(ELEMENTS));
-    out.par_chunks_mut(ELEMENTS)
-        .zip(operands)
-        .for_each(|(out, (g, mask))| level.run(WidenMasked { g, mask, slope, out }));
+    level.run(WidenMasked { g, mask, slope, out });
 }
 
 #[cfg(test)]
@@ -126,7 +135,7 @@ mod tests {
                 assert_eq!(widened, scaled, "{level:?}");
                 assert!(x.iter().zip(&widened).all(|(x, w)| round_f32(*x) == *w), "{level:?}");
                 let mut masked = vec![0.0; len];
-                widen_masked(level, &narrowed, (&narrow(level, &y), 0.2), &mut masked);
+                widen_masked_block(level, &narrowed, (&narrow(level, &y), 0.2), &mut masked);
                 let want = |(x, y): (&f32, &f32)| if *y > 0.0 { *x } else { round_f32(0.2 * x) };
                 assert!(widened.iter().zip(&y).map(want).eq(masked), "{level:?}");
             }
