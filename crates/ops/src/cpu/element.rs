@@ -43,7 +43,7 @@ pub(crate) trait Element: Copy + Send + Sync + std::fmt::Debug + PartialEq + 'st
     /// Writes `g`, times the slope where the mask is not positive, in this type, as `f32`. On this thread.
     fn write_masked(g: &[Self], mask: (&[Self], f32), out: &mut [f32]);
 
-    /// Writes numbers in this type. On this thread.
+    /// Writes as many numbers in this type. On this thread.
     fn write_narrow(x: &[f32], out: &mut [MaybeUninit<Self>]);
 
     /// Elements as candle stores them.
@@ -113,6 +113,7 @@ impl Element for f32 {
     }
 
     fn write_narrow(x: &[f32], out: &mut [MaybeUninit<Self>]) {
+        assert!(x.len() == out.len());
         for (out, x) in out.iter_mut().zip(x) {
             out.write(*x);
         }

@@ -58,9 +58,9 @@ pub struct OperatorTime {
     pub name: String,
     /// Milliseconds of the forward pass.
     pub forward_ms: f64,
-    /// Milliseconds of the gradient of the input.
+    /// Milliseconds of the gradient of the input, and of writing the gradient of the result.
     pub input_gradient_ms: f64,
-    /// Milliseconds of the gradient of the weights, if any.
+    /// Milliseconds of the gradient of the weights, if any, and of writing the gradient of the result.
     pub weight_gradient_ms: Option<f64>,
     /// Operations of the forward pass in 10⁹, computed directly; each gradient has as many. 0 for operators
     /// bound by memory.
@@ -154,7 +154,7 @@ impl Case {
         let (x_var, w_var) = (Var::from_tensor(&x)?, Var::from_tensor(&w)?);
         let (_, _, side, _) = apply(&x, &w)?.dims4()?;
         let backward = |y: Tensor| -> Result<f64> {
-            let loss = y.sum_all()?;
+            let loss = total(&y)?;
             least_ms(device, || gradients(&loss).map(drop))
         };
         Ok(OperatorTime {
@@ -175,7 +175,7 @@ fn pointwise(
     f: &dyn Fn(&Tensor) -> candle_core::Result<Tensor>,
 ) -> Result<OperatorTime> {
     let x = rng::normal(Key::new(1), shape, DType::F32, device)?.to_dtype(features)?;
-    let loss = f(Var::from_tensor(&x)?.as_tensor())?.sum_all()?;
+    let loss = total(&f(Var::from_tensor(&x)?.as_tensor())?)?;
     Ok(OperatorTime {
         name: format!("{name} {}, from {} px", shape.3, shape.1),
         forward_ms: least_ms(device, || f(&x).map(drop))?,
@@ -183,6 +183,13 @@ fn pointwise(
         weight_gradient_ms: None,
         gflop: 0.0,
     })
+}
+
+/// The sum of a feature map, by a 1x1 convolution to one channel: the gradient of its input is one pass that writes
+/// the map, and candle sums a channel only.
+fn total(y: &Tensor) -> candle_core::Result<Tensor> {
+    let ones = Tensor::ones((1, 1, y.dim(3)?, 1), DType::F32, y.device())?;
+    conv2d(y, &ones, None, ConvOptions { dtype: Some(DType::F32), ..ConvOptions::default() })?.sum_all()
 }
 
 /// The minimum time of a call, in milliseconds, with all of its work on the device.
