@@ -17,7 +17,7 @@ enum Left<'a, E> {
     /// The patches of an input.
     Patches(&'a Shapes, &'a [E]),
     /// A gradient times a mask and its slope.
-    Masked(&'a [E], &'a [E], f32),
+    Masked { g: &'a [E], mask: &'a [E], slope: f32, rounded: bool },
 }
 
 impl<'a, E: Element> Left<'a, E> {
@@ -25,10 +25,12 @@ impl<'a, E: Element> Left<'a, E> {
         if is_matrix(shapes) { Self::Matrix(x) } else { Self::Patches(shapes, x) }
     }
 
-    fn gradient(g: &'a [E], mask: Mask<'a, E>) -> Self {
+    /// `mask ⊙ g` for a convolution of inputs of type `X`. The product is rounded if both types are
+    /// `bf16`.
+    fn gradient<X: Element>(g: &'a [E], mask: Mask<'a, E>) -> Self {
         match mask {
             None => Self::Matrix(g),
-            Some((mask, slope)) => Self::Masked(g, mask, slope),
+            Some((mask, slope)) => Self::Masked { g, mask, slope, rounded: X::ROUNDS },
         }
     }
 }
@@ -52,9 +54,9 @@ impl<E: Element> LeftFactor for Left<'_, E> {
                 }
                 buffer
             }
-            Self::Masked(g, mask, slope) => {
+            Self::Masked { g, mask, slope, rounded } => {
                 let buffer = &mut buffer[..count * k];
-                E::write_masked(&g[range.clone()], (&mask[range], slope), buffer);
+                E::write_masked(&g[range.clone()], (&mask[range], slope), rounded, buffer);
                 buffer
             }
         }
@@ -155,7 +157,7 @@ pub(crate) fn input_gradient<X: Element, Y: Element>(
 ) -> Vec<X> {
     let (k, n) = (shapes.outputs, shapes.w_len() / shapes.outputs);
     let right = Right { data: w, k, n, transposed: true, scale };
-    let left = Left::gradient(g, mask);
+    let left = Left::gradient::<X>(g, mask);
     if is_matrix(shapes) {
         return matmul::multiply(level, &left, shapes.y_len() / k, &right, |_, _| {});
     }
@@ -196,6 +198,35 @@ pub(crate) fn weight_gradient<X: Element, Y: Element>(
 ) -> Vec<f32> {
     let n = shapes.outputs;
     let (m, rows) = (shapes.w_len() / n, shapes.y_len() / n);
-    let (patches, gradient) = (Left::patches(shapes, x), Left::gradient(g, mask));
+    let (patches, gradient) = (Left::patches(shapes, x), Left::gradient::<X>(g, mask));
     matmul::multiply_transposed(level, (&patches, m), (&gradient, n), rows, scale)
+}
+
+#[cfg(test)]
+mod tests {
+    use half::bf16;
+
+    use super::*;
+    use crate::cpu::testing::numbers;
+
+    #[test]
+    fn masked_gradients_are_rounded_only_between_two_bf16_maps() {
+        let shapes =
+            Shapes { batch: 2, height: 5, width: 7, inputs: 3, outputs: 8, kernel: 1, padding: 0, up: false };
+        let level = Level::detect();
+        let narrow = |values: &[f32]| -> Vec<bf16> { values.iter().map(|x| bf16::from_f32(*x)).collect() };
+        let wide = |values: &[bf16]| -> Vec<f32> { values.iter().map(|x| x.to_f32()).collect() };
+        let (g, y) = (narrow(&numbers(shapes.y_len(), 1)), narrow(&numbers(shapes.y_len(), 2)));
+        let x = narrow(&numbers(shapes.x_len(), 3));
+        let masked: Vec<f32> =
+            g.iter().zip(&y).map(|(g, y)| g.to_f32() * if y.to_f32() > 0.0 { 1.0 } else { 0.2 }).collect();
+        let rounded = wide(&narrow(&masked));
+        assert_ne!(masked, rounded);
+        let mask = Some((&y[..], 0.2));
+
+        let of_f32 = weight_gradient(level, &shapes, &wide(&x), (&g, mask), 1.0);
+        assert_eq!(of_f32, weight_gradient(level, &shapes, &wide(&x), (&masked, None), 1.0));
+        let of_bf16 = weight_gradient(level, &shapes, &x, (&g, mask), 1.0);
+        assert_eq!(of_bf16, weight_gradient(level, &shapes, &wide(&x), (&rounded, None), 1.0));
+    }
 }

@@ -15,6 +15,9 @@ use super::{rounding, scalar, scratch};
 /// # Safety of the methods that take pointers
 /// As for [`Simd`]: the pointer is valid for the lanes that are read or written.
 pub(crate) trait Element: Copy + Send + Sync + std::fmt::Debug + PartialEq + 'static {
+    /// Whether a number is rounded to this type.
+    const ROUNDS: bool;
+
     unsafe fn load<S: Simd>(s: S, p: *const Self) -> S::V;
     /// Loads the first `n` lanes and sets the others to zero. Reads nothing if `n` is 0.
     unsafe fn load_first<S: Simd>(s: S, p: *const Self, n: usize) -> S::V;
@@ -40,8 +43,9 @@ pub(crate) trait Element: Copy + Send + Sync + std::fmt::Debug + PartialEq + 'st
     /// Elements as `f32`, in `buffer` if they are of another type. On this thread.
     fn widened<'a>(x: &'a [Self], buffer: &'a mut [f32]) -> &'a [f32];
 
-    /// Writes `g`, times the slope where the mask is not positive, in this type, as `f32`. On this thread.
-    fn write_masked(g: &[Self], mask: (&[Self], f32), out: &mut [f32]);
+    /// Writes `g`, times the slope where the mask is not positive, as `f32`: `rounded` to this type, or
+    /// as it is. On this thread.
+    fn write_masked(g: &[Self], mask: (&[Self], f32), rounded: bool, out: &mut [f32]);
 
     /// Writes as many numbers in this type. On this thread.
     fn write_narrow(x: &[f32], out: &mut [MaybeUninit<Self>]);
@@ -51,6 +55,8 @@ pub(crate) trait Element: Copy + Send + Sync + std::fmt::Debug + PartialEq + 'st
 }
 
 impl Element for f32 {
+    const ROUNDS: bool = false;
+
     #[inline(always)]
     unsafe fn load<S: Simd>(s: S, p: *const Self) -> S::V {
         // SAFETY: the caller's promise.
@@ -106,7 +112,7 @@ impl Element for f32 {
         x
     }
 
-    fn write_masked(g: &[Self], (mask, slope): (&[Self], f32), out: &mut [f32]) {
+    fn write_masked(g: &[Self], (mask, slope): (&[Self], f32), _: bool, out: &mut [f32]) {
         for ((out, g), y) in out.iter_mut().zip(g).zip(mask) {
             *out = if *y > 0.0 { *g } else { slope * g };
         }
@@ -125,6 +131,8 @@ impl Element for f32 {
 }
 
 impl Element for bf16 {
+    const ROUNDS: bool = true;
+
     #[inline(always)]
     unsafe fn load<S: Simd>(s: S, p: *const Self) -> S::V {
         // SAFETY: the caller's promise.
@@ -200,8 +208,8 @@ impl Element for bf16 {
         buffer
     }
 
-    fn write_masked(g: &[Self], mask: (&[Self], f32), out: &mut [f32]) {
-        rounding::widen_masked_block(Level::detect(), g, mask, out);
+    fn write_masked(g: &[Self], mask: (&[Self], f32), rounded: bool, out: &mut [f32]) {
+        rounding::widen_masked_block(Level::detect(), g, mask, rounded, out);
     }
 
     fn write_narrow(x: &[f32], out: &mut [MaybeUninit<Self>]) {

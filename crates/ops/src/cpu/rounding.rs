@@ -98,6 +98,7 @@ struct WidenMasked<'a> {
     g: &'a [bf16],
     mask: &'a [bf16],
     slope: f32,
+    rounded: bool,
     out: &'a mut [f32],
 }
 
@@ -106,15 +107,23 @@ impl Kernel for WidenMasked<'_> {
     fn run<S: Simd>(self, _: S) {
         for ((out, g), y) in self.out.iter_mut().zip(self.g).zip(self.mask) {
             let (g, y) = (wide(*g), wide(*y));
-            *out = if y > 0.0 { g } else { round_f32(self.slope * g) };
+            let masked = if y > 0.0 { g } else { self.slope * g };
+            *out = if self.rounded { round_f32(masked) } else { masked };
         }
     }
 }
 
-/// Writes `g`, times the slope where the mask is not positive, rounded to a `bf16`, as an `f32`. On this thread.
-pub(crate) fn widen_masked_block(level: Level, g: &[bf16], (mask, slope): (&[bf16], f32), out: &mut [f32]) {
+/// Writes `g`, times the slope where the mask is not positive, as an `f32`: `rounded` to a `bf16`, or
+/// as it is. On this thread.
+pub(crate) fn widen_masked_block(
+    level: Level,
+    g: &[bf16],
+    (mask, slope): (&[bf16], f32),
+    rounded: bool,
+    out: &mut [f32],
+) {
     assert!(g.len() == out.len() && mask.len() == out.len());
-    level.run(WidenMasked { g, mask, slope, out });
+    level.run(WidenMasked { g, mask, slope, rounded, out });
 }
 
 #[cfg(test)]
@@ -134,10 +143,13 @@ mod tests {
                 round_scaled(level, &x, 1.0, &mut scaled);
                 assert_eq!(widened, scaled, "{level:?}");
                 assert!(x.iter().zip(&widened).all(|(x, w)| round_f32(*x) == *w), "{level:?}");
-                let mut masked = vec![0.0; len];
-                widen_masked_block(level, &narrowed, (&narrow(level, &y), 0.2), &mut masked);
-                let want = |(x, y): (&f32, &f32)| if *y > 0.0 { *x } else { round_f32(0.2 * x) };
-                assert!(widened.iter().zip(&y).map(want).eq(masked), "{level:?}");
+                for rounded in [false, true] {
+                    let mut masked = vec![0.0; len];
+                    widen_masked_block(level, &narrowed, (&narrow(level, &y), 0.2), rounded, &mut masked);
+                    let last = |product| if rounded { round_f32(product) } else { product };
+                    let want = |(x, y): (&f32, &f32)| if *y > 0.0 { *x } else { last(0.2 * x) };
+                    assert!(widened.iter().zip(&y).map(want).eq(masked), "{level:?}, rounded: {rounded}");
+                }
             }
         }
     }

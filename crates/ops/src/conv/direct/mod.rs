@@ -259,7 +259,7 @@ mod tests {
             let level = Level::detect();
             rounding::round_scaled(level, &w, 0.3, &mut wide_w);
             let mut masked_g = vec![0.0; g.len()];
-            rounding::widen_masked_block(level, &g, (&y, 0.2), &mut masked_g);
+            rounding::widen_masked_block(level, &g, (&y, 0.2), true, &mut masked_g);
             for tiles in Tiles::available() {
                 let name = |kernel: &str| format!("{kernel} of {s:?} by {tiles:?}");
                 let mask = Some((&y[..], 0.2));
