@@ -420,7 +420,7 @@ impl LossConfig {
         }
         all.push(Box::new(ConditioningObjective::new(self.conditioning)?));
         if attributes && self.attributes.prior {
-            all.push(Box::new(PriorObjective::new(self.attributes.text_weight, context)?));
+            all.push(Box::new(PriorObjective::new(&self.attributes, context)?));
         }
         Ok(all)
     }

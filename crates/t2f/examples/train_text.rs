@@ -6,7 +6,9 @@
 //!
 //! `from=MODEL` starts from the text encoder and the prior of a model; words are matched by their spelling. `into=MODEL out=FILE` writes a copy of a
 //! model with the trained text encoder: its generator and its attributes stay, and its captions are others. The
-//! text code of the copy is noise, so that the attribute code alone has the content of a caption.
+//! text code of the copy is noise, so that the attribute code alone has the content of a caption. `only=PREFIX` trains
+//! the parameters of this prefix from new ones, and no others: `only=prior.open` what the prior knows of attributes
+//! that captions leave open.
 //!
 //! The captions as people write them are the development half, or with `people=FILE` those of a file of the same form
 //! (`datasets/people`). `missed=FILE` writes the claims that are not understood as a table: class, caption, attribute,
@@ -36,6 +38,8 @@ use t2f::train::{device, trainer};
 
 /// Arguments that name files.
 const FILES: [&str; 5] = ["from=", "into=", "out=", "people=", "missed="];
+/// The argument that chooses the parameters.
+const ONLY: &str = "only=";
 
 /// Captions of a part that are measured.
 const MEASURED: usize = 500;
@@ -48,8 +52,9 @@ fn main() -> anyhow::Result<()> {
     let file = |name: &str| arguments.iter().find_map(|it| it.strip_prefix(name)).map(PathBuf::from);
     let [from, into, out, people, missed] = FILES.map(file);
     anyhow::ensure!(into.is_some() == out.is_some(), "give both `into=MODEL` and `out=FILE`, or none");
-    let is_file = |it: &&String| FILES.iter().any(|name| it.starts_with(name));
-    let settings = arguments.iter().filter(|it| !is_file(it)).cloned();
+    let only = arguments.iter().find_map(|it| it.strip_prefix(ONLY)).unwrap_or_default();
+    let is_setting = |it: &&String| !FILES.iter().chain([&ONLY]).any(|name| it.starts_with(name));
+    let settings = arguments.iter().filter(is_setting).cloned();
     let settings: Vec<String> = std::iter::once("loader.texts=64".to_owned()).chain(settings).collect();
     let mut config = Config::resolve(Some("faces-64"), None, &settings)?;
     config.check()?;
@@ -71,7 +76,8 @@ fn main() -> anyhow::Result<()> {
     if let Some(model) = &from {
         let stored = candle_core::safetensors::load(model, &device)?;
         let words = Model::load(model, "cpu", &Components::new())?;
-        for (name, var) in parameters.vars() {
+        let is_new = |name: &str| !only.is_empty() && name.starts_with(only);
+        for (name, var) in parameters.vars().into_iter().filter(|(name, _)| !is_new(name)) {
             let value = stored.get(&name).with_context(|| format!("{}: no {name}", model.display()))?;
             let mut value = value.to_dtype(DType::F32)?;
             if name == format!("text.{WORD_VECTORS}") {
@@ -83,7 +89,8 @@ fn main() -> anyhow::Result<()> {
         }
     }
     let rates = AdamConfig { lr: 4e-3.into(), beta1: 0.9, ..AdamConfig::default() };
-    let mut adam = Adam::new(&parameters, rates)?;
+    let fixed = AdamConfig { lr: 0.0.into(), ..rates };
+    let mut adam = Adam::by_name(&parameters, |name| if name.starts_with(only) { rates } else { fixed })?;
     let loader = Loader::from_config(splits.train.clone(), &config.loader, key.child("loader"))?;
     for step in 0..steps {
         // The rate falls to 0 over the second half.
@@ -92,10 +99,14 @@ fn main() -> anyhow::Result<()> {
         let captions: Vec<String> = items.iter().map(|item| item.caption.clone()).collect();
         let (texts, pixels) = (Vec::new(), Vec::new());
         let batch = Batch { items, texts, pixels, schema: schema.clone(), resolution: 0, substituted: 0 };
-        let nll = prior.nll(&text.encode(&captions)?, &labels(&batch, &device)?)?.text;
-        adam.step(&gradients(&nll)?)?;
+        let embedding = text.encode(&captions)?;
+        let embedding = if only.starts_with("prior") { embedding.detach() } else { embedding };
+        let nll = prior.nll(&embedding, &labels(&batch, &device)?)?;
+        let dependence = prior.dependence()?.affine(config.loss.attributes.dependence, 0.0)?;
+        adam.step(&gradients(&nll.text.add(&nll.open)?.add(&dependence)?)?)?;
         if (step + 1) % 200 == 0 {
-            println!("{:>6} steps, {:.4} nats an attribute", step + 1, nll.to_scalar::<f32>()?);
+            let (said, open) = (nll.text.to_scalar::<f32>()?, nll.open.to_scalar::<f32>()?);
+            println!("{:>6} steps, {said:.4} nats an attribute, {open:.4} an open one", step + 1);
         }
     }
 
@@ -167,8 +178,7 @@ fn is_understood(claim: &Claim, of: &[f32]) -> bool {
     claim.allowed.iter().map(|value| of[value + 1]).sum::<f32>() > 0.5
 }
 
-/// Writes a copy of `model` with another text encoder and prior, `weights`. What the prior knows of attributes that
-/// captions leave open stays.
+/// Writes a copy of `model` with another text encoder and prior, `weights`.
 fn write(
     model: &Path,
     out: &Path,
@@ -179,13 +189,10 @@ fn write(
     let mut tensors: BTreeMap<String, Tensor> =
         candle_core::safetensors::load(model, &Device::Cpu)?.into_iter().collect();
     let about = Model::load(model, "cpu", &Components::new())?;
-    let (text, content) = ("text.", "prior.said.");
-    tensors.retain(|name, _| !name.starts_with(text));
-    let others =
-        weights.into_iter().filter(|(name, _)| [text, content].iter().any(|it| name.starts_with(it)));
-    tensors.extend(others);
+    tensors.retain(|name, _| !name.starts_with("text."));
+    tensors.extend(weights);
     // A text code without content: mean 0 and variance 1.
-    let embedding_size = tensors[&format!("{content}weight")].dim(0)?;
+    let embedding_size = tensors["prior.said.weight"].dim(0)?;
     let outputs = 2 * about.config().gan.code_size;
     for (name, shape) in [("weight", vec![1, 1, embedding_size, outputs]), ("bias", vec![outputs])] {
         let zeros = Tensor::zeros(shape, DType::F32, &Device::Cpu)?;
@@ -195,6 +202,7 @@ fn write(
     (config.text, config.data) = (trained.text.clone(), trained.data.clone());
     config.loader.texts = trained.loader.texts;
     config.loss.attributes.temperature = trained.loss.attributes.temperature;
+    config.loss.attributes.dependence = trained.loss.attributes.dependence;
     let level = about.resolution().ilog2() as usize - 2;
     let file = ModelFile {
         config: &config,

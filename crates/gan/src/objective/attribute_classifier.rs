@@ -45,6 +45,9 @@ pub struct AttributesConfig {
     /// [`AttributePrior::with_temperature`]. Default none, which is 1; above 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f64>,
+    /// Weight of the dependences of attributes that texts do not mention on the others,
+    /// [`AttributePrior::dependence`]. Default 0; at least 0.
+    pub dependence: f64,
     /// Whether the loss of generated images is capped at that of real ones: an attribute with a lower
     /// loss than the mean over the real images of the batch adds nothing. Below it lie patterns that
     /// only the classifier sees. Default no; needs a `classifier`.
@@ -70,6 +73,7 @@ impl AttributesConfig {
         check_not_negative("loss.attributes.weight", self.weight)?;
         check_not_negative("loss.attributes.text_weight", self.text_weight)?;
         check_not_negative("loss.attributes.noise", self.noise)?;
+        check_not_negative("loss.attributes.dependence", self.dependence)?;
         if let Some(temperature) = self.temperature {
             let fits = temperature > 0.0 && temperature.is_finite();
             check(fits, "loss.attributes.temperature", temperature, "above 0")?;

@@ -1,5 +1,6 @@
 //! The training of the attribute prior as a term of the generator's loss.
 
+use super::attribute_classifier::AttributesConfig;
 use super::interface::{GeneratorInputs, Objective, ObjectiveContext};
 use crate::error::Result;
 use crate::loss::LossTerms;
@@ -8,11 +9,13 @@ use crate::prior::AttributePrior;
 /// The likelihood of texts and images under the [`AttributePrior`].
 ///
 /// The terms are `text`, the weighted negative log-likelihood of the content of the texts, from which
-/// the text encoder learns, and `prior`, that of the attributes that the texts do not mention.
+/// the text encoder learns, and `prior`, that of the attributes that the texts do not mention, with the
+/// weighted [`AttributePrior::dependence`].
 #[derive(Debug)]
 pub struct PriorObjective {
     prior: AttributePrior,
     text_weight: f64,
+    dependence: f64,
 }
 
 impl PriorObjective {
@@ -20,10 +23,10 @@ impl PriorObjective {
     ///
     /// # Errors
     /// If a parameter is missing.
-    pub fn new(text_weight: f64, context: &ObjectiveContext<'_>) -> Result<Self> {
+    pub fn new(config: &AttributesConfig, context: &ObjectiveContext<'_>) -> Result<Self> {
         let vb = context.g.pp("prior");
         let prior = AttributePrior::new(context.attribute_sizes, context.embedding_size, &vb)?;
-        Ok(Self { prior, text_weight })
+        Ok(Self { prior, text_weight: config.text_weight, dependence: config.dependence })
     }
 }
 
@@ -36,7 +39,13 @@ impl Objective for PriorObjective {
         let Some(labels) = inputs.labels else { return Ok(LossTerms::default()) };
         let nll = self.prior.nll(inputs.texts, labels)?;
         let mut terms = LossTerms::one("text", nll.text.affine(self.text_weight, 0.0)?);
-        terms.push("prior", nll.open);
+        terms.push(
+            "prior",
+            match self.dependence {
+                0.0 => nll.open,
+                weight => nll.open.add(&self.prior.dependence()?.affine(weight, 0.0)?)?,
+            },
+        );
         Ok(terms)
     }
 }

@@ -239,3 +239,20 @@ fn texts_without_images_have_a_likelihood_of_their_content_alone() {
         assert!((values(&nll.text)[0] - expected).abs() < 1e-5, "{expected}");
     }
 }
+
+#[test]
+fn dependences_are_counted_by_their_size() -> Result<()> {
+    let nets = nets();
+    let (_, weight) =
+        nets.parameters.vars().into_iter().find(|(name, _)| name == "prior.open.weight").unwrap();
+    let prior = nets.prior.as_ref().unwrap();
+    let dependence = |place: usize, w: f64| -> Result<f64> {
+        weight.set(&weight.zeros_like()?)?;
+        add(&nets, "prior.open.weight", place, w);
+        Ok(prior.dependence()?.to_scalar::<f64>()?)
+    };
+    assert_eq!(dependence(MOST, 0.0)?, 0.0);
+    assert!((dependence(MOST, -0.5)? - 0.5).abs() < 1e-12, "1/2 counts half");
+    assert!((dependence(2, 50.0)? - 50.0 / 50.5).abs() < 1e-12, "a large one counts as one");
+    Ok(())
+}

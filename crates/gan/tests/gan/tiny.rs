@@ -59,6 +59,7 @@ pub fn with_heads(prior: bool) -> LossConfig {
     let contrast = ContrastConfig { size: 2, temperature: 0.5, weight: 0.7 };
     let attributes = AttributesConfig {
         temperature: None,
+        dependence: 0.3,
         weight: 0.9,
         text_weight: 0.6,
         classifier: vec![2],
