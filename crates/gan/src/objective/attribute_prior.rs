@@ -39,13 +39,11 @@ impl Objective for PriorObjective {
         let Some(labels) = inputs.labels else { return Ok(LossTerms::default()) };
         let nll = self.prior.nll(inputs.texts, labels)?;
         let mut terms = LossTerms::one("text", nll.text.affine(self.text_weight, 0.0)?);
-        terms.push(
-            "prior",
-            match self.dependence {
-                0.0 => nll.open,
-                weight => nll.open.add(&self.prior.dependence()?.affine(weight, 0.0)?)?,
-            },
-        );
+        let open = match self.dependence {
+            0.0 => nll.open,
+            weight => nll.open.add(&self.prior.dependence()?.affine(weight, 0.0)?)?,
+        };
+        terms.push("prior", open);
         Ok(terms)
     }
 }
