@@ -204,29 +204,25 @@ pub(crate) fn weight_gradient<X: Element, Y: Element>(
 
 #[cfg(test)]
 mod tests {
-    use half::bf16;
-
     use super::*;
-    use crate::cpu::testing::numbers;
+    use crate::cpu::scalar;
+    use crate::cpu::testing::{rounded, wide};
 
     #[test]
     fn masked_gradients_are_rounded_only_between_two_bf16_maps() {
         let shapes =
             Shapes { batch: 2, height: 5, width: 7, inputs: 3, outputs: 8, kernel: 1, padding: 0, up: false };
         let level = Level::detect();
-        let narrow = |values: &[f32]| -> Vec<bf16> { values.iter().map(|x| bf16::from_f32(*x)).collect() };
-        let wide = |values: &[bf16]| -> Vec<f32> { values.iter().map(|x| x.to_f32()).collect() };
-        let (g, y) = (narrow(&numbers(shapes.y_len(), 1)), narrow(&numbers(shapes.y_len(), 2)));
-        let x = narrow(&numbers(shapes.x_len(), 3));
+        let (g, y, x) = (rounded(shapes.y_len(), 1), rounded(shapes.y_len(), 2), rounded(shapes.x_len(), 3));
         let masked: Vec<f32> =
             g.iter().zip(&y).map(|(g, y)| g.to_f32() * if y.to_f32() > 0.0 { 1.0 } else { 0.2 }).collect();
-        let rounded = wide(&narrow(&masked));
-        assert_ne!(masked, rounded);
+        let masked_rounded: Vec<f32> = masked.iter().map(|x| scalar::round_f32(*x)).collect();
+        assert_ne!(masked, masked_rounded);
         let mask = Some((&y[..], 0.2));
 
         let of_f32 = weight_gradient(level, &shapes, &wide(&x), (&g, mask), 1.0);
         assert_eq!(of_f32, weight_gradient(level, &shapes, &wide(&x), (&masked, None), 1.0));
         let of_bf16 = weight_gradient(level, &shapes, &x, (&g, mask), 1.0);
-        assert_eq!(of_bf16, weight_gradient(level, &shapes, &wide(&x), (&rounded, None), 1.0));
+        assert_eq!(of_bf16, weight_gradient(level, &shapes, &wide(&x), (&masked_rounded, None), 1.0));
     }
 }

@@ -50,13 +50,25 @@ pub fn kernels() -> Vec<&'static str> {
 /// Inputs and comparisons for tests of kernels.
 #[cfg(test)]
 pub(crate) mod testing {
-    use super::Level;
+    use half::bf16;
+
+    use super::{Level, scalar};
 
     /// Standard normal numbers, the same for the same seed.
     pub(crate) fn numbers(len: usize, seed: u64) -> Vec<f32> {
         use rand_distr::{Distribution, StandardNormal};
         let mut rng = crate::rng::Key::new(seed).rng();
         (0..len).map(|_| StandardNormal.sample(&mut rng)).collect()
+    }
+
+    /// As [`numbers`], rounded.
+    pub(crate) fn rounded(len: usize, seed: u64) -> Vec<bf16> {
+        numbers(len, seed).into_iter().map(scalar::round).collect()
+    }
+
+    /// The same numbers as `f32`.
+    pub(crate) fn wide(x: &[bf16]) -> Vec<f32> {
+        x.iter().map(|x| x.to_f32()).collect()
     }
 
     /// Asserts that every level of this processor, and NEON, computes the same as plain arrays, up

@@ -216,16 +216,8 @@ fn tasks(sums: &mut [Block], panels: usize) -> Vec<(usize, usize, &mut [Block])>
 mod tests {
     use super::super::kernel;
     use super::*;
-    use crate::cpu::testing::numbers;
-    use crate::cpu::{rounding, scalar};
-
-    fn rounded(len: usize, seed: u64) -> Vec<bf16> {
-        numbers(len, seed).into_iter().map(scalar::round).collect()
-    }
-
-    fn wide(x: &[bf16]) -> Vec<f32> {
-        x.iter().map(|x| x.to_f32()).collect()
-    }
+    use crate::cpu::rounding;
+    use crate::cpu::testing::{numbers, rounded, wide};
 
     /// Asserts that numbers agree up to the error of an `f32` sum, and the rounding to `bf16` if `rounds`.
     fn assert_close(name: &str, got: &[f32], want: &[f32], rounds: bool) {
